@@ -1,0 +1,3 @@
+from fer_meta.cli import main
+
+main()

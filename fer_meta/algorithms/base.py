@@ -1,0 +1,92 @@
+"""What every method offers to training and to evaluation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from fer_meta.tasks.protocol import Strict
+
+# query features [Q, ...] -> logits [Q, way]
+Classifier = Callable[[Tensor], Tensor]
+
+
+class TrainingConfig(Strict):
+    """How a method is trained; each method's Config adds its own hyper-parameters."""
+
+    steps: int = Field(ge=1, description="optimiser steps")
+    optimiser: Literal["adam", "sgd"] = "adam"
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["cosine", "halving", "constant"] = "cosine"
+    halve_every: int = Field(4000, ge=1, description="steps between halvings, for `schedule: halving`")
+    batch: int = Field(1, ge=1, description="tasks a step; images a step for supervised training")
+    augment: bool = True
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast in training")
+    validations: int = Field(10, ge=1, description="how often the validation episodes are scored and a checkpoint kept")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One task's pixels, normalised: support [way * shots, 3, H, W] and query [way * queries, 3, H, W], both in the order of their
+    labels 0 .. way - 1 (int64); `classes` names each label."""
+
+    support: Tensor
+    support_labels: Tensor
+    query: Tensor
+    query_labels: Tensor
+    classes: Sequence[str]
+
+
+class FewShotMethod(nn.Module):
+    """A method: how features are made, how a support set becomes a classifier, and what training minimises.
+
+    Built as `Method(config, protocol, classes, image_size)`, where `classes` names the source's classes in the order of their
+    labels.
+
+    `shared_embedding`: a query's embedding does not depend on the episode, so an image may be embedded once for all episodes.
+    `episodic`: trained on episodes (`loss` gets a list of Episode), else on labelled images (`loss` gets images and labels).
+    `memory_format`: which layout its convolutions are fastest in.
+    """
+
+    shared_embedding = True
+    episodic = True
+    memory_format = torch.channels_last
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Normalised images [B, 3, H, W] -> features [B, ...], given to `adapt` and to its classifiers."""
+        raise NotImplementedError
+
+    def adapt(self, support: Tensor, labels: Tensor, classes: Sequence[str]) -> dict[str, Classifier]:
+        """Features [way * shots, ...] and labels 0 .. way - 1 of a support set -> its classifiers, by the name they have in tables
+        (one for most methods). `classes` names the labels."""
+        raise NotImplementedError
+
+    def own_head(self, classes: Sequence[str]) -> Classifier | None:
+        """A classifier of `classes` that needs no support, if training made one and knows them all."""
+        return None
+
+    def loss(self, batch) -> tuple[Tensor, Tensor]:
+        """The training loss and the training accuracy (both scalars) of one step's batch."""
+        raise NotImplementedError
+
+
+def class_means(features: Tensor, labels: Tensor, way: int) -> Tensor:
+    """The mean feature of each class: [N, ...], [N] -> [way, ...]."""
+    sums = features.new_zeros(way, *features.shape[1:]).index_add(0, labels, features)
+    counts = torch.bincount(labels, minlength=way).clamp(min=1)
+    return sums / counts.view(-1, *(1,) * (features.dim() - 1)).to(features.dtype)
+
+
+def embed_episode(method: FewShotMethod, episode: Episode) -> tuple[Tensor, Tensor]:
+    """Support and query features from one pass, so that BatchNorm in training sees the whole task."""
+    features = method.embed(torch.cat([episode.support, episode.query]))
+    return features.split([len(episode.support), len(episode.query)])
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The share of rows whose largest logit is the label's (a scalar)."""
+    return (logits.argmax(1) == labels).float().mean()

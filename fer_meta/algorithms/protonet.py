@@ -1,0 +1,44 @@
+"""Prototypical networks (Snell, Swersky and Zemel, NeurIPS 2017)."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from fer_meta import backbones
+from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy, class_means, embed_episode
+
+
+class Config(TrainingConfig):
+    backbone: backbones.Name = "conv4"
+    weights: str = "none"
+
+
+class Method(FewShotMethod):
+    """A class is the mean of its support embeddings; a query belongs to the nearest by squared Euclidean distance
+    (equations 1 and 2)."""
+
+    def __init__(self, config: Config, protocol, classes, image_size):
+        super().__init__()
+        self.backbone = backbones.vectors(config.backbone, config.weights)
+        backbones.feature_size(self.backbone, image_size)  # refuses an image that is too small
+
+    def embed(self, images: Tensor) -> Tensor:
+        return self.backbone(images)
+
+    def adapt(self, support, labels, classes):
+        prototypes = class_means(support, labels, len(classes))
+        return {"protonet": lambda query: -squared_distances(query, prototypes)}
+
+    def loss(self, batch: list[Episode]):
+        losses, accuracies = [], []
+        for episode in batch:
+            support, query = embed_episode(self, episode)
+            logits = self.adapt(support.float(), episode.support_labels, episode.classes)["protonet"](query.float())
+            losses.append(cross_entropy(logits, episode.query_labels))
+            accuracies.append(accuracy(logits, episode.query_labels))
+        return torch.stack(losses).mean(), torch.stack(accuracies).mean()
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Squared Euclidean distances: [A, D], [B, D] -> [A, B]."""
+    return (a.unsqueeze(1) - b.unsqueeze(0)).square().sum(2)

@@ -1,0 +1,66 @@
+"""Relation networks (Sung, Yang, Zhang, Xiang, Torr and Hospedales, CVPR 2018)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, mse_loss, one_hot
+
+from fer_meta import backbones
+from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy, class_means, embed_episode
+
+
+class Config(TrainingConfig):
+    backbone: backbones.Name = "conv4"
+
+
+class Method(FewShotMethod):
+    """A learned comparison: the feature maps of a class, summed over its shots, are concatenated with a query's; two convolution blocks
+    and two linear layers give a relation score in (0, 1), trained by squared error to 1 for the right class and 0 for the others
+    (equations 1 and 2). The logits are those scores."""
+
+    def __init__(self, config: Config, protocol, classes, image_size):
+        super().__init__()
+        self.backbone = backbones.feature_maps(config.backbone)
+        self.relation = Relation(*backbones.map_shape(self.backbone, image_size))
+
+    def embed(self, images: Tensor) -> Tensor:
+        return self.backbone.maps(images)
+
+    def adapt(self, support, labels, classes):
+        shots = torch.bincount(labels, minlength=len(classes)).view(-1, 1, 1, 1)
+        summed = class_means(support, labels, len(classes)) * shots
+        return {"relationnet": lambda query: self.relation(summed, query)}
+
+    def loss(self, batch: list[Episode]):
+        losses, accuracies = [], []
+        for episode in batch:
+            support, query = embed_episode(self, episode)
+            scores = self.adapt(support, episode.support_labels, episode.classes)["relationnet"](query).float()
+            losses.append(mse_loss(scores, one_hot(episode.query_labels, scores.shape[1]).float()))
+            accuracies.append(accuracy(scores, episode.query_labels))
+        return torch.stack(losses).mean(), torch.stack(accuracies).mean()
+
+
+class Relation(nn.Module):
+    """The relation module: class maps [way, C, h, w] and query maps [Q, C, h, w] -> scores [Q, way] in (0, 1)."""
+
+    def __init__(self, channels: int, height: int, width: int, hidden: int = 8):
+        super().__init__()
+        self.first = nn.Conv2d(2 * channels, channels, 3, padding=1)
+        pool = nn.MaxPool2d(2, ceil_mode=True)  # ceil: maps of one pixel stay one pixel
+        self.after_first = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(), pool)
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU(), pool
+        )
+        quarter = -(-height // 4) * -(-width // 4)
+        self.score = nn.Sequential(
+            nn.Flatten(), nn.Linear(channels * quarter, hidden), nn.ReLU(), nn.Linear(hidden, 1), nn.Sigmoid()
+        )
+
+    def forward(self, classes: Tensor, query: Tensor) -> Tensor:
+        # A convolution of concatenated maps is the sum of a convolution of each, so the Q * way pairs need not be convolved:
+        # Q + way maps are, and the pairs are sums. The same numbers but for rounding, several times cheaper.
+        own, other = self.first.weight.split(classes.shape[1], dim=1)
+        pairs = (
+            conv2d(query, other, padding=1).unsqueeze(1) + conv2d(classes, own, self.first.bias, padding=1).unsqueeze(0)
+        ).flatten(0, 1)
+        return self.score(self.second(self.after_first(pairs))).view(len(query), len(classes))

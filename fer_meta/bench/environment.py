@@ -1,0 +1,54 @@
+"""Where a run was made: versions, machine, commit and memory. None of it enters a run's identity."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("torch", "torchvision", "learn2learn", "numpy", "pandas", "scikit-learn", "fer-meta")
+
+
+def environment(device: torch.device) -> dict:
+    """Versions of what computes, the device by name, and the commit of fer-meta if it is run from a clone."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "git_commit": _commit(),
+    }
+
+
+def peak_memory_mb(device: torch.device) -> dict[str, float]:
+    """The process's largest resident set so far, and the GPU's largest allocation, in MB."""
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = {"process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)}
+    if device.type == "cuda":
+        peak["gpu"] = round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
+    return peak
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():  # installed: a repository further up would be somebody else's
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

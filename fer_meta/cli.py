@@ -1,0 +1,137 @@
+"""The command line. torch, pandas and learn2learn take seconds to import: each command imports what it needs when it runs."""
+
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from fer_meta import __version__
+from fer_meta.cli_data import data, data_option
+from fer_meta.errors import FerMetaError
+
+RESULTS = Path("results")
+
+
+class OneLineErrors(click.Group):
+    """Shows a FerMetaError as its line, with the traceback only under --debug."""
+
+    def invoke(self, context: click.Context):
+        try:
+            return super().invoke(context)
+        except FerMetaError as error:
+            if context.params["debug"]:
+                traceback.print_exc()
+            click.echo(f"fer-meta: {error}", err=True)
+            context.exit(2)
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fer-meta")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Does meta-learning beat plain supervised training on faces?
+
+    fer-meta trains few-shot methods and a supervised network on facial expression data sets, tests all of them on the same
+    episodes, and writes tables and plots to results/.
+
+    \b
+    Start here:
+      fer-meta data list                                     what data there is
+      fer-meta bench --suite cross-domain --preset smoke     does it run?
+      fer-meta bench --suite cross-domain                    the comparison
+      fer-meta report                                        its tables again
+    """
+
+
+main.add_command(data)
+
+
+def _names(context, parameter, value: str | None) -> list[str] | None:
+    """A comma-separated list, without repeats."""
+    if value is None:
+        return None
+    names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    if not names:
+        raise click.BadParameter("give at least one name")
+    return names
+
+
+def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
+    """`3` means three seeds, 0 to 2; `0,7` means these two."""
+    if value is None:
+        return None
+    try:
+        numbers = [int(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither a number of seeds (3) nor a list of them (0,1,2)") from None
+    seeds = tuple(range(numbers[0])) if len(numbers) == 1 else tuple(dict.fromkeys(numbers))
+    if not seeds or min(seeds) < 0:
+        raise click.BadParameter("there must be at least one seed, and none below 0")
+    return seeds
+
+
+@main.command()
+@click.option("--suite", required=True, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
+@click.option("--domains", callback=_names, metavar="NAME,...", help="Data sets to compare.  [default: all that are here]")
+@data_option
+@click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
+@click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
+@click.option("--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True,
+              help="smoke: seconds, numbers mean nothing; quick: a laptop; full: the suite as designed.")
+@click.option("--image-size", type=click.IntRange(min=16), metavar="PX", help="Side of the images.  [default: the preset's]")
+@click.option("--weights", metavar="imagenet|none|FILE", help="What the supervised network starts from.  [default: none]")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
+              help="The suite's folder is made in here.")
+@click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
+@click.pass_context
+def bench(context, suite, domains, data, algorithms, seeds, preset, image_size, weights, device, out, dry_run) -> None:
+    """Train and test what a suite compares; then write the report.
+
+    Each run has a folder of its own. A finished run is never redone, so an interrupted bench (Ctrl-C) goes on where it was when
+    the same command is given again.
+
+    \b
+    Examples:
+      fer-meta bench --suite cross-domain --data fer2013=~/fer2013 --data mine=~/faces --dry-run
+      FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
+      fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
+    """
+    from fer_meta.bench.main import run_bench
+
+    asked = dict(preset=preset, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights)
+    command = " ".join(["fer-meta", *_shown(sys.argv[1:])])
+    failed = run_bench(suite, domains, data, asked, device, out, dry_run, command)
+    context.exit(1 if failed else 0)
+
+
+def _shown(arguments: list[str]) -> list[str]:
+    """The command's words as they go into reports: where the user keeps data or results is left out."""
+    shown, skip = [], False
+    for word in arguments:
+        if skip:
+            skip = False
+        elif word in ("--data", "--out", "--device"):
+            skip = True
+        elif not word.startswith(("--data=", "--out=", "--device=")) and word not in ("--dry-run", "--debug"):
+            shown.append(word)
+    return shown
+
+
+@main.command()
+@click.option("--suite", default="cross-domain", show_default=True, metavar="NAME", help="Which suite's results.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
+              help="Where the bench wrote them.")
+def report(suite: str, out: Path) -> None:
+    """Write the tables (csv, Markdown, LaTeX) and plots of a bench again, and print the table.
+
+    Reads what is on disk and computes nothing else, so it is quick and needs no GPU.
+    """
+    from fer_meta.report import write_report
+
+    click.echo(write_report(out / suite))
+
+
+if __name__ == "__main__":
+    main()

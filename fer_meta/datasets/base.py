@@ -1,0 +1,118 @@
+"""What every data set offers: a specification, an index and a way to read one image."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from fer_meta.errors import DatasetError
+from fer_meta.expressions import canonical
+
+INDEX_COLUMNS = ("path", "label", "subject", "clip", "frame", "split")
+SPLITS = ("train", "val", "test")
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+
+_SPLIT_ALIASES = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """A count that the authors (or a recount of their lists) give, to be held against what is found.
+
+    `counts` holds every accepted value, the official one first. `split` and `label` narrow what is
+    counted (None: all). `unit` is "images" or "clips".
+    """
+
+    counts: tuple[int, ...]
+    split: str | None = None
+    label: str | None = None
+    unit: str = "images"
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A data set: what it is, how to get it, and how to index and read it.
+
+    `scan(root)` returns the index (see `make_index`) and decodes no image; it raises DatasetError for an
+    unknown layout, a missing label file, an unknown label or zero images. `read(root, path)` returns the
+    image of one index path, as a PIL image or as a uint8 array [H, W] or [H, W, 3], and may raise anything
+    for a damaged one. `version` goes up whenever `scan` or `read` would answer differently.
+    """
+
+    name: str
+    title: str
+    summary: str
+    obtain: str
+    layout: str
+    licence: str
+    citation: str
+    scan: Callable[[Path], pd.DataFrame]
+    read: Callable[[Path, str], Image.Image | np.ndarray]
+    published: tuple[Published, ...] = ()
+    version: int = 1
+
+
+def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+    """An index, one row an image, in the given order: the columns of INDEX_COLUMNS, unknown is NA.
+
+    `path` is relative to the data set's root, with forward slashes (`fer2013.csv#<row>` for a row of a csv);
+    `label` is a canonical expression; `subject` and `clip` are strings, unique within the data set; `frame`
+    is Int64; `split` is one of SPLITS.
+    """
+    index = pd.DataFrame(list(rows), columns=list(INDEX_COLUMNS))
+    return index.astype({c: "Int64" if c == "frame" else "string" for c in INDEX_COLUMNS})
+
+
+def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[str]:
+    """Paths of all files below `root` that are named like an image: relative, with forward slashes, sorted.
+
+    Hidden files and the litter of archives (`__MACOSX`) are passed over; links are followed.
+    """
+    suffixes = frozenset(suffixes)
+    found = []
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".") and name != "__MACOSX"]
+        inside = Path(folder).relative_to(root).as_posix()
+        prefix = "" if inside == "." else inside + "/"
+        found += [prefix + name for name in files
+                  if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes]
+    return sorted(found)
+
+
+def read_image(root: Path, path: str) -> Image.Image:
+    """The image in a file, upright as its EXIF data say. Raises what Pillow raises for a damaged file."""
+    with Image.open(Path(root) / path) as image:
+        # Pillow would clip deeper pixels at 255 and call the white rest an image.
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"pixels deeper than 8 bits (mode {image.mode})")
+        return ImageOps.exif_transpose(image)
+
+
+def split_of(folder: str) -> str | None:
+    """The split that a folder's name stands for (`Validation` is `val`), or None."""
+    return _SPLIT_ALIASES.get(folder.lower())
+
+
+def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
+    """The canonical expression that a folder is named after; DatasetError if it is not in `allowed`."""
+    try:
+        label = canonical(Path(folder).name)
+    except ValueError:
+        label = None
+    if label not in allowed:
+        raise DatasetError(f"{Path(root) / folder}: the folder is no known expression; "
+                           f"rename or remove it (known: {', '.join(allowed)})")
+    return label
+
+
+def not_found(root: Path, found: str, layout: str, obtain: str) -> DatasetError:
+    """The error for data not laid out as expected: what was found, what was expected, where to get it."""
+    return DatasetError(f"{root}: {found}; expected {layout}; to obtain it: {obtain}")

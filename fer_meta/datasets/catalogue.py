@@ -1,0 +1,57 @@
+"""Which data sets there are, and where they lie on this machine."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from fer_meta.datasets import afew, fer2013, rafdb
+from fer_meta.datasets.base import DatasetSpec
+from fer_meta.datasets.folder import folder_spec
+from fer_meta.errors import DatasetError
+
+CATALOGUE: dict[str, DatasetSpec] = {
+    spec.name: spec for spec in (fer2013.SPEC, rafdb.BASIC_SPEC, rafdb.COMPOUND_SPEC, afew.SPEC)
+}
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What a data set may be called: its name becomes part of file names."""
+
+
+def data_home() -> Path | None:
+    """The folder that holds data sets by name: `$FER_META_DATA`, if set."""
+    home = os.environ.get("FER_META_DATA")
+    return Path(home).expanduser() if home else None
+
+
+def names(given: Mapping[str, Path]) -> list[str]:
+    """Every data set known by name: the catalogue, then the folders of `$FER_META_DATA`, then those given."""
+    home = data_home()
+    folders = home.iterdir() if home is not None and home.is_dir() else ()
+    here = sorted(folder.name for folder in folders if folder.is_dir() and NAME.fullmatch(folder.name))
+    return list(dict.fromkeys([*CATALOGUE, *here, *given]))
+
+
+def locate(name: str, given: Mapping[str, Path]) -> Path:
+    """The folder of a data set: the one given, else `$FER_META_DATA/<name>`; else DatasetError."""
+    if not NAME.fullmatch(name):
+        raise DatasetError(f"'{name}' is no name for a data set: use letters, digits, '.', '_' and '-'")
+    home = data_home()
+    if name in given:
+        root = Path(given[name]).expanduser()
+    elif home is not None:
+        root = home / name
+    else:
+        root = None
+    if root is not None and root.is_file():
+        raise DatasetError(f"{root}: this is a file; give the folder that holds it")
+    if root is not None and root.is_dir():
+        return root
+    where = f"no folder {root}" if root is not None else "not told where it is"
+    obtain = f"; to obtain it: {CATALOGUE[name].obtain}" if name in CATALOGUE else ""
+    raise DatasetError(f"{name}: {where}; give --data {name}=PATH or put it in $FER_META_DATA/{name}{obtain}")
+
+
+def spec_for(name: str, root: Path) -> DatasetSpec:
+    """The catalogue's data set of that name, else the folder at `root` read as expressions' folders."""
+    return CATALOGUE[name] if name in CATALOGUE else folder_spec(name, root)

@@ -1,0 +1,138 @@
+"""What is known of data sets, as lines of text for a terminal of 100 columns."""
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from fer_meta.datasets.audit import KINDS, Audit, CountCheck
+from fer_meta.datasets.base import SPLITS, DatasetSpec
+from fer_meta.datasets.cache import CachedFaces
+from fer_meta.datasets.catalogue import CATALOGUE, locate, spec_for
+from fer_meta.errors import DatasetError
+from fer_meta.expressions import EXPRESSIONS
+
+_UNREADABLE_SHOWN = 20
+_EXAMPLES = 3
+
+
+def listing(name: str, given: Mapping[str, Path]) -> list[str]:
+    """What one data set is, how to get it and, where it is here, its images, subjects and clips.
+
+    A data set that is missing or faulty is told as text, so that it does not hide the others.
+    """
+    spec, here = CATALOGUE.get(name), "no"
+    try:
+        root = locate(name, given)
+        here = str(root)
+        spec = spec_for(name, root)
+        index = spec.scan(root)
+    except DatasetError as error:
+        missing = here == "no" and spec is not None and name not in given
+        return _about(name, spec, here) + ([] if missing else _field("fault", str(error)))
+    return [*_about(name, spec, here), *_field("images", f"{len(index):,}"),
+            *_field("subjects", _distinct(index["subject"])), *_field("clips", _distinct(index["clip"])),
+            "", *_class_table(index)]
+
+
+def count_lines(faces: CachedFaces, counts: list[CountCheck]) -> list[str]:
+    """The number of images, the counts that differ from the published ones and the unreadable files."""
+    lines = [f"{faces.name}: {len(faces.index):,} images"]
+    wrong = [count for count in counts if not count.agrees]
+    if not counts:
+        lines.append("  counts      nothing published to hold them against")
+    elif not wrong:
+        lines.append(f"  counts      all {len(counts)} agree with the published ones")
+    else:
+        lines.append(f"  counts      {len(wrong)} of {len(counts)} differ from the published ones:")
+        lines += [f"    {what}: published {' or '.join(f'{n:,}' for n in published)}, found {found:,}"
+                  for what, published, found in wrong]
+    lines.append(f"  unreadable  {len(faces.unreadable) or 'none'}")
+    lines += [f"    {path}: {reason}" for path, reason in faces.unreadable[:_UNREADABLE_SHOWN]]
+    return lines + _and_more(len(faces.unreadable) - _UNREADABLE_SHOWN)
+
+
+def audit_lines(found: Audit) -> list[str]:
+    """Blank and identical images of one data set, a few of each by name."""
+    lines = [f"  blank       {len(found.blank) or 'none'}", *_examples(found.blank)]
+    groups, images = found.counts.loc["any"]
+    if not groups:
+        return [*lines, "  identical   none"]
+    return [*lines, f"  identical   {groups:,} groups, {images:,} images ({found.distinct:,} are distinct)",
+            *_kind_lines(found, [kind for kind in KINDS if kind != "across_datasets"])]
+
+
+def across_lines(found: Audit) -> list[str]:
+    """Images that several data sets share."""
+    return [f"all together: {found.images:,} images, {found.distinct:,} distinct",
+            *_kind_lines(found, ["across_datasets"])]
+
+
+def write_copies(found: Audit, path: Path) -> None:
+    """Write the table of identical images as csv; DatasetError if that cannot be done."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        found.copies.to_csv(partial, index=False)
+        partial.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DatasetError(f"{path}: cannot be written ({reason}); name another file") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _about(name: str, spec: DatasetSpec | None, here: str) -> list[str]:
+    if spec is None:
+        return [name]
+    fields = {"what": spec.summary, "get it": spec.obtain, "expected": spec.layout, "licence": spec.licence,
+              "cite": spec.citation, "here": here}
+    heading = name if spec.title == name else f"{name}: {spec.title}"
+    return [heading, *(line for key, text in fields.items() for line in _field(key, text))]
+
+
+def _field(key: str, text: str) -> list[str]:
+    return textwrap.wrap(text, 98, initial_indent=f"  {key:<10}", subsequent_indent=" " * 12,
+                         break_long_words=False, break_on_hyphens=False)
+
+
+def _distinct(column: pd.Series) -> str:
+    return f"{column.nunique():,}" if column.notna().any() else "not known"
+
+
+def _class_table(index: pd.DataFrame) -> list[str]:
+    """Images of each class (rows) in each split (columns)."""
+    table = pd.crosstab(index["label"], index["split"].fillna("no split"), margins=True, margins_name="all")
+    rows = [label for label in (*EXPRESSIONS, "all") if label in table.index]
+    columns = [name for name in (*SPLITS, "no split", "all") if name in table.columns]
+    width = max(map(len, rows))
+    lines = ["    " + " " * width + "".join(f"{column:>10}" for column in columns)]
+    for row in rows:
+        lines.append(f"    {row:<{width}}" + "".join(f"{table.loc[row, column]:>10,}" for column in columns))
+    return lines
+
+
+def _kind_lines(found: Audit, kinds: Iterable[str]) -> list[str]:
+    """Groups and images of each kind, with the smallest group as the example."""
+    lines = []
+    for kind in kinds:
+        groups, images = found.counts.loc[kind]
+        lines.append(f"    {KINDS[kind]}: {groups:,} groups, {images:,} images")
+        if kind == "across_splits":
+            lines += [f"      {number:,} {split} images are also in train"
+                      for (_, split), number in found.also_in("train").items()]
+        if groups:
+            part = found.copies[found.copies[kind]]
+            sizes = part.groupby("group").size()
+            lines += _examples(part[part["group"] == sizes.idxmin()])
+    return lines
+
+
+def _examples(images: pd.DataFrame) -> list[str]:
+    rows = images[["dataset", "path", "label"]].head(_EXAMPLES).itertuples(index=False)
+    return [*(f"      {dataset}/{path} ({label})" for dataset, path, label in rows),
+            *_and_more(len(images) - _EXAMPLES)]
+
+
+def _and_more(number: int) -> list[str]:
+    return [f"      and {number:,} more"] if number > 0 else []

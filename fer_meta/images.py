@@ -1,0 +1,43 @@
+"""From stored bytes to a network's input, on whole batches and on the device."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# ImageNet's, for every backbone alike: pretrained weights expect them, and the others do not mind.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+# Largest shift of an augmented face, as a share of its size: the play of a face detector.
+SHIFT = 1 / 12
+
+
+def normalise(images: Tensor) -> Tensor:
+    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] (channels_last in memory) with ImageNet's mean and deviation."""
+    x = images.permute(0, 3, 1, 2).float().div_(255)
+    mean, std = (torch.tensor(values, device=x.device).view(1, 3, 1, 1) for values in (MEAN, STD))
+    return x.sub_(mean).div_(std)
+
+
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the faces and shift each by up to a twelfth of its size; uint8 [B, H, W, 3] in and out.
+
+    Edges repeat. `generator` is a CPU generator, so that the draws are the same on every device.
+    """
+    count, height, width, _ = images.shape
+
+    def draw(low, high):
+        return torch.randint(low, high + 1, (count, 1), generator=generator).to(images.device)
+
+    reach = int(height * SHIFT), int(width * SHIFT)
+    rows = (torch.arange(height, device=images.device) + draw(-reach[0], reach[0])).clamp_(0, height - 1)
+    columns = (torch.arange(width, device=images.device) + draw(-reach[1], reach[1])).clamp_(0, width - 1)
+    columns = torch.where(draw(0, 1).bool(), columns.flip(1), columns)
+    batch = torch.arange(count, device=images.device).view(-1, 1, 1)
+    return images[batch, rows.unsqueeze(2), columns.unsqueeze(1)]
+
+
+def fetch(images: np.ndarray, rows: np.ndarray, device: torch.device) -> Tensor:
+    """One gather of `rows` [B] from the memory map: uint8 [B, H, W, 3] on `device`, through pinned memory for a GPU."""
+    batch = torch.from_numpy(images[rows])
+    return batch.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch.to(device)

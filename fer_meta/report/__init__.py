@@ -1,0 +1,46 @@
+"""From the runs of a bench to tables, plots and a page of text. Nothing here imports torch."""
+
+import os
+from pathlib import Path
+
+from . import tables
+from .load import read_results
+
+__all__ = ["write_report"]
+
+
+def write_report(folder: Path) -> str:
+    """Write `table.{csv,md,tex}` and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
+
+    Only finished runs of the plan count; the others are listed with the command that makes them.
+
+    Raises:
+        ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
+    """
+    from . import plots  # matplotlib takes half a second to import
+
+    results = read_results(Path(folder))
+    table, heads = tables.accuracy_table(results), tables.head_table(results)
+    figures = plots.figures(results, table)
+    texts = {"table.csv": tables.to_csv(table), "table.md": tables.to_markdown(results, table, heads),
+             "table.tex": tables.to_latex(results, table)}
+
+    (results.folder / "plots").mkdir(exist_ok=True)
+    written = [_write(results.folder / name, text.encode()) for name, text in texts.items()]
+    written += [_write(results.folder / "plots" / (name + suffix), plots.render(figure, suffix))
+                for name, figure in figures.items() for suffix in plots.FORMATS]
+    # The names of the confusion plots depend on the targets: none of an older plan may stay behind.
+    for path in (results.folder / "plots").glob("confusion*"):
+        if path.suffix in plots.FORMATS and path not in written:
+            path.unlink()
+    return tables.to_text(results, table) + "\nWritten:\n" + "".join(f"  {path}\n" for path in written)
+
+
+def _write(path: Path, content: bytes) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

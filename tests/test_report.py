@@ -1,0 +1,253 @@
+"""The report: from a results folder to the tables and plots that people read."""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import stored_results
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import fer_meta
+from fer_meta.errors import ResultsError
+from fer_meta.report import tables, write_report
+from fer_meta.report.load import history, read_results
+
+EXPECTED = Path(__file__).parent / "expected"
+LAST_LOG = json.dumps({"step": 200, "loss": 1.25, "val_accuracy": 0.4321, "seconds": 12.3456789})
+WRITE = """
+import sys
+from pathlib import Path
+from fer_meta.report import write_report
+sys.stdout.reconfigure(encoding="utf-8")
+print(write_report(Path(sys.argv[1])), end="")
+assert "torch" not in sys.modules and "matplotlib.pyplot" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> tuple[Path, str]:
+    """A stored results folder with its report, written by a process of its own, and the printed text."""
+    folder = stored_results.write(tmp_path_factory.mktemp("results") / "cross-domain")
+    package = str(Path(fer_meta.__file__).parents[1])
+    path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run([sys.executable, "-c", WRITE, str(folder)], capture_output=True, encoding="utf-8",
+                          env=os.environ | {"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+@pytest.fixture
+def stored(tmp_path) -> Path:
+    """A results folder of one's own to damage."""
+    return stored_results.write(tmp_path / "cross-domain", seeds=1, episodes=5)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.md", "table.tex"])
+def test_stored_runs_give_the_stored_tables(report, name):
+    assert (report[0] / name).read_bytes() == (EXPECTED / name).read_bytes()
+
+
+def test_the_report_needs_no_torch_and_leaves_pyplot_alone(report):
+    assert "ProtoNet" in report[1]  # the fixture's process has asserted the rest
+
+
+def test_nothing_half_written_stays_behind(report):
+    assert not [path for path in report[0].rglob("*") if path.name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf"])
+@pytest.mark.parametrize("name", ["accuracy", "transfer", "training", "confusion-fer2013",
+                                  "confusion-press_faces"])
+def test_each_plot_shows_something(report, name, suffix):
+    path = report[0] / "plots" / (name + suffix)
+    assert path.stat().st_size > 10_000 and str(path) in report[1]
+    if suffix == ".png":
+        picture = Image.open(path)
+        assert picture.width == 1350 and len(picture.convert("RGB").getcolors(1 << 20)) > 50
+
+
+def test_numbers_in_the_csv_are_numbers(report):
+    table = pd.read_csv(report[0] / "table.csv")
+    texts = ["method", "source", "target", "selection", "excluded"]
+    assert table["rendered"].dtype == bool
+    assert all(pd.api.types.is_numeric_dtype(table[name]) for name in table.columns.drop(texts))
+    assert table.notna().drop(columns=["excluded", "sd_seeds"]).all(axis=None)
+
+
+def test_a_missing_run_is_listed_with_the_reason_and_the_command_that_fills_it(report):
+    for text in (report[1], (report[0] / "table.md").read_text(encoding="utf-8")):
+        assert "2 of 24 runs" in text
+        assert f"maml, synthetic-wild (rendered) -> fer2013, seed 1: failed: {stored_results.ERROR}" in text
+        assert "protonet, synthetic-wild (rendered) -> fer2013, seed 1: not finished" in text
+        assert stored_results.COMMAND in text
+
+
+def test_a_run_without_done_never_enters_the_table(report):
+    table = pd.read_csv(report[0] / "table.csv")
+    torn = table["method"].isin(["protonet", "maml"]) & (table["source"] == "synthetic-wild")
+    assert (table[torn]["seeds"] == 1).all() and (table[~torn]["seeds"] == 2).all()
+
+
+def test_a_run_the_plan_does_not_name_is_ignored(stored):
+    before = tables.to_csv(tables.accuracy_table(read_results(stored)))
+    first = next((stored / "runs").glob("protonet-*"))
+    shutil.copytree(first, stored / "runs" / "protonet-left-over-from-another-plan")
+    assert tables.to_csv(tables.accuracy_table(read_results(stored))) == before
+
+
+def test_rendered_domains_are_called_rendered_everywhere(report):
+    files = [(report[0] / name).read_text(encoding="utf-8") for name in ("table.md", "table.tex")]
+    for text in (report[1], *files):
+        assert "synthetic-wild (rendered)" in text
+        bare = text.replace("synthetic-wild (rendered)", "").replace(stored_results.COMMAND, "")
+        assert "synthetic-wild" not in bare
+
+
+def test_the_text_fits_a_terminal(report):
+    table = report[1].split("Missing:")[0]
+    assert max(map(len, table.splitlines())) <= 100
+
+
+def test_the_interval_and_the_seeds_sd_on_a_worked_example(stored):
+    # Two seeds, three episodes. Over seeds the episodes' means are 0.3, 0.4, 0.5: sd 0.1, so
+    # 1.96 * 0.1 / sqrt(3) = 0.113161. The seeds' means are 0.3 and 0.5: sd 0.2 / sqrt(2) = 0.141421.
+    plan = json.loads((stored / "plan.json").read_text())
+    first = plan["runs"][0]
+    second = first | {"id": "second-seed", "seed": 1}
+    shutil.copytree(stored / "runs" / first["id"], stored / "runs" / second["id"])
+    (stored / "plan.json").write_text(json.dumps(plan | {"runs": [first, second]}))
+    for run, accuracies in [(first, [0.1, 0.4, 0.4]), (second, [0.5, 0.4, 0.6])]:
+        pd.DataFrame({"method": "protonet", "shots": 1, "selection": "source-val", "episode": [0, 1, 2],
+                      "accuracy": accuracies}).to_parquet(stored / "runs" / run["id"] / "episodes.parquet")
+    [row] = tables.accuracy_table(read_results(stored)).to_dict("records")
+    assert row["accuracy"] == pytest.approx(0.4)
+    assert row["ci95_episodes"] == pytest.approx(0.113161, abs=1e-6)
+    assert row["sd_seeds"] == pytest.approx(0.141421, abs=1e-6)
+    assert (row["episodes"], row["seeds"], row["chance"]) == (3, 2, 0.25)
+
+
+def test_uar_counts_a_rare_class_as_much_as_a_common_one(stored):
+    # 8 of 8 anger and 0 of 2 fear: accuracy 0.8, but recalls 1 and 0.
+    for path in (stored / "runs").glob("*/predictions.parquet"):
+        pd.DataFrame({"method": "supervised-head", "selection": "last", "path": "x",
+                      "label": ["anger"] * 8 + ["fear"] * 2, "predicted": "anger"}).to_parquet(path)
+    row = tables.head_table(read_results(stored)).iloc[0]
+    assert (row["accuracy"], row["uar"], row["chance"]) == (0.8, 0.5, 0.5)
+    assert (row["images"], row["classes"]) == (10, 2)
+
+
+def test_one_seed_has_no_sd(stored):
+    csv = tables.to_csv(tables.accuracy_table(read_results(stored)))
+    assert pd.read_csv(io.StringIO(csv))["sd_seeds"].isna().all()
+
+
+def test_only_the_best_source_val_cell_of_a_source_is_bold(stored):
+    results = read_results(stored)
+    table = tables.accuracy_table(results)
+    text = tables.to_markdown(results, table, tables.head_table(results))
+    rivals = table[table["selection"] == "source-val"].groupby(["source", "target", "shots"])["accuracy"]
+    best = [f"{100 * accuracy:.1f}" for accuracy in rivals.max()]
+    assert set(re.findall(r"\*\*(.*?)\*\*", text)) == set(best) and text.count("**") >= 2 * len(best)
+
+
+@settings(deadline=None, max_examples=30)
+@given(cut=st.integers(min_value=0, max_value=len(LAST_LOG) - 1))
+def test_a_torn_last_line_of_a_history_is_ignored(tmp_path_factory, cut):
+    path = tmp_path_factory.getbasetemp() / "history.jsonl"
+    path.write_text('{"step": 100, "loss": 1.5}\n' + LAST_LOG[:cut])
+    assert history(path)["loss"].tolist() == [1.5]
+
+
+def test_a_torn_line_in_the_middle_of_a_history_is_named(stored):
+    path = next(stored.glob("models/*/history.jsonl"))
+    path.write_text('{"step": 1, "loss": 2}\n{"step": 2, "lo\n{"step": 3, "loss": 1}\n')
+    with pytest.raises(ResultsError, match=r"history\.jsonl: not JSON in line 2"):
+        write_report(stored)
+
+
+def test_a_model_without_a_history_is_no_error(tmp_path):
+    assert history(tmp_path / "history.jsonl").empty
+
+
+@pytest.mark.parametrize("name", ["run.json", "episodes.parquet", "confusion.parquet", "predictions.parquet"])
+@pytest.mark.parametrize("content", [b"", b"torn", b"{}"])
+def test_a_damaged_file_of_a_finished_run_is_named_with_the_mend(stored, name, content):
+    path = next((stored / "runs").glob(f"supervised-*/{name}"))
+    path.write_bytes(content)
+    with pytest.raises(ResultsError) as error:
+        write_report(stored)
+    message = str(error.value)
+    assert message.startswith(str(path)) and "\n" not in message
+    assert not list(stored.glob("table.*"))
+    assert f"delete the folder {path.parent} and run the bench again" in message
+
+
+@pytest.mark.parametrize("columns", [["accuracy"], ["method", "episode"]])
+def test_a_missing_column_is_named_with_its_file(stored, columns):
+    path = next((stored / "runs").glob("*/episodes.parquet"))
+    pd.read_parquet(path).drop(columns=columns).to_parquet(path)
+    with pytest.raises(ResultsError, match="episodes.parquet: cannot be read"):
+        write_report(stored)
+
+
+@pytest.mark.parametrize("accuracy", [1.5, -0.1, float("nan")])
+def test_an_impossible_accuracy_is_no_result(stored, accuracy):
+    path = next((stored / "runs").glob("*/episodes.parquet"))
+    pd.read_parquet(path).assign(accuracy=accuracy).to_parquet(path)
+    with pytest.raises(ResultsError, match="outside 0 to 1"):
+        write_report(stored)
+
+
+def test_without_a_plan_the_user_is_sent_to_the_bench(tmp_path):
+    with pytest.raises(ResultsError, match="no plan.json, run `fer-meta bench --suite NAME` first"):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"suite": "x", "command": "y", "runs": [{"id": "z"}]}'])
+def test_a_damaged_plan_is_named(tmp_path, content):
+    (tmp_path / "plan.json").write_text(content)
+    with pytest.raises(ResultsError, match="plan.json: .*run the bench again"):
+        write_report(tmp_path)
+
+
+def test_without_a_finished_run_the_failures_are_named_and_nothing_is_written(stored):
+    for done in stored.glob("runs/*/DONE"):
+        done.unlink()
+    failed = stored / "runs" / "maml-fer2013-to-press_faces-seed0" / "FAILED.json"
+    failed.write_text(json.dumps({"error": "no\nmemory"}))
+    with pytest.raises(ResultsError) as error:
+        write_report(stored)
+    message = str(error.value)
+    assert "maml-fer2013-to-press_faces-seed0 failed: no memory" in message and "\n" not in message
+    assert stored_results.COMMAND in message
+    assert not list(stored.glob("table.*")) and not (stored / "plots").exists()
+
+
+def test_plots_of_an_older_plan_do_not_stay_behind(stored):
+    plan = json.loads((stored / "plan.json").read_text())
+    one = [run for run in plan["runs"] if run["target"] == "press_faces" and run["algorithm"] == "protonet"]
+    (stored / "plan.json").write_text(json.dumps(plan | {"runs": one}))
+    (stored / "plots").mkdir()
+    (stored / "plots" / "confusion-fer2013.png").touch()
+    write_report(stored)
+    left = sorted(path.name for path in stored.glob("plots/confusion*"))
+    assert left == ["confusion.pdf", "confusion.png"]
+
+
+@pytest.mark.parametrize("sign", list("_&%#${}~^\\"))
+def test_any_name_can_stand_in_the_latex_table(stored, sign):
+    for path in stored.glob("runs/supervised-*/episodes.parquet"):
+        pd.read_parquet(path).assign(method=f"a{sign}b").to_parquet(path)
+    results = read_results(stored)
+    latex = tables.to_latex(results, tables.accuracy_table(results))
+    [name] = set(re.findall(r"& (a[^ ]* ?b) & \$", latex))
+    assert name == f"a\\{sign}b" or re.fullmatch(r"a\\text[a-z]+ b", name)
