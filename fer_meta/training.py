@@ -108,7 +108,8 @@ def fit(
     validation = next((row["val_accuracy"] for row in reversed(history) if "val_accuracy" in row), float("nan"))
     validate_at = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
     log_every = max(1, steps // LOG_POINTS)
-    losses, accuracies, began = [], [], time.perf_counter() - (history[-1]["seconds"] if history else 0)
+    losses, accuracies = [], []
+    began = time.perf_counter() - (history[-1]["seconds"] if history else 0)
     device = next(method.parameters()).device
     method.train()
     for step in range(start, steps):
@@ -127,7 +128,6 @@ def fit(
         row = {}
         if done % log_every == 0 or done in validate_at:
             row = {"step": done, "loss": float(np.mean(losses)), "train_accuracy": float(np.mean(accuracies))}
-            losses, accuracies = losses[:0], accuracies[-log_every:]
         if done in validate_at:
             method.eval()
             row["val_accuracy"] = validation = validate()
@@ -136,7 +136,9 @@ def fit(
             history.append({**row, "seconds": round(time.perf_counter() - began, 2)})
         if done in validate_at:
             _save(folder, method, optimiser, done, history)
-        progress(done, float(np.mean(accuracies[-log_every:])), validation)
+        progress(done, float(np.mean(accuracies)), validation)
+        if row:
+            losses, accuracies = [], []
     method.eval()
 
 

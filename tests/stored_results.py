@@ -48,6 +48,7 @@ def _write_run(folder: Path, run: dict, rng: np.random.RandomState, episodes: in
         return None
     to_press = run["target"] == "press_faces"
     _json(home / "run.json", run | {
+        "config": {"backbone": "resnet50" if run["algorithm"] == "supervised" else "conv4", "steps": 1000},
         "protocol": {"way": 5 - to_press, "shots": [1, 5], "queries": 15, "episodes": episodes,
                      "disjoint": "image", "batchnorm": "eval", "copies": "removed",
                      "small_classes": "exclude"},

@@ -77,7 +77,7 @@ def test_each_plot_shows_something(report, name, suffix):
 
 def test_numbers_in_the_csv_are_numbers(report):
     table = pd.read_csv(report[0] / "table.csv")
-    texts = ["method", "source", "target", "selection", "excluded"]
+    texts = ["method", "backbone", "source", "target", "selection", "excluded"]
     assert table["rendered"].dtype == bool
     assert all(pd.api.types.is_numeric_dtype(table[name]) for name in table.columns.drop(texts))
     assert table.notna().drop(columns=["excluded", "sd_seeds"]).all(axis=None)

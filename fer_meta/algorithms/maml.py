@@ -76,19 +76,20 @@ class Method(FewShotMethod):
 class SupportBatchNorm2d(nn.BatchNorm2d):
     """BatchNorm whose statistics are those of the support set, and part of the graph.
 
-    In training mode it normalises a batch by its own statistics and keeps them; in evaluation mode it normalises by those last kept.
-    There are no running averages, so nothing leaks from a clone to the meta-model or from one task to the next.
+    In training mode it normalises a batch by its own statistics and remembers the batch; in evaluation mode it normalises by the
+    statistics of the batch last remembered. There are no running averages, so nothing leaks from a clone to the meta-model or
+    from one task to the next.
     """
 
     def __init__(self, features: int):
         super().__init__(features, track_running_stats=False)
-        self.kept = None
+        self.support = None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            self.kept = torch.var_mean(x, (0, 2, 3), correction=0)
+            self.support = x
             return super().forward(x)
-        var, mean = self.kept
+        var, mean = torch.var_mean(self.support, (0, 2, 3), correction=0)
         scale = self.weight * torch.rsqrt(var + self.eps)
         return x * scale.view(1, -1, 1, 1) + (self.bias - mean * scale).view(1, -1, 1, 1)
 

@@ -1,8 +1,8 @@
 """From the runs of a bench to tables, plots and a page of text. Nothing here imports torch."""
 
-import os
 from pathlib import Path
 
+from ..files import replacing
 from . import tables
 from .load import read_results
 
@@ -25,7 +25,6 @@ def write_report(folder: Path) -> str:
     texts = {"table.csv": tables.to_csv(table), "table.md": tables.to_markdown(results, table, heads),
              "table.tex": tables.to_latex(results, table)}
 
-    (results.folder / "plots").mkdir(exist_ok=True)
     written = [_write(results.folder / name, text.encode()) for name, text in texts.items()]
     written += [_write(results.folder / "plots" / (name + suffix), plots.render(figure, suffix))
                 for name, figure in figures.items() for suffix in plots.FORMATS]
@@ -37,10 +36,6 @@ def write_report(folder: Path) -> str:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

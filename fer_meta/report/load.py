@@ -24,6 +24,7 @@ class Run:
     target: str
     seed: int
     model: str
+    config: dict  # the method's hyper-parameters: backbone, steps, ...
     protocol: dict  # way, shots, queries, episodes, disjoint, batchnorm, copies, ...
     excluded: dict  # class too small for a task -> its images
     copies_removed: int

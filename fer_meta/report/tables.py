@@ -15,12 +15,12 @@ METHODS = {
     "relationnet": "Relation Net",
     "maml": "MAML",
     "fomaml": "FOMAML",
-    "supervised-head": "ResNet50 (own head)",
-    "supervised-ncm": "ResNet50 (nearest mean)",
-    "supervised-probe": "ResNet50 (linear probe)",
+    "supervised-head": "Supervised (own head)",
+    "supervised-ncm": "Supervised (nearest mean)",
+    "supervised-probe": "Supervised (linear probe)",
 }
 CELL = ["target", "source", "algorithm", "method", "way", "shots", "selection"]
-CSV_COLUMNS = ["method", "source", "target", "way", "shots", "selection", "accuracy", "ci95_episodes",
+CSV_COLUMNS = ["method", "backbone", "source", "target", "way", "shots", "selection", "accuracy", "ci95_episodes",
                "sd_seeds", "chance", "episodes", "seeds", "test_images", "copies_removed", "excluded",
                "rendered"]
 INTERVAL = ("± is the half width of the 95 % interval over episodes (1.96 sd / √episodes of the accuracies "
@@ -74,6 +74,7 @@ def accuracy_table(results: Results) -> pd.DataFrame:
     table = table.join(tested.infer_objects(), on=["source", "target"])
     rendered = results.plan.get("rendered", [])
     table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
+    table["backbone"] = table["algorithm"].map({run.algorithm: run.config["backbone"] for run in results.runs})
     pair = ["algorithm", "source", "target"]
     planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
     table = table.join(planned.rename("planned_seeds"), on=pair)
@@ -115,6 +116,7 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> s
     parts = [f"# {results.plan.get('title', results.plan['suite'])}",
              f"Suite `{results.plan['suite']}`, preset `{results.plan.get('preset', '')}`, made by:",
              _fenced(results.command),
+             _backbones_line(table),
              "Mean accuracy in percent over the same episodes for every method, by how the checkpoint was "
              "picked: source-val, on the source's validation split (the headline; the best method of a "
              "source is bold); last, the last one; oracle, on the target's validation split, which no one "
@@ -130,6 +132,11 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> s
         parts += [f"## Missing: {len(results.missing)} of {len(results.plan['runs'])} runs",
                   _fenced("\n".join(_missing_lines(results))), "This fills them:", _fenced(results.command)]
     return "\n\n".join(parts) + "\n"
+
+
+def _backbones_line(table: pd.DataFrame) -> str:
+    pairs = table[["algorithm", "backbone"]].drop_duplicates().itertuples(index=False)
+    return "Backbones: " + ", ".join(f"{algorithm} {backbone}" for algorithm, backbone in pairs) + "."
 
 
 def _protocol_line(results: Results, block: pd.DataFrame) -> str:

@@ -60,7 +60,8 @@ def read_suite(name: str, preset: str, **changes) -> Suite:
     merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
     suite, errors = _validate(merged)
     if errors:
-        loc, message = errors[0]
+        # A key that stands in the file is the better clue than one that does not: `titel`, and not `title` missing.
+        loc, message = min(errors, key=lambda e: e[0] not in lines and ("presets", preset, *e[0]) not in lines)
         line = _line(lines, loc, preset)
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise SuiteError(f"{origin}, line {line}: {'.'.join(map(str, loc)) or 'suite'}: {message}{more}")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import Protocol
 
 # Splits belong to the data, not to a run: they do not move with the run's seed.
@@ -18,31 +19,37 @@ def assign_splits(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
 
     Official splits are kept. Where val is missing it is carved out of train; where there is no split at all, the images are
     divided by `protocol.split`. Both are stratified by label and keep a person (else a clip, else identical images)
-    on one side.
+    on one side. Raises ProtocolError for fewer than three such groups.
     """
     split = index["split"].astype(object).where(index["split"].notna(), None).to_numpy(copy=True)
-    unassigned = np.array([s is None for s in split])
+    unassigned = np.array([s is None for s in split], dtype=bool)
     if unassigned.any():
-        train, val, _ = (round(FOLDS * share) for share in protocol.split)
-        fold = _folds(index[unassigned])
-        split[unassigned] = np.where(fold < train, "train", np.where(fold < train + val, "val", "test"))
-    if not (split == "val").any() and (split == "train").any():
-        train = split == "train"
-        fold = _folds(index[train])
-        carved = max(1, round(FOLDS * protocol.carve))
-        split[np.flatnonzero(train)[fold < carved]] = "val"
+        train, val, _ = protocol.split
+        place = _places(index[unassigned])
+        split[unassigned] = np.where(place < train, "train", np.where(place < train + val, "val", "test"))
+    train = split == "train"
+    if train.any() and not (split == "val").any():
+        place = _places(index[train])
+        # At least the first fold, however small the share.
+        split[np.flatnonzero(train)[place < max(protocol.carve, place.min() + 1e-9)]] = "val"
     return split.astype(str)
 
 
-def _folds(index: pd.DataFrame) -> np.ndarray:
-    """A fold number below `FOLDS` for each row; a group is never divided."""
+def _places(index: pd.DataFrame) -> np.ndarray:
+    """A number in (0, 1) for each row, equal within a group and spread evenly over each class: the middle of its fold."""
     group = index["subject"].fillna(index["clip"]).fillna(index["digest"]).to_numpy()
     labels = index["label"].to_numpy()
+    folds = min(FOLDS, len(set(group)), index["label"].value_counts().max())
+    if folds < 3:
+        raise ProtocolError(
+            f"{len(index)} images of {len(set(group))} people (or clips, or distinct images) are too few to divide into train, val "
+            "and test; give the data set folders train/, val/ and test/"
+        )
     fold = np.empty(len(index), dtype=int)
-    splitter = StratifiedGroupKFold(n_splits=FOLDS, shuffle=True, random_state=SPLIT_SEED)
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=SPLIT_SEED)
     with warnings.catch_warnings():
         # A class with fewer members than folds is spread as far as it goes; pools exclude or refuse it later, by name.
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, rows) in enumerate(splitter.split(labels, labels, group)):
             fold[rows] = number
-    return fold
+    return (fold + 0.5) / folds

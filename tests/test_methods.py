@@ -1,0 +1,360 @@
+"""Each method against its paper's equations on a worked example, and all of them against the contract."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from fer_meta import algorithms, backbones, l2l, training
+from fer_meta.algorithms import maml, relationnet, supervised
+from fer_meta.algorithms.base import Episode, class_means
+from fer_meta.errors import FerMetaError, ProtocolError, SuiteError
+from fer_meta.evaluation.episodes import batch_statistics
+from fer_meta.tasks.protocol import EpisodeShape, Protocol
+
+CLASSES = ("anger", "happiness", "neutral")
+PROTOCOL = Protocol(way=3, train=EpisodeShape(way=3, shots=2, queries=2))
+SIZE = 32
+METHODS = [(name, {}) for name in algorithms.names()] + [("maml", {"first_order": True}), ("protonet", {"backbone": "resnet12"})]
+
+
+def build(name, protocol=PROTOCOL, size=SIZE, **config):
+    module = algorithms.load(name)
+    if name == "supervised":
+        config = {"backbone": "conv4", **config}
+    return training.build(module, module.Config(steps=1, **config), protocol, CLASSES, size, 0, torch.device("cpu"))
+
+
+def an_episode(way=3, shots=2, queries=2, seed=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    support, query = (torch.randn(way * n, 3, SIZE, SIZE, generator=generator, dtype=dtype) for n in (shots, queries))
+    labels = [torch.arange(way).repeat_interleave(n) for n in (shots, queries)]
+    return Episode(support, labels[0], query, labels[1], CLASSES[:way])
+
+
+# --- every method -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_a_method_gives_a_logit_for_each_query_and_class(name, config):
+    method, episode = build(name, **config).eval(), an_episode()
+    with torch.no_grad():
+        support, query = method.embed(episode.support), method.embed(episode.query)
+        classifiers = method.adapt(support, episode.support_labels, CLASSES)
+        assert classifiers
+        for classify in classifiers.values():
+            logits = classify(query)
+            assert logits.shape == (6, 3) and logits.isfinite().all()
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_a_query_is_classified_alike_whatever_queries_stand_beside_it(name, config):
+    """Inductive: with `batchnorm: eval` no query may lend its statistics to another."""
+    method, episode = build(name, **config).eval(), an_episode(queries=4)
+    with torch.no_grad():
+        support, query = method.embed(episode.support), method.embed(episode.query)
+        for classify in method.adapt(support, episode.support_labels, CLASSES).values():
+            alone = torch.cat([classify(query[i : i + 1]) for i in range(len(query))])
+            torch.testing.assert_close(alone, classify(query), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_adapting_to_a_task_leaves_the_method_as_it_was(name, config):
+    method, episode = build(name, **config).eval(), an_episode()
+    before = {key: value.clone() for key, value in method.state_dict().items()}
+    for classify in method.adapt(method.embed(episode.support).detach(), episode.support_labels, CLASSES).values():
+        classify(method.embed(episode.query).detach())
+    assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_the_order_of_the_support_does_not_matter(name, config):
+    method, episode = build(name, **config).eval(), an_episode()
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        support, query = method.embed(episode.support), method.embed(episode.query)
+        straight = method.adapt(support, episode.support_labels, CLASSES)
+        shuffled = method.adapt(support[order], episode.support_labels[order], CLASSES)
+        for key in straight:
+            torch.testing.assert_close(shuffled[key](query), straight[key](query), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_training_on_one_batch_lowers_its_loss(name, config):
+    method, episode = build(name, **config).train(), an_episode()
+    batch = [episode] if method.episodic else (episode.query, episode.query_labels)
+    optimiser = torch.optim.Adam(method.parameters(), 1e-3)
+    losses = []
+    for _ in range(12):
+        loss, accuracy = method.loss(batch)
+        optimiser.zero_grad()
+        loss.backward()
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0] and 0 <= accuracy <= 1
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_the_seed_fixes_the_initial_weights_and_spares_the_global_generator(name, config):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    one, two = build(name, **config), build(name, **config)
+    assert torch.equal(torch.rand(1), expected)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
+
+
+def test_an_unknown_method_is_answered_with_those_there_are():
+    with pytest.raises(SuiteError, match="protonet"):
+        algorithms.load("protonets")
+
+
+# --- ProtoNet ---------------------------------------------------------------------------------------------
+
+
+def test_protonet_on_a_worked_example():
+    """Prototypes (1, 0) and (0, 4); a query at (1, 1) is 1 and 10 away: p = 1 / (1 + e^-9)."""
+    method = build("protonet")
+    support = torch.tensor([[0.0, 0], [2, 0], [0, 3], [0, 5]])
+    classify = method.adapt(support, torch.tensor([0, 0, 1, 1]), CLASSES[:2])["protonet"]
+    logits = classify(torch.tensor([[1.0, 1]]))
+    assert logits.tolist() == [[-1.0, -10.0]]
+    assert logits.softmax(1)[0, 0].item() == pytest.approx(1 / (1 + np.exp(-9)))
+
+
+def test_protonet_agrees_with_learn2learn():
+    from learn2learn.nn import PrototypicalClassifier
+
+    generator = torch.Generator().manual_seed(0)
+    support, query = torch.randn(15, 64, generator=generator), torch.randn(20, 64, generator=generator)
+    labels = torch.arange(3).repeat(5)
+    theirs = PrototypicalClassifier(support=support, labels=labels, distance="euclidean")(query)
+    ours = build("protonet").adapt(support, labels, CLASSES)["protonet"](query)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
+
+
+def test_class_means_of_uneven_classes():
+    means = class_means(torch.tensor([[1.0], [2], [4], [9]]), torch.tensor([0, 1, 1, 1]), 2)
+    assert means.tolist() == [[1.0], [5.0]]
+
+
+# --- Relation Net -----------------------------------------------------------------------------------------
+
+
+def test_relation_scores_equal_those_of_concatenated_maps():
+    """Equation 1 as it stands in the paper: every query map beside every class map, one pair at a time."""
+    relation = relationnet.Relation(8, 5, 5).eval()
+    classes, query = torch.randn(3, 8, 5, 5), torch.randn(4, 8, 5, 5)
+    with torch.no_grad():
+        ours = relation(classes, query)
+        for q in range(4):
+            for c in range(3):
+                pair = torch.cat([classes[c], query[q]]).unsqueeze(0)
+                score = relation.score(relation.second(relation.after_first(relation.first(pair))))
+                assert ours[q, c].item() == pytest.approx(score.item(), abs=1e-6)
+
+
+def test_relation_net_sums_the_maps_of_a_class():
+    method = build("relationnet").eval()
+    maps = torch.randn(4, 64, 8, 8)
+    labels = torch.tensor([0, 0, 1, 1])
+    query = torch.randn(2, 64, 8, 8)
+    with torch.no_grad():
+        ours = method.adapt(maps, labels, CLASSES[:2])["relationnet"](query)
+        by_hand = method.relation(torch.stack([maps[0] + maps[1], maps[2] + maps[3]]), query)
+    torch.testing.assert_close(ours, by_hand)
+
+
+def test_relation_net_is_trained_by_the_squared_error_of_its_scores():
+    method, episode = build("relationnet").train(), an_episode()
+    with torch.no_grad():
+        loss, _ = method.loss([episode])
+        support, query = method.embed(torch.cat([episode.support, episode.query])).split(6)
+        scores = method.adapt(support, episode.support_labels, CLASSES)["relationnet"](query)
+    assert scores.min() > 0 and scores.max() < 1
+    target = torch.eye(3)[episode.query_labels]
+    assert loss.item() == pytest.approx(((scores - target) ** 2).mean().item(), rel=1e-4)
+
+
+# --- MAML -------------------------------------------------------------------------------------------------
+
+
+def one_step_by_hand(network, lr, episode):
+    """Finn 2017, algorithm 2, with torch.func: query loss after one gradient step, as a function of the initial weights."""
+    weights = dict(network.named_parameters())
+
+    def query_loss(values):
+        support_loss = cross_entropy(torch.func.functional_call(network, values, episode.support), episode.support_labels)
+        gradients = torch.autograd.grad(support_loss, list(values.values()), create_graph=True)
+        adapted = {key: value - lr * g for (key, value), g in zip(values.items(), gradients)}
+        return cross_entropy(torch.func.functional_call(network, adapted, episode.query), episode.query_labels)
+
+    return query_loss(weights), weights
+
+
+@pytest.mark.parametrize("first_order", [False, True])
+def test_maml_gradients_are_the_equations(first_order):
+    """Second order: the gradient through the inner step. First order: the query's gradient at the adapted weights."""
+    method = build("maml", inner_steps=1, inner_lr=0.1, first_order=first_order).double().train()
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, 4), nn.Tanh(), nn.Linear(4, 3)).double()
+    method.maml = l2l.MAML(network, lr=0.1, first_order=first_order)
+    episode = an_episode(dtype=torch.float64)
+    method.loss([episode])[0].backward()
+    ours = [p.grad.clone() for p in network.parameters()]
+    loss, weights = one_step_by_hand(network, 0.1, episode)
+    exact = torch.autograd.grad(loss, list(weights.values()))
+    agree = all(torch.allclose(a, b, rtol=1e-8, atol=1e-12) for a, b in zip(ours, exact))
+    assert agree != first_order
+    if first_order:
+        support_loss = cross_entropy(network(episode.support), episode.support_labels)
+        with torch.no_grad():
+            for p, g in zip(network.parameters(), torch.autograd.grad(support_loss, list(network.parameters()))):
+                p -= 0.1 * g
+        at_adapted = torch.autograd.grad(
+            cross_entropy(network(episode.query), episode.query_labels), list(network.parameters())
+        )
+        for a, b in zip(ours, at_adapted):
+            torch.testing.assert_close(a, b)
+
+
+def test_maml_second_order_gradient_through_batchnorm_equals_finite_differences():
+    """On a smooth network: with ReLU the inner gradient jumps, and differences mean nothing."""
+    method = build("maml", inner_steps=2, inner_lr=0.05).double().train()
+    layers = nn.Conv2d(3, 4, 3, stride=4), maml.SupportBatchNorm2d(4), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 8 * 8, 3)
+    method.maml = l2l.MAML(nn.Sequential(*layers).double(), lr=0.05)
+    episode = an_episode(dtype=torch.float64)
+    method.loss([episode])[0].backward()
+    weight = layers[0].weight
+    direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    exact = (weight.grad * direction).sum().item()
+    shifted = []
+    for sign in (1, -1):
+        weight.data += sign * 1e-5 * direction
+        shifted.append(method.loss([episode])[0].item())
+        weight.data -= sign * 1e-5 * direction
+    assert (shifted[0] - shifted[1]) / 2e-5 == pytest.approx(exact, rel=1e-5)
+
+
+def test_maml_normalises_queries_by_the_support_alone_or_by_themselves():
+    layer = maml.SupportBatchNorm2d(2)
+    support, query = torch.randn(4, 2, 3, 3) * 3 + 5, torch.randn(6, 2, 3, 3)
+    by_support = layer.train()(support)
+    assert by_support.mean().item() == pytest.approx(0, abs=1e-5)
+    mean, std = support.mean((0, 2, 3), keepdim=True), support.var((0, 2, 3), correction=0, keepdim=True).add(1e-5).sqrt()
+    torch.testing.assert_close(layer.eval()(query), (query - mean) / std, rtol=1e-4, atol=1e-4)
+    assert not list(layer.buffers())
+
+    transductive = build("maml", Protocol(way=3, batchnorm="batch", train=PROTOCOL.train)).eval()
+    episode = an_episode()
+    classify = transductive.adapt(episode.support, episode.support_labels, CLASSES)["maml"]
+    assert not torch.allclose(classify(episode.query)[:1], classify(episode.query[:1]), atol=1e-3)
+
+
+def test_maml_refuses_another_number_of_ways():
+    episode = an_episode(way=2)
+    with pytest.raises(ProtocolError, match="3-way"):
+        build("maml").adapt(episode.support, episode.support_labels, CLASSES[:2])
+
+
+def test_first_order_maml_is_called_so_in_tables():
+    episode = an_episode()
+    method = build("maml", first_order=True)
+    assert list(method.adapt(episode.support, episode.support_labels, CLASSES)) == ["fomaml"]
+
+
+# --- supervised -------------------------------------------------------------------------------------------
+
+
+def test_the_supervised_head_serves_the_episodes_classes_in_the_episodes_order():
+    method = build("supervised").eval()
+    features = method.embed(an_episode().query)
+    whole = method.head(features)
+    torch.testing.assert_close(method.own_head(("neutral", "anger"))(features), whole[:, [2, 0]])
+
+
+def test_without_one_of_the_classes_the_own_head_is_left_out():
+    method, episode = build("supervised").eval(), an_episode()
+    features = method.embed(episode.support).detach()
+    classifiers = method.adapt(features, episode.support_labels, ("anger", "happiness", "contempt"))
+    assert set(classifiers) == {"supervised-ncm", "supervised-probe"}
+    assert method.own_head(("contempt",)) is None
+
+
+@pytest.mark.parametrize("way", [2, 3])
+def test_the_linear_probe_is_scikit_learns(way):
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5 * way, 8)).astype(np.float32), np.arange(way).repeat(5)
+    query = rng.normal(size=(7, 8)).astype(np.float32)
+    ours = supervised.fit_probe(torch.from_numpy(x), torch.from_numpy(y))(torch.from_numpy(query)).softmax(1)
+    theirs = LogisticRegression(max_iter=1000).fit(x, y).predict_proba(query)
+    np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-3)
+
+
+def test_nearest_mean_is_blind_to_the_length_of_features():
+    """Cosine, by normalising: SimpleShot's L2N."""
+    method = build("supervised")
+    support = torch.tensor([[10.0, 0], [0, 0.1]])
+    classify = method.adapt(support, torch.tensor([0, 1]), CLASSES[:2])["supervised-ncm"]
+    assert classify(torch.tensor([[0.2, 0.1], [1.0, 5.0]])).argmax(1).tolist() == [0, 1]
+
+
+# --- backbones --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, features", [("conv4", 1600), ("resnet12", 640), ("resnet18", 512), ("resnet50", 2048)])
+def test_backbones_have_the_published_sizes_at_84_px(name, features):
+    assert backbones.feature_size(backbones.vectors(name), 84) == features
+
+
+def test_conv4_for_maps_pools_twice():
+    assert backbones.map_shape(backbones.feature_maps("conv4"), 84) == (64, 21, 21)
+
+
+def test_an_image_too_small_is_an_error_and_not_a_shape_mismatch():
+    with pytest.raises(FerMetaError, match="too small"):
+        backbones.feature_size(backbones.vectors("conv4"), 8)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_load_from_a_torchvision_state_dict(tmp_path, suffix):
+    import torchvision
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    state = torchvision.models.resnet18(num_classes=7).state_dict()
+    path = tmp_path / f"weights{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    network = backbones.vectors("resnet18", str(path))
+    assert torch.equal(network.stages[0].weight, state["conv1.weight"])
+
+
+def test_wrong_weights_are_explained(tmp_path):
+    import torchvision
+
+    path = tmp_path / "other.pth"
+    torch.save(torchvision.models.resnet50().state_dict(), path)
+    with pytest.raises(FerMetaError, match="other.pth.*resnet18"):
+        backbones.vectors("resnet18", str(path))
+    torch.save({"model": nn.Linear(1, 1)}, path)
+    with pytest.raises(FerMetaError, match="other.pth"):
+        backbones.vectors("resnet18", str(path))
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(FerMetaError, match="other.pth.*cannot be read"):
+        backbones.vectors("resnet18", str(path))
+    with pytest.raises(FerMetaError, match="no such file"):
+        backbones.vectors("resnet18", str(tmp_path / "missing.pth"))
+    with pytest.raises(FerMetaError, match="no pretrained weights"):
+        backbones.vectors("conv4", "imagenet")
+
+
+def test_batch_statistics_leave_the_running_ones_untouched():
+    layer = nn.BatchNorm2d(2).eval()
+    x = torch.randn(4, 2, 3, 3) + 7
+    with batch_statistics(layer):
+        assert layer(x).mean().item() == pytest.approx(0, abs=1e-5)
+    assert layer.running_mean.tolist() == [0, 0] and layer.num_batches_tracked == 0 and not layer.training
+    assert layer(x).mean().item() == pytest.approx(7, abs=1)
