@@ -1,3 +1,5 @@
+"""`python -m fer_meta` is `fer-meta`."""
+
 from fer_meta.cli import main
 
 main()

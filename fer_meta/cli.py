@@ -24,6 +24,9 @@ class OneLineErrors(click.Group):
                 traceback.print_exc()
             click.echo(f"fer-meta: {error}", err=True)
             context.exit(2)
+        except KeyboardInterrupt:
+            click.echo("\nfer-meta: interrupted; the same command goes on where it was", err=True)
+            context.exit(130)
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from fer_meta import algorithms as methods
+from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.estimate import estimate
 from fer_meta.bench.plan import Run, make_plan, make_targets
 from fer_meta.bench.runner import Bench, execute, write_plan
@@ -38,6 +39,7 @@ def run_bench(
     """
     suite = _suite(suite_name, **asked)
     device = _device(device_name)
+    keep_freed_memory()
     names = names or _domains_here(given)
     # A misspelt name should not cost the decoding of the data sets before it.
     roots = {name: locate(name, given) for name in names}
@@ -101,7 +103,8 @@ def _device(name: str) -> torch.device:
 
 
 def _bar(label: str, total: int) -> tqdm:
-    return tqdm(total=total, desc=f"    {label}", leave=False, mininterval=0.5, dynamic_ncols=True)
+    """A progress bar with the time left; none where no one watches, so that a log file holds a line a run."""
+    return tqdm(total=total, desc=f"    {label}", leave=False, mininterval=0.5, dynamic_ncols=True, disable=None)
 
 
 @contextlib.contextmanager
@@ -128,16 +131,13 @@ def _run_all(bench: Bench, runs: list[Run]) -> int:
         return 0
     click.echo("timing one step of each method ...", err=True)
     expected = estimate(bench, todo)
-    failed, spent, began = 0, 0.0, time.perf_counter()
+    total, spent, failed, began = sum(expected.values()), 0.0, 0, time.perf_counter()
     for number, run in enumerate(todo, start=len(runs) - len(todo) + 1):
         elapsed = time.perf_counter() - began
-        pace = elapsed / spent if spent else 1.0
-        left = pace * sum(expected[r.id] for r in todo if not bench.is_done(r)) if not failed else pace * (sum(expected.values()) - spent)
+        # The estimate is corrected by how it has fared so far.
+        left = (total - spent) * (elapsed / spent if spent else 1.0)
         click.echo(f"[{number}/{len(runs)}] {_title(run)}   ({_clock(elapsed)} so far, about {_clock(left)} left)")
-        try:
-            error = execute(bench, run)
-        except KeyboardInterrupt:
-            raise FerMetaError("interrupted; give the same command again to go on from here") from None
+        error = execute(bench, run)
         spent += expected[run.id]
         if error:
             failed += 1
