@@ -263,6 +263,7 @@ def test_without_data_one_line_says_how_to_give_some():
     (["--device", "tpu9"], "--device tpu9 cannot be used"),
     (["--domains", "nowhere"], "nowhere"),
     (["--preset", "full"], "no preset 'full'"),
+    (["--algorithms", "protonet", "--weights", "imagenet"], "--weights is for the supervised network"),
 ])  # fmt: skip
 def test_a_wrong_option_is_answered_in_a_line_and_with_status_2(bench, arguments, words):
     result = bench(*arguments)

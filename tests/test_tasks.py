@@ -92,6 +92,19 @@ def test_a_task_set_is_a_learn2learn_task_set_that_ends(trees):
         tasks[7]
 
 
+def test_learn2learns_own_transforms_work_on_the_faces(trees):
+    """For users who bring their learn2learn code: pixels and labels, without any of our protocol."""
+    from learn2learn.data.transforms import KShots, LoadData, NWays, RemapLabels
+
+    from fer_meta.datasets.face_dataset import FaceDataset
+    from fer_meta.l2l import MetaDataset, Taskset
+
+    faces = FaceDataset(load("day", trees / "day"))
+    data = MetaDataset(faces, indices_to_labels=dict(enumerate(faces.labels)))
+    images, labels = Taskset(data, [NWays(data, 3), KShots(data, 4), LoadData(data), RemapLabels(data)], num_tasks=2)[0]
+    assert images.shape == (12, 3, 32, 32) and sorted(labels.tolist()) == [0] * 4 + [1] * 4 + [2] * 4
+
+
 @pytest.mark.parametrize("disjoint", ["subject", "clip"])
 def test_keeping_groups_apart_needs_the_groups(disjoint):
     with pytest.raises(ProtocolError, match=f"no {disjoint}"):

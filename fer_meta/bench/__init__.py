@@ -1,0 +1,1 @@
+"""What a suite asks for, done once and kept on disk."""

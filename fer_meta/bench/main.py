@@ -16,7 +16,7 @@ from fer_meta.bench.estimate import estimate
 from fer_meta.bench.plan import Run, make_plan, make_targets
 from fer_meta.bench.runner import Bench, execute, write_plan
 from fer_meta.datasets.cache import load_images
-from fer_meta.datasets.catalogue import CATALOGUE, data_home, locate, spec_for
+from fer_meta.datasets.catalogue import CATALOGUE, data_home, locate, names, spec_for
 from fer_meta.errors import DatasetError, FerMetaError, ResultsError, SuiteError
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
@@ -25,7 +25,7 @@ from fer_meta.tasks.pools import Domain, divide
 
 def run_bench(
     suite_name: str,
-    names: list[str] | None,
+    asked_domains: list[str] | None,
     given: dict[str, Path],
     asked: dict,
     device_name: str,
@@ -40,9 +40,8 @@ def run_bench(
     suite = _suite(suite_name, **asked)
     device = _device(device_name)
     keep_freed_memory()
-    names = names or _domains_here(given)
-    # A misspelt name should not cost the decoding of the data sets before it.
-    roots = {name: locate(name, given) for name in names}
+    # All are located before any is decoded: a misspelt name should not cost minutes.
+    roots = {name: locate(name, given) for name in asked_domains or _domains_here(given)}
     faces = [load_images(spec_for(name, root), root, suite.image_size) for name, root in roots.items()]
     domains = divide(faces, suite.protocol, suite.classes)
     targets = make_targets(suite, domains)
@@ -73,7 +72,9 @@ def _suite(name: str, preset: str, algorithms, seeds, image_size, weights) -> Su
             raise SuiteError(f"{suite.name} has no algorithm {unknown[0]!r}; it has {', '.join(chosen)} "
                              f"(fer-meta knows {', '.join(methods.names())})")
         chosen = {a: chosen[a] for a in algorithms}
-    if weights is not None and "supervised" in chosen:
+    if weights is not None:
+        if "supervised" not in chosen:
+            raise SuiteError("--weights is for the supervised network, which is not among the algorithms of this bench")
         chosen["supervised"] = chosen["supervised"].model_copy(update={"weights": weights})
     return suite.model_copy(update={"algorithms": chosen})
 
@@ -81,14 +82,13 @@ def _suite(name: str, preset: str, algorithms, seeds, image_size, weights) -> Su
 def _domains_here(given: dict[str, Path]) -> list[str]:
     """Every data set that was given or lies in $FER_META_DATA. Raises DatasetError if there is none."""
     home = data_home()
-    found = sorted(p.name for p in home.iterdir() if p.is_dir() and not p.name.startswith(".")) if home and home.is_dir() else []
-    names = list(dict.fromkeys([*given, *found]))
-    if not names:
+    here = [name for name in names(given) if name in given or (home and (home / name).is_dir())]
+    if not here:
         raise DatasetError(
             f"no data set is here: give --data NAME=PATH or set FER_META_DATA to the folder that holds them "
             f"(known: {', '.join(CATALOGUE)}; any other name is read as <label>/ folders; see `fer-meta data list`)"
         )
-    return names
+    return here
 
 
 def _device(name: str) -> torch.device:

@@ -230,7 +230,6 @@ def write_plan(bench: Bench, runs: list[Run], command: str) -> None:
         "title": bench.suite.title,
         "preset": bench.suite.preset,
         "command": command,
-        "rendered": [],
         "runs": [
             {"id": run.id, "algorithm": run.model.algorithm, "source": run.model.source, "target": run.target,
              "seed": run.model.seed, "model": run.model.id}

@@ -163,7 +163,7 @@ def _decode_all(spec, root, paths, size, progress) -> Iterator[tuple[int, _Face 
     paths = list(paths)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool, \
             tqdm(total=len(paths), desc=f"{spec.name}: decoding", unit=" images", mininterval=0.5,
-                 disable=not progress) as bar:
+                 disable=None if progress else True) as bar:
         for start in range(0, len(paths), _CHUNK):
             chunk = paths[start:start + _CHUNK]
             yield from enumerate(pool.map(lambda path: _decode(spec, root, path, size), chunk), start)

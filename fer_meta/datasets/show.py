@@ -12,6 +12,7 @@ from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.catalogue import CATALOGUE, locate, spec_for
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import EXPRESSIONS
+from fer_meta.files import replacing
 
 _UNREADABLE_SHOWN = 20
 _EXAMPLES = 3
@@ -71,15 +72,12 @@ def across_lines(found: Audit) -> list[str]:
 
 def write_copies(found: Audit, path: Path) -> None:
     """Write the table of identical images as csv; DatasetError if that cannot be done."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        found.copies.to_csv(partial, index=False)
-        partial.replace(path)
+        with replacing(path) as temporary:
+            found.copies.to_csv(temporary, index=False)
     except OSError as error:
         reason = error.strerror or error
         raise DatasetError(f"{path}: cannot be written ({reason}); name another file") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _about(name: str, spec: DatasetSpec | None, here: str) -> list[str]:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ..files import replacing
-from . import tables
-from .load import read_results
+from fer_meta.files import replacing
+from fer_meta.report import tables
+from fer_meta.report.load import read_results
 
 __all__ = ["write_report"]
 
@@ -17,7 +17,7 @@ def write_report(folder: Path) -> str:
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
     """
-    from . import plots  # matplotlib takes half a second to import
+    from fer_meta.report import plots  # matplotlib takes half a second to import
 
     results = read_results(Path(folder))
     table, heads = tables.accuracy_table(results), tables.head_table(results)

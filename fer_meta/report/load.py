@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from ..errors import ResultsError
+from fer_meta.errors import ResultsError
 
 PLANNED = ("id", "algorithm", "source", "target", "seed", "model")
 MEND = "delete the folder {folder} and run the bench again"

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from . import load
-from .load import Results
-from .tables import METHODS, domain_name, method_name, order
+from fer_meta.report import load
+from fer_meta.report.load import Results
+from fer_meta.report.tables import METHODS, domain_name, method_name, order
 
 FORMATS = (".png", ".pdf")
 WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt text still readable

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from . import load
-from .load import Results
+from fer_meta.report import load
+from fer_meta.report.load import Results
 
 SELECTIONS = {
     "source-val": "source-val",

@@ -1,0 +1,1 @@
+"""Suite files (*.yaml): what is compared with what."""
