@@ -198,6 +198,12 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(bench, tmp_pat
     assert (failed / "DONE").exists() and not (failed / "FAILED.json").exists()
 
 
+def test_a_transductive_bench_runs_and_says_so(suite, bench, tmp_path):
+    suite.write_text(SUITE.replace("  way: 5\n", "  way: 5\n  batchnorm: batch\n"))
+    assert bench("--algorithms", "protonet,maml", domains=("day",)).exit_code == 0
+    assert "transductive" in (tmp_path / "results" / "tiny" / "table.md").read_text()
+
+
 def test_a_full_disk_stops_the_bench_with_one_line(bench, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")

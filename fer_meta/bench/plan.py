@@ -62,17 +62,18 @@ class Target:
 def make_targets(suite: Suite, domains: dict[str, Domain]) -> dict[tuple[str, str], Target]:
     """`(source, target) -> Target` for every transfer of the suite. Raises ProtocolError if one has too few common classes."""
     protocol = suite.protocol
-    targets = {}
+    targets, drawn = {}, {}  # most sources share a target's images, and so its episodes
     for source in domains.values():
         for target in domains.values():
             if source is target and not suite.within:
                 continue
             test = restrict(target.test, source.train.classes, target.index, protocol.way)
             val = restrict(target.val, source.train.classes, target.index, protocol.validation.way)
-            episodes = {
-                shots: draw(test, protocol.test_shape(shots), protocol.episodes, EPISODE_SEED) for shots in protocol.shots
-            }
-            targets[source.name, target.name] = Target(test, val, episodes)
+            if test.digest not in drawn:
+                drawn[test.digest] = {
+                    shots: draw(test, protocol.test_shape(shots), protocol.episodes, EPISODE_SEED) for shots in protocol.shots
+                }
+            targets[source.name, target.name] = Target(test, val, drawn[test.digest])
     return targets
 
 
