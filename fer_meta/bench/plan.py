@@ -69,11 +69,11 @@ def make_targets(suite: Suite, domains: dict[str, Domain]) -> dict[tuple[str, st
                 continue
             test = restrict(target.test, source.train.classes, target.index, protocol.way)
             val = restrict(target.val, source.train.classes, target.index, protocol.validation.way)
-            if test.digest not in drawn:
-                drawn[test.digest] = {
+            if (target.name, test.digest) not in drawn:
+                drawn[target.name, test.digest] = {
                     shots: draw(test, protocol.test_shape(shots), protocol.episodes, EPISODE_SEED) for shots in protocol.shots
                 }
-            targets[source.name, target.name] = Target(test, val, drawn[test.digest])
+            targets[source.name, target.name] = Target(test, val, drawn[target.name, test.digest])
     return targets
 
 
