@@ -38,6 +38,10 @@ class Method(FewShotMethod):
             self.memory_format = torch.contiguous_format  # the double backward pass is many times slower in channels_last
         backbone = backbones.vectors(config.backbone)
         head = nn.Linear(backbones.feature_size(backbone, image_size), self.way)
+        # Labels are dealt anew in each task, so a random head is only noise that the first inner steps must undo (Kao et al.,
+        # MAML is a noisy contrastive learner, ICLR 2022).
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
         network = nn.Sequential(support_batchnorm(backbone), head)
         self.maml = l2l.MAML(network, lr=config.inner_lr, first_order=config.first_order)
 
