@@ -26,6 +26,7 @@ class Run:
     model: str
     config: dict  # the method's hyper-parameters: backbone, steps, ...
     protocol: dict  # way, shots, queries, episodes, disjoint, batchnorm, copies, ...
+    classes: list  # those tested: what source and target share
     excluded: dict  # class too small for a task -> its images
     copies_removed: int
     test_images: int

@@ -135,7 +135,7 @@ def _training(results: Results) -> Figure | None:
             axis.plot(logged["step"], scale * logged[column], marker=marker, markersize=2.5, **style)
     for number, axis in enumerate(axes):
         name = method_name(algorithms[number // 2])
-        name = "ResNet50 (supervised)" if name == "supervised" else name
+        name = "Supervised" if name == "supervised" else name
         axis.set_title(f"{name}: {'validation accuracy' if number % 2 else 'loss'}", fontsize=NORMAL)
         axis.set_ylabel("accuracy (%)" if number % 2 else "loss", fontsize=NORMAL)
         axis.set_xlabel("training step", fontsize=NORMAL)

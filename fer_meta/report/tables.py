@@ -21,7 +21,7 @@ METHODS = {
 }
 CELL = ["target", "source", "algorithm", "method", "way", "shots", "selection"]
 CSV_COLUMNS = ["method", "backbone", "source", "target", "way", "shots", "selection", "accuracy", "ci95_episodes",
-               "sd_seeds", "chance", "episodes", "seeds", "test_images", "copies_removed", "excluded",
+               "sd_seeds", "chance", "episodes", "seeds", "classes", "test_images", "copies_removed", "excluded",
                "rendered"]
 INTERVAL = ("± is the half width of the 95 % interval over episodes (1.96 sd / √episodes of the accuracies "
             "averaged over seeds); it says nothing about other seeds, whose sd stands in table.csv.")
@@ -68,7 +68,7 @@ def accuracy_table(results: Results) -> pd.DataFrame:
     table["chance"] = 1 / table["way"]
     # The classes, and with them the test images, may depend on what source and target share.
     tested = pd.DataFrame({(run.source, run.target): {
-        "test_images": run.test_images, "copies_removed": run.copies_removed,
+        "classes": len(run.classes), "test_images": run.test_images, "copies_removed": run.copies_removed,
         "excluded": " ".join(f"{name}:{images}" for name, images in sorted(run.excluded.items())),
     } for run in results.runs}).T.rename_axis(["source", "target"])
     table = table.join(tested.infer_objects(), on=["source", "target"])
@@ -152,10 +152,16 @@ def _protocol_line(results: Results, block: pd.DataFrame) -> str:
         f"{_count(block['episodes'], 'episode')}, {_count(block['seeds'], 'seed')}",
         f"support and query disjoint by {told('disjoint')}",
         f"BatchNorm at test: {batchnorm.get(told('batchnorm'), told('batchnorm'))}",
+        f"classes tested (those that source and target share): {_classes_line(results, block)}",
         f"{_range(block['test_images'])} test images, copies {told('copies')} "
         f"({_range(block['copies_removed'])} removed)",
         f"classes excluded as too small (class:images): {excluded}",
     ]) + "."
+
+
+def _classes_line(results: Results, block: pd.DataFrame) -> str:
+    pairs = block[["source", "classes"]].drop_duplicates().itertuples(index=False)
+    return ", ".join(f"{classes} from {domain_name(results, source)}" for source, classes in pairs)
 
 
 def _markdown_block(results: Results, block: pd.DataFrame) -> str:
