@@ -154,7 +154,8 @@ def test_check_of_several_finds_what_they_share_and_writes_all_groups(leaky, pla
 
 
 def test_a_csv_that_cannot_be_written_is_an_error_that_says_so(plain, tmp_path):
-    result = run("check", "plain", "--data", f"plain={plain}", "--csv", tmp_path / "none" / "copies.csv")
+    (tmp_path / "file").touch()
+    result = run("check", "plain", "--data", f"plain={plain}", "--csv", tmp_path / "file" / "copies.csv")
     assert isinstance(result.exception, DatasetError) and "cannot be written" in str(result.exception)
 
 
