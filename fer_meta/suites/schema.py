@@ -91,13 +91,18 @@ def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
             except SuiteError as error:
                 errors.append((("algorithms", name), str(error)))
             except ValidationError as error:
-                errors += [(("algorithms", name, *e["loc"]), e["msg"]) for e in error.errors()]
+                errors += [(("algorithms", name, *loc), message) for loc, message in _plain(error)]
     if errors:
         return None, errors
     try:
         return Suite.model_validate({**merged, "algorithms": configs}), []
     except ValidationError as error:
-        return None, [(e["loc"], e["msg"]) for e in error.errors()]
+        return None, _plain(error)
+
+
+def _plain(error: ValidationError) -> list[tuple[tuple, str]]:
+    """pydantic's errors as (path of keys, message); its words for a key that is none are not a user's."""
+    return [(e["loc"], "unknown key" if e["type"] == "extra_forbidden" else e["msg"]) for e in error.errors()]
 
 
 def _merge(base: dict, changes: dict) -> dict:
