@@ -204,9 +204,14 @@ def test_a_transductive_bench_runs_and_says_so(suite, bench, tmp_path):
     assert "transductive" in (tmp_path / "results" / "tiny" / "table.md").read_text()
 
 
-def test_a_full_disk_stops_the_bench_with_one_line(bench, monkeypatch):
+@pytest.mark.parametrize("error", [
+    OSError(28, "No space left on device"),
+    RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),  # safetensors
+    RuntimeError("PytorchStreamWriter failed writing file data/1: file write failed"),  # torch.save
+])  # fmt: skip
+def test_a_full_disk_stops_the_bench_with_one_line(bench, monkeypatch, error):
     def full(*_):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(training, "_save", full)
     result = bench("--algorithms", "protonet", domains=("day",))

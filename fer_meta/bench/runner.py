@@ -59,12 +59,18 @@ def execute(bench: Bench, run: Run) -> str | None:
         _execute(bench, run, folder)
         return None
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if _disk_is_full(error):
             raise ResultsError(f"{bench.folder}: no space left on the device; free some and run the same command again") from error
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         line = line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
         write_json(folder / "FAILED.json", {"error": line, "traceback": traceback.format_exc()})
         return line
+
+
+def _disk_is_full(error: Exception) -> bool:
+    """safetensors and torch.save say it in words of their own."""
+    words = "No space left on device", "file write failed"
+    return getattr(error, "errno", None) == errno.ENOSPC or any(part in str(error) for part in words)
 
 
 def _execute(bench: Bench, run: Run, folder: Path) -> None:
