@@ -81,7 +81,7 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
 @click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
 @click.option("--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True,
-              help="smoke: seconds, numbers mean nothing; quick: a laptop; full: the suite as designed.")
+              help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.")
 @click.option("--image-size", type=click.IntRange(min=16), metavar="PX", help="Side of the images.  [default: the preset's]")
 @click.option("--weights", metavar="imagenet|none|FILE", help="What the supervised network starts from.  [default: none]")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps")

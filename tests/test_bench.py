@@ -176,6 +176,9 @@ def test_a_killed_process_leaves_nothing_half_written_and_resumes(suite, trees, 
     assert "gym" not in (again.stdout + again.stderr).lower()
     steps = [json.loads(line)["step"] for line in next(models.glob("*/history.jsonl")).read_text().splitlines()]
     assert steps == sorted(set(steps)) and steps[-1] == 60
+    whole = subprocess.run([*command[:-1], str(tmp_path / "whole")], capture_output=True, text=True)
+    assert whole.returncode == 0, whole.stderr
+    pd.testing.assert_frame_equal(numbers(tmp_path / "whole"), numbers(tmp_path / "results"))
 
 
 def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(bench, tmp_path, monkeypatch):
