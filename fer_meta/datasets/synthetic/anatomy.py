@@ -1,0 +1,238 @@
+"""Expressions as FACS action units: which units a face shows, how well they tell classes apart, how they move it.
+
+Sources. The six basic and eleven compound classes follow S. Du, Y. Tao and A. M. Martinez, "Compound facial
+expressions of emotion", PNAS 111(15), 2014, doi 10.1073/pnas.1322355111, Table 1 (rows 1-14 and 16-18), as
+re-printed by public sources; the asterisks beside some of its shares are left out. The paper calls a unit
+prototypical that more than 70 % of its subjects showed and says no more: here such a unit is always shown. The other
+units are shown with the share of subjects that the table gives, each independently, which is our assumption. Contempt,
+which the paper has not, is the one-sided 12 + 14 of EMFACS. Neutral shows no unit.
+
+Two pairs of classes have the same prototypical units: fear and sadly fearful (1, 4, 20, 25), sadness and sadly angry
+(4, 15). Only the optional units tell them apart, so no reader of faces, however good, is always right about them:
+`bayes_accuracy` says how often one that sees every unit can be.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+
+from fer_meta.expressions import canonical
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """The action units of one expression: those always shown, and those shown with a probability (0..1)."""
+
+    always: frozenset[int]
+    sometimes: Mapping[int, float] = field(default_factory=dict)
+
+
+PROTOTYPES = {
+    "surprise": Prototype(frozenset({1, 2, 25, 26}), {5: 0.66}),
+    "fear": Prototype(frozenset({1, 4, 20, 25}), {2: 0.57, 5: 0.63, 26: 0.33}),
+    "disgust": Prototype(frozenset({9, 10, 17}), {4: 0.31, 24: 0.26}),
+    "happiness": Prototype(frozenset({12, 25}), {6: 0.51}),
+    "sadness": Prototype(frozenset({4, 15}), {1: 0.60, 6: 0.50, 11: 0.26, 17: 0.67}),
+    "anger": Prototype(frozenset({4, 7, 24}), {10: 0.26, 17: 0.52, 23: 0.29}),
+    "neutral": Prototype(frozenset()),
+    "contempt": Prototype(frozenset({12, 14})),
+    "happily_surprised": Prototype(frozenset({1, 2, 12, 25}), {5: 0.64, 26: 0.67}),
+    "happily_disgusted": Prototype(frozenset({10, 12, 25}), {4: 0.32, 6: 0.61, 9: 0.59}),
+    "sadly_fearful": Prototype(frozenset({1, 4, 20, 25}), {2: 0.46, 5: 0.24, 6: 0.34, 15: 0.30}),
+    "sadly_angry": Prototype(frozenset({4, 15}), {6: 0.26, 7: 0.48, 11: 0.20, 17: 0.50}),
+    "sadly_surprised": Prototype(frozenset({1, 4, 25, 26}), {2: 0.27, 6: 0.31}),
+    "sadly_disgusted": Prototype(
+        frozenset({4, 10}), {1: 0.49, 6: 0.61, 9: 0.20, 11: 0.35, 15: 0.54, 17: 0.47, 25: 0.43}
+    ),
+    "fearfully_angry": Prototype(frozenset({4, 20, 25}), {5: 0.40, 7: 0.39, 10: 0.30, 11: 0.33}),
+    "fearfully_surprised": Prototype(frozenset({1, 2, 5, 20, 25}), {4: 0.47, 10: 0.35, 11: 0.22, 26: 0.51}),
+    "angrily_surprised": Prototype(frozenset({4, 25, 26}), {5: 0.35, 7: 0.50, 10: 0.34}),
+    "angrily_disgusted": Prototype(frozenset({4, 10, 17}), {7: 0.60, 9: 0.57, 24: 0.36}),
+    "disgustedly_surprised": Prototype(frozenset({1, 2, 5, 10}), {4: 0.45, 9: 0.37, 17: 0.66, 24: 0.33}),
+}
+"""The units of each of `fer_meta.expressions.EXPRESSIONS`."""
+
+ONE_SIDED = frozenset({"contempt"})
+"""Expressions shown on one side of the face; {12, 14} is enough to know contempt by, as no other class has 14."""
+
+NAMES = {
+    1: "inner brow raiser",
+    2: "outer brow raiser",
+    4: "brow lowerer",
+    5: "upper lid raiser",
+    6: "cheek raiser",
+    7: "lid tightener",
+    9: "nose wrinkler",
+    10: "upper lip raiser",
+    11: "nasolabial deepener",
+    12: "lip corner puller",
+    14: "dimpler",
+    15: "lip corner depressor",
+    17: "chin raiser",
+    20: "lip stretcher",
+    23: "lip tightener",
+    24: "lip pressor",
+    25: "lips part",
+    26: "jaw drop",
+}
+"""FACS name of each unit that a prototype uses."""
+
+
+def draw_units(label: str, rng: np.random.Generator) -> frozenset[int]:
+    """The units one face shows: all of the always-units and each optional one with its probability.
+
+    Raises ValueError for an unknown class.
+    """
+    prototype = PROTOTYPES[canonical(label)]
+    shown = rng.random(len(prototype.sometimes)) < np.array(list(prototype.sometimes.values()))
+    return prototype.always.union(unit for unit, is_shown in zip(prototype.sometimes, shown) if is_shown)
+
+
+def units_text(units: frozenset[int]) -> str:
+    """The units as an index stores them: ascending and joined, `1+2+25`; no unit is the empty text."""
+    return "+".join(str(unit) for unit in sorted(units))
+
+
+def units_of(text: str) -> frozenset[int]:
+    """The units of a text by `units_text`. Raises ValueError if it is not one."""
+    try:
+        return frozenset(int(unit) for unit in text.split("+")) if text else frozenset()
+    except ValueError:
+        raise ValueError(f"'{text}' is not a list of action units; expected numbers such as 1+2+25") from None
+
+
+# --- what a perfect reader of units can know --------------------------------------------------------------
+
+
+def pattern_probabilities(label: str) -> dict[frozenset[int], float]:
+    """Every set of units that a class can show and its probability; they sum to 1.
+
+    Raises ValueError for an unknown class.
+    """
+    prototype = PROTOTYPES[canonical(label)]
+    patterns = {prototype.always: 1.0}
+    for unit, probability in prototype.sometimes.items():
+        without = {pattern: chance * (1 - probability) for pattern, chance in patterns.items()}
+        patterns = without | {pattern | {unit}: chance * probability for pattern, chance in patterns.items()}
+    return patterns
+
+
+def read_units(units: frozenset[int], classes: Sequence[str]) -> dict[str, float]:
+    """The probability of each class given the units of a face, when the classes are equally likely.
+
+    Raises ValueError for an unknown class, or if none of the classes can show these units.
+    """
+    chances = {label: pattern_probabilities(label).get(frozenset(units), 0.0) for label in classes}
+    total = math.fsum(chances.values())
+    if total == 0:
+        raise ValueError(f"none of {', '.join(classes)} shows the units '{units_text(units)}'")
+    return {label: chance / total for label, chance in chances.items()}
+
+
+def bayes_accuracy(classes: Sequence[str]) -> float:
+    """The exact accuracy (0..1) of the best classifier that sees every unit, when the classes are equally likely.
+
+    It takes the class most likely to show the units it sees; where several are, any choice gives the same accuracy.
+    Raises ValueError for an unknown class, one named twice, or no class.
+    """
+    return bayes_episode_accuracy(classes, len(classes))
+
+
+def bayes_episode_accuracy(classes: Sequence[str], way: int) -> float:
+    """The mean of `bayes_accuracy` over all subsets of `way` classes: what an episode drawn at random allows.
+
+    Raises ValueError for an unknown class, one named twice, or a way that is not from 1 to the number of classes.
+    """
+    return _bayes_episode_accuracy(tuple(canonical(label) for label in classes), way)
+
+
+@lru_cache(maxsize=None)
+def _bayes_episode_accuracy(classes: tuple[str, ...], way: int) -> float:
+    if len(set(classes)) < len(classes):
+        raise ValueError(f"a class is named twice in {', '.join(classes)}")
+    if not 1 <= way <= len(classes):
+        raise ValueError(f"{way}-way cannot be made of {len(classes)} classes; ways go from 1 to the number of classes")
+    chances = [pattern_probabilities(label) for label in classes]
+    patterns = list({pattern: None for of_class in chances for pattern in of_class})
+    table = np.array([[of_class.get(pattern, 0.0) for pattern in patterns] for of_class in chances])
+    subsets = list(combinations(range(len(classes)), way))
+    return math.fsum(table[list(subset)].max(0).sum() / way for subset in subsets) / len(subsets)
+
+
+# --- how units move a face --------------------------------------------------------------------------------
+
+SHAPES: dict[int, dict[str, float]] = {
+    1: {"browInnerUp": 1.3},
+    2: {"browOuterUp": 1.2},
+    4: {"browDown": 1.3},
+    5: {"eyeWide": 1.4},
+    6: {"cheekSquint": 1.3, "eyeSquint": 0.5},
+    7: {"eyeSquint": 1.3},
+    9: {"noseSneer": 1.5},
+    10: {"mouthUpperUp": 1.3, "noseSneer": 0.3},
+    11: {},  # no blendshape has it: the renderer draws the furrow by shading
+    12: {"mouthSmile": 1.2},
+    14: {"mouthDimple": 1.2},
+    15: {"mouthFrown": 1.4},
+    17: {"mouthShrugLower": 1.2},
+    20: {"mouthStretch": 1.4},
+    23: {"mouthPress": 0.8, "mouthRollUpper": 0.4, "mouthRollLower": 0.4},
+    24: {"mouthPress": 1.3},
+    25: {"jawOpen": 0.12, "mouthUpperUp": 0.35, "mouthLowerDown": 0.6},
+    26: {"jawOpen": 0.55},
+}
+"""Weight of each blendshape when a unit is at intensity 1; the shapes of `SIDED` stand for their Left and Right.
+
+After the map of py-feat (docs/pages/au_reference.md, approximate by its own account); the weights are ours, set by eye.
+"""
+
+SIDED = frozenset({
+    "browDown", "browOuterUp", "cheekSquint", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown", "mouthLowerDown",
+    "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer",
+})  # fmt: skip
+"""The shapes of `SHAPES` that exist once for each side of the face."""
+
+BROW_DOWN_WITH_INNER_RAISED = 0.5
+"""Weight of browDown where unit 1 goes along with unit 4."""
+
+
+def blendshapes(units: Mapping[int, float], left: float = 1.0, right: float = 1.0) -> dict[str, float]:
+    """Weights of the facial actions of anny (the 52 of ARKit) that `units` move; those not named stay at 0.
+
+    `units` gives each unit's intensity: 1 is its peak (FACS level E), 0 none, and more than 1 exaggerates. `left` and
+    `right` multiply the shapes of one side of the face (the subject's own); a shape with no sides gets their mean.
+    Raises ValueError for a unit without an entry in `SHAPES`.
+    """
+    unknown = sorted(set(units) - set(SHAPES))
+    if unknown:
+        raise ValueError(f"no blendshape for action unit {unknown[0]}; known are {', '.join(map(str, SHAPES))}")
+    weights: dict[str, float] = {}
+    for unit in sorted(units):
+        for shape, weight in SHAPES[unit].items():
+            weights[shape] = weights.get(shape, 0.0) + weight * units[unit]
+    if 4 in units:
+        weights["browDown"] = _brow_down(lowerer=units[4], inner_raiser=units.get(1, 0.0))
+    return _on_both_sides(weights, left, right)
+
+
+def _brow_down(lowerer: float, inner_raiser: float) -> float:
+    """In 1 + 4 the brows are drawn together and raised inside; in full, browDown would undo browInnerUp.
+
+    As much of the lowerer as the raiser goes along with counts less, so that the weight has no jumps.
+    """
+    together = min(lowerer, inner_raiser)
+    return SHAPES[4]["browDown"] * (lowerer - together) + BROW_DOWN_WITH_INNER_RAISED * together
+
+
+def _on_both_sides(weights: Mapping[str, float], left: float, right: float) -> dict[str, float]:
+    sided = {}
+    for shape, weight in weights.items():
+        if shape in SIDED:
+            sided[f"{shape}Left"], sided[f"{shape}Right"] = weight * left, weight * right
+        else:
+            sided[shape] = weight * (left + right) / 2
+    return sided

@@ -1,0 +1,266 @@
+"""The domains: how a portrait is posed, lit, taken and spoiled, and how far (severity) from a studio's.
+
+A recipe is a set of `Conditions`; severity interpolates from the studio's to them. The same image of the same seed keeps its person
+and its random draws at every severity, so that only the conditions change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+
+from fer_meta.datasets.base import SPLITS, make_index
+from fer_meta.datasets.synthetic.anatomy import ONE_SIDED, draw_units, units_text
+from fer_meta.datasets.synthetic.people import Person, Rgb, draw_person
+from fer_meta.expressions import BASIC, COMPOUND
+
+SPLIT_SHARES = (0.5, 0.15, 0.35)
+"""Shares of the people in train, val and test."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a domain does to a portrait. Angles in degrees, lengths in shares of the frame, chances from 0 to 1."""
+
+    yaw: float                  # standard deviations of the head's pose
+    pitch: float
+    roll: float
+    shift: float                # of where the crop is centred
+    zoom: float                 # of the crop's size, in log
+    intensity_low: float        # of the peak of an expression: 1 is FACS level E
+    intensity_high: float
+    unit_spread: float          # standard deviation between the units of one face
+    asymmetry: float            # between the two sides
+    gaze: float
+    light_angle: float          # of the key light away from the front
+    contrast: float             # how much of the light is the key's alone
+    warmth: float               # of the light's colour
+    darkness: float             # stops below the right exposure
+    exposure: float             # standard deviation of that, in stops
+    clutter: float              # of the background
+    glasses: float
+    sunglasses: float
+    hat: float
+    hand: float
+    blocker: float
+    blur: float                 # radius
+    motion: float               # length of the streak
+    noise: float                # standard deviation, of the white level
+    compression: float          # 0: none, 1: JPEG quality down to 10
+    coarseness: float           # 0: none, 1: down to a fifth of the pixels
+    imbalance: float            # 0: every class equally often, 1: as `Recipe.frequency`
+
+
+STUDIO = Conditions(
+    yaw=4, pitch=3, roll=2, shift=0.012, zoom=0.03, intensity_low=0.75, intensity_high=1.1, unit_spread=0.10, asymmetry=0.05, gaze=3,
+    light_angle=12, contrast=0.35, warmth=0.02, darkness=0, exposure=0.12, clutter=0, glasses=0.05, sunglasses=0, hat=0, hand=0, blocker=0,
+    blur=0.003, motion=0, noise=0.006, compression=0, coarseness=0, imbalance=0)
+WILD = Conditions(
+    yaw=22, pitch=11, roll=9, shift=0.035, zoom=0.10, intensity_low=0.35, intensity_high=1.05, unit_spread=0.22, asymmetry=0.16, gaze=14,
+    light_angle=48, contrast=0.75, warmth=0.12, darkness=0.2, exposure=0.55, clutter=1, glasses=0.16, sunglasses=0.04, hat=0.12, hand=0.10,
+    blocker=0.06, blur=0.012, motion=0.015, noise=0.02, compression=0.7, coarseness=0.5, imbalance=1)
+FILM = Conditions(
+    yaw=32, pitch=13, roll=10, shift=0.045, zoom=0.12, intensity_low=0.55, intensity_high=1.1, unit_spread=0.20, asymmetry=0.14, gaze=18,
+    light_angle=70, contrast=0.95, warmth=0.20, darkness=1.1, exposure=0.5, clutter=1, glasses=0.12, sunglasses=0.02, hat=0.10, hand=0.08,
+    blocker=0.08, blur=0.016, motion=0.05, noise=0.035, compression=0.9, coarseness=0.85, imbalance=1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A domain: its conditions at severity 1, its classes and how often each is seen there.
+
+    `frequency` is in proportion to the images of each class at severity 1. `clip_length` is the number of frames of a clip, None for
+    single images. `version` goes up whenever the recipe would give other pixels or another index.
+    """
+
+    name: str
+    title: str
+    summary: str
+    conditions: Conditions
+    classes: tuple[str, ...]
+    frequency: Mapping[str, float]
+    clip_length: int | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that decides one image. Angles in degrees; lengths of the image in shares of the frame; colours sRGB, lights linear.
+
+    `units` gives each action unit's intensity now. `left` and `right` scale them on either side of the face. `light` is the (azimuth,
+    elevation) of the key, azimuth towards the person's left. `hand` is (x, z, turn) of a hand's middle in metres and degrees, `blocker`
+    (edge 0 to 3, depth, tilt). `glasses`: 0 none, 1 clear, 2 dark. `seed` is for what is left: background and noise.
+    """
+
+    person: Person
+    units: Mapping[int, float]
+    left: float
+    right: float
+    gaze: tuple[float, float]
+    yaw: float
+    pitch: float
+    roll: float
+    shift: tuple[float, float]
+    zoom: float
+    light: tuple[float, float]
+    key: Rgb
+    sky: Rgb
+    fill: float
+    rim: float
+    exposure: float
+    clutter: float
+    backdrop: Rgb
+    glasses: int
+    hat: Rgb | None
+    hand: tuple[float, float, float] | None
+    blocker: tuple[int, float, float] | None
+    blur: float
+    motion: tuple[float, float]
+    noise: float
+    compression: float
+    coarseness: float
+    seed: int
+
+
+# How often each class is seen: the training images of RAF-DB (Li et al. 2017) and the clips of AFEW.
+_RAF_BASIC = {"surprise": 1290, "fear": 281, "disgust": 717, "happiness": 4772, "sadness": 1982, "anger": 705, "neutral": 2524}
+_AFEW = {"anger": 133, "disgust": 74, "fear": 81, "happiness": 150, "neutral": 144, "sadness": 117, "surprise": 74}
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
+    Recipe("synthetic-studio", "posed studio portraits (rendered)",
+           "Frontal, evenly lit, peak expressions, plain background, all classes equally often; in the manner of CK+.",
+           STUDIO, BASIC, dict.fromkeys(BASIC, 1)),
+    Recipe("synthetic-wild", "faces in the wild (rendered)",
+           "Free pose and light, backgrounds, occlusion, spontaneous intensities and the class balance of RAF-DB.",
+           WILD, BASIC, _RAF_BASIC),
+    Recipe("synthetic-film", "clips from films (rendered)",
+           "Dark, low resolution, motion blur, large poses, in clips whose expression rises and falls; in the manner of AFEW.",
+           FILM, BASIC, _AFEW, clip_length=8),
+    Recipe("synthetic-compound", "compound expressions in the wild (rendered)",
+           "The eleven compound classes of RAF-DB under the conditions of synthetic-wild.",
+           replace(WILD, imbalance=0), COMPOUND, dict.fromkeys(COMPOUND, 1)),
+)}
+
+
+def conditions_at(recipe: Recipe, severity: float) -> Conditions:
+    """The recipe's conditions at a severity: 0 the studio's, 1 its own, linear in between."""
+    return Conditions(**{f.name: getattr(STUDIO, f.name) * (1 - severity) + getattr(recipe.conditions, f.name) * severity
+                         for f in fields(Conditions)})
+
+
+def draw_scenes(recipe: Recipe, *, subjects: int, images: int, severity: float, seed: int) -> tuple[pd.DataFrame, list[Scene]]:
+    """The index of a set and, in the same order, what to render.
+
+    The index has INDEX_COLUMNS and `units` (string such as "1+2+25", "" for neutral). People are divided among the splits, images among
+    the people. Raises ValueError if a split would have no person, or a class no image in some split.
+    """
+    conditions = conditions_at(recipe, severity)
+    length = recipe.clip_length or 1
+    rows, scenes = [], []
+    for split, people, units_of_images in zip(SPLITS, *_divide(subjects, images, length)):
+        labels = _labels(recipe, conditions.imbalance, units_of_images, np.random.default_rng([seed, len(rows), 3]), split)
+        for k, label in enumerate(labels):
+            number = people[k % len(people)]
+            shot = len(rows)
+            person = draw_person(seed, number)
+            frames = draw_shot(conditions, person, label, [seed, shot], length)
+            for frame, (scene, units) in enumerate(frames):
+                in_clip = recipe.clip_length is not None
+                rows.append({"path": f"{len(rows):06d}", "label": label, "subject": person.name, "split": split, "units": units_text(units),
+                             "clip": f"c{shot:06d}" if in_clip else None, "frame": frame if in_clip else None})
+                scenes.append(scene)
+    index = make_index(rows)
+    return index.assign(units=pd.array([row["units"] for row in rows], dtype="string")), scenes
+
+
+def draw_shot(conditions: Conditions, person: Person, label: str, key: list[int], frames: int = 1) -> list[tuple[Scene, frozenset[int]]]:
+    """One portrait, or the frames of one clip, of a person: (scene, action units). `key` seeds every draw.
+
+    In a clip the expression rises and falls and the head turns a little; light, place and units stay.
+    """
+    c = conditions
+    rng = np.random.default_rng([*key, 2])
+    units = draw_units(label, np.random.default_rng([*key, 4]))
+    normal, uniform = rng.standard_normal(48), rng.random(48)
+    peak = c.intensity_low + (c.intensity_high - c.intensity_low) * uniform[0]
+    strength = {unit: peak * float(np.clip(1 + c.unit_spread * rng.standard_normal(), 0.5, 1.6)) for unit in sorted(units)}
+    left, right = 1 + c.asymmetry * normal[0], 1 + c.asymmetry * normal[1]
+    if label in ONE_SIDED:
+        left, right = (1.25, 0.1) if uniform[1] < 0.5 else (0.1, 1.25)
+
+    azimuth, elevation = c.light_angle * normal[2], 30 + 0.35 * c.light_angle * normal[3]
+    contrast = c.contrast * (0.6 + 0.4 * uniform[2])
+    warm, warm_sky = c.warmth * normal[4], c.warmth * normal[5]
+    key_light = 0.35 + 0.75 * contrast
+    sky_light = 0.62 * (1 - 0.8 * contrast)
+    edge = rng.random(3)
+    still = Scene(
+        person=person, units={}, left=float(left), right=float(right),
+        gaze=(float(c.gaze * normal[6]), float(0.5 * c.gaze * normal[7])),
+        yaw=0, pitch=0, roll=float(np.clip(c.roll * normal[8], -35, 35)),
+        shift=(float(c.shift * normal[9]), float(c.shift * normal[10])), zoom=float(np.exp(c.zoom * normal[11])),
+        light=(float(np.clip(azimuth, -120, 120)), float(np.clip(elevation, -10, 75))),
+        key=_tint(key_light, warm), sky=_tint(sky_light, warm_sky), fill=float(0.30 * (1 - 0.85 * contrast)),
+        rim=float(0.8 * c.contrast * max(0.0, uniform[3] - 0.6)),
+        exposure=float(-c.darkness * (0.5 + uniform[4]) + c.exposure * normal[12]),
+        clutter=c.clutter, backdrop=tuple(float(v) for v in (0.55 + 0.25 * normal[13] + 0.06 * normal[14:17]).clip(0.08, 0.9)),
+        glasses=2 if uniform[5] < c.sunglasses else 1 if uniform[6] < c.glasses else 0,
+        hat=tuple(float(v) for v in 0.06 + 0.6 * uniform[8:11]) if uniform[7] < c.hat else None,
+        hand=_hand(uniform[12:16]) if uniform[11] < c.hand else None,
+        blocker=(int(uniform[17] * 4), float(0.12 + 0.2 * uniform[18]), float(25 * normal[17])) if uniform[16] < c.blocker else None,
+        blur=float(c.blur * uniform[19]), motion=(float(c.motion * uniform[20] ** 2 * 2), float(180 * uniform[21])),
+        noise=float(c.noise * (0.3 + 0.7 * uniform[22])), compression=float(c.compression * uniform[23]),
+        coarseness=float(c.coarseness * uniform[24]), seed=int(edge[0] * 2**31))
+    yaw, pitch = c.yaw * normal[18], c.pitch * normal[19]
+    turn, nod = 0.35 * c.yaw * normal[20], 0.35 * c.pitch * normal[21]
+    shots = []
+    for frame in range(frames):
+        t = (frame + 0.5) / frames
+        now = _envelope(t, 0.35 + 0.3 * uniform[25]) if frames > 1 else 1.0
+        drift = t - 0.5 if frames > 1 else 0.0
+        shots.append((replace(
+            still, units={unit: value * now for unit, value in strength.items()},
+            yaw=float(np.clip(yaw + turn * drift, -60, 60)), pitch=float(np.clip(pitch + nod * drift, -28, 28)),
+            shift=(still.shift[0] + 0.02 * drift * float(normal[22]), still.shift[1]), seed=still.seed + frame), units))
+    return shots
+
+
+def _envelope(t: float, apex: float) -> float:
+    """Intensity over a clip: from a third it rises to 1 at `apex` and falls back."""
+    distance = (apex - t) / apex if t < apex else (t - apex) / (1 - apex)
+    return 0.3 + 0.7 * float(np.cos(0.5 * np.pi * distance))
+
+
+def _tint(strength: float, warmth: float) -> Rgb:
+    return float(strength * (1 + warmth)), float(strength), float(strength * (1 - 1.4 * warmth))
+
+
+def _hand(uniform: np.ndarray) -> tuple[float, float, float]:
+    """A hand on chin, cheek or mouth: where its middle is (x, z; metres) and how it is turned (degrees)."""
+    side = 1.0 if uniform[0] < 0.5 else -1.0
+    return float(side * (0.02 + 0.05 * uniform[1])), float(-0.115 + 0.05 * uniform[2]), float(side * (10 + 45 * uniform[3]))
+
+
+def _divide(subjects: int, images: int, length: int) -> tuple[list[list[int]], list[int]]:
+    """The people of each split, and how many images (or clips of `length` frames) each split gets."""
+    cuts = np.cumsum([0, *SPLIT_SHARES]) * subjects
+    people = [list(range(round(a), round(b))) for a, b in zip(cuts, cuts[1:])]
+    if not all(people):
+        raise ValueError(f"{subjects} subjects are too few for train, val and test; at least 7")
+    shots = np.diff(np.round(np.cumsum([0, *SPLIT_SHARES]) * (images // length))).astype(int)
+    return people, [int(n) for n in shots]
+
+
+def _labels(recipe: Recipe, imbalance: float, count: int, rng: np.random.Generator, split: str) -> list[str]:
+    """`count` labels in random order, in the proportions that the imbalance gives (largest remainders)."""
+    frequency = np.array([recipe.frequency[label] for label in recipe.classes], dtype=float)
+    share = (1 - imbalance) / len(frequency) + imbalance * frequency / frequency.sum()
+    exact = share * count
+    counts = np.floor(exact).astype(int)
+    counts[np.argsort(counts - exact, kind="stable")[:count - counts.sum()]] += 1
+    if counts.min() == 0:
+        rare = recipe.classes[int(counts.argmin())]
+        raise ValueError(f"too few images: {split} would have none of '{rare}'; ask for more")
+    labels = np.repeat(np.array(recipe.classes, dtype=object), counts)
+    return list(rng.permutation(labels))

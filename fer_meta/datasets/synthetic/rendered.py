@@ -1,0 +1,256 @@
+"""A rendered data set on disk: drawn from a recipe, rendered once, and kept like any decoded data set.
+
+A set is rendered in chunks into a folder beside its place, which is named after all that decides the pixels and renamed when whole:
+a killed render goes on where it was. The index knows what was drawn, so images are told apart by that and not by their pixels,
+which may differ in the last digit from one machine to another: results of two machines then have the same identities.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from fer_meta.datasets.base import DatasetSpec, Rendered
+from fer_meta.datasets.cache import (
+    ALIGNMENT, BUILDING, FORMAT, CachedFaces, cache_dir, content_hash, explained, open_cached, remove_stale, write_header,
+)
+from fer_meta.datasets.prepared import IMAGES, MEND, is_prepared, read_prepared, scan, read, write_prepared
+from fer_meta.datasets.synthetic.recipes import RECIPES, Recipe, draw_scenes
+from fer_meta.errors import DatasetError
+
+PREFIX = "synthetic-"
+"""What the names of rendered data sets begin with."""
+
+SUBJECTS, IMAGES_DRAWN, SEED = 200, 3000, 0
+"""How large a set is, and from which seed it is drawn, where nothing else is said."""
+
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """All that decides a set."""
+
+    recipe: Recipe
+    severity: float
+    size: int
+    subjects: int
+    images: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return domain_name(self.recipe.name, self.severity)
+
+    @property
+    def fingerprint(self) -> str:
+        decides = (FORMAT, self.recipe.name, self.recipe.version, self.severity, self.size, self.subjects, self.images, self.seed)
+        return hashlib.blake2b(repr(decides).encode(), digest_size=16).hexdigest()
+
+    @property
+    def place(self) -> Path:
+        return cache_dir() / f"{self.name}-{self.size}px-{self.fingerprint[:12]}"
+
+
+def parse_name(name: str) -> tuple[str, float]:
+    """The recipe and the severity of `synthetic-wild@0.5`; without `@` the severity is 1. DatasetError if there is no such set."""
+    recipe, at, text = name.partition("@")
+    if recipe not in RECIPES:
+        raise DatasetError(f"{name}: fer-meta renders no data set of that name; it renders {', '.join(RECIPES)}, "
+                           "each also with a severity, such as synthetic-wild@0.5")
+    try:
+        severity = float(text) if at else 1.0
+    except ValueError:
+        severity = np.nan
+    if not 0 <= severity <= 1:
+        raise DatasetError(f"{name}: '{text}' is no severity; give a number from 0 (the studio) to 1 (as named), "
+                           f"such as {recipe}@0.5")
+    return recipe, float(f"{severity:g}")
+
+
+def domain_name(recipe: str, severity: float) -> str:
+    """The one name of a set: `synthetic-wild` at severity 1, else `synthetic-wild@0.5`."""
+    return recipe if severity == 1 else f"{recipe}@{severity:g}"
+
+
+def rendered_spec(name: str) -> DatasetSpec:
+    """The specification of a rendered set. DatasetError for a wrong name."""
+    recipe, severity = parse_name(name)
+    return DatasetSpec(
+        name=domain_name(recipe, severity),
+        title=RECIPES[recipe].title,
+        summary=RECIPES[recipe].summary,
+        obtain="nothing to download: rendered on this machine when it is first used",
+        layout="",
+        licence="CC0 1.0 (as are the MakeHuman assets that anny renders)",
+        citation="Brégier et al., Human Mesh Modeling for Anny Body, arXiv:2511.03589, 2025; MakeHuman community",
+        scan=scan,
+        read=read,
+        rendered=Rendered(recipe, severity),
+    )
+
+
+def render_set(
+    recipe: str, folder: Path, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, severity: float = 1.0,
+    seed: int = SEED, device: str = "cpu", progress: bool = True, mend: str = "set FER_META_CACHE to another folder",
+) -> int:
+    """Render a set into `folder`, which appears whole or not at all; returns how many images it rendered.
+
+    A render of the same set that was stopped goes on, one that runs in another process is waited for, and one that is finished
+    is left alone. Raises DatasetError if `folder` holds something else, if so few images or people cannot be drawn, or,
+    with `mend`, if the folder cannot be written.
+    """
+    drawing = _Drawing(RECIPES[recipe], severity, size, subjects, images, seed)
+    index, scenes = _draw(drawing)
+    folder = Path(folder).absolute()
+    if _is_there(folder, drawing):
+        return 0
+    with explained(folder, mend):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _one_at_a_time(folder, progress):
+            if _is_there(folder, drawing):  # another process finished it meanwhile
+                return 0
+            building = folder.parent / f"{BUILDING}{folder.name}-{drawing.fingerprint[:12]}"
+            building.mkdir(exist_ok=True)
+            rendered = _render_missing(drawing, scenes, building / IMAGES, device, progress)
+            index = index.assign(blank=_blank(building / IMAGES))
+            write_prepared(
+                building, rendered_spec(drawing.name), index, size=size, alignment=ALIGNMENT, fingerprint=drawing.fingerprint,
+                content=content_hash(index, size), unreadable=[], subjects=subjects, seed=seed, version=drawing.recipe.version,
+            )
+            building.rename(folder)
+    return rendered
+
+
+def load_rendered(
+    name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED, device: str = "cpu",
+    progress: bool = True,
+) -> CachedFaces:
+    """The set called `name` (such as `synthetic-wild@0.5`), rendered now if it was not before. DatasetError as `render_set`."""
+    drawing = _drawing(name, size, subjects, images, seed)
+    if not drawing.place.is_dir():
+        with explained(drawing.place):
+            remove_stale(drawing.place.parent)
+        render_set(drawing.recipe.name, drawing.place, size=size, subjects=subjects, images=images, severity=drawing.severity,
+                   seed=seed, device=device, progress=progress)
+    return open_cached(rendered_spec(name), drawing.place)
+
+
+def is_cached(name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED) -> bool:
+    """Whether `load_rendered` would render nothing."""
+    return _drawing(name, size, subjects, images, seed).place.is_dir()
+
+
+def planned(
+    name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED
+) -> CachedFaces:
+    """The set as `load_rendered` would give it, but nothing is rendered and the images are black: enough for a plan."""
+    drawing = _drawing(name, size, subjects, images, seed)
+    index = _draw(drawing)[0].assign(blank=False)
+    black = np.broadcast_to(np.uint8(0), (len(index), size, size, 3))
+    return CachedFaces(drawing.name, black, index, drawing.fingerprint, content_hash(index, size), (), rendered_spec(name))
+
+
+def cached_sets(recipe: str) -> list[str]:
+    """What of a recipe lies in the cache, in words: `synthetic-wild@0.5 (48 px, 3,000 images)`."""
+    found = []
+    for place in sorted(cache_dir().glob(f"{recipe}*px-*")):
+        if is_prepared(place):
+            _, index, meta = read_prepared(place, MEND)
+            if meta.get("rendered"):
+                found.append(f"{meta['name']} ({meta['size']} px, {len(index):,} images)")
+    return found
+
+
+def _drawing(name: str, size: int, subjects: int, images: int, seed: int) -> _Drawing:
+    recipe, severity = parse_name(name)
+    return _Drawing(RECIPES[recipe], severity, size, subjects, images, seed)
+
+
+def _draw(drawing: _Drawing) -> tuple[pd.DataFrame, list]:
+    """The index, with digests of what was drawn, and the scenes."""
+    try:
+        index, scenes = draw_scenes(drawing.recipe, subjects=drawing.subjects, images=drawing.images,
+                                    severity=drawing.severity, seed=drawing.seed)
+    except ValueError as error:
+        raise DatasetError(f"{drawing.name}: {error}") from None
+    digests = [
+        hashlib.blake2b(repr((drawing.fingerprint, row, *drawn)).encode(), digest_size=8).hexdigest()
+        for row, drawn in enumerate(zip(index["label"], index["subject"], index["units"]))
+    ]
+    return index.assign(digest=pd.array(digests, dtype="string")), scenes
+
+
+@contextmanager
+def _one_at_a_time(folder: Path, progress: bool) -> Iterator[None]:
+    """Of several processes that would render one set, the first renders and the others wait."""
+    path = folder.with_name(f".{folder.name}.lock")
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        if progress:
+            tqdm.write(f"{folder.name} is being rendered by another process; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+        # Whoever waits for the removed file finds a finished set, as does whoever makes it anew.
+        path.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _is_there(folder: Path, drawing: _Drawing) -> bool:
+    """Whether `folder` is this very set; DatasetError if it holds another one, or anything else."""
+    if not folder.exists():
+        return False
+    if is_prepared(folder):
+        if read_prepared(folder, MEND)[2]["fingerprint"] == drawing.fingerprint:
+            return True
+        raise DatasetError(f"{folder}: holds another data set; remove it or name another folder")
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise DatasetError(f"{folder}: holds something else; name another folder")
+    return False
+
+
+def _render_missing(drawing: _Drawing, scenes: list, path: Path, device: str, progress: bool) -> int:
+    """Complete the images at `path`, of which whole chunks may be there already; returns how many were missing."""
+    path.touch()
+    with path.open("r+b") as file:
+        write_header(file, len(scenes), drawing.size)
+        header, image = file.tell(), drawing.size * drawing.size * 3
+        there = (file.seek(0, 2) - header) // image
+        there = there if there == len(scenes) else there // CHUNK * CHUNK
+        file.truncate(header + there * image)
+        file.seek(0, 2)
+        if there == len(scenes):
+            return 0
+        render = _renderer(drawing.size, device)
+        with tqdm(total=len(scenes), initial=there, desc=f"{drawing.name}: rendering", unit=" images", mininterval=0.5,
+                  disable=None if progress else True) as bar:
+            for start in range(there, len(scenes), CHUNK):
+                pixels = render(scenes[start:start + CHUNK])
+                # Written rather than assigned through a memory map, where a full disk kills the process with SIGBUS.
+                file.write(pixels.tobytes())
+                file.flush()
+                bar.update(len(pixels))
+    return len(scenes) - there
+
+
+def _renderer(size: int, device: str):
+    # Imports the body model, torch and warp, and builds the head: seconds that a finished set need not cost.
+    from fer_meta.datasets.synthetic.renderer import Renderer
+
+    return Renderer(size, device)
+
+
+def _blank(path: Path) -> np.ndarray:
+    images = np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.array([bool((image == image[0, 0]).all()) for image in images], dtype=bool)
