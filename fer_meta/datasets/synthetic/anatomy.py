@@ -166,24 +166,25 @@ def _bayes_episode_accuracy(classes: tuple[str, ...], way: int) -> float:
 # --- how units move a face --------------------------------------------------------------------------------
 
 SHAPES: dict[int, dict[str, float]] = {
-    1: {"browInnerUp": 1.3},
-    2: {"browOuterUp": 1.2},
-    4: {"browDown": 1.3},
+    1: {"browInnerUp": 1.6},
+    2: {"browOuterUp": 1.5},
+    4: {"browDown": 1.6},
     5: {"eyeWide": 1.4},
-    6: {"cheekSquint": 1.3, "eyeSquint": 0.5},
-    7: {"eyeSquint": 1.3},
-    9: {"noseSneer": 1.5},
-    10: {"mouthUpperUp": 1.3, "noseSneer": 0.3},
+    6: {"cheekSquint": 1.4, "eyeSquint": 0.6},
+    7: {"eyeSquint": 1.1},
+    9: {"noseSneer": 1.8},
+    10: {"mouthUpperUp": 1.5, "noseSneer": 0.3},
     11: {},  # no blendshape has it: the renderer draws the furrow by shading
-    12: {"mouthSmile": 1.2},
-    14: {"mouthDimple": 1.2},
-    15: {"mouthFrown": 1.4},
-    17: {"mouthShrugLower": 1.2},
-    20: {"mouthStretch": 1.4},
-    23: {"mouthPress": 0.8, "mouthRollUpper": 0.4, "mouthRollLower": 0.4},
-    24: {"mouthPress": 1.3},
-    25: {"jawOpen": 0.12, "mouthUpperUp": 0.35, "mouthLowerDown": 0.6},
-    26: {"jawOpen": 0.55},
+    12: {"mouthSmile": 1.4},
+    14: {"mouthDimple": 1.5},
+    15: {"mouthFrown": 2.0},
+    17: {"mouthShrugLower": 1.4},
+    20: {"mouthStretch": 1.6},
+    # mouthPress widens the mouth into a smirk; rolling the lips in reads as pressing them.
+    23: {"mouthRollUpper": 0.35, "mouthRollLower": 0.35, "mouthPucker": 0.35},
+    24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25},
+    25: {"jawOpen": 0.18, "mouthUpperUp": 0.5, "mouthLowerDown": 0.7},
+    26: {"jawOpen": 0.6},
 }
 """Weight of each blendshape when a unit is at intensity 1; the shapes of `SIDED` stand for their Left and Right.
 
@@ -196,7 +197,7 @@ SIDED = frozenset({
 })  # fmt: skip
 """The shapes of `SHAPES` that exist once for each side of the face."""
 
-BROW_DOWN_WITH_INNER_RAISED = 0.5
+BROW_DOWN_WITH_INNER_RAISED = 0.6
 """Weight of browDown where unit 1 goes along with unit 4."""
 
 

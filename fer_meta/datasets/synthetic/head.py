@@ -59,8 +59,8 @@ class Head:
     """A mesh of V vertices and F triangles, and what moves it; see `load_head`.
 
     `faces` int32 [F, 3], `part` int32 [F] (a Part), `canonical` float32 [V, 3], `lips` float32 [V] (how much of the vertex is lip, 0 to
-    1). The vertices of `shell` are copies of the skin's `scalp` int64 [S], to be lifted into hair; `strands` int64 are those of long
-    hair, `hand` those of a hand that may cover the face. `eyes` are the vertices of the left and the right eyeball. `actions` float32
+    1). The vertices of `shell` are copies of the skin's `scalp` int64 [S], to be lifted into hair; `strands` are those of two equal
+    layers of long hair, `hand` those of a hand that may cover the face. `eyes` are the vertices of the left and the right eyeball. `actions` float32
     [52, V, 3] is what each action of `action_names` adds. `macro` maps (sex, age, weight) and (ancestry, sex, age) to what they add,
     `local` the names of local targets.
     """
@@ -71,7 +71,7 @@ class Head:
     lips: np.ndarray
     scalp: np.ndarray
     shell: slice
-    strands: np.ndarray
+    strands: tuple[slice, slice]
     hand: slice
     eyes: tuple[np.ndarray, np.ndarray]
     actions: np.ndarray
@@ -103,30 +103,32 @@ def load_head() -> Head:
     segments = _segments(root, groups["body"], uv["body"])
     faces, part = _portrait(canonical, groups, segments)
     scalp_faces = faces[(part == Part.SKIN) & (scalp_field(canonical)[faces].max(1) > 0)]
+    strand_faces = faces[part == Part.STRAND]
+    faces, part = faces[part != Part.STRAND], part[part != Part.STRAND]
     hand_faces = groups["body"][segments == "hand.L"]
 
-    # The shell has vertices of its own, so every block is numbered by itself.
-    blocks = [np.unique(triangles) for triangles in (faces, scalp_faces, hand_faces)]
+    # Every block has vertices of its own: the shell copies the scalp's, and long hair has two layers of sheets.
+    parts = (part, Part.SHELL, Part.STRAND, Part.STRAND, Part.HAND)
+    triangles = (faces, scalp_faces, strand_faces, strand_faces, hand_faces)
+    blocks = [np.unique(some) for some in triangles]
     starts = np.cumsum([0] + [len(block) for block in blocks])
-    numbered = [(start + np.searchsorted(block, triangles)).astype(np.int32)
-                for block, start, triangles in zip(blocks, starts, (faces, scalp_faces, hand_faces))]
+    places = [slice(int(a), int(b)) for a, b in zip(starts, starts[1:])]
+    numbered = [(start + np.searchsorted(block, some)).astype(np.int32) for block, start, some in zip(blocks, starts, triangles)]
     rows = np.concatenate(blocks)
-    own = {name: np.searchsorted(blocks[0], name_rows) for name, name_rows in
-           (("scalp", blocks[1]), ("left", eyes[0]), ("right", eyes[1]), ("strands", np.unique(faces[part == Part.STRAND])))}
     actions = {path.stem: path for path in sorted((root / "faceunits01/targets/faceunits").glob("*.target"))}
     targets = root / "mpfb2/targets"
     local = {path.name.removesuffix(".target.gz"): path for folder in _LOCAL_FOLDERS
              for path in sorted((targets / folder).glob("*.target.gz"))}
     return Head(
         faces=np.concatenate(numbered),
-        part=np.concatenate([part, np.full(len(scalp_faces), Part.SHELL), np.full(len(hand_faces), Part.HAND)]).astype(np.int32),
+        part=np.concatenate([np.broadcast_to(code, len(some)) for code, some in zip(parts, triangles)]).astype(np.int32),
         canonical=canonical[rows],
         lips=_lips(root, groups["body"], uv["body"], len(vertices))[rows],
-        scalp=own["scalp"],
-        shell=slice(int(starts[1]), int(starts[2])),
-        strands=own["strands"],
-        hand=slice(int(starts[2]), int(starts[3])),
-        eyes=(own["left"], own["right"]),
+        scalp=np.searchsorted(blocks[0], blocks[1]),
+        shell=places[1],
+        strands=(places[2], places[3]),
+        hand=places[4],
+        eyes=tuple(np.searchsorted(blocks[0], eye) for eye in eyes),
         actions=np.stack([_target(path, len(vertices))[rows] for path in actions.values()]),
         action_names=tuple(actions),
         template=vertices[rows],

@@ -89,7 +89,7 @@ def draw_person(seed: int, number: int) -> Person:
         macro=macro,
         local_seed=int(rng.integers(2**31)),
         skin=_rgb(skin), lip=_rgb(lip), hair=_rgb(hair), brow=_rgb(brow), iris=_rgb(iris),
-        teeth=_rgb(np.array([0.93, 0.90, 0.82]) * rng.uniform(0.88, 1.0)),
+        teeth=_rgb(np.array([0.97, 0.95, 0.88]) * rng.uniform(0.88, 1.0)),
         hairline=float(rng.normal(0.078 if is_male else 0.074, 0.006) + (0.02 * rng.random() if is_male and age > 40 else 0)),
         hair_volume=float(rng.uniform(0.002, 0.014) if is_male else rng.uniform(0.006, 0.022)),
         hair_length=float(rng.uniform(0.3, 1.0)) if rng.random() < (0.08 if is_male else 0.68) else 0.0,
@@ -112,13 +112,13 @@ def local_shape(person: Person, names: tuple[str, ...]) -> dict[str, float]:
     for name in names:
         stem = name[2:] if name[:2] in ("l-", "r-") else name
         if stem not in draws:
-            draws[stem] = max(0.0, rng.normal(-0.15, 0.32)) * _MODERATION.get(stem.split("-")[0], 1.0)
+            draws[stem] = max(0.0, rng.normal(-0.15, 0.38)) * _MODERATION.get(stem.split("-")[0], 1.0)
         draws[name] = draws[stem] * (1.0 + 0.15 * rng.normal() * (name != stem))
     return {name: min(draws[name], 1.0) for name in names if draws[name] > 0.01}
 
 
 # Targets that would turn a head into a caricature, or that resemble an expression, are held back.
-_MODERATION = {"head": 0.5, "neck": 0.5, "eyebrows": 0.5, "mouth": 0.7, "ear": 0.7}
+_MODERATION = {"head": 0.6, "neck": 0.3, "eyebrows": 0.5, "mouth": 0.5, "ear": 0.7}
 
 
 def _rgb(colour: np.ndarray) -> Rgb:

@@ -204,7 +204,7 @@ def draw_shot(conditions: Conditions, person: Person, label: str, key: list[int]
         key=_tint(key_light, warm), sky=_tint(sky_light, warm_sky), fill=float(0.30 * (1 - 0.85 * contrast)),
         rim=float(0.8 * c.contrast * max(0.0, uniform[3] - 0.6)),
         exposure=float(-c.darkness * (0.5 + uniform[4]) + c.exposure * normal[12]),
-        clutter=c.clutter, backdrop=tuple(float(v) for v in (0.55 + 0.25 * normal[13] + 0.06 * normal[14:17]).clip(0.08, 0.9)),
+        clutter=c.clutter, backdrop=tuple(float(v) for v in (0.55 + 0.22 * normal[13] + (0.025 + 0.06 * c.clutter) * normal[14:17]).clip(0.08, 0.9)),
         glasses=2 if uniform[5] < c.sunglasses else 1 if uniform[6] < c.glasses else 0,
         hat=tuple(float(v) for v in 0.06 + 0.6 * uniform[8:11]) if uniform[7] < c.hat else None,
         hand=_hand(uniform[12:16]) if uniform[11] < c.hand else None,

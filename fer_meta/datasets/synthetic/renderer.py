@@ -22,7 +22,7 @@ from fer_meta.datasets.synthetic.recipes import Scene
 from fer_meta.datasets.synthetic.shading import Look, occlusion, shade
 
 _DISTANCE = 0.85              # metres from the face to the camera
-_FRAME = 1.13                 # side of the frame, in heights of a face from hairline to chin
+_FRAME = 1.18                 # side of the frame, in heights of a face from hairline to chin
 _REACH = 0.025                # metres within which the face hides the sky from itself
 _RAYS = 10                    # from each vertex, to find how much
 _AWAY = np.float32([0, 3, 0])   # where what is not in the picture is put: behind the head, without size
@@ -149,14 +149,25 @@ def _dress(head: Head, points: np.ndarray, normals: np.ndarray, scene: Scene, mo
     points[head.shell] = points[head.scalp] + normals[head.scalp] * lift[:, None]
     normals[head.shell] = normals[head.scalp]
     if person.hair_length:
-        lowest = -0.06 - 0.16 * person.hair_length
-        points[head.strands, 2] = np.maximum(points[head.strands, 2], lowest)
+        hanging = model.points[head.strands[0]].copy()
+        hanging[:, 2] = np.maximum(hanging[:, 2], -0.06 - 0.16 * person.hair_length)
+        points[head.strands[0]] = hanging
+        points[head.strands[1]] = _turned(hanging)  # a second layer behind the gaps of the first
     else:
-        points[head.strands] = _AWAY
+        for layer in head.strands:
+            points[layer] = _AWAY
     if scene.hand is None:
         points[head.hand] = _AWAY
     else:
         _place_hand(head, points, normals, scene.hand)
+
+
+def _turned(hair: np.ndarray) -> np.ndarray:
+    """Hair [N, 3] turned about the middle of the head and drawn in a little."""
+    cos, sin = np.cos(np.deg2rad(9)), np.sin(np.deg2rad(9))
+    middle = np.array([0, 0.09, 0])
+    at = (hair - middle) * np.array([0.96, 0.96, 1])
+    return np.stack([cos * at[:, 0] - sin * at[:, 1], sin * at[:, 0] + cos * at[:, 1], at[:, 2]], axis=1) + middle
 
 
 def _lift(field: np.ndarray, volume: float) -> np.ndarray:

@@ -95,13 +95,13 @@ def creases(look: Look, side: float, x: float, z: float):
     depth += lines * band * (look.forehead_inner * bell(x, 0.0, 0.026) + look.forehead_outer * bell(x, 0.040, 0.016) + 0.35 * look.age * bell(x, 0.0, 0.04))
     depth += (look.glabella + 0.25 * look.age) * near(x, z, 0.0065, 0.010, 0.0075, 0.034, 0.0022)
     depth += look.glabella * 0.7 * near(x, z, 0.009, 0.014, 0.016, 0.024, 0.004)
-    depth += look.nose * (0.5 + 0.5 * wp.sin(z * 1300.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
-    depth += look.nose * 1.2 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0028)
+    depth += look.nose * 0.8 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
+    depth += look.nose * 0.7 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0030)
     depth += (look.furrow + 0.45 * look.age) * 1.2 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0030)
     depth += (look.crow + 0.4 * look.age) * (near(x, z, 0.050, 0.002, 0.064, 0.010, 0.0017) + near(x, z, 0.051, -0.002, 0.066, -0.003, 0.0017)
                                 + near(x, z, 0.050, -0.006, 0.062, -0.015, 0.0017))
     depth += (look.pouch + 0.5 * look.age) * (near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024))
-    depth += look.chin * (1.1 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0026) + (0.5 + 0.5 * wp.sin(x * 1900.0) * wp.sin(z * 1700.0)) * bell(x, 0.0, 0.013) * bell(z, -0.103, 0.008))
+    depth += look.chin * (1.1 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0026) + (0.5 + 0.5 * wp.sin(x * 800.0 + 1.0) * wp.sin(z * 900.0)) * bell(x, 0.0, 0.013) * bell(z, -0.103, 0.008))
     depth += (look.corner + 0.25 * look.age) * near(x, z, 0.029, -0.074, 0.034, -0.094, 0.0028)
     dimple = look.dimple_left
     if side < 0.0:
@@ -196,8 +196,8 @@ def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normal
         hidden = 0.5
         soft = 0.0
     elif kind == TEETH:
-        colour = look.teeth * (0.75 + 0.25 * ramp(0.0, 0.25, wp.abs(wp.sin(at[0] * 420.0))))
-        hidden = 0.15 + 0.5 * ramp(0.016, 0.032, x)
+        colour = look.teeth * (0.8 + 0.2 * ramp(0.0, 0.25, wp.abs(wp.sin(at[0] * 420.0))))
+        hidden = 0.5 * ramp(0.018, 0.032, x)
         gloss = 0.25
         soft = 0.0
     elif kind == LASH:
@@ -208,7 +208,7 @@ def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normal
         grain = wp.sin(at[0] * 900.0 + 3.0 * wp.sin(at[1] * 160.0 + at[2] * 90.0)) * wp.sin(at[1] * 800.0 + at[2] * 150.0)
         colour = look.shell * (0.85 + 0.3 * grain)
         if kind == STRAND:
-            colour = look.hair * (0.85 + 0.35 * wp.sin(at[0] * 1400.0 + at[1] * 1100.0))
+            colour = look.hair * (0.85 + 0.3 * wp.sin(at[0] * 520.0 + at[1] * 640.0 + 2.0 * wp.sin(at[2] * 40.0)))
         gloss = 0.10
         power = 10.0
         soft = 0.0
@@ -244,6 +244,8 @@ def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normal
         lit = 1.0
         if blocked.result:
             lit = 0.12
+            if kind == TEETH:  # light comes through the lips
+                lit = 0.75
     # Light bleeds into the shadow on skin, red the furthest.
     bleed = wp.vec3(0.32, 0.16, 0.10) * soft
     wrap = wp.vec3(wp.max(0.0, (towards + bleed[0]) / (1.0 + bleed[0])), wp.max(0.0, (towards + bleed[1]) / (1.0 + bleed[1])),
