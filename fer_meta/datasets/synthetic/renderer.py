@@ -24,7 +24,7 @@ from fer_meta.datasets.synthetic.shading import Look, occlusion, shade
 _DISTANCE = 0.85              # metres from the face to the camera
 _FRAME = 1.18                 # side of the frame, in heights of a face from hairline to chin
 _REACH = 0.025                # metres within which the face hides the sky from itself
-_RAYS = 10                    # from each vertex, to find how much
+_RAYS = 5                    # from each vertex, to find how much
 _AWAY = np.float32([0, 3, 0])   # where what is not in the picture is put: behind the head, without size
 _HAND_DEPTH = -0.062          # metres; in front of the nose
 
@@ -124,10 +124,11 @@ class _Easel:
             buffer[:count].assign(values)
         for mesh in self.meshes[:count]:
             mesh.refit()
+        seen = wp.array(looks, dtype=Look, device=self.device)
         wp.launch(occlusion, dim=(count, len(self.rows)), device=self.device,
-                  inputs=[self.ids, self.points, self.normals, self.rows, self.directions, _REACH, self.paint])
-        wp.launch(shade, dim=(count, self.side * self.side), device=self.device,
-                  inputs=[self.ids, wp.array(looks, dtype=Look, device=self.device), self.normals, self.paint, self.canonical, self.lips,
+                  inputs=[self.ids, self.points, self.normals, seen, self.rows, self.directions, _REACH, self.paint])
+        wp.launch(shade, dim=(count, self.side * self.side // 4), device=self.device,
+                  inputs=[self.ids, seen, self.normals, self.paint, self.canonical, self.lips,
                           self.triangles, self.part, self.side, self.out])
         return self.out[:count].numpy().reshape(count, self.side, self.side, 4)
 
@@ -260,10 +261,10 @@ def _beard(head: Head, person: Person) -> np.ndarray:
 
 
 def _occluded_rows(head: Head) -> np.ndarray:
-    """The vertices of skin in a portrait's front, which hide the sky from one another."""
-    skin = np.unique(head.faces[np.isin(head.part, (Part.SKIN, Part.CAVITY))])
-    at = head.canonical[skin]
-    return skin[(at[:, 1] < 0.09) & (at[:, 2] > -0.15) & (at[:, 2] < 0.07)].astype(np.int32)
+    """The vertices of the face proper, whose folds, nostrils and sockets hide the sky from one another."""
+    skin = np.unique(head.faces[head.part == Part.SKIN])
+    x, y, z = head.canonical[skin].T
+    return skin[(np.abs(x) < 0.066) & (y < 0.04) & (z > -0.135) & (z < 0.06)].astype(np.int32)
 
 
 def _incidence(head: Head) -> csr_array:

@@ -11,6 +11,8 @@ from fer_meta.datasets.synthetic.head import Part
 SKIN, EYE, CAVITY, MOUTH = int(Part.SKIN), int(Part.EYE), int(Part.CAVITY), int(Part.MOUTH)
 TONGUE, TEETH, LASH, SHELL = int(Part.TONGUE), int(Part.TEETH), int(Part.LASH), int(Part.SHELL)
 STRAND, HAND = int(Part.STRAND), int(Part.HAND)
+wp.set_module_options({"enable_backward": False, "fast_math": True})
+
 EYE_X = 0.0313   # canonical distance of either eye's centre from the middle, metres
 
 
@@ -70,9 +72,17 @@ def ramp(a: float, b: float, x: float):
 
 
 @wp.func
+def hump(square: float):
+    """Nearly exp(-square), but cheap, and 0 from 4.4 on."""
+    t = wp.max(0.0, 1.0 - 0.227 * square)
+    t = t * t
+    return t * t
+
+
+@wp.func
 def bell(x: float, middle: float, width: float):
     t = (x - middle) / width
-    return wp.exp(-t * t)
+    return hump(t * t)
 
 
 @wp.func
@@ -83,30 +93,37 @@ def near(x: float, z: float, ax: float, az: float, bx: float, bz: float, width: 
     t = wp.clamp(((x - ax) * dx + (z - az) * dz) / (dx * dx + dz * dz), 0.0, 1.0)
     ex = x - ax - t * dx
     ez = z - az - t * dz
-    return wp.exp(-(ex * ex + ez * ez) / (width * width)) * (1.0 - 0.6 * wp.abs(2.0 * t - 1.0))
+    return hump((ex * ex + ez * ez) / (width * width)) * (1.0 - 0.6 * wp.abs(2.0 * t - 1.0))
 
 
 @wp.func
 def creases(look: Look, side: float, x: float, z: float):
     """How deep the skin's folds are at a canonical point (x from the middle line, at least 0)."""
     depth = float(0.0)
-    lines = 0.5 + 0.5 * wp.sin(z * 700.0)
-    band = bell(z, 0.052, 0.014)
-    depth += lines * band * (look.forehead_inner * bell(x, 0.0, 0.026) + look.forehead_outer * bell(x, 0.040, 0.016) + 0.35 * look.age * bell(x, 0.0, 0.04))
-    depth += (look.glabella + 0.25 * look.age) * near(x, z, 0.0065, 0.010, 0.0075, 0.034, 0.0022)
-    depth += look.glabella * 0.7 * near(x, z, 0.009, 0.014, 0.016, 0.024, 0.004)
-    depth += look.nose * 0.8 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
-    depth += look.nose * 0.7 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0030)
-    depth += (look.furrow + 0.45 * look.age) * 1.2 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0030)
-    depth += (look.crow + 0.4 * look.age) * (near(x, z, 0.050, 0.002, 0.064, 0.010, 0.0017) + near(x, z, 0.051, -0.002, 0.066, -0.003, 0.0017)
-                                + near(x, z, 0.050, -0.006, 0.062, -0.015, 0.0017))
-    depth += (look.pouch + 0.5 * look.age) * (near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024))
-    depth += look.chin * (1.1 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0026) + (0.5 + 0.5 * wp.sin(x * 800.0 + 1.0) * wp.sin(z * 900.0)) * bell(x, 0.0, 0.013) * bell(z, -0.103, 0.008))
-    depth += (look.corner + 0.25 * look.age) * near(x, z, 0.029, -0.074, 0.034, -0.094, 0.0028)
-    dimple = look.dimple_left
-    if side < 0.0:
-        dimple = look.dimple_right
-    depth += dimple * 1.6 * (bell(x, 0.0335, 0.0032) * bell(z, -0.069, 0.0055))
+    if z > 0.03:
+        lines = 0.5 + 0.5 * wp.sin(z * 700.0)
+        across = look.forehead_inner * bell(x, 0.0, 0.026) + look.forehead_outer * bell(x, 0.040, 0.016) + 0.35 * look.age * bell(x, 0.0, 0.04)
+        depth += lines * bell(z, 0.052, 0.014) * across
+    if z > 0.0 and x < 0.03:
+        depth += (look.glabella + 0.25 * look.age) * near(x, z, 0.0065, 0.010, 0.0075, 0.034, 0.0022)
+        depth += look.glabella * 0.7 * near(x, z, 0.009, 0.014, 0.016, 0.024, 0.004)
+    if x > 0.042 and wp.abs(z) < 0.03:
+        depth += (look.crow + 0.4 * look.age) * (near(x, z, 0.050, 0.002, 0.064, 0.010, 0.0017) + near(x, z, 0.051, -0.002, 0.066, -0.003, 0.0017)
+                                                 + near(x, z, 0.050, -0.006, 0.062, -0.015, 0.0017))
+    if z < 0.025 and z > -0.045:
+        depth += look.nose * 0.8 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
+        depth += look.nose * 0.7 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0030)
+        depth += (look.pouch + 0.5 * look.age) * (near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024))
+    if z < -0.03:
+        depth += (look.furrow + 0.45 * look.age) * 1.2 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0030)
+        depth += (look.corner + 0.25 * look.age) * near(x, z, 0.029, -0.074, 0.034, -0.094, 0.0028)
+        dimple = look.dimple_left
+        if side < 0.0:
+            dimple = look.dimple_right
+        depth += dimple * 1.6 * bell(x, 0.0335, 0.0032) * bell(z, -0.069, 0.0055)
+    if z < -0.08:
+        orange = (0.5 + 0.5 * wp.sin(x * 800.0 + 1.0) * wp.sin(z * 900.0)) * bell(x, 0.0, 0.013) * bell(z, -0.103, 0.008)
+        depth += look.chin * (1.1 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0026) + orange)
     return depth
 
 
@@ -122,11 +139,13 @@ def brow_at(look: Look, x: float, z: float):
 
 @wp.kernel
 def occlusion(meshes: wp.array(dtype=wp.uint64), points: wp.array2d(dtype=wp.vec3), normals: wp.array2d(dtype=wp.vec3),
-              rows: wp.array(dtype=wp.int32), directions: wp.array(dtype=wp.vec3), reach: float, paint: wp.array2d(dtype=wp.vec3)):
+              looks: wp.array(dtype=Look), rows: wp.array(dtype=wp.int32), directions: wp.array(dtype=wp.vec3), reach: float, paint: wp.array2d(dtype=wp.vec3)):
     """How much of the sky each vertex of `rows` is cut off from by the face itself; it carries folds, nostrils and sockets."""
     image, k = wp.tid()
     row = rows[k]
     n = normals[image, row]
+    if wp.dot(n, looks[image].forward) > 0.2:  # turned away from the camera
+        return
     p = points[image, row] + n * 0.0008
     hidden = float(0.0)
     count = directions.shape[0]
@@ -141,40 +160,15 @@ def occlusion(meshes: wp.array(dtype=wp.uint64), points: wp.array2d(dtype=wp.vec
     paint[image, row] = wp.vec3(old[0], old[1], hidden / float(count))
 
 
-@wp.kernel
-def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normals: wp.array2d(dtype=wp.vec3),
-          paint: wp.array2d(dtype=wp.vec3), canonical: wp.array(dtype=wp.vec3), lips: wp.array(dtype=float),
-          triangles: wp.array2d(dtype=wp.int32), part: wp.array(dtype=wp.int32), side: int, out: wp.array2d(dtype=wp.vec4)):
-    """One ray a thread. `paint` holds (hair, beard, occlusion) of each vertex; `out` is RGB and how much is not background."""
-    image, pixel = wp.tid()
-    look = looks[image]
-    mesh = meshes[image]
-    u = (float(pixel % side) + 0.5) / float(side) * 2.0 - 1.0
-    v = 1.0 - (float(pixel // side) + 0.5) / float(side) * 2.0
-    d = wp.normalize(look.forward + look.right * (u * look.half) + look.up * (v * look.half))
-    q = wp.mesh_query_ray(mesh, look.camera, d, 10.0)
-    if not q.result:
-        out[image, pixel] = wp.vec4(0.0, 0.0, 0.0, 0.0)
-        return
-    a = triangles[q.face, 0]
-    b = triangles[q.face, 1]
-    c = triangles[q.face, 2]
-    wa = q.u
-    wb = q.v
-    wc = 1.0 - wa - wb
-    n = wp.normalize(normals[image, a] * wa + normals[image, b] * wb + normals[image, c] * wc)
-    if wp.dot(n, d) > 0.0:
-        n = -n
-    at = canonical[a] * wa + canonical[b] * wb + canonical[c] * wc
-    covered = paint[image, a] * wa + paint[image, b] * wb + paint[image, c] * wc
-    p = look.camera + d * q.t
+@wp.func
+def reflected(look: Look, kind: int, at: wp.vec3, n: wp.vec3, d: wp.vec3, cover: wp.vec3, lip: float, lit: float):
+    """Light sent to the camera along -d by a point: its canonical place `at`, normal `n`, (hair, beard, occlusion) `cover`."""
     x = wp.abs(at[0])
     z = at[2]
-    kind = part[q.face]
     colour = look.skin
     gloss = look.gloss
     power = float(18.0)
-    hidden = covered[2]
+    hidden = cover[2]
     soft = float(1.0)
     if kind == EYE:
         r = wp.sqrt((x - EYE_X) * (x - EYE_X) + z * z)
@@ -216,36 +210,31 @@ def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normal
         colour = look.skin * 0.95
         hidden = 0.1
     else:
-        lip = lips[a] * wa + lips[b] * wb + lips[c] * wc
-        fold = creases(look, at[0], x, z)
-        # A fold tilts the skin as well as darkening it: take its slope along the two canonical directions.
-        e = 0.0008
-        slope_x = (creases(look, at[0], x + e, z) - fold) / e * wp.sign(at[0])
-        slope_z = (creases(look, at[0], x, z + e) - fold) / e
         front = ramp(0.06, 0.0, at[1])
-        n = wp.normalize(n + wp.vec3(slope_x, 0.0, slope_z) * (0.0011 * front))
+        fold = float(0.0)
+        if front > 0.0:
+            fold = creases(look, at[0], x, z) * front
+        if fold > 0.02:  # it tilts the skin as well as darkening it: take its slope along the two canonical directions
+            e = 0.0008
+            slope_x = (creases(look, at[0], x + e, z) * front - fold) / e * wp.sign(at[0])
+            slope_z = (creases(look, at[0], x, z + e) * front - fold) / e
+            n = wp.normalize(n + wp.vec3(slope_x, 0.0, slope_z) * 0.0011)
         flush = 0.10 * bell(x, 0.040, 0.016) * bell(z, -0.035, 0.016) + 0.10 * bell(x, 0.0, 0.012) * bell(z, -0.045, 0.010)
         colour = wp.vec3(colour[0] * (1.0 + 0.4 * flush), colour[1] * (1.0 - flush), colour[2] * (1.0 - flush))
         socket = bell(x, EYE_X, 0.019) * bell(z, -0.004, 0.013)
         colour = colour * (1.0 - (0.16 + 0.14 * look.age) * socket)
-        colour = colour * (1.0 - wp.min(0.62, 0.5 * fold) * front)
+        colour = colour * (1.0 - wp.min(0.62, 0.5 * fold))
         colour = colour * (1.0 - lip) + look.lip * lip
-        beard = covered[1] * (1.0 - lip)
+        beard = cover[1] * (1.0 - lip)
         colour = colour * (1.0 - beard) + look.brow * beard
         tint = brow_at(look, x, z) * front
         colour = colour * (1.0 - tint) + look.brow * tint
-        hair = covered[0]
+        hair = cover[0]
         colour = colour * (1.0 - hair) + look.shell * hair
         gloss = gloss * (1.0 - hair) * (1.0 - 0.8 * beard) + 0.25 * lip
-    lit = float(0.0)
     towards = wp.dot(n, look.key)
-    if towards > -0.3:
-        blocked = wp.mesh_query_ray(mesh, p + n * 0.0015, look.key, 0.6)
-        lit = 1.0
-        if blocked.result:
-            lit = 0.12
-            if kind == TEETH:  # light comes through the lips
-                lit = 0.75
+    if kind == TEETH:  # light comes through the lips
+        lit = wp.max(lit, 0.75)
     # Light bleeds into the shadow on skin, red the furthest.
     bleed = wp.vec3(0.32, 0.16, 0.10) * soft
     wrap = wp.vec3(wp.max(0.0, (towards + bleed[0]) / (1.0 + bleed[0])), wp.max(0.0, (towards + bleed[1]) / (1.0 + bleed[1])),
@@ -259,28 +248,99 @@ def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normal
     shine = wp.pow(wp.max(0.0, wp.dot(n, wp.normalize(look.key - d))), power) * gloss * lit
     shine_fill = wp.pow(wp.max(0.0, -wp.dot(n, d)), power) * gloss * 0.25
     rgb = wp.cw_mul(colour, light) + look.key_rgb * shine + look.fill_rgb * shine_fill
-    if look.glasses > 0:
-        t = (look.glasses_y - look.camera[1]) / d[1]
-        g = look.camera + d * t
-        if t > 0.0 and t < q.t:
-            gx = (wp.abs(g[0]) - look.glasses_x) / look.glasses_wide
-            gz = (g[2] + 0.003) / look.glasses_high
-            r = wp.sqrt(wp.sqrt(gx * gx * gx * gx + gz * gz * gz * gz))
-            bridge = wp.abs(g[0]) < look.glasses_x - look.glasses_wide and wp.abs(g[2] - 0.004) < 0.0016
-            if (r < 1.0 and r > 1.0 - look.glasses_rim) or bridge:
-                rgb = wp.cw_mul(look.glasses_rgb, look.sky_rgb + look.fill_rgb + look.key_rgb * 0.4)
-            elif r < 1.0:
-                if look.glasses == 2:
-                    rgb = rgb * 0.06 + (look.sky_rgb + look.fill_rgb) * (0.03 * (1.0 + wp.sin(g[0] * 90.0 + g[2] * 120.0)))
-                else:
-                    rgb = rgb * 0.93 + look.sky_rgb * (0.06 * bell(g[0] + g[2], 0.03, 0.008))
-        limb = (look.glasses_x + look.glasses_wide) * wp.sign(d[0])
-        if wp.abs(d[0]) > 0.02:
-            # The temples lie in the planes beside the head; the near one is seen from the side.
-            for k in range(2):
-                t2 = (limb - look.camera[0]) / d[0]
-                h = look.camera + d * t2
-                if t2 > 0.0 and t2 < q.t and h[1] > look.glasses_y and h[1] < 0.085 and wp.abs(h[2] - 0.004) < 0.0020:
-                    rgb = wp.cw_mul(look.glasses_rgb, look.sky_rgb + look.fill_rgb)
-                limb = -limb
-    out[image, pixel] = wp.vec4(rgb[0], rgb[1], rgb[2], 1.0)
+    return rgb
+
+
+@wp.func
+def through_glasses(look: Look, d: wp.vec3, depth: float, seen: wp.vec3):
+    """What is `seen` at `depth` along d once glasses stand before it."""
+    rgb = seen
+    t = (look.glasses_y - look.camera[1]) / d[1]
+    g = look.camera + d * t
+    if t > 0.0 and t < depth:
+        gx = (wp.abs(g[0]) - look.glasses_x) / look.glasses_wide
+        gz = (g[2] + 0.003) / look.glasses_high
+        r = wp.sqrt(wp.sqrt(gx * gx * gx * gx + gz * gz * gz * gz))
+        bridge = wp.abs(g[0]) < look.glasses_x - look.glasses_wide and wp.abs(g[2] - 0.004) < 0.0016
+        if (r < 1.0 and r > 1.0 - look.glasses_rim) or bridge:
+            rgb = wp.cw_mul(look.glasses_rgb, look.sky_rgb + look.fill_rgb + look.key_rgb * 0.4)
+        elif r < 1.0:
+            if look.glasses == 2:
+                rgb = rgb * 0.06 + (look.sky_rgb + look.fill_rgb) * (0.03 * (1.0 + wp.sin(g[0] * 90.0 + g[2] * 120.0)))
+            else:
+                rgb = rgb * 0.93 + look.sky_rgb * (0.06 * bell(g[0] + g[2], 0.03, 0.008))
+    limb = (look.glasses_x + look.glasses_wide) * wp.sign(d[0])
+    if wp.abs(d[0]) > 0.02:
+        # The temples lie in the planes beside the head; the near one is seen from the side.
+        for k in range(2):
+            t2 = (limb - look.camera[0]) / d[0]
+            h = look.camera + d * t2
+            if t2 > 0.0 and t2 < depth and h[1] > look.glasses_y and h[1] < 0.085 and wp.abs(h[2] - 0.004) < 0.0020:
+                rgb = wp.cw_mul(look.glasses_rgb, look.sky_rgb + look.fill_rgb)
+            limb = -limb
+    return rgb
+
+
+@wp.kernel
+def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normals: wp.array2d(dtype=wp.vec3),
+          paint: wp.array2d(dtype=wp.vec3), canonical: wp.array(dtype=wp.vec3), lips: wp.array(dtype=float),
+          triangles: wp.array2d(dtype=wp.int32), part: wp.array(dtype=wp.int32), side: int, out: wp.array2d(dtype=wp.vec4)):
+    """A pixel a thread, two rays on its diagonal, and two more where those meet different things.
+
+    Rays of a pixel share a shadow ray where they meet the same part at nearly the same depth. `paint` holds (hair, beard, occlusion) of
+    each vertex; `out` [B, side * side] is RGB and how much is not background, at twice the picture's resolution.
+    """
+    image, pixel = wp.tid()
+    look = looks[image]
+    mesh = meshes[image]
+    half_side = side // 2
+    kind_known = int(-1)
+    depth_known = float(0.0)
+    lit = float(0.0)
+    smooth = bool(True)
+    total = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    for sample in range(4):
+        corner = sample - 1  # 0, 3, 1, 2
+        if sample < 2:
+            corner = sample * 3
+        column = (pixel % half_side) * 2 + corner % 2
+        row = (pixel // half_side) * 2 + corner // 2
+        rgba = total * 0.5
+        if sample < 2 or not smooth:
+            u = (float(column) + 0.5) / float(side) * 2.0 - 1.0
+            v = 1.0 - (float(row) + 0.5) / float(side) * 2.0
+            d = wp.normalize(look.forward + look.right * (u * look.half) + look.up * (v * look.half))
+            q = wp.mesh_query_ray(mesh, look.camera, d, 10.0)
+            rgba = wp.vec4(0.0, 0.0, 0.0, 0.0)
+            kind = int(-1)
+            if q.result:
+                a = triangles[q.face, 0]
+                b = triangles[q.face, 1]
+                c = triangles[q.face, 2]
+                wa = q.u
+                wb = q.v
+                wc = 1.0 - wa - wb
+                n = wp.normalize(normals[image, a] * wa + normals[image, b] * wb + normals[image, c] * wc)
+                if wp.dot(n, d) > 0.0:
+                    n = -n
+                at = canonical[a] * wa + canonical[b] * wb + canonical[c] * wc
+                cover = paint[image, a] * wa + paint[image, b] * wb + paint[image, c] * wc
+                lip = lips[a] * wa + lips[b] * wb + lips[c] * wc
+                kind = part[q.face]
+                if kind != kind_known or wp.abs(q.t - depth_known) > 0.004:
+                    lit = 0.0
+                    if wp.dot(n, look.key) > 0.0:
+                        blocked = wp.mesh_query_ray(mesh, look.camera + d * q.t + n * 0.0015, look.key, 0.3)
+                        lit = 1.0
+                        if blocked.result:
+                            lit = 0.12
+                rgb = reflected(look, kind, at, n, d, cover, lip, lit)
+                if look.glasses > 0:
+                    rgb = through_glasses(look, d, q.t, rgb)
+                rgba = wp.vec4(rgb[0], rgb[1], rgb[2], 1.0)
+            if sample == 1 and (kind != kind_known or wp.abs(q.t - depth_known) > 0.004):
+                smooth = False
+            kind_known = kind
+            depth_known = q.t
+            total = total + rgba
+        out[image, row * side + column] = rgba
