@@ -49,13 +49,13 @@ def _backdrop(scene: Scene, size: int) -> np.ndarray:
     slope = np.linspace(1.08, 0.9, size, dtype=np.float32)[:, None, None]
     wall = np.broadcast_to(plain * slope, (size, size, 3)).copy()
     if scene.clutter:
-        patches = rng.uniform(-1, 1, (5, 5, 3)).astype(np.float32) * 0.18 + rng.uniform(-1, 1, (5, 5, 1)).astype(np.float32) * 0.25
+        patches = rng.uniform(-1, 1, (5, 5, 3)).astype(np.float32) * 0.07 + rng.uniform(-1, 1, (5, 5, 1)).astype(np.float32) * 0.28
         soft = np.stack([np.asarray(Image.fromarray(patches[..., k]).resize((size, size), Image.Resampling.BICUBIC)) for k in range(3)], -1)
         wall = wall + scene.clutter * soft
         for _ in range(rng.integers(2, 6)):
             x0, y0 = rng.uniform(-0.2, 1.0, 2) * size
             w, h = rng.uniform(0.08, 0.5, 2) * size
-            colour = rng.uniform(0.05, 0.95, 3).astype(np.float32)
+            colour = np.clip(rng.uniform(0.05, 0.9) + rng.normal(0, 0.09, 3), 0, 1).astype(np.float32)
             area = np.s_[max(0, int(y0)):max(0, int(y0 + h)), max(0, int(x0)):max(0, int(x0 + w))]
             wall[area] += scene.clutter * 0.7 * (colour - wall[area])
     light = np.mean(scene.key) * 0.6 + np.mean(scene.sky)

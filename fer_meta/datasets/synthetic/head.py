@@ -51,6 +51,7 @@ _GROUPS = {"body": Part.SKIN, "helper-l-eye": Part.EYE, "helper-r-eye": Part.EYE
            "helper-upper-teeth": Part.TEETH, "helper-lower-teeth": Part.TEETH, "helper-hair": Part.STRAND,
            "helper-l-eyelashes-2": Part.LASH, "helper-r-eyelashes-2": Part.LASH}
 _CAVITIES = {"eye_cavity.L": Part.CAVITY, "eye_cavity.R": Part.CAVITY, "mouth_cavity": Part.MOUTH}
+LOWEST_HAIRLINE = 0.036  # metres above the eyes: a fringe
 _LOWEST = -0.24    # metres below the eyes, where the shoulders are cut off
 
 
@@ -102,7 +103,7 @@ def load_head() -> Head:
 
     segments = _segments(root, groups["body"], uv["body"])
     faces, part = _portrait(canonical, groups, segments)
-    scalp_faces = faces[(part == Part.SKIN) & (scalp_field(canonical)[faces].max(1) > 0)]
+    scalp_faces = faces[(part == Part.SKIN) & (scalp_field(canonical, LOWEST_HAIRLINE)[faces].max(1) > 0)]
     strand_faces = faces[part == Part.STRAND]
     faces, part = faces[part != Part.STRAND], part[part != Part.STRAND]
     hand_faces = groups["body"][segments == "hand.L"]
@@ -137,11 +138,12 @@ def load_head() -> Head:
     )
 
 
-def scalp_field(points: np.ndarray, hairline: float = 0.07) -> np.ndarray:
+def scalp_field(points: np.ndarray, hairline: float) -> np.ndarray:
     """How far inside the hair canonical points [..., 3] lie, in metres, negative outside; `hairline` is its height above the eyes."""
     x, y, z = np.abs(points[..., 0]), points[..., 1], points[..., 2]
-    front = z - (hairline - 7.0 * x * x)
-    side = np.minimum(y - 0.085 - 0.25 * np.maximum(-z, 0), z + 0.075)
+    front = z - (hairline - 4.0 * x * x)
+    side = np.minimum(y - 0.056 - 0.45 * np.maximum(-z, 0), z + 0.075)  # temples, and down before and behind the ears
+    side = np.where(z < 0.022, np.minimum(side, 0.0755 - x), side)  # the ears stand out of it
     return np.maximum(np.minimum(front, y + 0.06), side)
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fer_meta.datasets.synthetic.head import ANCESTRIES
+from fer_meta.datasets.synthetic.head import ANCESTRIES, LOWEST_HAIRLINE
 
 Rgb = tuple[float, float, float]
 
@@ -76,7 +76,7 @@ def draw_person(seed: int, number: int) -> Person:
     skin = np.clip(light + (dark - light) * tone + rng.normal(0, 0.012, 3), 0.1, 0.97)
     makeup = 0.0 if is_male else float(rng.random() < 0.45) * rng.uniform(0.3, 1.0)
     lip = skin * np.array([0.92, 0.68, 0.68]) * (1 - 0.6 * makeup) + np.array([0.70, 0.16, 0.20]) * 0.6 * makeup
-    greying = rng.random() < np.clip((age - 38) / 35, 0, 0.95)
+    greying = rng.random() < np.clip((age - 42) / 35, 0, 0.9)
     shade = str(rng.choice(list(_HAIRS)[:5], p=_HAIR_ODDS[main]))
     natural = np.array(_HAIRS[shade]) * rng.uniform(0.8, 1.2)
     hair = natural * (1 - 0.85 * greying) + np.array(_HAIRS["grey"]) * 0.85 * greying
@@ -90,7 +90,8 @@ def draw_person(seed: int, number: int) -> Person:
         local_seed=int(rng.integers(2**31)),
         skin=_rgb(skin), lip=_rgb(lip), hair=_rgb(hair), brow=_rgb(brow), iris=_rgb(iris),
         teeth=_rgb(np.array([0.97, 0.95, 0.88]) * rng.uniform(0.88, 1.0)),
-        hairline=float(rng.normal(0.078 if is_male else 0.074, 0.006) + (0.02 * rng.random() if is_male and age > 40 else 0)),
+        hairline=float(np.clip(rng.normal(0.068, 0.006) + (0.02 * rng.random() if is_male and age > 40 else 0)
+                               - 0.028 * (rng.random() < (0.12 if is_male else 0.3)), LOWEST_HAIRLINE, 0.09)),
         hair_volume=float(rng.uniform(0.002, 0.014) if is_male else rng.uniform(0.006, 0.022)),
         hair_length=float(rng.uniform(0.3, 1.0)) if rng.random() < (0.08 if is_male else 0.68) else 0.0,
         bald=bool(is_male and style < np.clip((age - 25) / 120, 0.02, 0.3)),

@@ -192,8 +192,7 @@ def draw_shot(conditions: Conditions, person: Person, label: str, key: list[int]
     azimuth, elevation = c.light_angle * normal[2], 30 + 0.35 * c.light_angle * normal[3]
     contrast = c.contrast * (0.6 + 0.4 * uniform[2])
     warm, warm_sky = c.warmth * normal[4], c.warmth * normal[5]
-    key_light = 0.35 + 0.75 * contrast
-    sky_light = 0.62 * (1 - 0.8 * contrast)
+    key_light, sky_light = 0.55 + 0.75 * contrast, 0.62 * (1 - 0.75 * contrast)
     edge = rng.random(3)
     still = Scene(
         person=person, units={}, left=float(left), right=float(right),

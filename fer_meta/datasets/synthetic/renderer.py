@@ -136,6 +136,8 @@ class _Easel:
 def _weights(names: tuple[str, ...], scene: Scene) -> np.ndarray:
     """Weights of the facial actions, float32 [52]: the action units and the gaze."""
     moved = blendshapes(scene.units, scene.left, scene.right)
+    # Local targets leave some mouths ajar; lips that no unit parts are closed.
+    moved["mouthClose"] = 0.14 * max(0.0, 1 - 2 * scene.units.get(25, 0.0) - 2 * scene.units.get(26, 0.0))
     across, upward = scene.gaze[0] / 30, scene.gaze[1] / 30
     outward, inward = ("Left", "Right") if across > 0 else ("Right", "Left")
     moved |= {f"eyeLookOut{outward}": abs(across), f"eyeLookIn{inward}": abs(across)}
@@ -173,7 +175,7 @@ def _turned(hair: np.ndarray) -> np.ndarray:
 
 def _lift(field: np.ndarray, volume: float) -> np.ndarray:
     """By how much hair stands off the skin, metres [S]; below the hairline the shell dives under the skin."""
-    return (volume * _ramp(0.0, 0.03, field) - 0.002 * (1 - _ramp(0.0, 0.008, field))).astype(np.float32)
+    return (volume * _ramp(0.0, 0.03, field) - 0.004 * (1 - _ramp(0.0, 0.008, field))).astype(np.float32)
 
 
 def _place_hand(head: Head, points: np.ndarray, normals: np.ndarray, hand: tuple[float, float, float]) -> None:
@@ -256,7 +258,7 @@ def _beard(head: Head, person: Person) -> np.ndarray:
     x, y, z = np.abs(head.canonical[:, 0]), head.canonical[:, 1], head.canonical[:, 2]
     jaw = _ramp(-0.060, -0.080, z + 0.25 * np.maximum(x - 0.03, 0) * -1) * _ramp(-0.155, -0.135, z) * _ramp(0.10, 0.07, y)
     cheek = _ramp(0.040, 0.055, x) * _ramp(-0.030, -0.055, z) * _ramp(-0.155, -0.135, z) * _ramp(0.10, 0.07, y)
-    lip = _ramp(-0.048, -0.053, z) * _ramp(-0.066, -0.062, z) * _ramp(0.034, 0.026, x) * _ramp(0.02, 0.0, y)
+    lip = _ramp(-0.049, -0.054, z) * _ramp(-0.072, -0.064, z) * _ramp(0.036, 0.026, x) * _ramp(0.02, 0.0, y)
     return np.maximum(person.beard * np.maximum(jaw, cheek), person.moustache * lip) * (1 - head.lips)
 
 
