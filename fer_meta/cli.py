@@ -41,6 +41,7 @@ def main(debug: bool) -> None:
     \b
     Start here:
       fer-meta data list                                     what data there is
+      fer-meta data sheet synthetic-wild                     what rendered data look like
       fer-meta bench --suite cross-domain --preset smoke     does it run?
       fer-meta bench --suite cross-domain                    the comparison
       fer-meta report                                        its tables again
@@ -76,7 +77,9 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
 
 @main.command()
 @click.option("--suite", required=True, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
-@click.option("--domains", callback=_names, metavar="NAME,...", help="Data sets to compare.  [default: all that are here]")
+@click.option("--domains", callback=_names, metavar="NAME,...", 
+              help="Data sets to compare, such as fer2013,synthetic-wild@0.5.  [default: all that are here, else rendered ones]")
+@click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only; all are tested on.")
 @data_option
 @click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
@@ -89,21 +92,26 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
               help="The suite's folder is made in here.")
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
-def bench(context, suite, domains, data, algorithms, seeds, preset, image_size, weights, device, out, dry_run) -> None:
+def bench(context, suite, domains, sources, data, algorithms, seeds, preset, image_size, weights, device, out, dry_run) -> None:
     """Train and test what a suite compares; then write the report.
+
+    Without any data set, the bench renders faces on this machine, once, and compares on these.
 
     Each run has a folder of its own. A finished run is never redone, so an interrupted bench (Ctrl-C) goes on where it was when
     the same command is given again.
 
     \b
     Examples:
+      fer-meta bench --suite cross-domain
+      fer-meta bench --suite domain-gap --preset smoke
+      fer-meta bench --suite cross-domain --domains synthetic-studio,fer2013 --data fer2013=~/fer2013
       fer-meta bench --suite cross-domain --data fer2013=~/fer2013 --data mine=~/faces --dry-run
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
     """
     from fer_meta.bench.main import run_bench
 
-    asked = dict(preset=preset, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights)
+    asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights)
     command = " ".join(["fer-meta", *_shown(sys.argv[1:])])
     failed = run_bench(suite, domains, data, asked, device, out, dry_run, command)
     context.exit(1 if failed else 0)

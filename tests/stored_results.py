@@ -17,6 +17,17 @@ METHODS = {
     "supervised": {"supervised-head": 0.38, "supervised-ncm": 0.35, "supervised-probe": 0.34},
 }
 PAIRS = [("fer2013", "press_faces"), ("press_faces", "fer2013"), ("synthetic-wild", "fer2013")]
+# Rendered domains at several severities, on one source; the plan's order is not the severities'.
+GAP_COMMAND = "fer-meta bench --suite domain-gap --preset smoke"
+GAP_SEVERITY = {
+    "synthetic-studio": {"recipe": "synthetic-studio", "severity": 1.0},
+    "synthetic-wild": {"recipe": "synthetic-wild", "severity": 1.0},
+    "synthetic-wild@0.25": {"recipe": "synthetic-wild", "severity": 0.25},
+    "synthetic-wild@0.5": {"recipe": "synthetic-wild", "severity": 0.5},
+    "synthetic-film": {"recipe": "synthetic-film", "severity": 1.0},
+    "synthetic-film@0.1": {"recipe": "synthetic-film", "severity": 0.1},
+}
+GAP_PAIRS = [("synthetic-studio", target) for target in GAP_SEVERITY]
 UNFINISHED = "protonet-synthetic-wild-to-fer2013-seed1"
 FAILED = "maml-synthetic-wild-to-fer2013-seed1"
 ERROR = "the loss is not a number at step 300; lower the learning rate"
@@ -24,24 +35,42 @@ ERROR = "the loss is not a number at step 300; lower the learning rate"
 
 def write(folder: Path, seeds: int = 2, episodes: int = 40) -> Path:
     """Fill `folder` with a plan and its runs: all finished but `UNFINISHED` and `FAILED` (seed 1)."""
+    plan = {"suite": "cross-domain", "title": "Cross-domain expression recognition", "preset": "smoke",
+            "command": COMMAND, "rendered": ["synthetic-wild"]}
+    return _write(folder, plan, PAIRS, seeds, episodes)
+
+
+def write_gap(folder: Path, pairs: list[tuple[str, str]] = GAP_PAIRS, seeds: int = 1, episodes: int = 20) -> Path:
+    """Fill `folder` with finished runs; the plan places the rendered domains and has the best accuracy on them."""
+    domains = {name for pair in pairs for name in pair}
+    severity = {name: place for name, place in GAP_SEVERITY.items() if name in domains}
+    bayes = [{"source": source, "target": target, "way": way, "accuracy": 0.975}
+             for source, target in pairs if target in severity for way in (4, 5)]
+    plan = {"suite": "domain-gap", "title": "How far a domain gap reaches", "preset": "smoke",
+            "command": GAP_COMMAND, "rendered": list(severity), "severity": severity, "bayes": bayes}
+    return _write(folder, plan, pairs, seeds, episodes)
+
+
+def _write(folder: Path, plan: dict, pairs: list[tuple[str, str]], seeds: int, episodes: int) -> Path:
     runs = [{"id": f"{algorithm}-{source}-to-{target}-seed{seed}", "algorithm": algorithm, "source": source,
              "target": target, "seed": seed, "model": f"{algorithm}-{source}-seed{seed}"}
-            for source, target in PAIRS for algorithm in METHODS for seed in range(seeds)]
+            for source, target in pairs for algorithm in METHODS for seed in range(seeds)]
     folder.mkdir(parents=True, exist_ok=True)
-    _json(folder / "plan.json", {"suite": "cross-domain", "title": "Cross-domain expression recognition",
-                                 "preset": "smoke", "command": COMMAND, "rendered": ["synthetic-wild"],
-                                 "runs": runs})
+    _json(folder / "plan.json", plan | {"runs": runs})
     for number, run in enumerate(runs):
-        _write_run(folder, run, np.random.RandomState(number), episodes)
+        # The smaller the gap, the better; without a severity a target is as hard as any.
+        near = 0.3 * (1 - plan.get("severity", {}).get(run["target"], {"severity": 1})["severity"])
+        near = 0.4 if run["source"] == run["target"] else near
+        _write_run(folder, run, np.random.RandomState(number), episodes, near)
     return folder
 
 
-def _write_run(folder: Path, run: dict, rng: np.random.RandomState, episodes: int) -> None:
+def _write_run(folder: Path, run: dict, rng: np.random.RandomState, episodes: int, near: float) -> None:
     home, model = folder / "runs" / run["id"], folder / "models" / run["model"]
     home.mkdir(parents=True)
     model.mkdir(parents=True, exist_ok=True)
     (model / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in _history(rng)))
-    _episodes(run, rng, episodes).to_parquet(home / "episodes.parquet")
+    _episodes(run, rng, episodes, near).to_parquet(home / "episodes.parquet")
     if run["id"] == FAILED:
         return _json(home / "FAILED.json", {"error": ERROR})
     if run["id"] == UNFINISHED:
@@ -62,12 +91,12 @@ def _write_run(folder: Path, run: dict, rng: np.random.RandomState, episodes: in
     (home / "DONE").touch()
 
 
-def _episodes(run: dict, rng: np.random.RandomState, episodes: int) -> pd.DataFrame:
+def _episodes(run: dict, rng: np.random.RandomState, episodes: int, near: float) -> pd.DataFrame:
     parts = []
     for method, mean in METHODS[run["algorithm"]].items():
         for shots in (1, 5):
             for selection in SELECTIONS:
-                right = rng.binomial(75, mean + 0.02 * shots + 0.01 * (selection == "oracle"), episodes)
+                right = rng.binomial(75, mean + near + 0.02 * shots + 0.01 * (selection == "oracle"), episodes)
                 parts.append(pd.DataFrame({"method": method, "shots": shots, "selection": selection,
                                            "episode": range(episodes), "accuracy": right / 75}))
     return pd.concat(parts, ignore_index=True)

@@ -18,6 +18,7 @@ from fer_meta.datasets.audit import KINDS, audit, check_counts
 from fer_meta.datasets.base import Published, make_index
 from fer_meta.datasets.cache import CachedFaces, load_images
 from fer_meta.datasets.catalogue import CATALOGUE, spec_for
+from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.errors import DatasetError
 
 
@@ -168,7 +169,7 @@ def test_list_shows_what_is_here_and_how_to_get_the_rest(tmp_path, monkeypatch):
     assert result.exit_code == 0
     parts = {part.split(":")[0].split("\n")[0]: " ".join(part.split())
              for part in result.output.split("\n\n") if not part.startswith("    ")}
-    assert set(parts) == {*CATALOGUE, "people"}
+    assert set(parts) == {*RECIPES, *CATALOGUE, "people"}
     assert "here no" in parts["rafdb-basic"] and CATALOGUE["rafdb-basic"].obtain in parts["rafdb-basic"]
     assert "images 42" in parts["fer2013"] and "subjects not known" in parts["fer2013"]
     assert "clips 14" in parts["afew"]

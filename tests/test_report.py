@@ -18,7 +18,7 @@ from PIL import Image
 
 import fer_meta
 from fer_meta.errors import ResultsError
-from fer_meta.report import tables, write_report
+from fer_meta.report import gap, tables, write_report
 from fer_meta.report.load import history, read_results
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -80,7 +80,7 @@ def test_numbers_in_the_csv_are_numbers(report):
     texts = ["method", "backbone", "source", "target", "selection", "excluded"]
     assert table["rendered"].dtype == bool
     assert all(pd.api.types.is_numeric_dtype(table[name]) for name in table.columns.drop(texts))
-    assert table.notna().drop(columns=["excluded", "sd_seeds"]).all(axis=None)
+    assert table.notna().drop(columns=["excluded", "sd_seeds", "bayes"]).all(axis=None)
 
 
 def test_a_missing_run_is_listed_with_the_reason_and_the_command_that_fills_it(report):
@@ -107,9 +107,18 @@ def test_a_run_the_plan_does_not_name_is_ignored(stored):
 def test_rendered_domains_are_called_rendered_everywhere(report):
     files = [(report[0] / name).read_text(encoding="utf-8") for name in ("table.md", "table.tex")]
     for text in (report[1], *files):
+        text = text.replace("`", "")
         assert "synthetic-wild (rendered)" in text
         bare = text.replace("synthetic-wild (rendered)", "").replace(stored_results.COMMAND, "")
         assert "synthetic-wild" not in bare
+
+
+def test_without_exact_accuracies_and_severities_in_the_plan_neither_is_mentioned(report):
+    files = [(report[0] / name).read_text(encoding="utf-8") for name in ("table.md", "table.tex")]
+    for text in (report[1], *files):
+        assert "Bayes" not in text and "severity" not in text
+    assert pd.read_csv(report[0] / "table.csv")["bayes"].isna().all()
+    assert not list(report[0].glob("plots/severity.*"))
 
 
 def test_the_text_fits_a_terminal(report):
@@ -153,7 +162,7 @@ def test_one_seed_has_no_sd(stored):
 def test_only_the_best_source_val_cell_of_a_source_is_bold(stored):
     results = read_results(stored)
     table = tables.accuracy_table(results)
-    text = tables.to_markdown(results, table, tables.head_table(results))
+    text = tables.to_markdown(results, table, tables.head_table(results), gap.gap_table(results, table))
     rivals = table[table["selection"] == "source-val"].groupby(["source", "target", "shots"])["accuracy"]
     best = [f"{100 * accuracy:.1f}" for accuracy in rivals.max()]
     assert set(re.findall(r"\*\*(.*?)\*\*", text)) == set(best) and text.count("**") >= 2 * len(best)
@@ -212,7 +221,9 @@ def test_without_a_plan_the_user_is_sent_to_the_bench(tmp_path):
         write_report(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"suite": "x", "command": "y", "runs": [{"id": "z"}]}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"suite": "x", "command": "y", "runs": [{"id": "z"}]}',
+                                     '{"suite": "x", "command": "y", "runs": [], "bayes": [{"way": 5}]}',
+                                     '{"suite": "x", "command": "y", "runs": [], "severity": {"a": {}}}'])
 def test_a_damaged_plan_is_named(tmp_path, content):
     (tmp_path / "plan.json").write_text(content)
     with pytest.raises(ResultsError, match="plan.json: .*run the bench again"):

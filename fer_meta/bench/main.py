@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,14 +14,19 @@ from tqdm import tqdm
 from fer_meta import algorithms as methods
 from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.estimate import estimate
-from fer_meta.bench.plan import Run, make_plan, make_targets
+from fer_meta.bench.plan import Run, make_plan, make_targets, source_names
 from fer_meta.bench.runner import Bench, execute, write_plan
-from fer_meta.datasets.cache import load_images
-from fer_meta.datasets.catalogue import CATALOGUE, data_home, locate, names, spec_for
-from fer_meta.errors import DatasetError, FerMetaError, ResultsError, SuiteError
+from fer_meta.datasets.cache import CachedFaces
+from fer_meta.datasets.catalogue import is_here, load, names, resolve
+from fer_meta.datasets.synthetic.rendered import is_cached, planned
+from fer_meta.device import choose_device, renderer_device
+from fer_meta.errors import ResultsError, SuiteError
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain, divide
+
+# Images a second that two CPU cores were measured to render at 84 px, for the time that a bench announces; smaller ones are quicker.
+RENDERED_A_SECOND = 50
 
 
 def run_bench(
@@ -38,17 +44,19 @@ def run_bench(
     Raises FerMetaError for anything wrong before the first run.
     """
     suite = _suite(suite_name, **asked)
-    device = _device(device_name)
+    device = choose_device(device_name)
     keep_freed_memory()
     # All are located before any is decoded: a misspelt name should not cost minutes.
-    roots = {name: locate(name, given) for name in asked_domains or _domains_here(given)}
-    faces = [load_images(spec_for(name, root), root, suite.image_size) for name, root in roots.items()]
+    roots = resolve(_wanted(suite, asked_domains, given), given)
+    source_names(suite, roots)  # nor should a source that is no domain
+    faces = _load(suite, roots, device, dry_run)
     domains = divide(faces, suite.protocol, suite.classes)
     targets = make_targets(suite, domains)
     if not targets:
         raise SuiteError(f"{suite.name} does not test a source on itself and needs two domains; got {', '.join(domains)}")
     runs = make_plan(suite, domains, targets)
-    bench = Bench(suite, domains, targets, out / suite.name, device, _bar)
+    rendered = {one.name: one.spec.rendered for one in faces if one.spec.rendered}
+    bench = Bench(suite, domains, targets, out / suite.name, device, _bar, rendered)
     if dry_run:
         _print_plan(bench, runs)
         return 0
@@ -63,8 +71,8 @@ def run_bench(
     return failed
 
 
-def _suite(name: str, preset: str, algorithms, seeds, image_size, weights) -> Suite:
-    suite = read_suite(name, preset, seeds=seeds, image_size=image_size)
+def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights) -> Suite:
+    suite = read_suite(name, preset, sources=sources, seeds=seeds, image_size=image_size)
     chosen = dict(suite.algorithms)
     if algorithms is not None:
         unknown = [a for a in algorithms if a not in chosen]
@@ -79,27 +87,29 @@ def _suite(name: str, preset: str, algorithms, seeds, image_size, weights) -> Su
     return suite.model_copy(update={"algorithms": chosen})
 
 
-def _domains_here(given: dict[str, Path]) -> list[str]:
-    """Every data set that was given or lies in $FER_META_DATA. Raises DatasetError if there is none."""
-    home = data_home()
-    here = [name for name in names(given) if name in given or (home and (home / name).is_dir())]
-    if not here:
-        raise DatasetError(
-            f"no data set is here: give --data NAME=PATH or set FER_META_DATA to the folder that holds them "
-            f"(known: {', '.join(CATALOGUE)}; any other name is read as <label>/ folders; see `fer-meta data list`)"
-        )
-    return here
+def _wanted(suite: Suite, asked: list[str] | None, given: dict[str, Path]) -> Sequence[str]:
+    """The domains asked for, else every data set that was given or lies in $FER_META_DATA, else those the suite renders."""
+    return asked or [name for name in names(given) if is_here(name, given)] or suite.rendered.domains
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise FerMetaError(f"--device {name} cannot be used ({str(error).splitlines()[0]}); try --device auto") from error
-    return device
+def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry_run: bool) -> list[CachedFaces]:
+    """Decode or render every data set; in a dry run, what would have to be rendered is only planned."""
+    size, number = suite.image_size, suite.rendered.images
+    drawn = suite.rendered.model_dump(include={"subjects", "images", "seed"})
+    rendered = [name for name, root in roots.items() if root is None]
+    if rendered:
+        click.echo(f"rendered faces: {', '.join(rendered)}; for photographs give --data NAME=PATH (see `fer-meta data list`)")
+    faces = []
+    for name, root in roots.items():
+        missing = root is None and not is_cached(name, size=size, **drawn)
+        if missing:
+            click.echo(f"{'to be rendered' if dry_run else 'rendering'}: {name}, {number:,} images of {suite.rendered.subjects:,} people, "
+                       f"{size} px; about {_clock(number / RENDERED_A_SECOND)} on two CPU cores, once")
+        if missing and dry_run:
+            faces.append(planned(name, size=size, **drawn))
+        else:
+            faces.append(load(name, root, size, device=renderer_device(device), **drawn))
+    return faces
 
 
 def _bar(label: str, total: int) -> tqdm:
@@ -165,7 +175,7 @@ def _print_plan(bench: Bench, runs: list[Run]) -> None:
     suite, todo = bench.suite, [run for run in runs if not bench.is_done(run)]
     click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
     for domain in bench.domains.values():
-        click.echo(f"  {_domain_line(domain)}")
+        click.echo(f"  {_domain_line(domain, domain.name in bench.rendered)}")
     expected = estimate(bench, todo)
     for run in runs:
         click.echo(f"  {_title(run):60s} {_clock(expected[run.id]) if run.id in expected else 'done':>9s}")
@@ -173,12 +183,12 @@ def _print_plan(bench: Bench, runs: list[Run]) -> None:
                "(from one timed step and episode of each method)")
 
 
-def _domain_line(domain: Domain) -> str:
+def _domain_line(domain: Domain, rendered: bool) -> str:
     pools = ", ".join(f"{role} {len(pool)} images of {len(pool.classes)} classes"
                       for role, pool in (("train", domain.train), ("val", domain.val), ("test", domain.test)))
     removed = domain.val.copies_removed + domain.test.copies_removed
     small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in domain.test.excluded.items())}" if domain.test.excluded else ""
-    return f"{domain.name}: {pools}; {removed} copies removed from val and test{small}"
+    return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}"
 
 
 def _clock(seconds: float) -> str:

@@ -6,11 +6,13 @@ the paths, the device or the number of workers.
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fer_meta.errors import SuiteError
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import draw, fingerprint
 from fer_meta.tasks.pools import Domain, Pool, restrict
@@ -59,11 +61,21 @@ class Target:
     episodes: dict[int, np.ndarray]  # shots -> [E, way, shots + queries]
 
 
+def source_names(suite: Suite, domains: Collection[str]) -> list[str]:
+    """The names of the domains that are trained on. Raises SuiteError if the suite names one that is not among `domains`."""
+    chosen = list(domains if suite.sources is None else suite.sources)
+    missing = [name for name in chosen if name not in domains]
+    if missing:
+        raise SuiteError(f"{suite.name} trains on '{missing[0]}', which is not among the domains ({', '.join(domains)}); "
+                         "name it in --domains too, or give other --sources")
+    return chosen
+
+
 def make_targets(suite: Suite, domains: dict[str, Domain]) -> dict[tuple[str, str], Target]:
     """`(source, target) -> Target` for every transfer of the suite. Raises ProtocolError if one has too few common classes."""
     protocol = suite.protocol
     targets, drawn = {}, {}  # most sources share a target's images, and so its episodes
-    for source in domains.values():
+    for source in map(domains.get, source_names(suite, domains)):
         for target in domains.values():
             if source is target and not suite.within:
                 continue
@@ -80,7 +92,7 @@ def make_targets(suite: Suite, domains: dict[str, Domain]) -> dict[tuple[str, st
 def make_plan(suite: Suite, domains: dict[str, Domain], targets: dict[tuple[str, str], Target]) -> list[Run]:
     """Every run of the suite, the runs of one model one after the other."""
     runs = []
-    for source in domains.values():
+    for source in map(domains.get, source_names(suite, domains)):
         for algorithm in suite.algorithms:
             for seed in suite.seeds:
                 model = Model(algorithm, source.name, seed, _model_identity(suite, algorithm, source, seed))

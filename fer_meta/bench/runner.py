@@ -4,7 +4,7 @@ import errno
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from fer_meta import algorithms, training
 from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.environment import environment, peak_memory_mb
 from fer_meta.bench.plan import Model, Run, Target
+from fer_meta.datasets.base import Rendered
+from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
 from fer_meta.errors import FerMetaError, ResultsError
 from fer_meta.evaluation.episodes import classify_all, embedder, score_episodes
 from fer_meta.files import replacing, write_json, write_text
@@ -36,6 +38,7 @@ class Bench:
     folder: Path  # results/<suite>
     device: torch.device
     show: Callable[[str, int], object]  # (label, total) -> a tqdm bar
+    rendered: dict[str, Rendered] = field(default_factory=dict)  # the domains that are no photographs
     failed_models: dict[str, str] = field(default_factory=dict)
 
     def run_folder(self, run: Run) -> Path:
@@ -236,9 +239,23 @@ def write_plan(bench: Bench, runs: list[Run], command: str) -> None:
         "title": bench.suite.title,
         "preset": bench.suite.preset,
         "command": command,
+        "rendered": list(bench.rendered),
+        "severity": {name: asdict(rendered) for name, rendered in bench.rendered.items()},
+        "bayes": _bayes(bench),
         "runs": [
             {"id": run.id, "algorithm": run.model.algorithm, "source": run.model.source, "target": run.target,
              "seed": run.model.seed, "model": run.model.id}
             for run in runs
         ],
     })
+
+
+def _bayes(bench: Bench) -> list[dict]:
+    """How often a perfect reader of the drawn action units is right, in episodes and among all the classes of a rendered target."""
+    rows = []
+    for (source, target), images in bench.targets.items():
+        if target in bench.rendered:
+            classes, way = images.test.classes, bench.suite.protocol.way
+            accuracies = {way: bayes_episode_accuracy(classes, way), len(classes): bayes_accuracy(classes)}
+            rows += [{"source": source, "target": target, "way": n, "accuracy": accuracy} for n, accuracy in accuracies.items()]
+    return rows

@@ -38,13 +38,22 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Rendered:
+    """That a data set was rendered: by which recipe, and how far from the studio (0) towards the recipe itself (1)."""
+
+    recipe: str
+    severity: float
+
+
+@dataclass(frozen=True)
 class DatasetSpec:
     """A data set: what it is, how to get it, and how to index and read it.
 
     `scan(root)` returns the index (see `make_index`) and decodes no image; it raises DatasetError for an
     unknown layout, a missing label file, an unknown label or zero images. `read(root, path)` returns the
     image of one index path, as a PIL image or as a uint8 array [H, W] or [H, W, 3], and may raise anything
-    for a damaged one. `version` goes up whenever `scan` or `read` would answer differently.
+    for a damaged one. `version` goes up whenever `scan` or `read` would answer differently. `rendered` is None
+    for photographs.
     """
 
     name: str
@@ -58,6 +67,7 @@ class DatasetSpec:
     read: Callable[[Path, str], Image.Image | np.ndarray]
     published: tuple[Published, ...] = ()
     version: int = 1
+    rendered: Rendered | None = None
 
 
 def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:

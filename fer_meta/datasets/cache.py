@@ -6,7 +6,6 @@ nothing that could be taken for finished, and of two builds at once the later on
 
 import errno
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -25,13 +24,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec
+from fer_meta.datasets.prepared import read_prepared, write_prepared
 from fer_meta.errors import DatasetError
 
 ALIGNMENT = "centre-crop"
 FORMAT = 1
 """Goes up whenever this module would make other pixels or other columns from the same files."""
+BUILDING = ".building-"
+"""How the names of folders begin that are not whole yet."""
 
-_BUILDING = ".building-"
 _DAY = 24 * 3600
 _CHUNK = 512
 
@@ -41,8 +42,9 @@ class CachedFaces:
     """A data set's images, decoded, square and in the order of its index.
 
     `images` is a read-only memory map, uint8 [N, size, size, 3], RGB. `index` has a row for each:
-    INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images) and
-    `blank` (bool: all pixels are equal). `unreadable` holds (path, reason) of the images left out.
+    INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images; of a rendered
+    image, hash of what was drawn), `blank` (bool: all pixels are equal) and, if rendered, `units` (string: the
+    action units drawn, such as "1+2+25"). `unreadable` holds (path, reason) of the images left out.
     `fingerprint` names the files it was made from, and changes when one is touched; `content` names the data
     themselves, the same on every machine.
     """
@@ -75,17 +77,17 @@ def load_images(spec: DatasetSpec, root: Path, size: int, progress: bool = True)
     fingerprint = _fingerprint(spec, root, index, size)
     place = cache_dir() / f"{spec.name}-{size}px-{fingerprint[:12]}"
     if not place.is_dir():
-        with _explained(place):
-            _remove_stale(place.parent)
+        with explained(place):
+            remove_stale(place.parent)
             _build(spec, root, index, size, fingerprint, place, progress)
-    return _open(spec, place)
+    return open_cached(spec, place)
 
 
 def _fingerprint(spec: DatasetSpec, root: Path, index: pd.DataFrame, size: int) -> str:
     """Hash of the index, of the files it names (size and time) and of all else that decides the cache."""
     hasher = hashlib.blake2b(repr((FORMAT, spec.version, size, ALIGNMENT)).encode(), digest_size=16)
     hasher.update(_rows_text(index, INDEX_COLUMNS))
-    for path in dict.fromkeys(re.sub(r"(\.csv)#\d+$", r"\1", path) for path in index["path"]):
+    for path in dict.fromkeys(re.sub(r"(\.csv|\.npy)#\d+$", r"\1", path) for path in index["path"]):
         try:
             stat = os.stat(root / path)
             state = (stat.st_size, stat.st_mtime_ns)
@@ -95,7 +97,8 @@ def _fingerprint(spec: DatasetSpec, root: Path, index: pd.DataFrame, size: int) 
     return hasher.hexdigest()
 
 
-def _content(index: pd.DataFrame, size: int) -> str:
+def content_hash(index: pd.DataFrame, size: int) -> str:
+    """The name of the data themselves, wherever they lie: of labels, subjects, clips, splits and digests."""
     columns = ("label", "subject", "clip", "split", "digest")
     text = repr((FORMAT, size, ALIGNMENT)).encode() + _rows_text(index, columns)
     return hashlib.blake2b(text, digest_size=16).hexdigest()
@@ -110,11 +113,11 @@ def _rows_text(index: pd.DataFrame, columns: Iterable[str]) -> bytes:
 def _build(spec, root, index, size, fingerprint, place, progress) -> None:
     """Decode all images into `place`, which appears whole or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=place.parent))
+    folder = Path(tempfile.mkdtemp(prefix=BUILDING, dir=place.parent))
     try:
         kept, digests, blanks, unreadable = [], [], [], []
         with (folder / "images.npy").open("wb") as file:
-            _write_header(file, len(index), size)
+            write_header(file, len(index), size)
             for row, face in _decode_all(spec, root, index["path"], size, progress):
                 if isinstance(face, str):
                     unreadable.append((index["path"].iloc[row], face))
@@ -123,16 +126,15 @@ def _build(spec, root, index, size, fingerprint, place, progress) -> None:
                 kept.append(row)
                 digests.append(face.digest)
                 blanks.append(face.blank)
-            _write_header(file, len(kept), size)
+            write_header(file, len(kept), size)
         if not kept:
             raise DatasetError(f"{root}: none of {len(index)} images can be read; "
                                f"first '{unreadable[0][0]}': {unreadable[0][1]}")
         index = index.iloc[kept].reset_index(drop=True)
-        index = index.assign(digest=pd.array(digests, dtype="string"), blank=np.array(blanks, dtype=bool))
-        (folder / "index.parquet").write_bytes(index.to_parquet())
-        meta = {"name": spec.name, "size": size, "alignment": ALIGNMENT, "fingerprint": fingerprint,
-                "content": _content(index, size), "images": len(kept), "unreadable": unreadable}
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+        if "digest" not in index:  # a prepared set brings its own, made before it was resized
+            index = index.assign(digest=pd.array(digests, dtype="string"), blank=np.array(blanks, dtype=bool))
+        write_prepared(folder, spec, index, size=size, alignment=ALIGNMENT, fingerprint=fingerprint,
+                       content=content_hash(index, size), unreadable=unreadable)
         _rename(folder, place)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -186,7 +188,7 @@ def _decode(spec: DatasetSpec, root: Path, path: str, size: int) -> _Face | str:
     return _Face(np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)), digest, blank)
 
 
-def _write_header(file: BinaryIO, images: int, size: int) -> None:
+def write_header(file: BinaryIO, images: int, size: int) -> None:
     """The npy header, at the start of the file. Its length leaves room for a count that shrinks."""
     file.seek(0)
     np.lib.format.write_array_header_1_0(
@@ -198,39 +200,30 @@ def _append(file: BinaryIO, pixels: np.ndarray) -> None:
     file.write(pixels.tobytes())
 
 
-def _open(spec: DatasetSpec, place: Path) -> CachedFaces:
-    try:
-        images = np.load(place / "images.npy", mmap_mode="r", allow_pickle=False)
-        index = pd.read_parquet(place / "index.parquet")
-        meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
-        if not len(images) == len(index) == meta["images"]:
-            raise ValueError("its parts differ in length")
-        unreadable = tuple((path, reason) for path, reason in meta["unreadable"])
-        return CachedFaces(spec.name, images, index, meta["fingerprint"], meta["content"], unreadable, spec)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        reason = " ".join(str(error).split())
-        raise DatasetError(f"{place}: the cache is damaged ({reason}); "
-                           "delete this folder and run again") from None
+def open_cached(spec: DatasetSpec, place: Path) -> CachedFaces:
+    """The whole cache at `place`; DatasetError if it is damaged."""
+    images, index, meta = read_prepared(place, "delete this folder and run again")
+    unreadable = tuple((path, reason) for path, reason in meta["unreadable"])
+    return CachedFaces(spec.name, images, index, meta["fingerprint"], meta["content"], unreadable, spec)
 
 
 @contextmanager
-def _explained(place: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one line."""
+def explained(place: Path, mend: str = "set FER_META_CACHE to another folder") -> Iterator[None]:
+    """Turn what the disk refuses while `place` is made into one line."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DatasetError(f"{place.parent}: no space left on the disk for the decoded images; "
-                               "free some or set FER_META_CACHE to another folder") from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise DatasetError(f"{place.parent}: cannot be written ({error.strerror}); "
-                               "set FER_META_CACHE to another folder") from None
+                               f"free some or {mend}") from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise DatasetError(f"{place.parent}: cannot be written ({error.strerror}); {mend}") from None
         raise
 
 
-def _remove_stale(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Remove what builds that died left behind: temporary folders in which nothing was written for a day."""
-    for old in folder.glob(f"{_BUILDING}*"):
+    for old in folder.glob(f"{BUILDING}*"):
         try:
             last = max(path.stat().st_mtime for path in (old, *old.iterdir()))
         except FileNotFoundError:

@@ -2,19 +2,23 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fer_meta.datasets import afew, fer2013, rafdb
 from fer_meta.datasets.base import DatasetSpec
+from fer_meta.datasets.cache import CachedFaces, load_images
 from fer_meta.datasets.folder import folder_spec
+from fer_meta.datasets.prepared import is_prepared, prepared_spec
+from fer_meta.datasets.synthetic.recipes import RECIPES
+from fer_meta.datasets.synthetic.rendered import PREFIX, load_rendered, rendered_spec
 from fer_meta.errors import DatasetError
 
 CATALOGUE: dict[str, DatasetSpec] = {
     spec.name: spec for spec in (fer2013.SPEC, rafdb.BASIC_SPEC, rafdb.COMPOUND_SPEC, afew.SPEC)
 }
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 """What a data set may be called: its name becomes part of file names."""
 
 
@@ -25,17 +29,37 @@ def data_home() -> Path | None:
 
 
 def names(given: Mapping[str, Path]) -> list[str]:
-    """Every data set known by name: the catalogue, then the folders of `$FER_META_DATA`, then those given."""
+    """Every data set known by name: those rendered, the catalogue, the folders of `$FER_META_DATA`, then those given."""
     home = data_home()
     folders = home.iterdir() if home is not None and home.is_dir() else ()
     here = sorted(folder.name for folder in folders if folder.is_dir() and NAME.fullmatch(folder.name))
-    return list(dict.fromkeys([*CATALOGUE, *here, *given]))
+    return list(dict.fromkeys([*RECIPES, *CATALOGUE, *here, *given]))
+
+
+def is_here(name: str, given: Mapping[str, Path]) -> bool:
+    """Whether a data set was given or has a folder in `$FER_META_DATA`."""
+    home = data_home()
+    return name in given or (home is not None and (home / name).is_dir())
+
+
+def resolve(wanted: Iterable[str], given: Mapping[str, Path]) -> dict[str, Path | None]:
+    """Each data set's folder, by name; None for one that fer-meta renders, its name brought into its one form.
+
+    A folder wins over a recipe of its name. DatasetError for the first name that is neither.
+    """
+    found = {}
+    for name in wanted:
+        if not is_here(name, given) and (name.startswith(PREFIX) or "@" in name):
+            found[rendered_spec(name).name] = None
+        else:
+            found[name] = locate(name, given)
+    return found
 
 
 def locate(name: str, given: Mapping[str, Path]) -> Path:
     """The folder of a data set: the one given, else `$FER_META_DATA/<name>`; else DatasetError."""
     if not NAME.fullmatch(name):
-        raise DatasetError(f"'{name}' is no name for a data set: use letters, digits, '.', '_' and '-'")
+        raise DatasetError(f"'{name}' is no name for a data set: use letters, digits, '.', '_', '-' and '@'")
     home = data_home()
     if name in given:
         root = Path(given[name]).expanduser()
@@ -53,5 +77,14 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
 
 
 def spec_for(name: str, root: Path) -> DatasetSpec:
-    """The catalogue's data set of that name, else the folder at `root` read as expressions' folders."""
+    """What lies at `root`: images that are decoded already, the catalogue's data set of that name, or expressions' folders."""
+    if is_prepared(root):
+        return prepared_spec(name, root)
     return CATALOGUE[name] if name in CATALOGUE else folder_spec(name, root)
+
+
+def load(name: str, root: Path | None, size: int, **rendering) -> CachedFaces:
+    """A data set that `resolve` found, at `size` x `size` pixels: decoded, or rendered as `load_rendered` is told, once."""
+    if root is None:
+        return load_rendered(name, size=size, **rendering)
+    return load_images(spec_for(name, root), root, size)

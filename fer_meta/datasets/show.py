@@ -9,7 +9,9 @@ import pandas as pd
 from fer_meta.datasets.audit import KINDS, Audit, CountCheck
 from fer_meta.datasets.base import SPLITS, DatasetSpec
 from fer_meta.datasets.cache import CachedFaces
-from fer_meta.datasets.catalogue import CATALOGUE, locate, spec_for
+from fer_meta.datasets.catalogue import CATALOGUE, is_here, locate, spec_for
+from fer_meta.datasets.synthetic.recipes import RECIPES
+from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.files import replacing
@@ -23,6 +25,9 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
 
     A data set that is missing or faulty is told as text, so that it does not hide the others.
     """
+    if name in RECIPES and not is_here(name, given):
+        here = "; ".join(cached_sets(name)) or "not yet rendered"
+        return [*_about(name, rendered_spec(name), here), *_field("classes", ", ".join(RECIPES[name].classes))]
     spec, here = CATALOGUE.get(name), "no"
     try:
         root = locate(name, given)
@@ -39,7 +44,7 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
 
 def count_lines(faces: CachedFaces, counts: list[CountCheck]) -> list[str]:
     """The number of images, the counts that differ from the published ones and the unreadable files."""
-    lines = [f"{faces.name}: {len(faces.index):,} images"]
+    lines = [f"{faces.name}{' (rendered)' if faces.spec.rendered else ''}: {len(faces.index):,} images"]
     wrong = [count for count in counts if not count.agrees]
     if not counts:
         lines.append("  counts      nothing published to hold them against")

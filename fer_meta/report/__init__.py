@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fer_meta.files import replacing
-from fer_meta.report import tables
+from fer_meta.report import gap, tables
 from fer_meta.report.load import read_results
 
 __all__ = ["write_report"]
@@ -21,17 +21,19 @@ def write_report(folder: Path) -> str:
 
     results = read_results(Path(folder))
     table, heads = tables.accuracy_table(results), tables.head_table(results)
-    figures = plots.figures(results, table)
-    texts = {"table.csv": tables.to_csv(table), "table.md": tables.to_markdown(results, table, heads),
+    gaps = gap.gap_table(results, table)
+    figures = plots.figures(results, table, gaps)
+    texts = {"table.csv": tables.to_csv(table), "table.md": tables.to_markdown(results, table, heads, gaps),
              "table.tex": tables.to_latex(results, table)}
 
     written = [_write(results.folder / name, text.encode()) for name, text in texts.items()]
     written += [_write(results.folder / "plots" / (name + suffix), plots.render(figure, suffix))
                 for name, figure in figures.items() for suffix in plots.FORMATS]
-    # The names of the confusion plots depend on the targets: none of an older plan may stay behind.
-    for path in (results.folder / "plots").glob("confusion*"):
-        if path.suffix in plots.FORMATS and path not in written:
-            path.unlink()
+    # Which plots there are depends on the targets: none of an older plan may stay behind.
+    for name in ("confusion*", "severity.*"):
+        for path in (results.folder / "plots").glob(name):
+            if path.suffix in plots.FORMATS and path not in written:
+                path.unlink()
     return tables.to_text(results, table) + "\nWritten:\n" + "".join(f"  {path}\n" for path in written)
 
 

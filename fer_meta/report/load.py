@@ -127,6 +127,10 @@ def _read_plan(folder: Path) -> dict:
         for run in plan["runs"]:
             for key in PLANNED:
                 run[key]
+        for place in plan.get("severity", {}).values():
+            place["recipe"], place["severity"]
+        for row in plan.get("bayes", []):
+            row["source"], row["target"], row["way"], row["accuracy"]
     except (KeyError, TypeError) as error:
         raise ResultsError(f"{path}: no {error} in it; run the bench again, which rewrites it") from None
     return plan

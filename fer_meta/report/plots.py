@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fer_meta.report import load
 from fer_meta.report.load import Results
-from fer_meta.report.tables import METHODS, domain_name, method_name, order
+from fer_meta.report.tables import BAYES, METHODS, domain_key, domain_name, method_name
 
 FORMATS = (".png", ".pdf")
 WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt text still readable
@@ -22,12 +22,16 @@ COLOURS = dict(zip(METHODS, OKABE_ITO))
 # Paul Tol's "muted", for what COLOURS does not name: further methods, and sources in the training curves.
 MUTED = ["#332288", "#882255", "#117733", "#999933", "#AA4499", "#44AA99", "#CC6677", "#88CCEE", "#DDCC77"]
 DASHES = ["-", "--", ":", "-."]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+# What is known exactly: black lines, last in the legend.
+CHANCE = {"color": "black", "linestyle": "--", "linewidth": 1, "label": "chance"}
+BEST = {"color": "black", "linestyle": ":", "linewidth": 1.5, "label": BAYES}
 
 
-def figures(results: Results, table: pd.DataFrame) -> dict[str, Figure]:
-    """Every plot by its name: accuracy, transfer, training, confusion (one a target if there are several).
+def figures(results: Results, table: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, Figure]:
+    """Every plot by its name: accuracy, transfer, severity, training, confusion (one a target if there are several).
 
-    A plot whose selection (source-val) or log is in no run is left out.
+    A plot whose selection (source-val) or log is in no run is left out, and severity where no gap is measured.
     """
     shown = table[table["selection"] == "source-val"]
     counts = load.confusion(results.runs)
@@ -35,6 +39,8 @@ def figures(results: Results, table: pd.DataFrame) -> dict[str, Figure]:
     drawn = {"training": _training(results)}
     if len(shown):
         drawn |= {"accuracy": _accuracy(results, shown), "transfer": _transfer(results, shown)}
+    if len(gaps):
+        drawn["severity"] = _severity(results, gaps)
     for target, block in counts.groupby("target"):
         name = "confusion" if counts["target"].nunique() == 1 else f"confusion-{target}"
         drawn[name] = _confusion(results, block)
@@ -56,7 +62,7 @@ def _accuracy(results: Results, table: pd.DataFrame) -> Figure:
     methods = _methods(table)
     colours = _colours(methods)
     figure, axes = _panels(len(pairs), columns=2, height=2.9)
-    top = 100 * (table["accuracy"] + table["ci95_episodes"].fillna(0)).max()
+    top = _top(table)
     for axis, ((source, target, way), block) in zip(axes, pairs):
         shots = sorted(block["shots"].unique())
         width = 0.84 / len(methods)
@@ -68,11 +74,13 @@ def _accuracy(results: Results, table: pd.DataFrame) -> Figure:
                      label=method_name(method))
             axis.errorbar(places, 100 * rows["accuracy"], 100 * rows["ci95_episodes"].fillna(0), fmt="none",
                           ecolor="black", elinewidth=1, capsize=2)
-        axis.axhline(100 / way, color="black", linestyle="--", linewidth=1, label="chance")
-        axis.set_ylim(0, 1.08 * top)
+        axis.axhline(100 / way, **CHANCE)
+        if block["bayes"].notna().any():
+            axis.axhline(100 * block["bayes"].iloc[0], **BEST)
+        axis.set_ylim(0, top)
         axis.set_xticks(range(len(shots)), [f"{count}-shot, {way}-way" for count in shots], fontsize=NORMAL)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
-        axis.set_title(_pair_title(results, source, target, 44), fontsize=NORMAL)
+        axis.set_title(_arrow(domain_name(results, source), domain_name(results, target)), fontsize=NORMAL)
         _quiet(axis)
     figure.suptitle("Accuracy in the same episodes, with 95 % intervals over episodes\n"
                     "(checkpoint picked on the source's validation split)", fontsize=NORMAL + 2)
@@ -85,7 +93,7 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
     shots = table["shots"].max()
     table = table[table["shots"] == shots]
     methods = _methods(table)
-    sources, targets = sorted(table["source"].unique()), sorted(table["target"].unique())
+    sources, targets = _domains(results, table["source"]), _domains(results, table["target"])
     columns = min(len(methods), 3 if len(targets) <= 5 else 2)
     figure, axes = _panels(len(methods), columns, 1.0 + 0.45 * len(sources))
     low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
@@ -101,17 +109,65 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
         axis.set_yticks(range(len(sources)), [_wrapped(results, name) for name in sources], fontsize=SMALL)
         axis.set_ylabel("source", fontsize=NORMAL)
     for axis in axes[-columns:]:  # those with no panel below
-        axis.set_xticks(range(len(targets)), [domain_name(results, name) for name in targets], fontsize=SMALL,
+        axis.set_xticks(range(len(targets)), [_wrapped(results, name) for name in targets], fontsize=SMALL,
                         rotation=40, ha="right", rotation_mode="anchor")
         axis.set_xlabel("target", fontsize=NORMAL)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.9)
     bar.set_label("accuracy (%), from chance up", fontsize=NORMAL)
     bar.ax.tick_params(labelsize=SMALL)
-    by_target = table.groupby("target")["chance"].min()
-    chances = [f"{target} {100 * chance:.1f}" for target, chance in by_target.items()]
-    figure.suptitle(f"Transfer from source to target, {shots}-shot accuracy in percent\n"
-                    "(checkpoint picked on the source's validation split)\n"
-                    + fill("chance: " + ", ".join(chances), 90, break_on_hyphens=False), fontsize=NORMAL + 2)
+    exact = [f"{label}: {_by_target(results, table, column)}"
+             for label, column in [("chance", "chance"), (BAYES, "bayes")] if table[column].notna().any()]
+    figure.suptitle("\n".join([f"Transfer from source to target, {shots}-shot accuracy in percent",
+                               "(checkpoint picked on the source's validation split)",
+                               *(fill(text, 90, break_on_hyphens=False) for text in exact)]), fontsize=NORMAL + 2)
+    return figure
+
+
+def _by_target(results: Results, table: pd.DataFrame, column: str) -> str:
+    """The exact accuracy on each target that has one, or the one of all; two numbers where it depends on the source."""
+    shown = {}
+    for target, numbers in table.dropna(subset=[column]).groupby("target")[column]:
+        ends = [f"{100 * number:.1f}" for number in (numbers.min(), numbers.max())]
+        shown[target] = " to ".join(dict.fromkeys(ends))
+    if len(set(shown.values())) == 1:
+        return next(iter(shown.values()))
+    return ", ".join(f"{domain_name(results, target)} {shown[target]}" for target in _domains(results, shown))
+
+
+def _severity(results: Results, gaps: pd.DataFrame) -> Figure:
+    """Lines by method over the target's severity; a row of panels a source and recipe, a column a number of shots."""
+    shots = sorted(gaps["shots"].unique())
+    blocks = list(gaps.groupby(["source", "recipe"], sort=False))
+    methods = _methods(gaps)
+    colours = _colours(methods)
+    figure, axes = _panels(len(shots) * len(blocks), columns=len(shots), height=3.3)
+    for number, axis in enumerate(axes):
+        (source, recipe), block = blocks[number // len(shots)]
+        count = shots[number % len(shots)]
+        block = block[block["shots"] == count]
+        for place, method in enumerate(methods):
+            rows = block[block["method"] == method]
+            # Side by side, or the intervals of one severity would hide each other.
+            shift = 0.01 * (place - (len(methods) - 1) / 2)
+            axis.errorbar(rows["severity"] + shift, 100 * rows["accuracy"], 100 * rows["ci95_episodes"].fillna(0),
+                          color=colours[method], marker=MARKERS[place % len(MARKERS)], markersize=4, linewidth=1.4,
+                          elinewidth=1, capsize=2, label=method_name(method))
+        for column, style in [("chance", CHANCE), ("bayes", BEST)]:
+            exact = block.drop_duplicates("target").dropna(subset=[column])
+            if len(exact):
+                axis.plot(exact["severity"], 100 * exact[column], **style)
+        # The studio is its own target at severity 0.
+        zero = "0\n(source itself)" if (block.loc[block["severity"] == 0, "target"] == source).any() else "0"
+        axis.set_xticks([0, 0.25, 0.5, 0.75, 1], [zero, "0.25", "0.5", "0.75", "1"])
+        axis.set_xlim(-0.06, 1.06)
+        axis.set_ylim(0, _top(gaps))
+        axis.set_xlabel(f"severity of {recipe} (rendered)", fontsize=NORMAL)
+        axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
+        axis.set_title(_arrow(domain_name(results, source), f"{recipe} (rendered), {count}-shot"), fontsize=NORMAL)
+        _quiet(axis)
+    figure.suptitle("Accuracy against the size of the domain gap, with 95 % intervals over episodes\n"
+                    "(checkpoint picked on the source's validation split)", fontsize=NORMAL + 2)
+    _legend_below(figure, axes)
     return figure
 
 
@@ -123,7 +179,7 @@ def _training(results: Results) -> Figure | None:
     if not logs:
         return None
     algorithms = sorted({run.algorithm for run, _ in logs}, key=lambda name: (_rank(name), name))
-    sources = sorted({run.source for run, _ in logs})
+    sources = _domains(results, {run.source for run, _ in logs})
     figure, axes = _panels(2 * len(algorithms), columns=2, height=1.9)
     for run, log in logs:
         row, source = algorithms.index(run.algorithm), sources.index(run.source)
@@ -149,7 +205,8 @@ def _training(results: Results) -> Figure | None:
 def _confusion(results: Results, counts: pd.DataFrame) -> Figure:
     """Row-normalised counts on one target: a panel a method and source."""
     target, shots = counts["target"].iloc[0], counts["shots"].iloc[0]
-    blocks = sorted(counts.groupby(["source", "method"]), key=lambda item: (item[0][0], _rank(item[0][1])))
+    blocks = sorted(counts.groupby(["source", "method"]),
+                    key=lambda item: (domain_key(results, item[0][0]), _rank(item[0][1])))
     figure, axes = _panels(len(blocks), columns=3, height=3.1)
     for axis, ((source, method), block) in zip(axes, blocks):
         true, predicted = sorted(block["true"].unique()), sorted(set(block["true"]) | set(block["predicted"]))
@@ -199,14 +256,24 @@ def _quiet(axis) -> None:
 
 def _legend_below(figure: Figure, axes) -> None:
     entries = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
-    if "chance" in entries:
-        entries["chance"] = entries.pop("chance")  # last, for matplotlib lists lines before bars
+    for label in ("chance", BAYES):  # last, for matplotlib lists lines before bars
+        if label in entries:
+            entries[label] = entries.pop(label)
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4, fontsize=NORMAL,
                   frameon=False)
 
 
+def _top(table: pd.DataFrame) -> float:
+    """The upper end of an axis of accuracies in percent, with the intervals and Bayes inside."""
+    return 108 * max((table["accuracy"] + table["ci95_episodes"].fillna(0)).max(), table["bayes"].fillna(0).max())
+
+
+def _domains(results: Results, names) -> list[str]:
+    return sorted(set(names), key=lambda name: domain_key(results, name))
+
+
 def _methods(table: pd.DataFrame) -> list[str]:
-    return list(table["method"].drop_duplicates().sort_values(key=order))
+    return sorted(table["method"].unique(), key=lambda method: (_rank(method), method))
 
 
 def _rank(method: str) -> int:
@@ -218,9 +285,9 @@ def _colours(methods: list[str]) -> dict[str, str]:
     return COLOURS | {method: MUTED[number % len(MUTED)] for number, method in enumerate(others)}
 
 
-def _pair_title(results: Results, source: str, target: str, width: int) -> str:
-    title = f"{domain_name(results, source)} → {domain_name(results, target)}"
-    return fill(title, width, break_on_hyphens=False)
+def _arrow(source: str, target: str) -> str:
+    """A panel's title, in two lines where one is too narrow."""
+    return f"{source} → {target}" if len(source + target) < 42 else f"{source}\n→ {target}"
 
 
 def _wrapped(results: Results, domain: str) -> str:

@@ -1,5 +1,8 @@
 """The numbers of the report, and their forms: CSV for programs; Markdown, LaTeX and text for people."""
 
+from functools import partial
+from textwrap import wrap
+
 import pandas as pd
 
 from fer_meta.report import load
@@ -8,7 +11,7 @@ from fer_meta.report.load import Results
 SELECTIONS = {
     "source-val": "source-val",
     "last": "last",
-    "oracle": "oracle (picked on the target's validation split)",
+    "oracle": "oracle (target's validation)",
 }
 METHODS = {
     "protonet": "ProtoNet",
@@ -21,10 +24,14 @@ METHODS = {
 }
 CELL = ["target", "source", "algorithm", "method", "way", "shots", "selection"]
 CSV_COLUMNS = ["method", "backbone", "source", "target", "way", "shots", "selection", "accuracy", "ci95_episodes",
-               "sd_seeds", "chance", "episodes", "seeds", "classes", "test_images", "copies_removed", "excluded",
-               "rendered"]
+               "sd_seeds", "chance", "bayes", "episodes", "seeds", "classes", "test_images", "copies_removed",
+               "excluded", "rendered"]
 INTERVAL = ("± is the half width of the 95 % interval over episodes (1.96 sd / √episodes of the accuracies "
             "averaged over seeds); it says nothing about other seeds, whose sd stands in table.csv.")
+BAYES = "Bayes-optimal AU reader"
+BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "
+              "rendered face; no method that sees only an image's drawn units can beat it on average.")
+RENDERED_NOTE = "(rendered): faces drawn by fer-meta on the machine, not photographs."
 
 
 def method_name(method: str) -> str:
@@ -32,13 +39,24 @@ def method_name(method: str) -> str:
     return METHODS.get(method, method)
 
 
-def domain_name(results: Results, domain: str) -> str:
-    """The name for people: a rendered domain is always called so."""
-    return f"{domain} (rendered)" if domain in results.plan.get("rendered", ()) else domain
+def domain_name(results: Results, domain: str, form: str = "{}") -> str:
+    """The name for people, itself in `form`: a rendered domain is always called so."""
+    return form.format(domain) + (" (rendered)" if domain in results.plan.get("rendered", ()) else "")
 
 
-def order(column: pd.Series) -> pd.Series:
-    """Sort key: methods and selections in the order of their lists above, unknown ones after, by name."""
+def domain_key(results: Results, domain: str) -> str:
+    """Sort key of a domain: by name, and the severities of one recipe as numbers."""
+    place = results.plan.get("severity", {}).get(domain)
+    return f"{place['recipe']}@{place['severity']:.6f} {domain}" if place else domain
+
+
+def order(results: Results, column: pd.Series) -> pd.Series:
+    """Sort key: methods and selections in the order of their lists above, unknown ones after, by name.
+
+    Domains by `domain_key`, any other column by its values.
+    """
+    if column.name in ("source", "target"):
+        return column.map(partial(domain_key, results))
     known = {"method": METHODS, "selection": SELECTIONS}.get(column.name)
     if known is None:
         return column
@@ -53,7 +71,8 @@ def accuracy_table(results: Results) -> pd.DataFrame:
 
     `accuracy` is the mean over seeds of the mean over episodes. `ci95_episodes` is the normal half width
     1.96 sd / sqrt(E) over the E episodes' accuracies averaged over seeds. `sd_seeds` is the sample sd of the
-    seeds' means, NaN for one seed. `planned_seeds`, which is not in the CSV, tells a cell that lacks seeds.
+    seeds' means, NaN for one seed. `bayes` is the exact accuracy of a perfect reader of the drawn action units,
+    NaN where the plan has none. `planned_seeds`, which is not in the CSV, tells a cell that lacks seeds.
     """
     rows = load.episodes(results.runs)
     by_seed = rows.groupby([*CELL, "seed"])["accuracy"].mean().groupby(level=CELL)
@@ -66,6 +85,7 @@ def accuracy_table(results: Results) -> pd.DataFrame:
         "seeds": by_seed.size(),
     }).reset_index()
     table["chance"] = 1 / table["way"]
+    table["bayes"] = _bayes(results, table, "way")
     # The classes, and with them the test images, may depend on what source and target share.
     tested = pd.DataFrame({(run.source, run.target): {
         "classes": len(run.classes), "test_images": run.test_images, "copies_removed": run.copies_removed,
@@ -78,14 +98,15 @@ def accuracy_table(results: Results) -> pd.DataFrame:
     pair = ["algorithm", "source", "target"]
     planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
     table = table.join(planned.rename("planned_seeds"), on=pair)
-    return table.sort_values(["target", "way", "source", "method", "shots", "selection"], key=order,
-                             kind="stable", ignore_index=True)
+    return table.sort_values(["target", "way", "source", "method", "shots", "selection"],
+                             key=partial(order, results), kind="stable", ignore_index=True)
 
 
 def head_table(results: Results) -> pd.DataFrame:
     """Each test image scored once by a model's own head: a row a (target, source, method, selection).
 
     `accuracy` and `uar` (recall averaged over the classes of the test images) are means over seeds, 0 to 1.
+    `bayes` is the exact UAR of a perfect reader of the drawn action units, NaN where the plan has none.
     """
     rows = load.predictions(results.runs)
     keys = ["target", "source", "method", "selection"]
@@ -100,8 +121,15 @@ def head_table(results: Results) -> pd.DataFrame:
         "seeds": 1,
     }).groupby(level=keys).agg(
         {"accuracy": "mean", "uar": "mean", "images": "max", "classes": "max", "seeds": "sum"})
+    table = table.reset_index()
     table["chance"] = 1 / table["classes"]
-    return table.reset_index().sort_values(keys, key=order, kind="stable", ignore_index=True)
+    table["bayes"] = _bayes(results, table, "classes")
+    return table.sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)
+
+
+def _bayes(results: Results, table: pd.DataFrame, way: str) -> list[float]:
+    known = {(row["source"], row["target"], row["way"]): row["accuracy"] for row in results.plan.get("bayes", [])}
+    return [float(known.get(key, "nan")) for key in zip(table["source"], table["target"], table[way])]
 
 
 # --- forms -----------------------------------------------------------------------------------------------
@@ -111,8 +139,8 @@ def to_csv(table: pd.DataFrame) -> str:
     return table[CSV_COLUMNS].round(6).to_csv(index=False, lineterminator="\n")
 
 
-def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> str:
-    """A block a target, then the own heads, then what is missing."""
+def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps: pd.DataFrame) -> str:
+    """The headline, accuracy against severity, a block a target, then the own heads, then what is missing."""
     parts = [f"# {results.plan.get('title', results.plan['suite'])}",
              f"Suite `{results.plan['suite']}`, preset `{results.plan.get('preset', '')}`, made by:",
              _fenced(results.command),
@@ -121,8 +149,12 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> s
              "picked: source-val, on the source's validation split (the headline; the best method of a "
              "source is bold); last, the last one; oracle, on the target's validation split, which no one "
              "has in practice. " + INTERVAL]
+    if results.plan.get("rendered"):
+        parts.append(RENDERED_NOTE)
+    parts += _markdown_headline(results, table[table["selection"] == "source-val"])
+    parts += _markdown_gaps(results, gaps)
     for (target, way), block in table.groupby(["target", "way"], sort=False):
-        parts += [f"## Tested on {domain_name(results, target)}, {way}-way (chance {100 / way:.1f})",
+        parts += [f"## Tested on {_code(results, target)}, {way}-way (chance {100 / way:.1f})",
                   _protocol_line(results, block), _markdown_block(results, block)]
     if len(heads):
         parts += ["## Own heads, each test image scored once",
@@ -161,7 +193,60 @@ def _protocol_line(results: Results, block: pd.DataFrame) -> str:
 
 def _classes_line(results: Results, block: pd.DataFrame) -> str:
     pairs = block[["source", "classes"]].drop_duplicates().itertuples(index=False)
-    return ", ".join(f"{classes} from {domain_name(results, source)}" for source, classes in pairs)
+    return ", ".join(f"{classes} from {_code(results, source)}" for source, classes in pairs)
+
+
+def _markdown_headline(results: Results, table: pd.DataFrame) -> list[str]:
+    """A table a number of shots: a row a source and target, a column a method."""
+    if table.empty:
+        return []
+    table = table.sort_values(["source", "target", "way"], key=partial(order, results), kind="stable")
+    methods = table["method"].drop_duplicates().sort_values(key=partial(order, results))
+    parts = ["## Headline, the checkpoint picked on the source's validation split"]
+    for shots, rows in table.groupby("shots"):
+        lines = [["source", "target", *map(method_name, methods), "Chance", BAYES]]
+        for (source, target, _), row in rows.groupby(["source", "target", "way"], sort=False):
+            # No spaces: a cell of a table this wide would be broken at them.
+            cells = {cell.method: _percent(cell, "**{}**", _is_best(cell, row), "±") + _star(cell)
+                     for cell in row.itertuples()}
+            lines.append([_code(results, source), _code(results, target),
+                          *(cells.get(method, "") for method in methods),
+                          _exact(row["chance"].iloc[0]), _exact(row["bayes"].iloc[0])])
+        if rows["bayes"].isna().all():
+            lines = [line[:-1] for line in lines]
+        parts += [f"{shots}-shot:", _pipes(lines, text_columns=2)]
+    if (table["seeds"] < table["planned_seeds"]).any():
+        parts.append("\\* seeds are missing.")
+    if table["bayes"].notna().any():
+        parts.append(f"{BAYES}: {BAYES_NOTE}")
+    return parts
+
+
+def _markdown_gaps(results: Results, gaps: pd.DataFrame) -> list[str]:
+    """A table a source and recipe: a row a method and shots, a column a severity."""
+    if gaps.empty:
+        return []
+    parts = ["## Accuracy against the size of the domain gap",
+             "Each recipe of rendered faces goes from the studio (severity 0) to its own look (severity 1). Mean "
+             "accuracy in percent of the checkpoint picked on the source's validation split; ± as above."]
+    for (source, recipe), block in gaps.groupby(["source", "recipe"], sort=False):
+        columns = block[["severity", "target"]].drop_duplicates().sort_values(["severity", "target"])
+        heads = [f"{severity:g}" + (" (the source itself)" if target == source else "")
+                 for severity, target in columns.itertuples(index=False)]
+        lines = [["method", "shots", *heads]]
+        for shots, rows in block.groupby("shots"):
+            for method, row in rows.groupby("method", sort=False):
+                cells = {cell.target: _percent(cell, "**{}**", _is_best(cell, rows[rows["target"] == cell.target]))
+                         + _star(cell) for cell in row.itertuples()}
+                lines.append([method_name(method), str(shots),
+                              *(cells.get(target, "") for target in columns["target"])])
+        for name, column in [("Chance", "chance"), (BAYES, "bayes")]:
+            if block[column].notna().any():
+                exact = block.groupby("target")[column].first()
+                lines.append([name, "", *(_exact(exact[target]) for target in columns["target"])])
+        parts += [f"Trained on {_code(results, source)}, tested on `{recipe}` (rendered) by severity:",
+                  _pipes(lines, text_columns=1)]
+    return parts
 
 
 def _markdown_block(results: Results, block: pd.DataFrame) -> str:
@@ -171,20 +256,28 @@ def _markdown_block(results: Results, block: pd.DataFrame) -> str:
     for (source, method), row in block.groupby(["source", "method"], sort=False):
         cells = {(cell.shots, cell.selection): _percent(cell, "**{}**", best=_is_best(cell, block))
                  for cell in row.itertuples()}
-        lines.append([method_name(method) + _seeds_lacking(row), domain_name(results, source),
+        lines.append([method_name(method) + _seeds_lacking(row), _code(results, source),
                       *(cells.get(column, "") for column in columns)])
-    lines.append(["chance", "", *(f"{100 * block['chance'].iloc[0]:.1f}" for _ in columns)])
+    lines.append(["Chance", "", *(_exact(block["chance"].iloc[0]) for _ in columns)])
+    # What a reader can reach depends on the classes, and these on the source.
+    reachable = block.groupby("source", sort=False)["bayes"].first()
+    if reachable.nunique(dropna=False) == 1:
+        reachable = reachable.iloc[:1].set_axis([""])
+    for source, accuracy in reachable.dropna().items():
+        lines.append([BAYES, source and _code(results, source), *(_exact(accuracy) for _ in columns)])
     return _pipes(lines, text_columns=2)
 
 
 def _markdown_heads(results: Results, heads: pd.DataFrame) -> str:
     lines = [["method", "source", "target", "checkpoint",
-              "accuracy", "UAR", "images", "classes", "chance", "seeds"]]
+              "accuracy", "UAR", "images", "classes", "seeds", "Chance", f"{BAYES} (UAR)"]]
     for row in heads.itertuples():
-        lines.append([method_name(row.method), domain_name(results, row.source),
-                      domain_name(results, row.target), SELECTIONS.get(row.selection, row.selection),
+        lines.append([method_name(row.method), _code(results, row.source),
+                      _code(results, row.target), SELECTIONS.get(row.selection, row.selection),
                       f"{100 * row.accuracy:.1f}", f"{100 * row.uar:.1f}", str(row.images), str(row.classes),
-                      f"{100 * row.chance:.1f}", str(row.seeds)])
+                      str(row.seeds), _exact(row.chance), _exact(row.bayes)])
+    if heads["bayes"].isna().all():
+        lines = [line[:-1] for line in lines]
     return _pipes(lines, text_columns=4)
 
 
@@ -192,6 +285,7 @@ def to_latex(results: Results, table: pd.DataFrame) -> str:
     r"""A booktabs table of the source-val columns, ready for \input."""
     table = table[table["selection"] == "source-val"]
     shots = sorted(table["shots"].unique())
+    exact = ["Chance", "Bayes"] if table["bayes"].notna().any() else ["Chance"]
     lines = []
     for (target, way, source), block in table.groupby(["target", "way", "source"], sort=False):
         for method, row in block.groupby("method", sort=False):
@@ -199,19 +293,20 @@ def to_latex(results: Results, table: pd.DataFrame) -> str:
                      for cell in row.itertuples()}
             names = [domain_name(results, source), domain_name(results, target),
                      method_name(method) + _seeds_lacking(row)]
-            lines.append([*map(_escape, names), *(cells.get(count, "--") for count in shots),
-                          f"{100 / way:.1f}"])
+            numbers = [_exact(block["chance"].iloc[0]), _exact(block["bayes"].iloc[0]) or "--"]
+            lines.append([*map(_escape, names), *(cells.get(count, "--") for count in shots), *numbers[:len(exact)]])
         lines.append(None)
     rows = [r"\midrule" if line is None else " & ".join(line) + r" \\" for line in lines[:-1]]
-    head = ["Source", "Target", "Method", *(f"{count}-shot" for count in shots), "Chance"]
+    head = ["Source", "Target", "Method", *(f"{count}-shot" for count in shots), *exact]
     return "\n".join([
         "% Made by fer-meta report; needs \\usepackage{booktabs}.",
         r"\begin{table}", r"  \centering",
         rf"  \caption{{{_escape(results.plan.get('title', results.plan['suite']))}: accuracy in \% of the "
         r"checkpoint picked on the source's validation split, with the 95\,\% interval over episodes; "
-        "the best method of a source and target is bold.}",
+        "the best method of a source and target is bold."
+        + (f" Bayes: {BAYES_NOTE}" if len(exact) == 2 else "") + "}",
         rf"  \label{{tab:{results.plan['suite']}}}",
-        rf"  \begin{{tabular}}{{lll{'r' * (len(shots) + 1)}}}", r"    \toprule",
+        rf"  \begin{{tabular}}{{lll{'r' * (len(shots) + len(exact))}}}", r"    \toprule",
         "    " + " & ".join(head) + r" \\", r"    \midrule", *("    " + row for row in rows),
         r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""])
 
@@ -225,8 +320,10 @@ def to_text(results: Results, table: pd.DataFrame) -> str:
         for (method, shots), row in block.groupby(["method", "shots"], sort=False):
             cells = {cell.selection: _percent(cell) for cell in row.itertuples()}
             lines.append([method_name(method), str(shots), *(cells.get(name, "") for name in SELECTIONS),
-                          f"{100 / way:.1f}", _range(row["episodes"]),
+                          _exact(row["chance"].iloc[0]), _range(row["episodes"]),
                           _range(row["seeds"]) + (" *" if _seeds_lacking(row) else "")])
+        if block["bayes"].notna().any():
+            lines.append([BAYES, "", *[_exact(block["bayes"].iloc[0])] * len(SELECTIONS), "", "", ""])
         title = f"{domain_name(results, source)} -> {domain_name(results, target)}, {way}-way, accuracy in %"
         blocks.append((title, lines))
     widths = [max(len(line[i]) for _, lines in blocks for line in [head, *lines]) for i in range(len(head))]
@@ -239,6 +336,8 @@ def to_text(results: Results, table: pd.DataFrame) -> str:
         text += "\n"
     text += "± 95 % interval over episodes; oracle: picked on the target's validation split"
     text += "; * seeds are missing\n" if any(_seeds_lacking(row) for _, row in table.groupby(CELL)) else "\n"
+    if table["bayes"].notna().any():
+        text += "\n".join(wrap(f"{BAYES}: {BAYES_NOTE}", 98)) + "\n"
     if results.missing:
         text += f"\nMissing: {len(results.missing)} of {len(results.plan['runs'])} runs\n"
         text += "".join(f"  {line}\n" for line in _missing_lines(results)) + f"Fill them: {results.command}\n"
@@ -253,6 +352,11 @@ def _percent(cell, bold: str = "{}", best: bool = False, plus_minus: str = " ± 
     return (bold.format(mean) if best else mean) + half
 
 
+def _exact(accuracy: float) -> str:
+    """Chance or Bayes: known, so without an interval; empty where there is none."""
+    return "" if pd.isna(accuracy) else f"{100 * accuracy:.1f}"
+
+
 def _is_best(cell, block: pd.DataFrame) -> bool:
     """Best as shown: two cells that read the same are both best; a lone method is not a winner."""
     rivals = block[(block["source"] == cell.source) & (block["shots"] == cell.shots)
@@ -264,6 +368,15 @@ def _is_best(cell, block: pd.DataFrame) -> bool:
 def _seeds_lacking(row: pd.DataFrame) -> str:
     least, planned = row["seeds"].min(), row["planned_seeds"].max()
     return f" ({least} of {planned} seeds)" if least < planned else ""
+
+
+def _star(cell) -> str:
+    return "\\*" if cell.seeds < cell.planned_seeds else ""
+
+
+def _code(results: Results, domain: str) -> str:
+    """A domain in Markdown: as code, so that no `_`, `*` or `@` of a name is taken for markup."""
+    return domain_name(results, domain, "`{}`")
 
 
 def _missing_lines(results: Results) -> list[str]:

@@ -5,24 +5,44 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field, SerializeAsAny, ValidationError
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
 from fer_meta import algorithms
 from fer_meta.algorithms.base import TrainingConfig
-from fer_meta.errors import SuiteError
+from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, domain_name, parse_name
+from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.expressions import BASIC
 from fer_meta.tasks.protocol import Protocol, Strict
 
 Selection = Literal["source-val", "last", "oracle"]
 
 
+class RenderedDomains(Strict):
+    """The domains of a bench that is given no data, and how large each rendered one is."""
+
+    domains: tuple[str, ...] = Field(("synthetic-studio", "synthetic-wild", "synthetic-film"), min_length=1)
+    subjects: int = Field(SUBJECTS, ge=1, description="people, divided among train, val and test")
+    images: int = Field(IMAGES_DRAWN, ge=1, description="images, of clips frames")
+    seed: int = Field(SEED, ge=0)
+
+    @field_validator("domains")
+    @classmethod
+    def _domains_known(cls, domains):
+        try:
+            return tuple(dict.fromkeys(domain_name(*parse_name(name)) for name in domains))
+        except DatasetError as error:
+            raise ValueError(str(error)) from None
+
+
 class Suite(Strict):
-    """A comparison: which methods, under which protocol, how many seeds. The domains are the user's."""
+    """A comparison: which methods, under which protocol, how many seeds. The domains are the user's, or rendered."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
     preset: str
     classes: tuple[str, ...] = BASIC
+    rendered: RenderedDomains = RenderedDomains()
+    sources: tuple[str, ...] | None = Field(None, min_length=1, description="only these domains are trained on; all are targets")
     within: bool = Field(True, description="also test each source on its own test split, the reference")
     image_size: int = Field(84, ge=16)
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)

@@ -131,7 +131,8 @@ def _pool(name, index, rows, shape: EpisodeShape, protocol: Protocol, classes, r
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
     groups = None
-    if protocol.disjoint != "image":
+    # Photographs that belong to no clip are clips of one image each: nothing to keep apart.
+    if protocol.disjoint == "subject" or protocol.disjoint == "clip" and index["clip"].notna().any():
         groups = index[protocol.disjoint].iloc[rows]
         if groups.isna().any():
             raise ProtocolError(

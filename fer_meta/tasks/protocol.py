@@ -41,7 +41,7 @@ class Protocol(Strict):
     queries: int = Field(15, ge=1, description="query images a class")
     episodes: int = Field(600, ge=2, description="test episodes, the same for every method and seed")
     disjoint: Literal["image", "clip", "subject"] = Field(
-        "image", description="what the support and the query of an episode must not share"
+        "image", description="what the support and the query of an episode must not share; a data set without clips has one image a clip"
     )
     batchnorm: Literal["eval", "batch"] = Field(
         "eval", description="eval: no query is normalised with another query's statistics; batch: transductive"

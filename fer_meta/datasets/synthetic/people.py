@@ -85,7 +85,7 @@ def draw_person(seed: int, number: int) -> Person:
     bearded = is_male and age > 19
     style = rng.random()
     return Person(
-        name=f"p{number:04d}",
+        name=f"{seed}-{number:04d}",
         macro=macro,
         local_seed=int(rng.integers(2**31)),
         skin=_rgb(skin), lip=_rgb(lip), hair=_rgb(hair), brow=_rgb(brow), iris=_rgb(iris),

@@ -15,8 +15,9 @@ from fer_meta.datasets.synthetic.anatomy import ONE_SIDED, draw_units, units_tex
 from fer_meta.datasets.synthetic.people import Person, Rgb, draw_person
 from fer_meta.expressions import BASIC, COMPOUND
 
-SPLIT_SHARES = (0.5, 0.15, 0.35)
-"""Shares of the people in train, val and test."""
+_SPLIT_OF = "train test train val train test train test train test train val train test train test train val train test".split()
+# The split of person number n is that of n modulo 20. It hangs on nothing else, so that no person of a seed is in the training images of
+# one domain and the test images of another, however large either is.
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,17 @@ class Conditions:
 
 
 STUDIO = Conditions(
-    yaw=4, pitch=3, roll=2, shift=0.012, zoom=0.03, intensity_low=0.75, intensity_high=1.1, unit_spread=0.10, asymmetry=0.05, gaze=3,
-    light_angle=12, contrast=0.35, warmth=0.02, darkness=0, exposure=0.12, clutter=0, glasses=0.05, sunglasses=0, hat=0, hand=0, blocker=0,
-    blur=0.003, motion=0, noise=0.006, compression=0, coarseness=0, imbalance=0)
+    yaw=6, pitch=5, roll=3, shift=0.02, zoom=0.05, intensity_low=0.40, intensity_high=1.0, unit_spread=0.22, asymmetry=0.10, gaze=6,
+    light_angle=15, contrast=0.35, warmth=0.02, darkness=0, exposure=0.2, clutter=0, glasses=0.08, sunglasses=0, hat=0, hand=0, blocker=0,
+    blur=0.004, motion=0, noise=0.008, compression=0.1, coarseness=0, imbalance=0)
 WILD = Conditions(
-    yaw=22, pitch=11, roll=9, shift=0.035, zoom=0.10, intensity_low=0.35, intensity_high=1.05, unit_spread=0.22, asymmetry=0.16, gaze=14,
-    light_angle=48, contrast=0.75, warmth=0.12, darkness=0.2, exposure=0.55, clutter=1, glasses=0.16, sunglasses=0.04, hat=0.12, hand=0.10,
-    blocker=0.06, blur=0.012, motion=0.015, noise=0.02, compression=0.7, coarseness=0.5, imbalance=1)
+    yaw=16, pitch=8, roll=6, shift=0.03, zoom=0.08, intensity_low=0.40, intensity_high=1.1, unit_spread=0.24, asymmetry=0.14, gaze=12,
+    light_angle=42, contrast=0.7, warmth=0.10, darkness=0.1, exposure=0.4, clutter=1, glasses=0.16, sunglasses=0.03, hat=0.12, hand=0.06,
+    blocker=0.04, blur=0.008, motion=0.008, noise=0.012, compression=0.5, coarseness=0.35, imbalance=1)
 FILM = Conditions(
-    yaw=32, pitch=13, roll=10, shift=0.045, zoom=0.12, intensity_low=0.55, intensity_high=1.1, unit_spread=0.20, asymmetry=0.14, gaze=18,
-    light_angle=70, contrast=0.95, warmth=0.20, darkness=1.1, exposure=0.5, clutter=1, glasses=0.12, sunglasses=0.02, hat=0.10, hand=0.08,
-    blocker=0.08, blur=0.016, motion=0.05, noise=0.035, compression=0.9, coarseness=0.85, imbalance=1)
+    yaw=22, pitch=10, roll=8, shift=0.04, zoom=0.10, intensity_low=0.60, intensity_high=1.2, unit_spread=0.24, asymmetry=0.14, gaze=16,
+    light_angle=55, contrast=0.85, warmth=0.16, darkness=0.6, exposure=0.45, clutter=1, glasses=0.12, sunglasses=0.02, hat=0.10, hand=0.05,
+    blocker=0.05, blur=0.010, motion=0.025, noise=0.020, compression=0.75, coarseness=0.55, imbalance=1)
 
 
 @dataclass(frozen=True)
@@ -158,18 +159,18 @@ def draw_scenes(recipe: Recipe, *, subjects: int, images: int, severity: float, 
     conditions = conditions_at(recipe, severity)
     length = recipe.clip_length or 1
     rows, scenes = [], []
-    for split, people, units_of_images in zip(SPLITS, *_divide(subjects, images, length)):
-        labels = _labels(recipe, conditions.imbalance, units_of_images, np.random.default_rng([seed, len(rows), 3]), split)
+    shot = 0
+    for split, (people, count) in _divide(subjects, images // length).items():
+        labels = _labels(recipe, conditions.imbalance, count, np.random.default_rng([seed, shot, 3]), split)
         for k, label in enumerate(labels):
-            number = people[k % len(people)]
-            shot = len(rows)
-            person = draw_person(seed, number)
+            person = draw_person(seed, people[k % len(people)])
             frames = draw_shot(conditions, person, label, [seed, shot], length)
             for frame, (scene, units) in enumerate(frames):
                 in_clip = recipe.clip_length is not None
                 rows.append({"path": f"{len(rows):06d}", "label": label, "subject": person.name, "split": split, "units": units_text(units),
                              "clip": f"c{shot:06d}" if in_clip else None, "frame": frame if in_clip else None})
                 scenes.append(scene)
+            shot += 1
     index = make_index(rows)
     return index.assign(units=pd.array([row["units"] for row in rows], dtype="string")), scenes
 
@@ -203,7 +204,7 @@ def draw_shot(conditions: Conditions, person: Person, label: str, key: list[int]
         key=_tint(key_light, warm), sky=_tint(sky_light, warm_sky), fill=float(0.30 * (1 - 0.85 * contrast)),
         rim=float(0.8 * c.contrast * max(0.0, uniform[3] - 0.6)),
         exposure=float(-c.darkness * (0.5 + uniform[4]) + c.exposure * normal[12]),
-        clutter=c.clutter, backdrop=tuple(float(v) for v in (0.55 + 0.22 * normal[13] + (0.025 + 0.06 * c.clutter) * normal[14:17]).clip(0.08, 0.9)),
+        clutter=c.clutter, backdrop=tuple(float(v) for v in (0.55 + 0.22 * normal[13] + (0.025 + 0.02 * c.clutter) * normal[14:17]).clip(0.08, 0.9)),
         glasses=2 if uniform[5] < c.sunglasses else 1 if uniform[6] < c.glasses else 0,
         hat=tuple(float(v) for v in 0.06 + 0.6 * uniform[8:11]) if uniform[7] < c.hat else None,
         hand=_hand(uniform[12:16]) if uniform[11] < c.hand else None,
@@ -241,14 +242,17 @@ def _hand(uniform: np.ndarray) -> tuple[float, float, float]:
     return float(side * (0.02 + 0.05 * uniform[1])), float(-0.115 + 0.05 * uniform[2]), float(side * (10 + 45 * uniform[3]))
 
 
-def _divide(subjects: int, images: int, length: int) -> tuple[list[list[int]], list[int]]:
-    """The people of each split, and how many images (or clips of `length` frames) each split gets."""
-    cuts = np.cumsum([0, *SPLIT_SHARES]) * subjects
-    people = [list(range(round(a), round(b))) for a, b in zip(cuts, cuts[1:])]
-    if not all(people):
-        raise ValueError(f"{subjects} subjects are too few for train, val and test; at least 7")
-    shots = np.diff(np.round(np.cumsum([0, *SPLIT_SHARES]) * (images // length))).astype(int)
-    return people, [int(n) for n in shots]
+def split_of_person(number: int) -> str:
+    return _SPLIT_OF[number % len(_SPLIT_OF)]
+
+
+def _divide(subjects: int, shots: int) -> dict[str, tuple[list[int], int]]:
+    """The people of each split, and how many images or clips it gets: in proportion to its people."""
+    people = {split: [n for n in range(subjects) if split_of_person(n) == split] for split in SPLITS}
+    if not all(people.values()):
+        raise ValueError(f"{subjects} subjects are too few for train, val and test; at least 4")
+    ends = np.round(np.cumsum([len(some) for some in people.values()]) / subjects * shots).astype(int)
+    return {split: (some, int(end - start)) for (split, some), start, end in zip(people.items(), [0, *ends], ends)}
 
 
 def _labels(recipe: Recipe, imbalance: float, count: int, rng: np.random.Generator, split: str) -> list[str]:
