@@ -106,6 +106,8 @@ def check(context: click.Context, names: tuple[str, ...], data: dict[str, Path],
 def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, out: Path | None) -> None:
     """Write a contact sheet of a data set: classes as rows, people as columns; of clips, also three as strips.
 
+    For a rendered set two more strips show one face as severity grows from the studio's 0 to 1.
+
     The faces are as a method sees them: cropped, and of --size pixels. Of a data set that does not say who
     is on its images, the columns are just images.
 
@@ -116,14 +118,16 @@ def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, o
     """
     from fer_meta.datasets.catalogue import load, resolve
     from fer_meta.datasets.sheet import contact_sheet, write_sheet
+    from fer_meta.datasets.synthetic.rendered import growing_severity
 
     if out is not None and out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
     (name, root), = resolve([name], data).items()
     # Of what is rendered, a small set will do in which few people show every expression.
     faces = load(name, root, size, subjects=max(10, people), images=100 * max(10, people))
+    growing = growing_severity(name, size, min(people, 9), seed) if root is None else ()
     out = out or Path(f"{name}.png")
-    write_sheet(contact_sheet(faces, people, seed), out)
+    write_sheet(contact_sheet(faces, people, seed, growing), out)
     click.echo(f"Wrote {out}")
 
 

@@ -26,7 +26,7 @@ from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain, divide
 
 # Images a second that two CPU cores were measured to render at 84 px, for the time that a bench announces; smaller ones are quicker.
-RENDERED_A_SECOND = 50
+RENDERED_A_SECOND = 80
 
 
 def run_bench(
@@ -47,7 +47,11 @@ def run_bench(
     device = choose_device(device_name)
     keep_freed_memory()
     # All are located before any is decoded: a misspelt name should not cost minutes.
-    roots = resolve(_wanted(suite, asked_domains, given), given)
+    wanted = asked_domains or [name for name in names(given) if is_here(name, given)]
+    if not wanted:
+        wanted = suite.rendered.domains
+        suite = suite.model_copy(update={"sources": suite.sources or suite.rendered.sources})
+    roots = resolve(wanted, given)
     source_names(suite, roots)  # nor should a source that is no domain
     faces = _load(suite, roots, device, dry_run)
     domains = divide(faces, suite.protocol, suite.classes)
@@ -85,11 +89,6 @@ def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weigh
             raise SuiteError("--weights is for the supervised network, which is not among the algorithms of this bench")
         chosen["supervised"] = chosen["supervised"].model_copy(update={"weights": weights})
     return suite.model_copy(update={"algorithms": chosen})
-
-
-def _wanted(suite: Suite, asked: list[str] | None, given: dict[str, Path]) -> Sequence[str]:
-    """The domains asked for, else every data set that was given or lies in $FER_META_DATA, else those the suite renders."""
-    return asked or [name for name in names(given) if is_here(name, given)] or suite.rendered.domains
 
 
 def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry_run: bool) -> list[CachedFaces]:

@@ -1,4 +1,4 @@
-"""A contact sheet: a data set's classes as rows, its people as columns, and some clips as strips of frames."""
+"""A contact sheet: a data set's classes as rows, its people as columns; some clips, and what severity does, as strips."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +21,10 @@ _TEXT = 15
 _INK, _FAINT, _PAPER, _EMPTY = (30, 30, 30), (120, 120, 120), (255, 255, 255), (236, 236, 236)
 
 
-def contact_sheet(faces: CachedFaces, people: int = 10, seed: int = 0) -> Image.Image:
+def contact_sheet(faces: CachedFaces, people: int = 10, seed: int = 0, growing: Sequence[np.ndarray] = ()) -> Image.Image:
     """A picture of a row a class and a column a person, and three clips where there are clips.
+
+    `growing` holds a rendered face at growing severities, a strip each (uint8 [K, H, W, 3], of the size of the data set's images).
 
     Columns are `people` of those persons that show most classes; a class that a person does not show is left grey. Where nobody knows
     who is on an image, a row holds just so many images of the class. Which ones is drawn from `seed`.
@@ -33,8 +35,13 @@ def contact_sheet(faces: CachedFaces, people: int = 10, seed: int = 0) -> Image.
     labels = [label for label in EXPRESSIONS if (index["label"] == label).any()]
     columns = _people(index, people, rng) if known else [""] * min(people, index["label"].value_counts().max())
     rows = [(label, _by_person(index, label, columns, rng) if known else _any(index, label, len(columns), rng)) for label in labels]
-    strips = [] if index["clip"].isna().all() else _clips(index, people, rng)
-    return _draw(faces.images, _title(faces, len(columns) if known else 0), columns, rows, strips)
+    strips = {} if index["clip"].isna().all() else {"clips, from left to right": _clips(index, people, rng)}
+    images = faces.images
+    if len(growing):
+        starts = np.cumsum([len(images), *(len(strip) for strip in growing)])
+        strips["one face as severity grows from 0 to 1"] = [("", list(range(a, b))) for a, b in zip(starts, starts[1:])]
+        images = np.concatenate([images, *growing])
+    return _draw(images, _title(faces, len(columns) if known else 0), columns, rows, strips)
 
 
 def write_sheet(sheet: Image.Image, path: Path) -> None:
@@ -89,31 +96,34 @@ def _clips(index: pd.DataFrame, length: int, rng: np.random.Generator) -> list[t
 
 
 def _draw(images: np.ndarray, title: str, columns: Sequence[str], rows, strips) -> Image.Image:
+    """The sheet: `rows` under `columns`, then the strips under their headings; all are lists of (name, rows of `images`)."""
     factor = max(1, round(_CELL / images.shape[1]))
     cell, step = images.shape[1] * factor, images.shape[1] * factor + _GAP
     font, large = ImageFont.load_default(_TEXT), ImageFont.load_default(_TEXT + 3)
-    names = [label.replace("_", " ") for label, _ in (*rows, *strips)]
-    left = _MARGIN + max(round(font.getlength(name)) for name in names) + _MARGIN
+    every = [*rows, *(strip for group in strips.values() for strip in group)]
+    left = _MARGIN + max(round(font.getlength(name.replace("_", " "))) for name, _ in every) + _MARGIN
     named = any(columns) and all(font.getlength(name) <= cell for name in columns)
     top = _MARGIN + 2 * _TEXT + (_TEXT + 2 * _GAP if named else 0)
-    below = top + len(rows) * step + (2 * _TEXT + 2 * _GAP if strips else 0)
-    across = max(len(chosen) for _, chosen in (*rows, *strips))
-    width = max(left + across * step, _MARGIN + round(large.getlength(title))) + _MARGIN
-    sheet = Image.new("RGB", (width, below + len(strips) * step + _MARGIN), _PAPER)
+    heading = 2 * _TEXT + 2 * _GAP
+    width = max(left + max(len(chosen) for _, chosen in every) * step, _MARGIN + round(large.getlength(title))) + _MARGIN
+    sheet = Image.new("RGB", (width, top + len(every) * step + len(strips) * heading + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN), title, _INK, large)
     for column, name in enumerate(columns if named else ()):
         draw.text((left + column * step + cell / 2, top - _GAP), name, _FAINT, font, anchor="mb")
-    if strips:
-        draw.text((left, below - 2 * _GAP), "clips, from left to right", _FAINT, font, anchor="lb")
-    places = [top + number * step for number in range(len(rows))] + [below + number * step for number in range(len(strips))]
-    for y, name, (_, chosen) in zip(places, names, (*rows, *strips)):
-        draw.text((left - _MARGIN, y + cell / 2), name, _INK, font, anchor="rm")
-        for column, row in enumerate(chosen):
-            x = left + column * step
-            if row is None:
-                draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=_EMPTY)
-            else:
-                face = Image.fromarray(np.asarray(images[row]))
-                sheet.paste(face.resize((cell, cell), Image.Resampling.NEAREST), (x, y))
+    y = top
+    for about, group in {"": rows, **strips}.items():
+        if about:
+            y += heading
+            draw.text((left, y - 2 * _GAP), about, _FAINT, font, anchor="lb")
+        for name, chosen in group:
+            draw.text((left - _MARGIN, y + cell / 2), name.replace("_", " "), _INK, font, anchor="rm")
+            for column, row in enumerate(chosen):
+                x = left + column * step
+                if row is None:
+                    draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=_EMPTY)
+                else:
+                    face = Image.fromarray(np.asarray(images[row]))
+                    sheet.paste(face.resize((cell, cell), Image.Resampling.NEAREST), (x, y))
+            y += step
     return sheet

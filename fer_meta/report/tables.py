@@ -313,17 +313,18 @@ def to_latex(results: Results, table: pd.DataFrame) -> str:
 
 def to_text(results: Results, table: pd.DataFrame) -> str:
     """A block a source and target, then the missing runs; for a terminal."""
-    head = ["method", "shots", *SELECTIONS, "chance", "episodes", "seeds"]
+    selections = [name for name in SELECTIONS if (table["selection"] == name).any()]
+    head = ["method", "shots", *selections, "chance", "episodes", "seeds"]
     blocks = []
     for (target, way, source), block in table.groupby(["target", "way", "source"], sort=False):
         lines = []
         for (method, shots), row in block.groupby(["method", "shots"], sort=False):
             cells = {cell.selection: _percent(cell) for cell in row.itertuples()}
-            lines.append([method_name(method), str(shots), *(cells.get(name, "") for name in SELECTIONS),
+            lines.append([method_name(method), str(shots), *(cells.get(name, "") for name in selections),
                           _exact(row["chance"].iloc[0]), _range(row["episodes"]),
                           _range(row["seeds"]) + (" *" if _seeds_lacking(row) else "")])
         if block["bayes"].notna().any():
-            lines.append([BAYES, "", *[_exact(block["bayes"].iloc[0])] * len(SELECTIONS), "", "", ""])
+            lines.append([BAYES, "", *[_exact(block["bayes"].iloc[0])] * len(selections), "", "", ""])
         title = f"{domain_name(results, source)} -> {domain_name(results, target)}, {way}-way, accuracy in %"
         blocks.append((title, lines))
     widths = [max(len(line[i]) for _, lines in blocks for line in [head, *lines]) for i in range(len(head))]

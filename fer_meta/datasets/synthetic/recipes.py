@@ -62,9 +62,9 @@ WILD = Conditions(
     light_angle=42, contrast=0.7, warmth=0.10, darkness=0.1, exposure=0.4, clutter=1, glasses=0.16, sunglasses=0.03, hat=0.12, hand=0.06,
     blocker=0.04, blur=0.008, motion=0.008, noise=0.012, compression=0.5, coarseness=0.35, imbalance=1)
 FILM = Conditions(
-    yaw=22, pitch=10, roll=8, shift=0.04, zoom=0.10, intensity_low=0.60, intensity_high=1.2, unit_spread=0.24, asymmetry=0.14, gaze=16,
-    light_angle=55, contrast=0.85, warmth=0.16, darkness=0.6, exposure=0.45, clutter=1, glasses=0.12, sunglasses=0.02, hat=0.10, hand=0.05,
-    blocker=0.05, blur=0.010, motion=0.025, noise=0.020, compression=0.75, coarseness=0.55, imbalance=1)
+    yaw=20, pitch=9, roll=8, shift=0.035, zoom=0.09, intensity_low=0.65, intensity_high=1.2, unit_spread=0.22, asymmetry=0.14, gaze=14,
+    light_angle=50, contrast=0.8, warmth=0.15, darkness=0.5, exposure=0.4, clutter=1, glasses=0.12, sunglasses=0.02, hat=0.10, hand=0.05,
+    blocker=0.04, blur=0.008, motion=0.02, noise=0.018, compression=0.7, coarseness=0.45, imbalance=1)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
            WILD, BASIC, _RAF_BASIC),
     Recipe("synthetic-film", "clips from films (rendered)",
            "Dark, low resolution, motion blur, large poses, in clips whose expression rises and falls; in the manner of AFEW.",
-           FILM, BASIC, _AFEW, clip_length=8),
+           FILM, BASIC, _AFEW, clip_length=6),
     Recipe("synthetic-compound", "compound expressions in the wild (rendered)",
            "The eleven compound classes of RAF-DB under the conditions of synthetic-wild.",
            replace(WILD, imbalance=0), COMPOUND, dict.fromkeys(COMPOUND, 1)),
@@ -183,47 +183,50 @@ def draw_shot(conditions: Conditions, person: Person, label: str, key: list[int]
     c = conditions
     rng = np.random.default_rng([*key, 2])
     units = draw_units(label, np.random.default_rng([*key, 4]))
-    normal, uniform = rng.standard_normal(48), rng.random(48)
-    peak = c.intensity_low + (c.intensity_high - c.intensity_low) * uniform[0]
+    # Everything is drawn whatever the conditions, so that the same image at another severity has the same draws.
+    n = dict(zip(_NORMAL, rng.standard_normal(48).tolist()))
+    u = dict(zip(_UNIFORM, rng.random(48).tolist()))
+    peak = c.intensity_low + (c.intensity_high - c.intensity_low) * u["peak"]
     strength = {unit: peak * float(np.clip(1 + c.unit_spread * rng.standard_normal(), 0.5, 1.6)) for unit in sorted(units)}
-    left, right = 1 + c.asymmetry * normal[0], 1 + c.asymmetry * normal[1]
+    left, right = 1 + c.asymmetry * n["left"], 1 + c.asymmetry * n["right"]
     if label in ONE_SIDED:
-        left, right = (1.25, 0.1) if uniform[1] < 0.5 else (0.1, 1.25)
-
-    azimuth, elevation = c.light_angle * normal[2], 30 + 0.35 * c.light_angle * normal[3]
-    contrast = c.contrast * (0.6 + 0.4 * uniform[2])
-    warm, warm_sky = c.warmth * normal[4], c.warmth * normal[5]
-    key_light, sky_light = 0.55 + 0.75 * contrast, 0.62 * (1 - 0.75 * contrast)
-    edge = rng.random(3)
+        left, right = (1.25, 0.1) if u["side"] < 0.5 else (0.1, 1.25)
+    contrast = c.contrast * (0.6 + 0.4 * u["contrast"])
+    grey = 0.55 + 0.22 * n["grey"]
     still = Scene(
-        person=person, units={}, left=float(left), right=float(right),
-        gaze=(float(c.gaze * normal[6]), float(0.5 * c.gaze * normal[7])),
-        yaw=0, pitch=0, roll=float(np.clip(c.roll * normal[8], -35, 35)),
-        shift=(float(c.shift * normal[9]), float(c.shift * normal[10])), zoom=float(np.exp(c.zoom * normal[11])),
-        light=(float(np.clip(azimuth, -120, 120)), float(np.clip(elevation, -10, 75))),
-        key=_tint(key_light, warm), sky=_tint(sky_light, warm_sky), fill=float(0.30 * (1 - 0.85 * contrast)),
-        rim=float(0.8 * c.contrast * max(0.0, uniform[3] - 0.6)),
-        exposure=float(-c.darkness * (0.5 + uniform[4]) + c.exposure * normal[12]),
-        clutter=c.clutter, backdrop=tuple(float(v) for v in (0.55 + 0.22 * normal[13] + (0.025 + 0.02 * c.clutter) * normal[14:17]).clip(0.08, 0.9)),
-        glasses=2 if uniform[5] < c.sunglasses else 1 if uniform[6] < c.glasses else 0,
-        hat=tuple(float(v) for v in 0.06 + 0.6 * uniform[8:11]) if uniform[7] < c.hat else None,
-        hand=_hand(uniform[12:16]) if uniform[11] < c.hand else None,
-        blocker=(int(uniform[17] * 4), float(0.12 + 0.2 * uniform[18]), float(25 * normal[17])) if uniform[16] < c.blocker else None,
-        blur=float(c.blur * uniform[19]), motion=(float(c.motion * uniform[20] ** 2 * 2), float(180 * uniform[21])),
-        noise=float(c.noise * (0.3 + 0.7 * uniform[22])), compression=float(c.compression * uniform[23]),
-        coarseness=float(c.coarseness * uniform[24]), seed=int(edge[0] * 2**31))
-    yaw, pitch = c.yaw * normal[18], c.pitch * normal[19]
-    turn, nod = 0.35 * c.yaw * normal[20], 0.35 * c.pitch * normal[21]
+        person=person, units={}, left=left, right=right,
+        gaze=(c.gaze * n["gaze_across"], 0.5 * c.gaze * n["gaze_up"]),
+        yaw=0.0, pitch=0.0, roll=_within(c.roll * n["roll"], -35, 35),
+        shift=(c.shift * n["shift_x"], c.shift * n["shift_y"]), zoom=float(np.exp(c.zoom * n["zoom"])),
+        light=(_within(c.light_angle * n["azimuth"], -120, 120), _within(30 + 0.35 * c.light_angle * n["elevation"], -10, 75)),
+        key=_tint(0.55 + 0.75 * contrast, c.warmth * n["warmth"]), sky=_tint(0.62 * (1 - 0.75 * contrast), c.warmth * n["sky_warmth"]),
+        fill=0.30 * (1 - 0.85 * contrast), rim=0.8 * c.contrast * max(0.0, u["rim"] - 0.6),
+        exposure=-c.darkness * (0.5 + u["darkness"]) + c.exposure * n["exposure"],
+        clutter=c.clutter,
+        backdrop=tuple(_within(grey + (0.025 + 0.02 * c.clutter) * n[name], 0.08, 0.9) for name in ("grey_r", "grey_g", "grey_b")),
+        glasses=2 if u["sunglasses"] < c.sunglasses else 1 if u["glasses"] < c.glasses else 0,
+        hat=tuple(0.06 + 0.6 * u[name] for name in ("hat_r", "hat_g", "hat_b")) if u["hat"] < c.hat else None,
+        hand=_hand(u) if u["hand"] < c.hand else None,
+        blocker=(int(u["edge"] * 4), 0.12 + 0.2 * u["depth"], 25 * n["tilt"]) if u["blocker"] < c.blocker else None,
+        blur=c.blur * u["blur"], motion=(2 * c.motion * u["motion"] ** 2, 180 * u["motion_angle"]),
+        noise=c.noise * (0.3 + 0.7 * u["noise"]), compression=c.compression * u["compression"],
+        coarseness=c.coarseness * u["coarseness"], seed=int(rng.random() * 2**31))
+    yaw, pitch, turn, nod = c.yaw * n["yaw"], c.pitch * n["pitch"], 0.6 * c.yaw * n["turn"], 0.6 * c.pitch * n["nod"]
     shots = []
     for frame in range(frames):
         t = (frame + 0.5) / frames
-        now = _envelope(t, 0.35 + 0.3 * uniform[25]) if frames > 1 else 1.0
-        drift = t - 0.5 if frames > 1 else 0.0
+        now, drift = (_envelope(t, 0.35 + 0.3 * u["apex"]), t - 0.5) if frames > 1 else (1.0, 0.0)
         shots.append((replace(
             still, units={unit: value * now for unit, value in strength.items()},
-            yaw=float(np.clip(yaw + turn * drift, -60, 60)), pitch=float(np.clip(pitch + nod * drift, -28, 28)),
-            shift=(still.shift[0] + 0.02 * drift * float(normal[22]), still.shift[1]), seed=still.seed + frame), units))
+            yaw=_within(yaw + turn * drift, -60, 60), pitch=_within(pitch + nod * drift, -28, 28),
+            shift=(still.shift[0] + 0.02 * drift * n["slide"], still.shift[1]), seed=still.seed + frame), units))
     return shots
+
+
+_NORMAL = """left right azimuth elevation warmth sky_warmth gaze_across gaze_up roll shift_x shift_y zoom exposure grey grey_r grey_g grey_b
+    tilt yaw pitch turn nod slide""".split()
+_UNIFORM = """peak side contrast rim darkness sunglasses glasses hat hat_r hat_g hat_b hand hand_side hand_x hand_z hand_turn blocker edge depth
+    blur motion motion_angle noise compression coarseness apex""".split()
 
 
 def _envelope(t: float, apex: float) -> float:
@@ -236,10 +239,14 @@ def _tint(strength: float, warmth: float) -> Rgb:
     return float(strength * (1 + warmth)), float(strength), float(strength * (1 - 1.4 * warmth))
 
 
-def _hand(uniform: np.ndarray) -> tuple[float, float, float]:
+def _hand(u: Mapping[str, float]) -> tuple[float, float, float]:
     """A hand on chin, cheek or mouth: where its middle is (x, z; metres) and how it is turned (degrees)."""
-    side = 1.0 if uniform[0] < 0.5 else -1.0
-    return float(side * (0.02 + 0.05 * uniform[1])), float(-0.115 + 0.05 * uniform[2]), float(side * (10 + 45 * uniform[3]))
+    side = 1.0 if u["hand_side"] < 0.5 else -1.0
+    return side * (0.02 + 0.05 * u["hand_x"]), -0.115 + 0.05 * u["hand_z"], side * (10 + 45 * u["hand_turn"])
+
+
+def _within(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
 
 
 def split_of_person(number: int) -> str:

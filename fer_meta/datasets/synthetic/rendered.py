@@ -22,7 +22,8 @@ from fer_meta.datasets.cache import (
     ALIGNMENT, BUILDING, FORMAT, CachedFaces, cache_dir, content_hash, explained, open_cached, remove_stale, write_header,
 )
 from fer_meta.datasets.prepared import IMAGES, MEND, is_prepared, read_prepared, scan, read, write_prepared
-from fer_meta.datasets.synthetic.recipes import RECIPES, Recipe, draw_scenes
+from fer_meta.datasets.synthetic.people import draw_person
+from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, Recipe, conditions_at, draw_scenes, draw_shot
 from fer_meta.errors import DatasetError
 
 PREFIX = "synthetic-"
@@ -167,6 +168,17 @@ def cached_sets(recipe: str) -> list[str]:
             if meta.get("rendered"):
                 found.append(f"{meta['name']} ({meta['size']} px, {len(index):,} images)")
     return found
+
+
+def growing_severity(name: str, size: int, steps: int, seed: int) -> list[np.ndarray]:
+    """Two faces of a recipe at `steps` severities from 0 to 1, uint8 [steps, size, size, 3] each; none for the studio itself."""
+    recipe = RECIPES[parse_name(name)[0]]
+    if recipe.conditions == STUDIO or steps < 2:
+        return []
+    people, labels = (draw_person(seed, 4), draw_person(seed, 7)), (recipe.classes[0], recipe.classes[3])
+    scenes = [draw_shot(conditions_at(recipe, severity), person, label, [seed, draw])[0][0]
+              for draw, person, label in zip((33, 2), people, labels) for severity in np.linspace(0, 1, steps).tolist()]
+    return list(_renderer(size, "cpu")(scenes).reshape(2, steps, size, size, 3))
 
 
 def _drawing(name: str, size: int, subjects: int, images: int, seed: int) -> _Drawing:

@@ -14,6 +14,7 @@ import numpy as np
 import warp as wp
 from scipy.sparse import csr_array
 
+from fer_meta.datasets.synthetic import shading
 from fer_meta.datasets.synthetic.anatomy import blendshapes
 from fer_meta.datasets.synthetic.camera import develop
 from fer_meta.datasets.synthetic.head import Head, Part, load_head, scalp_field
@@ -33,9 +34,9 @@ class Renderer:
     """Draws scenes at `size` x `size` pixels on a device ("cpu", "cuda", ...). A picture does not depend on those it is drawn with."""
 
     def __init__(self, size: int, device: str = "cpu") -> None:
-        wp.config.quiet = True
-        wp.init()
         on_gpu = str(device).startswith("cuda")
+        _start_warp()
+        wp.load_module(shading, device=str(device) if on_gpu else "cpu")  # compiled once, before threads ask for it
         self._size = size
         self._head = load_head()
         self._incidence = _incidence(self._head)
@@ -133,6 +134,18 @@ class _Easel:
         return self.out[:count].numpy().reshape(count, self.side, self.side, 4)
 
 
+def _start_warp() -> None:
+    """Start warp without what its native code says on standard error, at any log level, on a machine that has no CUDA driver."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            wp.init()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _weights(names: tuple[str, ...], scene: Scene) -> np.ndarray:
     """Weights of the facial actions, float32 [52]: the action units and the gaze."""
     moved = blendshapes(scene.units, scene.left, scene.right)
@@ -195,7 +208,7 @@ def _place_hand(head: Head, points: np.ndarray, normals: np.ndarray, hand: tuple
 
 
 def _look(scene: Scene, model: _Model) -> Look:
-    person, u = model.person, scene.units
+    person = model.person
     look = Look()
     forward, right, up = _axes(scene)
     middle, height = model.box
@@ -217,7 +230,9 @@ def _look(scene: Scene, model: _Model) -> Look:
     look.brow_height, look.brow_thickness = person.brow_height, person.brow_thickness
     look.brow_arch, look.brow_density = person.brow_arch, person.brow_density
 
-    at = lambda *units: sum(share * u.get(unit, 0.0) for unit, share in units)
+    def at(*units: tuple[int, float]) -> float:
+        return sum(share * scene.units.get(unit, 0.0) for unit, share in units)
+
     look.age = person.age_lines
     look.forehead_inner, look.forehead_outer = at((1, 0.9)), at((2, 0.9))
     look.glabella, look.nose = at((4, 1.0), (9, 0.4)), at((9, 1.0), (10, 0.2))

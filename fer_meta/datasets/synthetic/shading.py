@@ -6,6 +6,8 @@ skin.
 
 import warp as wp
 
+wp.config.log_level = wp.LOG_ERROR  # it would greet the user, and miss a CUDA driver that nobody promised
+
 from fer_meta.datasets.synthetic.head import Part
 
 SKIN, EYE, CAVITY, MOUTH = int(Part.SKIN), int(Part.EYE), int(Part.CAVITY), int(Part.MOUTH)
