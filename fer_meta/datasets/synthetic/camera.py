@@ -16,18 +16,20 @@ def develop(light: np.ndarray, scene: Scene) -> np.ndarray:
     exposure = np.float32(2.0 ** (scene.exposure + _metering(scene)))
     cover = light[..., 3:]
     image = light[..., :3] * exposure * cover + np.repeat(np.repeat(backdrop, 2, 0), 2, 1) * (1 - cover)
-    image = _block(image, scene, rng)
+    image = _block(image, scene)
     image = _streak(image, scene.motion[0], scene.motion[1])
     image = image.reshape(size, 2, size, 2, 3).mean((1, 3))
-    image = _srgb(image)
-    # Noise comes before the lens would be right for no camera, but JPEG and the loss of pixels come after both.
-    if scene.noise:
-        image = image + scene.noise * rng.standard_normal(image.shape).astype(np.float32)
-    picture = Image.fromarray((np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8))
+    picture = Image.fromarray(_bytes(_srgb(image)))
+    # As in a camera: the lens blurs, the sensor adds noise, the file loses pixels and detail.
     if scene.blur * size > 0.15:
         picture = picture.filter(ImageFilter.GaussianBlur(scene.blur * size))
-    picture = _coarsen(picture, scene.coarseness)
-    return np.asarray(_compress(picture, scene.compression))
+    noise = scene.noise * rng.standard_normal((size, size, 3), dtype=np.float32)
+    picture = Image.fromarray(_bytes(np.asarray(picture) / np.float32(255) + noise))
+    return np.asarray(_compress(_coarsen(picture, scene.coarseness), scene.compression))
+
+
+def _bytes(image: np.ndarray) -> np.ndarray:
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _metering(scene: Scene) -> float:
@@ -62,7 +64,7 @@ def _backdrop(scene: Scene, size: int) -> np.ndarray:
     return np.clip(wall, 0.02, 1) ** np.float32(2.2) * np.float32(min(light, 1.0) * 2.0 ** min(scene.exposure, 0.5))
 
 
-def _block(image: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:
+def _block(image: np.ndarray, scene: Scene) -> np.ndarray:
     """Something in front, reaching into the picture from one edge: a shoulder, a door, a scarf."""
     if scene.blocker is None:
         return image
