@@ -38,8 +38,8 @@ def main() -> None:
     worst = 0.0
     for _ in range(PAIRS):
         same = {"male": float(rng.random()), "weight": float(rng.random()), "age": float(rng.uniform(12, 90))}
-        pair = [(same | {name: float(rng.random()) for name in ANCESTRIES}, {name: float(rng.uniform(0, 1.5)) for name in head.action_names})
-                for _ in range(2)]
+        pair = [(same | {name: float(rng.random()) for name in ANCESTRIES},
+                 {name: float(rng.uniform(0, 1.5)) for name in head.action_names}) for _ in range(2)]
         expected, found = (model_of(*pair[0]) - model_of(*pair[1]) for model_of in (theirs, ours))
         # Ours puts the origin between the eyes.
         worst = max(worst, 1e6 * float(np.abs((found - found.mean(0)) - (expected - expected.mean(0))).max()))

@@ -43,12 +43,14 @@ def main(recipe, images, size, subjects, out):
     stages = profile(size, scenes[:PROFILED])
     lines = [
         "# Rendering", "",
-        f"`python benchmarks/rendering.py --recipe {recipe} --images {images} --size {size} --subjects {subjects}`; "
-        f"{platform.processor() or platform.machine()}, {len(render._easels)} threads, Python {platform.python_version()}, warp {wp.__version__}", "",
+        f"`python benchmarks/rendering.py --recipe {recipe} --images {images} --size {size} --subjects {subjects}`; {platform.machine()}, "
+        f"{len(render._easels)} threads, Python {platform.python_version()}, warp {wp.__version__}", "",
         "| measure | value |", "|---|---|",
         f"| images a second | {len(scenes) / wall:.1f} |", f"| ms an image and core (processor time) | {1000 * busy / len(scenes):.1f} |",
-        f"| cores kept busy | {busy / wall:.2f} |", f"| peak memory, GB | {peak:.2f} |", f"| seconds until the first image | {ready:.1f} |", "",
-        f"What an image's time goes into (one thread, {PROFILED} images, processor time):", "", "| stage | ms an image | share |", "|---|---|---|",
+        f"| cores kept busy | {busy / wall:.2f} |", f"| peak memory, GB | {peak:.2f} |",
+        f"| seconds until the first image | {ready:.1f} |", "",
+        f"What an image's time goes into (one thread, {PROFILED} images, processor time):", "",
+        "| stage | ms an image | share |", "|---|---|---|",
         *(f"| {name} | {ms:.2f} | {100 * ms / sum(stages.values()):.0f} % |" for name, ms in stages.items()), "",
     ]
     click.echo("\n".join(lines))

@@ -24,13 +24,15 @@ RUNGS = {"conv4": ["protonet", "supervised"], "resnet18": ["supervised"]}
 @click.command()
 @data_option
 @click.option("--device", default="auto", show_default=True)
-@click.option("--runs", default="results/benchmarks/ladder-runs", show_default=True, type=click.Path(path_type=Path), help="Where the runs are kept.")
+@click.option("--runs", default="results/benchmarks/ladder-runs", show_default=True, type=click.Path(path_type=Path),
+              help="Where the runs are kept.")
 @click.option("--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 def main(data, device, runs, out):
     """Train each rung on each source, test it on every domain, and print the ladder."""
     asked = dict(sources=["synthetic-studio", "synthetic-wild", *data], seeds=None, image_size=None, weights=None)
     for preset, methods in RUNGS.items():
-        run_bench(str(SUITE), [*RENDERED, *data], data, asked | dict(preset=preset, algorithms=methods), device, runs / preset, False, "sanity_ladder.py")
+        run_bench(str(SUITE), [*RENDERED, *data], data, asked | dict(preset=preset, algorithms=methods), device, runs / preset, False,
+                  "sanity_ladder.py")
     table = pd.concat([pd.read_csv(runs / preset / "ladder/table.csv").assign(rung=preset) for preset in RUNGS])
     lines = ladder(table)
     click.echo("\n".join(lines))
@@ -44,12 +46,15 @@ def ladder(table: pd.DataFrame) -> list[str]:
     names = {("protonet", "conv4"): "ProtoNet Conv4", ("supervised-head", "conv4"): "Supervised Conv4",
              ("supervised-head", "resnet18"): "Supervised ResNet18", ("supervised-probe", "resnet18"): "ResNet18, linear probe"}
     rendered = set(RENDERED)
-    lines = ["# Sanity ladder", "", "`python benchmarks/sanity_ladder.py`; 5-way 5-shot accuracy in % on each target's test split, 200 episodes, one seed, "
-             "48 px, 95 % interval over episodes. The supervised networks answer with their own head of all classes, read on the episode's; "
-             "the linear probe is fitted to an episode's support. (r): rendered faces.", "",
-             "| source -> target | chance | " + " | ".join(names.values()) + " | Bayes-optimal AU reader |", "|---|" + "---|" * (len(names) + 2)]
+    lines = ["# Sanity ladder", "",
+             "`python benchmarks/sanity_ladder.py`; 5-way 5-shot accuracy in % on each target's test split, 200 episodes, one seed, 48 px, 95 % "
+             "interval over episodes. The supervised networks answer with their own head of all classes, read on the episode's; the linear "
+             "probe is fitted to an episode's support. (r): rendered faces.", "",
+             "| source -> target | chance | " + " | ".join(names.values()) + " | Bayes-optimal AU reader |",
+             "|---|" + "---|" * (len(names) + 2)]
     for (source, target), cells in table.groupby(["source", "target"], sort=False):
-        found = {(row.method, row.backbone): f"{100 * row.accuracy:.1f} ± {100 * row.ci95_episodes:.1f}" for row in cells.itertuples()}
+        found = {(row.method, row.backbone): f"{100 * row.accuracy:.1f} ± {100 * row.ci95_episodes:.1f}"
+                 for row in cells.itertuples()}
         first = cells.iloc[0]
         bayes = f"{100 * first['bayes']:.1f}" if pd.notna(first["bayes"]) else ""
         place = " -> ".join(name + (" (r)" if name in rendered else "") for name in (source, target))

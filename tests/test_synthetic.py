@@ -112,7 +112,8 @@ def test_too_few_people_or_images_are_refused():
 @pytest.mark.parametrize("severity", [0.0, 1.0])
 def test_every_class_of_every_recipe_renders(render, recipe, severity):
     conditions = conditions_at(recipe, severity)
-    scenes = [draw_shot(conditions, draw_person(1, k), label, [1, k], recipe.clip_length or 1)[-1][0] for k, label in enumerate(recipe.classes)]
+    scenes = [draw_shot(conditions, draw_person(1, k), label, [1, k], recipe.clip_length or 1)[-1][0]
+              for k, label in enumerate(recipe.classes)]
     pictures = render(scenes)
     assert pictures.shape == (len(scenes), 48, 48, 3) and pictures.dtype == np.uint8
     assert (pictures.reshape(len(scenes), -1).std(1) > 5).all()

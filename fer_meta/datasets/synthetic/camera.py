@@ -73,7 +73,8 @@ def _block(image: np.ndarray, scene: Scene) -> np.ndarray:
     v, u = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side), indexing="ij")
     along, into = ((u, v), (v, u), (u, 1 - v), (v, 1 - u))[edge]
     reach = depth + np.tan(np.deg2rad(tilt)) * (along - 0.5) + 0.02 * np.sin(9 * along + scene.seed % 7)
-    colour = np.random.default_rng([scene.person.local_seed, 7]).uniform(0.02, 0.5, 3).astype(np.float32) * np.float32(2.0 ** scene.exposure)
+    colour = np.random.default_rng([scene.person.local_seed, 7]).uniform(0.02, 0.5, 3).astype(np.float32)
+    colour = colour * np.float32(2.0 ** scene.exposure)
     cover = np.clip((reach - into) * side / 3, 0, 1)[..., None].astype(np.float32)
     return image * (1 - cover) + colour * cover
 

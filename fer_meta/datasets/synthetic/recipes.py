@@ -225,8 +225,8 @@ def draw_shot(conditions: Conditions, person: Person, label: str, key: list[int]
 
 _NORMAL = """left right azimuth elevation warmth sky_warmth gaze_across gaze_up roll shift_x shift_y zoom exposure grey grey_r grey_g grey_b
     tilt yaw pitch turn nod slide""".split()
-_UNIFORM = """peak side contrast rim darkness sunglasses glasses hat hat_r hat_g hat_b hand hand_side hand_x hand_z hand_turn blocker edge depth
-    blur motion motion_angle noise compression coarseness apex""".split()
+_UNIFORM = """peak side contrast rim darkness sunglasses glasses hat hat_r hat_g hat_b hand hand_side hand_x hand_z hand_turn
+    blocker edge depth blur motion motion_angle noise compression coarseness apex""".split()
 
 
 def _envelope(t: float, apex: float) -> float:

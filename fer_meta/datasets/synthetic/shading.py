@@ -104,18 +104,21 @@ def creases(look: Look, side: float, x: float, z: float):
     depth = float(0.0)
     if z > 0.03:
         lines = 0.5 + 0.5 * wp.sin(z * 700.0)
-        across = look.forehead_inner * bell(x, 0.0, 0.026) + look.forehead_outer * bell(x, 0.040, 0.016) + 0.35 * look.age * bell(x, 0.0, 0.04)
+        across = look.forehead_inner * bell(x, 0.0, 0.026) + look.forehead_outer * bell(x, 0.040, 0.016)
+        across += 0.35 * look.age * bell(x, 0.0, 0.04)
         depth += lines * bell(z, 0.052, 0.014) * across
     if z > 0.0 and x < 0.03:
         depth += (look.glabella + 0.25 * look.age) * near(x, z, 0.0065, 0.010, 0.0075, 0.034, 0.0022)
         depth += look.glabella * 0.7 * near(x, z, 0.009, 0.014, 0.016, 0.024, 0.004)
     if x > 0.042 and wp.abs(z) < 0.03:
-        depth += (look.crow + 0.4 * look.age) * (near(x, z, 0.050, 0.002, 0.064, 0.010, 0.0017) + near(x, z, 0.051, -0.002, 0.066, -0.003, 0.0017)
-                                                 + near(x, z, 0.050, -0.006, 0.062, -0.015, 0.0017))
+        feet = near(x, z, 0.050, 0.002, 0.064, 0.010, 0.0017) + near(x, z, 0.051, -0.002, 0.066, -0.003, 0.0017)
+        feet += near(x, z, 0.050, -0.006, 0.062, -0.015, 0.0017)
+        depth += (look.crow + 0.4 * look.age) * feet
     if z < 0.025 and z > -0.045:
         depth += look.nose * 0.8 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
         depth += look.nose * 0.7 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0030)
-        depth += (look.pouch + 0.5 * look.age) * (near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024))
+        below = near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024)
+        depth += (look.pouch + 0.5 * look.age) * below
     if z < -0.03:
         depth += (look.furrow + 0.45 * look.age) * 1.2 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0030)
         depth += (look.corner + 0.25 * look.age) * near(x, z, 0.029, -0.074, 0.034, -0.094, 0.0028)
@@ -141,7 +144,8 @@ def brow_at(look: Look, x: float, z: float):
 
 @wp.kernel
 def occlusion(meshes: wp.array(dtype=wp.uint64), points: wp.array2d(dtype=wp.vec3), normals: wp.array2d(dtype=wp.vec3),
-              looks: wp.array(dtype=Look), rows: wp.array(dtype=wp.int32), directions: wp.array(dtype=wp.vec3), reach: float, paint: wp.array2d(dtype=wp.vec3)):
+              looks: wp.array(dtype=Look), rows: wp.array(dtype=wp.int32), directions: wp.array(dtype=wp.vec3), reach: float,
+              paint: wp.array2d(dtype=wp.vec3)):
     """How much of the sky each vertex of `rows` is cut off from by the face itself; it carries folds, nostrils and sockets."""
     image, k = wp.tid()
     row = rows[k]
