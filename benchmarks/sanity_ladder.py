@@ -47,10 +47,10 @@ def ladder(table: pd.DataFrame, given: str) -> list[str]:
              ("supervised-head", "resnet18"): "Supervised ResNet18", ("supervised-probe", "resnet18"): "ResNet18, linear probe"}
     rendered = set(RENDERED)
     lines = ["# Sanity ladder", "",
-             f"`python benchmarks/sanity_ladder.py{given}`; 5-way 5-shot accuracy in % on each target's test split, 200 episodes, one seed, 48 px, 95 % "
-             "interval over episodes. The supervised networks answer with their own head of all classes, read on the episode's; the linear "
-             "probe is fitted to an episode's support. (r): rendered faces. A model of a set whose rarer classes are too small is tested on those it "
-             "has.", "",
+             f"`python benchmarks/sanity_ladder.py{given}`; 5-way 5-shot accuracy in % on each target's test split, 200 episodes, one seed, "
+             "48 px, 95 % interval over episodes. The supervised networks answer with their own head of all classes, read on the "
+             "episode's; the linear probe is fitted to an episode's support. A model is tested on the classes that its source and the "
+             "target both have enough images of. (r): rendered faces.", "",
              "| source -> target | chance | " + " | ".join(names.values()) + " | Bayes-optimal AU reader |",
              "|---|" + "---|" * (len(names) + 2)]
     for (source, target), cells in table.groupby(["source", "target"], sort=False):
