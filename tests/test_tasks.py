@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fer_meta.errors import ProtocolError
@@ -135,6 +135,7 @@ def test_a_class_with_one_subject_is_named():
 
 @settings(max_examples=15, deadline=None)
 @given(subjects=st.integers(3, 80))
+@example(subjects=4)
 def test_no_person_is_in_two_splits(subjects):
     index = made_up_index({label: 40 for label in LABELS}, subjects=subjects)
     split = assign_splits(index, Protocol())

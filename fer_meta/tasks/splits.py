@@ -24,19 +24,22 @@ def assign_splits(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
     split = index["split"].astype(object).where(index["split"].notna(), None).to_numpy(copy=True)
     unassigned = np.array([s is None for s in split], dtype=bool)
     if unassigned.any():
-        train, val, _ = protocol.split
-        place = _places(index[unassigned])
-        split[unassigned] = np.where(place < train, "train", np.where(place < train + val, "val", "test"))
+        fold, folds = _folds(index[unassigned])
+        # Each gets a fold at least: of four people, shares of 0.4, 0.2 and 0.4 would leave none for val.
+        train, val = (max(1, round(share * folds)) for share in protocol.split[:2])
+        train = min(train, folds - 2)
+        val = min(val, folds - 1 - train)
+        split[unassigned] = np.where(fold < train, "train", np.where(fold < train + val, "val", "test"))
     train = split == "train"
     if train.any() and not (split == "val").any():
-        place = _places(index[train])
+        fold, folds = _folds(index[train])
         # At least the first fold, however small the share.
-        split[np.flatnonzero(train)[place < max(protocol.carve, place.min() + 1e-9)]] = "val"
+        split[np.flatnonzero(train)[(fold == 0) | (fold + 0.5 < protocol.carve * folds)]] = "val"
     return split.astype(str)
 
 
-def _places(index: pd.DataFrame) -> np.ndarray:
-    """A number in (0, 1) for each row, equal within a group and spread evenly over each class: the middle of its fold."""
+def _folds(index: pd.DataFrame) -> tuple[np.ndarray, int]:
+    """The fold of each row, from 0, and how many there are: equal within a group and spread evenly over each class."""
     group = index["subject"].fillna(index["clip"]).fillna(index["digest"]).to_numpy()
     labels = index["label"].to_numpy()
     folds = min(FOLDS, len(set(group)), index["label"].value_counts().max())
@@ -52,4 +55,4 @@ def _places(index: pd.DataFrame) -> np.ndarray:
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, rows) in enumerate(splitter.split(labels, labels, group)):
             fold[rows] = number
-    return (fold + 0.5) / folds
+    return fold, folds
