@@ -18,7 +18,7 @@ from PIL import Image
 
 import fer_meta
 from fer_meta.errors import ResultsError
-from fer_meta.report import gap, tables, write_report
+from fer_meta.report import gap, numbers, tables, write_report
 from fer_meta.report.load import history, read_results
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -98,10 +98,10 @@ def test_a_run_without_done_never_enters_the_table(report):
 
 
 def test_a_run_the_plan_does_not_name_is_ignored(stored):
-    before = tables.to_csv(tables.accuracy_table(read_results(stored)))
+    before = tables.to_csv(numbers.accuracy_table(read_results(stored)))
     first = next((stored / "runs").glob("protonet-*"))
     shutil.copytree(first, stored / "runs" / "protonet-left-over-from-another-plan")
-    assert tables.to_csv(tables.accuracy_table(read_results(stored))) == before
+    assert tables.to_csv(numbers.accuracy_table(read_results(stored))) == before
 
 
 def test_rendered_domains_are_called_rendered_everywhere(report):
@@ -137,7 +137,7 @@ def test_the_interval_and_the_seeds_sd_on_a_worked_example(stored):
     for run, accuracies in [(first, [0.1, 0.4, 0.4]), (second, [0.5, 0.4, 0.6])]:
         pd.DataFrame({"method": "protonet", "shots": 1, "selection": "source-val", "episode": [0, 1, 2],
                       "accuracy": accuracies}).to_parquet(stored / "runs" / run["id"] / "episodes.parquet")
-    [row] = tables.accuracy_table(read_results(stored)).to_dict("records")
+    [row] = numbers.accuracy_table(read_results(stored)).to_dict("records")
     assert row["accuracy"] == pytest.approx(0.4)
     assert row["ci95_episodes"] == pytest.approx(0.113161, abs=1e-6)
     assert row["sd_seeds"] == pytest.approx(0.141421, abs=1e-6)
@@ -149,20 +149,20 @@ def test_uar_counts_a_rare_class_as_much_as_a_common_one(stored):
     for path in (stored / "runs").glob("*/predictions.parquet"):
         pd.DataFrame({"method": "supervised-head", "selection": "last", "path": "x",
                       "label": ["anger"] * 8 + ["fear"] * 2, "predicted": "anger"}).to_parquet(path)
-    row = tables.head_table(read_results(stored)).iloc[0]
+    row = numbers.head_table(read_results(stored)).iloc[0]
     assert (row["accuracy"], row["uar"], row["chance"]) == (0.8, 0.5, 0.5)
     assert (row["images"], row["classes"]) == (10, 2)
 
 
 def test_one_seed_has_no_sd(stored):
-    csv = tables.to_csv(tables.accuracy_table(read_results(stored)))
+    csv = tables.to_csv(numbers.accuracy_table(read_results(stored)))
     assert pd.read_csv(io.StringIO(csv))["sd_seeds"].isna().all()
 
 
 def test_only_the_best_source_val_cell_of_a_source_is_bold(stored):
     results = read_results(stored)
-    table = tables.accuracy_table(results)
-    text = tables.to_markdown(results, table, tables.head_table(results), gap.gap_table(results, table))
+    table = numbers.accuracy_table(results)
+    text = tables.to_markdown(results, table, numbers.head_table(results), gap.gap_table(results, table))
     rivals = table[table["selection"] == "source-val"].groupby(["source", "target", "shots"])["accuracy"]
     best = [f"{100 * accuracy:.1f}" for accuracy in rivals.max()]
     assert set(re.findall(r"\*\*(.*?)\*\*", text)) == set(best) and text.count("**") >= 2 * len(best)
@@ -259,6 +259,6 @@ def test_any_name_can_stand_in_the_latex_table(stored, sign):
     for path in stored.glob("runs/supervised-*/episodes.parquet"):
         pd.read_parquet(path).assign(method=f"a{sign}b").to_parquet(path)
     results = read_results(stored)
-    latex = tables.to_latex(results, tables.accuracy_table(results))
+    latex = tables.to_latex(results, numbers.accuracy_table(results))
     [name] = set(re.findall(r"& (a[^ ]* ?b) & \$", latex))
     assert name == f"a\\{sign}b" or re.fullmatch(r"a\\text[a-z]+ b", name)

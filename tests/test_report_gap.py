@@ -11,7 +11,7 @@ import stored_results
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from fer_meta.report import gap, plots, tables, write_report
+from fer_meta.report import gap, numbers, plots, tables, write_report
 from fer_meta.report.load import Results, read_results
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -20,7 +20,7 @@ STUDIO, WILD = "synthetic-studio", "synthetic-wild"
 
 def read(folder: Path) -> tuple[Results, pd.DataFrame, pd.DataFrame]:
     results = read_results(folder)
-    table = tables.accuracy_table(results)
+    table = numbers.accuracy_table(results)
     return results, table, gap.gap_table(results, table)
 
 
@@ -28,7 +28,7 @@ def texts(folder: Path) -> dict[str, str]:
     results, table, gaps = read(folder)
     return {"csv": tables.to_csv(table), "tex": tables.to_latex(results, table),
             "txt": tables.to_text(results, table),
-            "md": tables.to_markdown(results, table, tables.head_table(results), gaps)}
+            "md": tables.to_markdown(results, table, numbers.head_table(results), gaps)}
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,6 @@ def test_plots_show_the_exact_accuracy_where_there_is_one(folder, mixed):
 def test_a_method_has_one_colour_in_all_plots(folder):
     results, table, gaps = read(folder)
     colours = [{entry.get_label(): to_hex(entry[0].get_color() if line else entry[0].get_facecolor())
-                for entry in figure.axes[0].containers if entry.get_label() in tables.METHODS.values()}
+                for entry in figure.axes[0].containers if entry.get_label() in numbers.METHODS.values()}
                for line, figure in enumerate([plots._accuracy(results, table), plots._severity(results, gaps)])]
     assert colours[0] == colours[1] and len(colours[0]) == table["method"].nunique()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fer_meta.files import replacing
-from fer_meta.report import gap, tables
+from fer_meta.report import gap, numbers, tables
 from fer_meta.report.load import read_results
 
 __all__ = ["write_report"]
@@ -20,7 +20,7 @@ def write_report(folder: Path) -> str:
     from fer_meta.report import plots  # matplotlib takes half a second to import
 
     results = read_results(Path(folder))
-    table, heads = tables.accuracy_table(results), tables.head_table(results)
+    table, heads = numbers.accuracy_table(results), numbers.head_table(results)
     gaps = gap.gap_table(results, table)
     figures = plots.figures(results, table, gaps)
     texts = {"table.csv": tables.to_csv(table), "table.md": tables.to_markdown(results, table, heads, gaps),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fer_meta.report import load
 from fer_meta.report.load import Results
-from fer_meta.report.tables import BAYES, METHODS, domain_key, domain_name, method_name
+from fer_meta.report.numbers import BAYES, METHODS, domain_key, domain_name, method_name
 
 FORMATS = (".png", ".pdf")
 WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt text still readable
