@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -25,7 +24,7 @@ from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain, divide
 
-# Images a second that two CPU cores were measured to render at 84 px, for the time that a bench announces; smaller ones are quicker.
+# Images of 64 px a second on two CPU cores (benchmarks/rendering.py), for the time that a bench announces.
 RENDERED_A_SECOND = 80
 
 

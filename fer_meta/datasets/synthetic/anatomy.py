@@ -59,28 +59,6 @@ PROTOTYPES = {
 ONE_SIDED = frozenset({"contempt"})
 """Expressions shown on one side of the face; {12, 14} is enough to know contempt by, as no other class has 14."""
 
-NAMES = {
-    1: "inner brow raiser",
-    2: "outer brow raiser",
-    4: "brow lowerer",
-    5: "upper lid raiser",
-    6: "cheek raiser",
-    7: "lid tightener",
-    9: "nose wrinkler",
-    10: "upper lip raiser",
-    11: "nasolabial deepener",
-    12: "lip corner puller",
-    14: "dimpler",
-    15: "lip corner depressor",
-    17: "chin raiser",
-    20: "lip stretcher",
-    23: "lip tightener",
-    24: "lip pressor",
-    25: "lips part",
-    26: "jaw drop",
-}
-"""FACS name of each unit that a prototype uses."""
-
 
 def draw_units(label: str, rng: np.random.Generator) -> frozenset[int]:
     """The units one face shows: all of the always-units and each optional one with its probability.
@@ -121,18 +99,6 @@ def pattern_probabilities(label: str) -> dict[frozenset[int], float]:
     return patterns
 
 
-def read_units(units: frozenset[int], classes: Sequence[str]) -> dict[str, float]:
-    """The probability of each class given the units of a face, when the classes are equally likely.
-
-    Raises ValueError for an unknown class, or if none of the classes can show these units.
-    """
-    chances = {label: pattern_probabilities(label).get(frozenset(units), 0.0) for label in classes}
-    total = math.fsum(chances.values())
-    if total == 0:
-        raise ValueError(f"none of {', '.join(classes)} shows the units '{units_text(units)}'")
-    return {label: chance / total for label, chance in chances.items()}
-
-
 def bayes_accuracy(classes: Sequence[str]) -> float:
     """The exact accuracy (0..1) of the best classifier that sees every unit, when the classes are equally likely.
 
@@ -166,25 +132,25 @@ def _bayes_episode_accuracy(classes: tuple[str, ...], way: int) -> float:
 # --- how units move a face --------------------------------------------------------------------------------
 
 SHAPES: dict[int, dict[str, float]] = {
-    1: {"browInnerUp": 1.6},
-    2: {"browOuterUp": 1.5},
-    4: {"browDown": 1.6},
-    5: {"eyeWide": 1.4},
-    6: {"cheekSquint": 1.4, "eyeSquint": 0.6},
-    7: {"eyeSquint": 1.1},
-    9: {"noseSneer": 1.8},
-    10: {"mouthUpperUp": 1.5, "noseSneer": 0.3},
-    11: {},  # no blendshape has it: the renderer draws the furrow by shading
-    12: {"mouthSmile": 1.4},
-    14: {"mouthDimple": 1.5},
-    15: {"mouthFrown": 2.0},
-    17: {"mouthShrugLower": 1.4},
-    20: {"mouthStretch": 1.6},
+    1: {"browInnerUp": 1.6},  # inner brow raiser
+    2: {"browOuterUp": 1.5},  # outer brow raiser
+    4: {"browDown": 1.6},  # brow lowerer
+    5: {"eyeWide": 1.4},  # upper lid raiser
+    6: {"cheekSquint": 1.4, "eyeSquint": 0.6},  # cheek raiser
+    7: {"eyeSquint": 1.1},  # lid tightener
+    9: {"noseSneer": 1.8},  # nose wrinkler
+    10: {"mouthUpperUp": 1.5, "noseSneer": 0.3},  # upper lip raiser
+    11: {},  # nasolabial deepener: no blendshape has it: the renderer draws the furrow by shading
+    12: {"mouthSmile": 1.4},  # lip corner puller
+    14: {"mouthDimple": 1.5},  # dimpler
+    15: {"mouthFrown": 2.0},  # lip corner depressor
+    17: {"mouthShrugLower": 1.4},  # chin raiser
+    20: {"mouthStretch": 1.6},  # lip stretcher
     # mouthPress widens the mouth into a smirk; rolling the lips in reads as pressing them.
-    23: {"mouthRollUpper": 0.35, "mouthRollLower": 0.35, "mouthPucker": 0.35},
-    24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25},
-    25: {"jawOpen": 0.18, "mouthUpperUp": 0.5, "mouthLowerDown": 0.7},
-    26: {"jawOpen": 0.6},
+    23: {"mouthRollUpper": 0.35, "mouthRollLower": 0.35, "mouthPucker": 0.35},  # lip tightener
+    24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25},  # lip pressor
+    25: {"jawOpen": 0.18, "mouthUpperUp": 0.5, "mouthLowerDown": 0.7},  # lips part
+    26: {"jawOpen": 0.6},  # jaw drop
 }
 """Weight of each blendshape when a unit is at intensity 1; the shapes of `SIDED` stand for their Left and Right.
 

@@ -167,6 +167,37 @@ def occlusion(meshes: wp.array(dtype=wp.uint64), points: wp.array2d(dtype=wp.vec
 
 
 @wp.func
+def skin(look: Look, at: wp.vec3, normal: wp.vec3, cover: wp.vec3, lip: float):
+    """Colour, normal and gloss of skin, with its folds, lips, brows, beard and hairline."""
+    x = wp.abs(at[0])
+    z = at[2]
+    n = normal
+    colour = look.skin
+    front = ramp(0.06, 0.0, at[1])
+    fold = float(0.0)
+    if front > 0.0:
+        fold = creases(look, at[0], x, z) * front
+    if fold > 0.02:  # it tilts the skin as well as darkening it: take its slope along the two canonical directions
+        e = 0.0008
+        slope_x = (creases(look, at[0], x + e, z) * front - fold) / e * wp.sign(at[0])
+        slope_z = (creases(look, at[0], x, z + e) * front - fold) / e
+        n = wp.normalize(n + wp.vec3(slope_x, 0.0, slope_z) * 0.0011)
+    flush = 0.10 * bell(x, 0.040, 0.016) * bell(z, -0.035, 0.016) + 0.10 * bell(x, 0.0, 0.012) * bell(z, -0.045, 0.010)
+    colour = wp.vec3(colour[0] * (1.0 + 0.4 * flush), colour[1] * (1.0 - flush), colour[2] * (1.0 - flush))
+    socket = bell(x, EYE_X, 0.019) * bell(z, -0.004, 0.013)
+    colour = colour * (1.0 - (0.16 + 0.14 * look.age) * socket)
+    colour = colour * (1.0 - wp.min(0.62, 0.5 * fold))
+    colour = colour * (1.0 - lip) + look.lip * lip
+    beard = cover[1] * (1.0 - lip)
+    colour = colour * (1.0 - beard) + look.brow * beard
+    tint = brow_at(look, x, z) * front
+    colour = colour * (1.0 - tint) + look.brow * tint
+    hair = cover[0]
+    colour = colour * (1.0 - hair) + look.shell * hair
+    return colour, n, look.gloss * (1.0 - hair) * (1.0 - 0.8 * beard) + 0.25 * lip
+
+
+@wp.func
 def reflected(look: Look, kind: int, at: wp.vec3, n: wp.vec3, d: wp.vec3, cover: wp.vec3, lip: float, lit: float):
     """Light sent to the camera along -d by a point: its canonical place `at`, normal `n`, (hair, beard, occlusion) `cover`."""
     x = wp.abs(at[0])
@@ -216,28 +247,7 @@ def reflected(look: Look, kind: int, at: wp.vec3, n: wp.vec3, d: wp.vec3, cover:
         colour = look.skin * 0.95
         hidden = 0.1
     else:
-        front = ramp(0.06, 0.0, at[1])
-        fold = float(0.0)
-        if front > 0.0:
-            fold = creases(look, at[0], x, z) * front
-        if fold > 0.02:  # it tilts the skin as well as darkening it: take its slope along the two canonical directions
-            e = 0.0008
-            slope_x = (creases(look, at[0], x + e, z) * front - fold) / e * wp.sign(at[0])
-            slope_z = (creases(look, at[0], x, z + e) * front - fold) / e
-            n = wp.normalize(n + wp.vec3(slope_x, 0.0, slope_z) * 0.0011)
-        flush = 0.10 * bell(x, 0.040, 0.016) * bell(z, -0.035, 0.016) + 0.10 * bell(x, 0.0, 0.012) * bell(z, -0.045, 0.010)
-        colour = wp.vec3(colour[0] * (1.0 + 0.4 * flush), colour[1] * (1.0 - flush), colour[2] * (1.0 - flush))
-        socket = bell(x, EYE_X, 0.019) * bell(z, -0.004, 0.013)
-        colour = colour * (1.0 - (0.16 + 0.14 * look.age) * socket)
-        colour = colour * (1.0 - wp.min(0.62, 0.5 * fold))
-        colour = colour * (1.0 - lip) + look.lip * lip
-        beard = cover[1] * (1.0 - lip)
-        colour = colour * (1.0 - beard) + look.brow * beard
-        tint = brow_at(look, x, z) * front
-        colour = colour * (1.0 - tint) + look.brow * tint
-        hair = cover[0]
-        colour = colour * (1.0 - hair) + look.shell * hair
-        gloss = gloss * (1.0 - hair) * (1.0 - 0.8 * beard) + 0.25 * lip
+        colour, n, gloss = skin(look, at, n, cover, lip)
     towards = wp.dot(n, look.key)
     if kind == TEETH:  # light comes through the lips
         lit = wp.max(lit, 0.75)
@@ -287,6 +297,18 @@ def through_glasses(look: Look, d: wp.vec3, depth: float, seen: wp.vec3):
     return rgb
 
 
+@wp.func
+def sunlit(mesh: wp.uint64, at: wp.vec3, n: wp.vec3, key: wp.vec3):
+    """How much of the key light reaches a point: none behind, little in a shadow."""
+    lit = float(0.0)
+    if wp.dot(n, key) > 0.0:
+        blocked = wp.mesh_query_ray(mesh, at + n * 0.0015, key, 0.3)
+        lit = 1.0
+        if blocked.result:
+            lit = 0.12
+    return lit
+
+
 @wp.kernel
 def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normals: wp.array2d(dtype=wp.vec3),
           paint: wp.array2d(dtype=wp.vec3), canonical: wp.array(dtype=wp.vec3), lips: wp.array(dtype=float),
@@ -334,12 +356,7 @@ def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normal
                 lip = lips[a] * wa + lips[b] * wb + lips[c] * wc
                 kind = part[q.face]
                 if kind != kind_known or wp.abs(q.t - depth_known) > 0.004:
-                    lit = 0.0
-                    if wp.dot(n, look.key) > 0.0:
-                        blocked = wp.mesh_query_ray(mesh, look.camera + d * q.t + n * 0.0015, look.key, 0.3)
-                        lit = 1.0
-                        if blocked.result:
-                            lit = 0.12
+                    lit = sunlit(mesh, look.camera + d * q.t, n, look.key)
                 rgb = reflected(look, kind, at, n, d, cover, lip, lit)
                 if look.glasses > 0:
                     rgb = through_glasses(look, d, q.t, rgb)
