@@ -1,5 +1,9 @@
 import drawn
 import pytest
+from click.testing import CliRunner
+from tiny_bench import SUITE
+
+from fer_meta.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +20,23 @@ def trees(tmp_path_factory):
     drawn.draw_tree(root / "day", seed=1)
     drawn.draw_tree(root / "night", dark=True, seed=2)
     return root
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SUITE)
+    return path
+
+
+@pytest.fixture
+def bench(suite, trees, tmp_path):
+    """Run `fer-meta bench` on the two drawn domains; more arguments at will."""
+
+    def run(*arguments, out="results", domains=("day", "night")):
+        data = [word for name in domains for word in ("--data", f"{name}={trees / name}")]
+        return CliRunner().invoke(
+            main, ["bench", "--suite", str(suite), *data, "--device", "cpu", "--out", str(tmp_path / out), *arguments]
+        )
+
+    return run

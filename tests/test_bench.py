@@ -6,69 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import fake_renderer
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from tiny_bench import SUITE, folders, numbers
 
 from fer_meta import training
 from fer_meta.bench import runner
 from fer_meta.cli import main
-from fer_meta.datasets.synthetic import rendered
-from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
-from fer_meta.expressions import BASIC
-
-SUITE = """\
-name: tiny
-title: Drawn faces
-image_size: 32
-seeds: [0]
-protocol:
-  way: 5
-  shots: [1, 2]
-  queries: 3
-  episodes: 12
-  train: {way: 5, shots: 2, queries: 3}
-  validation: {way: 5, shots: 2, queries: 2, episodes: 4}
-algorithms:
-  protonet: {steps: 6, validations: 3}
-  relationnet: {steps: 4, validations: 2}
-  maml: {steps: 2, validations: 2, inner_steps: 1, first_order: true}
-  supervised: {steps: 4, validations: 2, batch: 16, backbone: conv4}
-presets: {quick: {}}
-"""
-
-
-@pytest.fixture
-def suite(tmp_path):
-    path = tmp_path / "tiny.yaml"
-    path.write_text(SUITE)
-    return path
-
-
-@pytest.fixture
-def bench(suite, trees, tmp_path):
-    """Run `fer-meta bench` on the two drawn domains; more arguments at will."""
-
-    def run(*arguments, out="results", domains=("day", "night")):
-        data = [word for name in domains for word in ("--data", f"{name}={trees / name}")]
-        return CliRunner().invoke(
-            main, ["bench", "--suite", str(suite), *data, "--device", "cpu", "--out", str(tmp_path / out), *arguments]
-        )
-
-    return run
-
-
-def folders(path: Path) -> dict[str, Path]:
-    return {p.name: p for p in sorted(path.iterdir())}
-
-
-def numbers(out: Path) -> pd.DataFrame:
-    """Every accuracy of a results folder."""
-    parts = [pd.read_parquet(p / "episodes.parquet").assign(run=p.name) for p in sorted((out / "tiny" / "runs").iterdir())]
-    return pd.concat(parts, ignore_index=True)
 
 
 def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
@@ -271,119 +217,6 @@ def test_a_method_learns_drawn_expressions(suite, trees, tmp_path, algorithm, co
     table = pd.read_csv(tmp_path / "results" / "tiny" / "table.csv")
     table = table[(table["shots"] == 2) & (table["selection"] == "source-val")]
     assert table["accuracy"].min() > expected
-
-
-# --- rendered faces ---------------------------------------------------------------------------------------
-
-RENDERING = """rendered: {domains: [synthetic-studio, synthetic-wild@0.2], subjects: 20, images: 280, seed: 3}
-presets: {quick: {}}"""
-
-
-@pytest.fixture
-def renders(suite, tmp_path, monkeypatch):
-    """Run `fer-meta bench` on rendered domains (drawn by fake_renderer.py) with the one method; `renders.count` is what was rendered."""
-    suite.write_text(SUITE.replace("presets: {quick: {}}", RENDERING))
-
-    class Counting(fake_renderer.Renderer):
-        def __call__(self, scenes):
-            run.count += len(scenes)
-            return super().__call__(scenes)
-
-    def run(*arguments, out="results"):
-        return CliRunner().invoke(main, ["bench", "--suite", str(suite), "--device", "cpu", "--out", str(tmp_path / out),
-                                         "--algorithms", "protonet", *map(str, arguments)])  # fmt: skip
-
-    run.count = 0
-    monkeypatch.setattr(rendered, "_renderer", Counting)
-    return run
-
-
-def test_without_data_the_suite_renders_its_domains_once_and_says_so(renders, tmp_path):
-    result = renders()
-    assert result.exit_code == 0, result.output
-    first = result.output.splitlines()[0]
-    assert "rendered" in first and "synthetic-studio, synthetic-wild@0.2" in first and "--data NAME=PATH" in first
-    assert "rendering: synthetic-studio, 280 images of 20 people, 32 px" in result.output and renders.count == 2 * 280
-    again = renders()
-    assert again.exit_code == 0 and "4 of 4 runs are done" in again.output and "rendering" not in again.output
-    assert renders.count == 2 * 280
-
-
-def test_the_plan_names_what_is_rendered_and_the_best_possible_reader(renders, tmp_path):
-    assert renders().exit_code == 0
-    plan = json.loads((tmp_path / "results/tiny/plan.json").read_text())
-    assert plan["rendered"] == ["synthetic-studio", "synthetic-wild@0.2"]
-    assert plan["severity"]["synthetic-wild@0.2"] == {"recipe": "synthetic-wild", "severity": 0.2}
-    best = {(row["source"], row["target"], row["way"]): row["accuracy"] for row in plan["bayes"]}
-    pairs = {(row["source"], row["target"]) for row in plan["runs"]}
-    assert set(best) == {(*pair, way) for pair in pairs for way in (5, len(BASIC))}
-    assert best["synthetic-studio", "synthetic-studio", 5] == bayes_episode_accuracy(BASIC, 5)
-    assert best["synthetic-studio", "synthetic-studio", 7] == bayes_accuracy(BASIC)
-
-
-def test_photographs_have_no_such_entries(bench, tmp_path):
-    assert bench("--algorithms", "protonet", domains=("day",)).exit_code == 0
-    plan = json.loads((tmp_path / "results/tiny/plan.json").read_text())
-    assert plan["rendered"] == plan["bayes"] == [] and plan["severity"] == {}
-
-
-def test_a_dry_run_renders_nothing_and_plans_the_very_runs(renders, tmp_path, monkeypatch):
-    planned = renders("--dry-run")
-    assert planned.exit_code == 0, planned.output
-    assert renders.count == 0 and "to be rendered: synthetic-wild@0.2, 280 images" in planned.output
-    assert "4 runs, 0 done" in planned.output and "synthetic-studio (rendered): train 140 images of 7 classes" in planned.output
-    assert renders().exit_code == 0
-    monkeypatch.setenv("FER_META_CACHE", str(tmp_path / "another machine's cache"))
-    assert "4 runs, 4 done" in renders("--dry-run").output
-
-
-def test_data_that_are_here_come_before_rendered_ones(renders, trees, monkeypatch):
-    monkeypatch.setenv("FER_META_DATA", str(trees))
-    result = renders("--dry-run")
-    assert result.exit_code == 0 and "day -> night" in result.output and "rendered" not in result.output
-
-
-def test_rendered_and_given_domains_mix(renders, trees, tmp_path):
-    result = renders("--domains", "synthetic-studio@1,day", "--data", f"day={trees / 'day'}")
-    assert result.exit_code == 0, result.output
-    plan = json.loads((tmp_path / "results/tiny/plan.json").read_text())
-    assert {row["target"] for row in plan["runs"]} == {"synthetic-studio", "day"} and plan["rendered"] == ["synthetic-studio"]
-    assert {row["target"] for row in plan["bayes"]} == {"synthetic-studio"} and renders.count == 280
-
-
-def test_a_rendered_folder_that_is_given_back_is_known_and_its_runs_are_not_done_again(renders, tmp_path):
-    assert renders("--domains", "synthetic-wild@0.2").exit_code == 0
-    folder = tmp_path / "mine"
-    CliRunner().invoke(main, ["data", "render", "synthetic-wild@0.2", "--size", "32", "--subjects", "20", "--images", "280", "--seed", "3",
-                              "--device", "cpu", "--out", str(folder)])  # fmt: skip
-    assert renders("--data", f"mine={folder}", out="given").exit_code == 0
-    plan = json.loads((tmp_path / "given/tiny/plan.json").read_text())
-    assert plan["rendered"] == ["mine"] and plan["severity"] == {"mine": {"recipe": "synthetic-wild", "severity": 0.2}}
-    hashes = [next((tmp_path / out / "tiny/runs").iterdir()).name[-8:] for out in ("results", "given")]
-    assert hashes[0] == hashes[1]
-
-
-def test_only_sources_are_trained_on_and_all_domains_are_targets(bench, tmp_path):
-    assert bench("--algorithms", "protonet", "--sources", "night").exit_code == 0
-    plan = json.loads((tmp_path / "results/tiny/plan.json").read_text())
-    assert {(row["source"], row["target"]) for row in plan["runs"]} == {("night", "day"), ("night", "night")}
-
-
-def test_a_wrong_source_is_told_before_anything_is_rendered(renders, trees):
-    result = renders("--sources", "synthetic-film")
-    assert result.exit_code == 2 and "name it in --domains too" in result.output and renders.count == 0
-
-
-@pytest.mark.parametrize("suite", ["cross-domain", "domain-gap"])
-def test_the_suites_of_the_package_run_under_smoke_on_what_they_render(suite, tmp_path, monkeypatch):
-    monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
-    result = CliRunner().invoke(main, ["bench", "--suite", suite, "--preset", "smoke", "--algorithms", "protonet",
-                                       "--device", "cpu", "--out", str(tmp_path)])  # fmt: skip
-    assert result.exit_code == 0, result.output
-    plan = json.loads((tmp_path / suite / "plan.json").read_text())
-    sources = {row["source"] for row in plan["runs"]}
-    assert sources == ({"synthetic-studio"} if suite == "domain-gap" else set(plan["rendered"]))
-    assert len(plan["runs"]) == len(sources) * len(plan["rendered"])
 
 
 # --- the command line -------------------------------------------------------------------------------------

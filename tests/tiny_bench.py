@@ -1,0 +1,35 @@
+"""A suite small enough for tests, and what they read of its results."""
+
+from pathlib import Path
+
+import pandas as pd
+
+SUITE = """\
+name: tiny
+title: Drawn faces
+image_size: 32
+seeds: [0]
+protocol:
+  way: 5
+  shots: [1, 2]
+  queries: 3
+  episodes: 12
+  train: {way: 5, shots: 2, queries: 3}
+  validation: {way: 5, shots: 2, queries: 2, episodes: 4}
+algorithms:
+  protonet: {steps: 6, validations: 3}
+  relationnet: {steps: 4, validations: 2}
+  maml: {steps: 2, validations: 2, inner_steps: 1, first_order: true}
+  supervised: {steps: 4, validations: 2, batch: 16, backbone: conv4}
+presets: {quick: {}}
+"""
+
+
+def folders(path: Path) -> dict[str, Path]:
+    return {p.name: p for p in sorted(path.iterdir())}
+
+
+def numbers(out: Path) -> pd.DataFrame:
+    """Every accuracy of a results folder."""
+    parts = [pd.read_parquet(p / "episodes.parquet").assign(run=p.name) for p in sorted((out / "tiny" / "runs").iterdir())]
+    return pd.concat(parts, ignore_index=True)
