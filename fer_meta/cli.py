@@ -75,12 +75,23 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
     return seeds
 
 
+def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """ROLE=NAME, repeatable."""
+    pairs = dict(value.partition("=")[::2] for value in values)
+    if not all(pairs) or not all(pairs.values()):
+        raise click.BadParameter("give ROLE=NAME, such as film=afew")
+    return pairs
+
+
 @main.command()
 @click.option("--suite", required=True, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
 @click.option("--domains", callback=_names, metavar="NAME,...", 
               help="Data sets to compare, such as fer2013,synthetic-wild@0.5.  [default: all that are here, else rendered ones]")
 @click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only; all are tested on.")
 @data_option
+@click.option("--role", "roles", multiple=True, callback=_pairs, metavar="ROLE=NAME",
+              help="Let a data set play a role of the suite's experiments, such as film=pressfaces. Repeatable.")
+@click.option("--experiments", callback=_names, metavar="KEY,...", help="Only these of the suite's experiments.")
 @click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
 @click.option("--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True,
@@ -92,7 +103,9 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
               help="The suite's folder is made in here.")
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
-def bench(context, suite, domains, sources, data, algorithms, seeds, preset, image_size, weights, device, out, dry_run) -> None:
+def bench(
+    context, suite, domains, sources, data, roles, experiments, algorithms, seeds, preset, image_size, weights, device, out, dry_run
+) -> None:
     """Train and test what a suite compares; then write the report.
 
     Without any data set, the bench renders faces on this machine, once, and compares on these.
@@ -104,6 +117,8 @@ def bench(context, suite, domains, sources, data, algorithms, seeds, preset, ima
     Examples:
       fer-meta bench --suite cross-domain
       fer-meta bench --suite domain-gap --preset smoke
+      fer-meta bench --suite reproduction --data rafdb-basic=~/rafdb --data rafdb-compound=~/rafdb --data afew=~/afew
+      fer-meta bench --suite leakage --role basic=fer2013 --role film=mine --data fer2013=~/fer2013 --data mine=~/faces
       fer-meta bench --suite cross-domain --domains synthetic-studio,fer2013 --data fer2013=~/fer2013
       fer-meta bench --suite cross-domain --data fer2013=~/fer2013 --data mine=~/faces --dry-run
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
@@ -113,7 +128,7 @@ def bench(context, suite, domains, sources, data, algorithms, seeds, preset, ima
 
     asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights)
     command = " ".join(["fer-meta", *_shown(sys.argv[1:])])
-    failed = run_bench(suite, domains, data, asked, device, out, dry_run, command)
+    failed = run_bench(suite, domains, data, roles, experiments, asked, device, out, dry_run, command)
     context.exit(1 if failed else 0)
 
 

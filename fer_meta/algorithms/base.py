@@ -50,11 +50,15 @@ class FewShotMethod(nn.Module):
     `shared_embedding`: a query's embedding does not depend on the episode, so an image may be embedded once for all episodes.
     `episodic`: trained on episodes (`loss` gets a list of Episode), else on labelled images (`loss` gets images and labels).
     `memory_format`: which layout its convolutions are fastest in.
+    `uncalibrated`: those of its classifiers whose outputs were never trained as probabilities; no confidence is recorded of them.
+    `head_name`: what its own head, if it has one, is called in tables.
     """
 
     shared_embedding = True
     episodic = True
     memory_format = torch.channels_last
+    uncalibrated: frozenset[str] = frozenset()
+    head_name = ""
 
     def embed(self, images: Tensor) -> Tensor:
         """Normalised images [B, 3, H, W] -> features [B, ...], given to `adapt` and to its classifiers."""
@@ -68,6 +72,10 @@ class FewShotMethod(nn.Module):
     def own_head(self, classes: Sequence[str]) -> Classifier | None:
         """A classifier of `classes` that needs no support, if training made one and knows them all."""
         return None
+
+    def probabilities(self, classifier: str, logits: Tensor) -> Tensor:
+        """Logits [Q, way] of one of its classifiers -> float32 shares that sum to 1, by softmax unless a method knows better."""
+        return logits.float().softmax(1)
 
     def loss(self, batch) -> tuple[Tensor, Tensor]:
         """The training loss and the training accuracy (both scalars) of one step's batch."""

@@ -15,7 +15,10 @@ class Config(TrainingConfig):
 class Method(FewShotMethod):
     """A learned comparison: the feature maps of a class, summed over its shots, are concatenated with a query's; two convolution blocks
     and two linear layers give a relation score in (0, 1), trained by squared error to 1 for the right class and 0 for the others
-    (equations 1 and 2). The logits are those scores."""
+    (equations 1 and 2). The logits are those scores, which are no probabilities of classes: they need not sum to 1."""
+
+    name = "relationnet"
+    uncalibrated = frozenset(("relationnet", "relationnet-mean"))
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
@@ -26,15 +29,23 @@ class Method(FewShotMethod):
         return self.backbone.maps(images)
 
     def adapt(self, support, labels, classes):
-        shots = torch.bincount(labels, minlength=len(classes)).view(-1, 1, 1, 1)
-        summed = class_means(support, labels, len(classes)) * shots
-        return {"relationnet": lambda query: self.relation(summed, query)}
+        maps = self.class_maps(support, labels, len(classes))
+        return {self.name: lambda query: self.relation(maps, query)}
+
+    def class_maps(self, support: Tensor, labels: Tensor, way: int) -> Tensor:
+        """The maps of each class's shots, summed: [way * shots, C, h, w] -> [way, C, h, w]."""
+        return class_means(support, labels, way) * torch.bincount(labels, minlength=way).view(-1, 1, 1, 1)
+
+    def probabilities(self, classifier, logits):
+        """Each query's scores as shares of their sum, for clips that are decided by the mean over their frames."""
+        scores = logits.float()
+        return scores / scores.sum(1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
 
     def loss(self, batch: list[Episode]):
         losses, accuracies = [], []
         for episode in batch:
             support, query = embed_episode(self, episode)
-            scores = self.adapt(support, episode.support_labels, episode.classes)["relationnet"](query).float()
+            scores = self.adapt(support, episode.support_labels, episode.classes)[self.name](query).float()
             losses.append(mse_loss(scores, one_hot(episode.query_labels, scores.shape[1]).float()))
             accuracies.append(accuracy(scores, episode.query_labels))
         return torch.stack(losses).mean(), torch.stack(accuracies).mean()

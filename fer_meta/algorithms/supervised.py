@@ -32,6 +32,8 @@ class Method(FewShotMethod):
     """
 
     episodic = False
+    uncalibrated = frozenset(("supervised-ncm",))
+    head_name = "supervised-head"
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
@@ -51,7 +53,7 @@ class Method(FewShotMethod):
             "supervised-probe": lambda query: probe(normalize(query, dim=1)),
         }
         own = self.own_head(classes)
-        return {"supervised-head": own, **classifiers} if own else classifiers
+        return {self.head_name: own, **classifiers} if own else classifiers
 
     def own_head(self, classes):
         if not set(classes) <= set(self.classes):

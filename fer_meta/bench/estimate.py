@@ -9,8 +9,10 @@ import torch
 from fer_meta import training
 from fer_meta.bench.plan import Run
 from fer_meta.bench.runner import Bench, new_method
-from fer_meta.evaluation.episodes import embed_all, embedder, score_episodes
+from fer_meta.evaluation.episodes import Shown, answer_episodes, embed_all, embedder
+from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
+from fer_meta.tasks.protocol import Protocol
 
 # Images embedded and episodes scored to time one.
 SAMPLE_IMAGES = 64
@@ -21,40 +23,40 @@ def estimate(bench: Bench, runs: list[Run]) -> dict[str, float]:
     """Seconds for each of `runs` that is not done, by its id; a model's training counts with the first run that needs it."""
     seconds, costs, trained = {}, {}, set()
     for run in runs:
-        model = run.model
+        model, setting = run.model, run.setting
         if bench.is_done(run):
             continue
-        key = model.algorithm, model.source
+        key = model.algorithm, setting.experiment or setting.source.name
         if key not in costs:
             costs[key] = _measure(bench, run)
         step, image, episode, steps = costs[key]
         seconds[run.id] = _scoring(bench, run, image, episode)
         if model.id not in trained and not (bench.model_folder(model) / "DONE").exists():
             trained.add(model.id)
-            val = bench.domains[model.source].val
-            seconds[run.id] += steps * step + _validations(bench, model.algorithm, val, image, episode)
+            seconds[run.id] += steps * step + _validations(bench, model.algorithm, model.protocol, model.source.val, image, episode)
     return seconds
 
 
 def _scoring(bench: Bench, run: Run, image: float, episode: dict[int, float]) -> float:
     """Each selection's checkpoint on the test episodes, and each checkpoint on the oracle's."""
-    target = bench.targets[run.model.source, run.target]
-    once = image * len(target.test) + sum(len(e) * episode[shots] for shots, e in target.episodes.items())
-    oracle = "oracle" in bench.suite.selection and run.target != run.model.source
-    return once * len(bench.suite.selection) + oracle * _validations(bench, run.model.algorithm, target.val, image, episode)
+    setting = run.setting
+    once = image * len(setting.test) + sum(len(e) * episode[shots] for shots, e in setting.episodes.items())
+    oracle = "oracle" in bench.suite.selection and setting.target is not setting.source
+    validations = _validations(bench, run.model.algorithm, setting.protocol, setting.val, image, episode)
+    return once * len(bench.suite.selection) + oracle * validations
 
 
-def _validations(bench: Bench, algorithm: str, val: Pool, image: float, episode: dict[int, float]) -> float:
-    shape = bench.suite.protocol.validation
-    return bench.suite.algorithms[algorithm].validations * (image * len(val) + shape.episodes * max(episode.values()))
+def _validations(bench: Bench, algorithm: str, protocol: Protocol, val: Pool, image: float, episode: dict[int, float]) -> float:
+    seconds = image * len(val) + protocol.validation.episodes * max(episode.values())
+    return bench.suite.algorithms[algorithm].validations * seconds
 
 
 def _measure(bench: Bench, run: Run) -> tuple[float, float, dict[int, float], int]:
     """Seconds a training step, an image embedded, an episode scored (by shots); and how many steps there are."""
-    model, protocol = run.model, bench.suite.protocol
-    config, domain = bench.suite.algorithms[model.algorithm], bench.domains[model.source]
+    model, setting = run.model, run.setting
+    config = bench.suite.algorithms[model.algorithm]
     method = new_method(bench, model)
-    steps, batch_at = training.batches(method, config, domain, protocol, model.seed, bench.device)
+    steps, batch_at = training.batches(method, config, model.source, model.protocol, model.seed, bench.device)
     method.train()
 
     def step():
@@ -65,30 +67,32 @@ def _measure(bench: Bench, run: Run) -> tuple[float, float, dict[int, float], in
 
     seconds_a_step = _second_time(step)
     method.eval()
-    target = bench.targets[model.source, run.target]
-    rows = target.test.rows[:SAMPLE_IMAGES]
     seconds_an_image = 0.0
-    if method.shared_embedding and protocol.batchnorm == "eval":
-        images = bench.domains[run.target].images
-        seconds_an_image = _second_time(lambda: embed_all(method, images, rows, bench.device)) / len(rows)
-    return seconds_a_step, seconds_an_image, _episode_seconds(bench, run, method), steps
+    if method.shared_embedding and setting.protocol.batchnorm == "eval":
+        some = Shown(setting.target.images, _only(setting.test, setting.test.rows[:SAMPLE_IMAGES]))
+        seconds_an_image = _second_time(lambda: embed_all(method, some, bench.device)) / len(some.pool)
+    return seconds_a_step, seconds_an_image, {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes}, steps
 
 
-def _episode_seconds(bench: Bench, run: Run, method) -> dict[int, float]:
-    target, batchnorm = bench.targets[run.model.source, run.target], bench.suite.protocol.batchnorm
-    seconds = {}
-    for shots, episodes in target.episodes.items():
-        sample = episodes[:SAMPLE_EPISODES]
-        embed = embedder(method, bench.domains[run.target].images, _only(target.test, sample), batchnorm, bench.device)
-        seconds[shots] = _second_time(
-            lambda: score_episodes(method, embed, target.test, sample, shots, batchnorm)
-        ) / len(sample)
-    return seconds
+def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> float:
+    setting, batchnorm = run.setting, run.setting.protocol.batchnorm
+    whole = setting.episodes[shots]
+    sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
+    asked = np.concatenate(sample.queries)
+    if setting.support:
+        support = Shown(setting.source.images, _only(setting.support.pool, sample.support))
+        query = Shown(setting.target.images, _only(setting.test, asked))
+    else:
+        support = query = Shown(setting.target.images, _only(setting.test, np.append(asked, sample.support)))
+    embed = embedder(method, support, query, batchnorm, bench.device)
+    return _second_time(
+        lambda: answer_episodes(method, embed, support.pool, query.pool, sample, batchnorm)
+    ) / len(sample)
 
 
-def _only(pool: Pool, episodes) -> Pool:
-    """The part of `pool` that `episodes` touch, so that timing a few does not embed everything."""
-    kept = np.isin(pool.rows, episodes)
+def _only(pool: Pool, rows: np.ndarray) -> Pool:
+    """The part of `pool` that is in `rows`, so that timing a few episodes does not embed everything."""
+    kept = np.isin(pool.rows, rows)
     return dataclasses.replace(pool, rows=pool.rows[kept], labels=pool.labels[kept])
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import click
 import filelock
+import pandas as pd
 import torch
 from tqdm import tqdm
 
 from fer_meta import algorithms as methods
 from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.estimate import estimate
-from fer_meta.bench.plan import Run, make_plan, make_targets, source_names
-from fer_meta.bench.runner import Bench, execute, write_plan
+from fer_meta.bench.plan import Run, Setting, cross, make_plan, source_names, stage
+from fer_meta.bench.runner import Bench, execute
+from fer_meta.bench.store import write_episodes, write_plan
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.catalogue import is_here, load, names, resolve
 from fer_meta.datasets.synthetic.rendered import is_cached, planned
@@ -22,7 +24,7 @@ from fer_meta.device import choose_device, renderer_device
 from fer_meta.errors import ResultsError, SuiteError
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
-from fer_meta.tasks.pools import Domain, divide
+from fer_meta.tasks.pools import Domain
 
 # Images of 64 px a second on two CPU cores (benchmarks/rendering.py), for the time that a bench announces.
 RENDERED_A_SECOND = 80
@@ -32,6 +34,8 @@ def run_bench(
     suite_name: str,
     asked_domains: list[str] | None,
     given: dict[str, Path],
+    roles: dict[str, str],
+    asked_experiments: list[str] | None,
     asked: dict,
     device_name: str,
     out: Path,
@@ -42,29 +46,31 @@ def run_bench(
 
     Raises FerMetaError for anything wrong before the first run.
     """
-    suite = _suite(suite_name, **asked)
+    suite = _suite(suite_name, asked_experiments, **asked)
     device = choose_device(device_name)
     keep_freed_memory()
     # All are located before any is decoded: a misspelt name should not cost minutes.
-    wanted = asked_domains or [name for name in names(given) if is_here(name, given)]
-    if not wanted:
-        wanted = suite.rendered.domains
-        suite = suite.model_copy(update={"sources": suite.sources or suite.rendered.sources})
-    roots = resolve(wanted, given)
-    source_names(suite, roots)  # nor should a source that is no domain
-    faces = _load(suite, roots, device, dry_run)
-    domains = divide(faces, suite.protocol, suite.classes)
-    targets = make_targets(suite, domains)
-    if not targets:
-        raise SuiteError(f"{suite.name} does not test a source on itself and needs two domains; got {', '.join(domains)}")
-    runs = make_plan(suite, domains, targets)
-    rendered = {one.name: one.spec.rendered for one in faces if one.spec.rendered}
-    bench = Bench(suite, domains, targets, out / suite.name, device, _bar, rendered)
+    if suite.experiments:
+        cast = _cast(suite, given, roles, asked_domains)
+        roots = resolve(dict.fromkeys(cast.values()), given)
+        faces = dict(zip(dict.fromkeys(cast.values()), _load(suite, roots, device, dry_run)))
+        settings, not_run = stage(suite, {role: faces[name] for role, name in cast.items()})
+        _tell_not_run(suite, settings, not_run)
+    else:
+        suite, roots = _domains(suite, asked_domains, given, roles)
+        settings, not_run = cross(suite, _load(suite, roots, device, dry_run)), {}
+        if not settings:
+            raise SuiteError(f"{suite.name} does not test a source on itself and needs two domains; got {', '.join(roots)}")
+    runs = make_plan(suite, settings)
+    rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
+    bench = Bench(suite, out / suite.name, device, _bar)
     if dry_run:
-        _print_plan(bench, runs)
+        _print_plan(bench, settings, runs)
         return 0
     with _alone(bench.folder):
-        write_plan(bench, runs, command)
+        write_plan(bench.folder, suite, settings, runs, rendered, not_run, command)
+        for setting in settings:
+            write_episodes(bench.folder, setting)
         failed = _run_all(bench, runs)
         try:
             click.echo(write_report(bench.folder))
@@ -74,8 +80,47 @@ def run_bench(
     return failed
 
 
-def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights) -> Suite:
+def _domains(suite: Suite, asked: list[str] | None, given: dict[str, Path], roles: dict[str, str]) -> tuple[Suite, dict[str, Path | None]]:
+    """What a suite without experiments crosses: what is asked for, else what is here, else rendered domains."""
+    if roles:
+        raise SuiteError(f"{suite.name} has no roles to fill; name its domains with --domains")
+    wanted = asked or [name for name in names(given) if is_here(name, given)]
+    if not wanted:
+        wanted = suite.rendered.domains
+        suite = suite.model_copy(update={"sources": suite.sources or suite.rendered.sources})
+    roots = resolve(wanted, given)
+    source_names(suite, roots)  # nor should a source that is no domain cost minutes
+    return suite, roots
+
+
+def _cast(suite: Suite, given: dict[str, Path], asked: dict[str, str], domains: list[str] | None) -> dict[str, str]:
+    """Who plays which role: what is asked for, else the data set the role was written for, if it is here.
+
+    Rendered stand-ins come only all together, when there is no other data set for any role: a table half of photographs would mislead.
+    """
+    if domains or suite.sources:
+        raise SuiteError(f"the data sets of {suite.name} play roles; fill them with --role {next(iter(suite.roles))}=NAME")
+    unknown = [role for role in asked if role not in suite.roles]
+    if unknown:
+        raise SuiteError(f"{suite.name} has no role {unknown[0]!r}; it has {', '.join(suite.roles)}")
+    cast = asked | {name: role.data for name, role in suite.roles.items() if name not in asked and is_here(role.data, given)}
+    return cast or {name: role.rendered for name, role in suite.roles.items()}
+
+
+def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]) -> None:
+    for key, why in not_run.items():
+        click.echo(f"{key} is not run: {why}")
+    if not settings:
+        raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
+
+
+def _suite(name: str, experiments, preset: str, sources, algorithms, seeds, image_size, weights) -> Suite:
     suite = read_suite(name, preset, sources=sources, seeds=seeds, image_size=image_size)
+    if experiments is not None:
+        unknown = [key for key in experiments if key not in suite.experiments]
+        if unknown:
+            raise SuiteError(f"{name} has no experiment {unknown[0]!r}; it has {', '.join(suite.experiments) or 'none'}")
+        suite = suite.model_copy(update={"experiments": {key: one for key, one in suite.experiments.items() if key in experiments}})
     chosen = dict(suite.algorithms)
     if algorithms is not None:
         unknown = [a for a in algorithms if a not in chosen]
@@ -83,11 +128,23 @@ def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weigh
             raise SuiteError(f"{suite.name} has no algorithm {unknown[0]!r}; it has {', '.join(chosen)} "
                              f"(fer-meta knows {', '.join(methods.names())})")
         chosen = {a: chosen[a] for a in algorithms}
+        left = dict(_only(suite.experiments, algorithms))
+        if suite.experiments and not left:
+            raise SuiteError(f"no experiment of {suite.name} has one of the algorithms {', '.join(algorithms)}")
+        suite = suite.model_copy(update={"experiments": left})
     if weights is not None:
         if "supervised" not in chosen:
             raise SuiteError("--weights is for the supervised network, which is not among the algorithms of this bench")
         chosen["supervised"] = chosen["supervised"].model_copy(update={"weights": weights})
     return suite.model_copy(update={"algorithms": chosen})
+
+
+def _only(experiments: dict, algorithms: list[str]):
+    """The experiments that are left when only some methods are asked for, each with its own of these."""
+    for key, one in experiments.items():
+        own = [a for a in algorithms if one.algorithms is None or a in one.algorithms]
+        if own:
+            yield key, one.model_copy(update={"algorithms": tuple(own)})
 
 
 def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry_run: bool) -> list[CachedFaces]:
@@ -156,24 +213,29 @@ def _run_all(bench: Bench, runs: list[Run]) -> int:
 
 
 def _title(run: Run) -> str:
-    return f"{run.model.algorithm}  {run.model.source} -> {run.target}  seed {run.model.seed}"
+    setting = run.setting
+    key = f"{setting.experiment}  " if setting.experiment else ""
+    return f"{key}{run.model.algorithm}  {setting.source.name} -> {setting.target.name}  seed {run.model.seed}"
 
 
 def _result(bench: Bench, run: Run) -> str:
     """The accuracies of a finished run in one line."""
-    import pandas as pd
+    answers = pd.read_parquet(bench.run_folder(run) / "predictions.parquet", columns=["method", "shots", "selection", "label", "predicted"])
+    answers = answers[answers["selection"] == bench.suite.selection[0]]
+    right = answers["label"].astype(str) == answers["predicted"].astype(str)
+    means = right.groupby([answers["method"].astype(str), answers["shots"]], sort=False).mean()
+    return ", ".join(f"{method} {f'{shots}-shot' if shots else 'on all images'} {100 * mean:.1f} %" for (method, shots), mean in means.items())
 
-    scores = pd.read_parquet(bench.run_folder(run) / "episodes.parquet")
-    scores = scores[scores["selection"] == bench.suite.selection[0]]
-    means = scores.groupby(["method", "shots"], sort=False)["accuracy"].mean()
-    return ", ".join(f"{method} {shots}-shot {100 * mean:.1f} %" for (method, shots), mean in means.items())
 
-
-def _print_plan(bench: Bench, runs: list[Run]) -> None:
+def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run]) -> None:
     suite, todo = bench.suite, [run for run in runs if not bench.is_done(run)]
     click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
-    for domain in bench.domains.values():
-        click.echo(f"  {_domain_line(domain, domain.name in bench.rendered)}")
+    lines = {}
+    for setting in settings:
+        for domain in (setting.source, setting.target):
+            lines.setdefault(_domain_line(domain, domain.name in setting.rendered))
+    for line in lines:
+        click.echo(f"  {line}")
     expected = estimate(bench, todo)
     for run in runs:
         click.echo(f"  {_title(run):60s} {_clock(expected[run.id]) if run.id in expected else 'done':>9s}")
@@ -182,10 +244,12 @@ def _print_plan(bench: Bench, runs: list[Run]) -> None:
 
 
 def _domain_line(domain: Domain, rendered: bool) -> str:
-    pools = ", ".join(f"{role} {len(pool)} images of {len(pool.classes)} classes"
-                      for role, pool in (("train", domain.train), ("val", domain.val), ("test", domain.test)))
-    removed = domain.val.copies_removed + domain.test.copies_removed
-    small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in domain.test.excluded.items())}" if domain.test.excluded else ""
+    roles = [("train", domain.train), ("held out of train", domain.held), ("val", domain.val), ("test", domain.test)]
+    roles = [(role, pool) for role, pool in roles if pool is not None]
+    pools = ", ".join(f"{role} {len(pool)} images of {len(pool.classes)} classes" for role, pool in roles)
+    removed = sum(pool.copies_removed for _, pool in roles)
+    too_small = domain.test.excluded if domain.test else {}
+    small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}" if too_small else ""
     return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}"
 
 

@@ -1,4 +1,4 @@
-"""From a suite and divided domains to the runs it asks for, each with the identity that names its folder.
+"""From a suite and data sets to the runs it asks for, each with the identity that names its folder.
 
 An identity holds scientific fields alone: the same method, images, protocol and seed have the same identity on every machine, whatever
 the paths, the device or the number of workers.
@@ -6,22 +6,50 @@ the paths, the device or the number of workers.
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from fer_meta.errors import SuiteError
+from fer_meta.datasets.base import Rendered
+from fer_meta.datasets.cache import CachedFaces
+from fer_meta.datasets.mixing import balance, concatenate, take
+from fer_meta.errors import ProtocolError, SuiteError
+from fer_meta.evaluation.episodes import Shown
+from fer_meta.suites.experiments import Mixture
 from fer_meta.suites.schema import Suite
-from fer_meta.tasks.episodes import draw, fingerprint
-from fer_meta.tasks.pools import Domain, Pool, restrict
+from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, fingerprint
+from fer_meta.tasks.pools import Domain, Pool, divide, restrict
+from fer_meta.tasks.protocol import Protocol
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
-CODE_VERSION = 1
+CODE_VERSION = 2
 
 # Episodes belong to the suite, not to a run: every method and every seed is scored on the same ones.
 EPISODE_SEED = "evaluation/0"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained on, what is tested on and by which protocol: an experiment of a suite, or a crossing of two domains."""
+
+    experiment: str  # its key in the suite; "" for a crossing
+    protocol: Protocol
+    algorithms: tuple[str, ...]
+    source: Domain
+    target: Domain
+    test: Pool  # the target's test images of the classes tested
+    val: Pool  # the target's validation images of these, for the oracle
+    episodes: dict[int, FixedEpisodes]  # by shots
+    rendered: dict[str, Rendered]  # those of source and target that are no photographs
+
+    @property
+    def query(self) -> Shown:
+        return Shown(self.target.images, self.test)
+
+    @property
+    def support(self) -> Shown | None:
+        """The images held out of the source's training that are the support, or None if the support is the target's."""
+        return Shown(self.source.images, self.source.held) if self.protocol.support_from == "source-train" else None
 
 
 @dataclass(frozen=True)
@@ -29,36 +57,30 @@ class Model:
     """One training: a method, a source and a seed."""
 
     algorithm: str
-    source: str
+    source: Domain
+    protocol: Protocol
     seed: int
     identity: dict
 
     @property
     def id(self) -> str:
-        return f"{self.algorithm}-{self.source}-seed{self.seed}-{short_hash(self.identity)}"
+        return f"{self.algorithm}-{self.source.name}-seed{self.seed}-{short_hash(self.identity)}"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One row of the plan: a model, and the target it is tested on."""
+    """One row of the plan: a model, and what it is tested on."""
 
     model: Model
-    target: str
+    setting: Setting
     identity: dict
 
     @property
     def id(self) -> str:
-        model = self.model
-        return f"{model.algorithm}-{model.source}-to-{self.target}-seed{model.seed}-{short_hash(self.identity)}"
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a source's models are tested on: the target's images of the classes that both have, and the fixed episodes."""
-
-    test: Pool
-    val: Pool
-    episodes: dict[int, np.ndarray]  # shots -> [E, way, shots + queries]
+        model, setting = self.model, self.setting
+        key = f"{setting.experiment}-" if setting.experiment else ""
+        pair = f"{setting.source.name}-to-{setting.target.name}"
+        return f"{key}{model.algorithm}-{pair}-seed{model.seed}-{short_hash(self.identity)}"
 
 
 def source_names(suite: Suite, domains: Collection[str]) -> list[str]:
@@ -71,37 +93,60 @@ def source_names(suite: Suite, domains: Collection[str]) -> list[str]:
     return chosen
 
 
-def make_targets(suite: Suite, domains: dict[str, Domain]) -> dict[tuple[str, str], Target]:
-    """`(source, target) -> Target` for every transfer of the suite. Raises ProtocolError if one has too few common classes."""
-    protocol = suite.protocol
-    targets, drawn = {}, {}  # most sources share a target's images, and so its episodes
-    for source in map(domains.get, source_names(suite, domains)):
-        for target in domains.values():
-            if source is target and not suite.within:
-                continue
-            test = restrict(target.test, source.train.classes, target.index, protocol.way)
-            val = restrict(target.val, source.train.classes, target.index, protocol.validation.way)
-            if (target.name, test.digest) not in drawn:
-                drawn[target.name, test.digest] = {
-                    shots: draw(test, protocol.test_shape(shots), protocol.episodes, EPISODE_SEED) for shots in protocol.shots
-                }
-            targets[source.name, target.name] = Target(test, val, drawn[target.name, test.digest])
-    return targets
+def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
+    """A setting for every source and target of a suite without experiments. Raises ProtocolError if two have too few common classes."""
+    domains = divide(faces, suite.protocol, suite.classes)
+    rendered = _rendered(*faces)
+    drawn = {}  # most sources share a target's images, and so its episodes
+    return [
+        _setting("", suite.protocol, tuple(suite.algorithms), source, target, suite.classes, rendered, drawn)
+        for source in map(domains.get, source_names(suite, domains))
+        for target in domains.values()
+        if (suite.within if source is target else suite.across)
+    ]
 
 
-def make_plan(suite: Suite, domains: dict[str, Domain], targets: dict[tuple[str, str], Target]) -> list[Run]:
+def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting], dict[str, str]]:
+    """A setting for each experiment that can be run with `cast` (role -> data set), and for each that cannot, why not."""
+    settings, not_run, sources, drawn = [], {}, dict(cast), {}
+    for key, experiment in suite.experiments.items():
+        mixture = suite.mixtures.get(experiment.train)
+        roles = [experiment.test, *([part.role for part in mixture.parts] if mixture else [experiment.train])]
+        absent = sorted({role for role in roles if role not in cast})
+        if absent:
+            not_run[key] = "; ".join(f"no {role}: give --data {suite.roles[role].data}=PATH" for role in absent)
+            continue
+        if mixture and experiment.train not in sources:
+            sources[experiment.train] = mix(experiment.train, mixture, cast)
+        source, target = sources[experiment.train], cast[experiment.test]
+        try:
+            domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name])
+            settings.append(_setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms),
+                                     domains[source.name], domains[target.name], suite.classes, _rendered(source, target), drawn))
+        except ProtocolError as error:
+            not_run[key] = str(error)
+    return settings, not_run
+
+
+def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces]) -> CachedFaces:
+    """The training set that a mixture describes. Raises DatasetError if a part has none of the images asked for."""
+    mixed = concatenate(name, [(cast[part.role], take(cast[part.role], part.splits, part.clips).rows) for part in mixture.parts])
+    return mixed if mixture.per_class is None else concatenate(name, [(mixed, balance(mixed.index, mixture.per_class))])
+
+
+def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
     """Every run of the suite, the runs of one model one after the other."""
     runs = []
-    for source in map(domains.get, source_names(suite, domains)):
-        for algorithm in suite.algorithms:
+    for setting in settings:
+        for algorithm in setting.algorithms:
             for seed in suite.seeds:
-                model = Model(algorithm, source.name, seed, _model_identity(suite, algorithm, source, seed))
-                runs += [
-                    Run(model, target, _run_identity(suite, model, targets[source.name, target]))
-                    for (name, target) in targets
-                    if name == source.name
-                ]
-    return runs
+                identity = _model_identity(suite, algorithm, setting, seed)
+                model = Model(algorithm, setting.source, setting.protocol, seed, identity)
+                runs.append(Run(model, setting, _run_identity(suite, model, setting)))
+    first = {}
+    for place, run in enumerate(runs):
+        first.setdefault(run.model.id, place)
+    return sorted(runs, key=lambda run: first[run.model.id])
 
 
 def short_hash(identity: dict) -> str:
@@ -110,11 +155,37 @@ def short_hash(identity: dict) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-def _model_identity(suite: Suite, algorithm: str, source: Domain, seed: int) -> dict:
+def _setting(key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, drawn: dict) -> Setting:
+    """Draw the fixed episodes, unless `drawn` has them from another source. Raises ProtocolError if they cannot be drawn."""
+    if target.test is None:
+        raise ProtocolError(f"{target.name}: has no test images; give the data set a test split")
+    seen = source.train.classes
+    tested = seen if protocol.tested_classes == "seen" else [name for name in classes if name not in seen]
+    test = restrict(target.test, tested, target.index, protocol.way)
+    val = restrict(target.val, tested, target.index, protocol.validation.way)
+    held = source.held if protocol.support_from == "source-train" else None
+    name = protocol.model_dump_json(exclude={"train", "validation"}), target.name, test.digest, held and held.digest
+    if name not in drawn:
+        drawn[name] = {shots: _draw(protocol, shots, test, held) for shots in protocol.shots}
+    shown = {domain.name: rendered[domain.name] for domain in (source, target) if domain.name in rendered}
+    return Setting(key, protocol, algorithms, source, target, test, val, drawn[name], shown)
+
+
+def _rendered(*faces: CachedFaces) -> dict[str, Rendered]:
+    return {one.name: one.spec.rendered for one in faces if one.spec.rendered}
+
+
+def _draw(protocol: Protocol, shots: int, test: Pool, held: Pool | None) -> FixedEpisodes:
+    if held is None:
+        return draw(test, protocol.test_shape(shots), protocol.episodes, EPISODE_SEED)
+    return draw_with_held_support(held, test, protocol.way, shots, protocol.queries, protocol.episodes, EPISODE_SEED)
+
+
+def _model_identity(suite: Suite, algorithm: str, setting: Setting, seed: int) -> dict:
     config = suite.algorithms[algorithm].model_dump(mode="json")
     if config.get("weights", "none") not in ("none", "imagenet"):
         config["weights"] = _file_hash(Path(config["weights"]))
-    protocol = suite.protocol
+    protocol = setting.protocol
     return {
         "code": CODE_VERSION,
         "algorithm": algorithm,
@@ -122,29 +193,31 @@ def _model_identity(suite: Suite, algorithm: str, source: Domain, seed: int) -> 
         "image_size": suite.image_size,
         "train": protocol.train.model_dump(),
         "validation": protocol.validation.model_dump(),
-        "disjoint": protocol.disjoint,
         "batchnorm": protocol.batchnorm,
-        "train_images": source.train.digest,
-        "val_images": source.val.digest,
+        "train_images": setting.source.train.digest,
+        "val_images": setting.source.val.digest,
         "seed": seed,
     }
 
 
-def _run_identity(suite: Suite, model: Model, target: Target) -> dict:
+def _run_identity(suite: Suite, model: Model, setting: Setting) -> dict:
     return {
         "model": model.identity,
-        "way": suite.protocol.way,
-        "queries": suite.protocol.queries,
+        "way": setting.protocol.way,
+        "queries": setting.protocol.queries,
         "selection": list(suite.selection),
-        "test_images": target.test.digest,
-        "target_val_images": target.val.digest,
-        "episodes": {str(shots): fingerprint(_positions(target, shots)) for shots in target.episodes},
+        "test_images": setting.test.digest,
+        "target_val_images": setting.val.digest,
+        "support_images": setting.support.pool.digest if setting.support else setting.test.digest,
+        "episodes": {str(shots): episodes_hash(setting, shots) for shots in setting.episodes},
     }
 
 
-def _positions(target: Target, shots: int) -> np.ndarray:
-    """Episodes by place in the pool: rows of the data set would change with images that are in no pool."""
-    return np.searchsorted(target.test.rows, target.episodes[shots])
+def episodes_hash(setting: Setting, shots: int) -> str:
+    """A hash of the episodes by place in their pools: rows of the data set would change with images that are in no pool."""
+    episodes = setting.episodes[shots]
+    support = (setting.support or setting.query).pool
+    return fingerprint(support.positions(episodes.support), *map(setting.test.positions, episodes.queries))
 
 
 def _file_hash(path: Path) -> str:

@@ -1,28 +1,27 @@
-"""From a plan to results on disk: train what is not trained, score what is not scored, go on after a failure."""
+"""From a plan to results on disk: train what is not trained, ask what is not asked, go on after a failure."""
 
 import errno
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
 from fer_meta import algorithms, training
 from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.environment import environment, peak_memory_mb
-from fer_meta.bench.plan import Model, Run, Target
-from fer_meta.datasets.base import Rendered
-from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
+from fer_meta.bench.plan import Model, Run, Setting
+from fer_meta.bench.store import episodes_file, write_predictions
 from fer_meta.errors import FerMetaError, ResultsError
-from fer_meta.evaluation.episodes import classify_all, embedder, score_episodes
-from fer_meta.files import replacing, write_json, write_text
+from fer_meta.evaluation.episodes import Shown, accuracy_of, answer_all, answer_episodes, embedder
+from fer_meta.files import write_json, write_text
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import draw
-from fer_meta.tasks.pools import Domain, Pool, restrict
+from fer_meta.tasks.pools import restrict
+from fer_meta.tasks.protocol import Protocol
 
 # The validation episodes of a pool, the same for every method, seed and checkpoint.
 VALIDATION_SEED = "validation/0"
@@ -33,12 +32,9 @@ class Bench:
     """What every run of a bench shares."""
 
     suite: Suite
-    domains: dict[str, Domain]
-    targets: dict[tuple[str, str], Target]
     folder: Path  # results/<suite>
     device: torch.device
     show: Callable[[str, int], object]  # (label, total) -> a tqdm bar
-    rendered: dict[str, Rendered] = field(default_factory=dict)  # the domains that are no photographs
     failed_models: dict[str, str] = field(default_factory=dict)
 
     def run_folder(self, run: Run) -> Path:
@@ -77,46 +73,41 @@ def _disk_is_full(error: Exception) -> bool:
 
 
 def _execute(bench: Bench, run: Run, folder: Path) -> None:
-    model, suite, protocol = run.model, bench.suite, bench.suite.protocol
-    target = bench.targets[model.source, run.target]
+    model, setting, suite = run.model, run.setting, bench.suite
     began = time.perf_counter()
     method = new_method(bench, model)
     _train(bench, model, method)
     trained = time.perf_counter()
-    selected, oracle_scores = _select(bench, run, method, target)
-    episodes, confusions, predictions = [], [], []
+    selected, oracle_scores = _select(bench, run, method)
+    answers = []
     for step in sorted(set(selected.values())):
         names = [name for name, chosen in selected.items() if chosen == step]
         training.load_snapshot(method, training.snapshots(bench.model_folder(model))[step])
-        scores, confusion, whole = _score(bench, run, method, target, "/".join(names))
-        for name in names:
-            episodes.append(scores.assign(selection=name))
-            confusions.append(confusion.assign(selection=name))
-            predictions.append(whole.assign(selection=name))
-    _write_table(folder / "episodes.parquet", episodes)
-    _write_table(folder / "confusion.parquet", confusions)
-    if any(len(table) for table in predictions):
-        _write_table(folder / "predictions.parquet", predictions)
+        asked = _ask(bench, setting, method, "/".join(names))
+        answers += [part.assign(selection=name) for name in names for part in asked]
+    write_predictions(folder / "predictions.parquet", answers, setting)
     finished = time.perf_counter()
     write_json(folder / "run.json", {
         "id": run.id,
         "suite": suite.name,
         "preset": suite.preset,
+        "experiment": setting.experiment,
         "algorithm": model.algorithm,
-        "source": model.source,
-        "target": run.target,
+        "source": setting.source.name,
+        "target": setting.target.name,
         "seed": model.seed,
         "model": model.id,
         "identity": run.identity,
         "config": suite.algorithms[model.algorithm].model_dump(mode="json"),
-        "protocol": protocol.model_dump(mode="json"),
+        "protocol": setting.protocol.model_dump(mode="json"),
         "image_size": suite.image_size,
-        "classes": list(target.test.classes),
-        "excluded": target.test.excluded,
-        "excluded_from_training": bench.domains[model.source].train.excluded,
-        "copies_removed": target.test.copies_removed,
-        "train_images": len(bench.domains[model.source].train),
-        "test_images": len(target.test),
+        "classes": list(setting.test.classes),
+        "excluded": setting.test.excluded,
+        "excluded_from_training": setting.source.train.excluded,
+        "copies_removed": setting.test.copies_removed,
+        "train_images": len(setting.source.train),
+        "test_images": len(setting.test),
+        "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
         "selected": selected,
         "target_val_accuracy": oracle_scores,
         "environment": environment(bench.device),
@@ -129,22 +120,22 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
     """The untrained method of a model, on the bench's device."""
     module, config = algorithms.load(model.algorithm), bench.suite.algorithms[model.algorithm]
-    classes = bench.domains[model.source].train.classes
-    return training.build(module, config, bench.suite.protocol, classes, bench.suite.image_size, model.seed, bench.device)
+    classes = model.source.train.classes
+    return training.build(module, config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device)
 
 
 def _train(bench: Bench, model: Model, method: FewShotMethod) -> None:
     """Train `method` unless its folder says that this is done. A training that failed is not tried again for the next target."""
-    folder, domain = bench.model_folder(model), bench.domains[model.source]
+    folder, source, protocol = bench.model_folder(model), model.source, model.protocol
     if (folder / "DONE").exists():
         return
     if model.id in bench.failed_models:
         raise FerMetaError(bench.failed_models[model.id])
     write_json(folder / "model.json", {"id": model.id, "identity": model.identity})
     config = bench.suite.algorithms[model.algorithm]
-    steps, batch_at = training.batches(method, config, domain, bench.suite.protocol, model.seed, bench.device)
-    val = restrict(domain.val, domain.train.classes, domain.index, bench.suite.protocol.validation.way)
-    validate = _validator(bench, method, domain.images, val)
+    steps, batch_at = training.batches(method, config, source, protocol, model.seed, bench.device)
+    val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)
+    validate = _validator(bench, protocol, method, Shown(source.images, val))
     try:
         with bench.show("train", steps) as bar:
             def progress(done, accuracy, validation):
@@ -159,34 +150,35 @@ def _train(bench: Bench, model: Model, method: FewShotMethod) -> None:
     (folder / "resume.pt").unlink(missing_ok=True)
 
 
-def _validator(bench: Bench, method: FewShotMethod, images: np.ndarray, pool: Pool) -> Callable[[], float]:
-    """The accuracy that chooses a checkpoint: on `pool`'s fixed validation episodes, or by the own head on all its images."""
-    shape, batchnorm = bench.suite.protocol.validation, bench.suite.protocol.batchnorm
-    episodes = draw(pool, shape, shape.episodes, VALIDATION_SEED) if method.episodic else None
+def _validator(bench: Bench, protocol: Protocol, method: FewShotMethod, shown: Shown) -> Callable[[], float]:
+    """The accuracy that chooses a checkpoint: on fixed validation episodes of `shown`, or by the own head on all of it."""
+    shape = protocol.validation
+    episodes = draw(shown.pool, shape, shape.episodes, VALIDATION_SEED) if method.episodic else None
 
     def validate() -> float:
         if episodes is None:
-            return float((classify_all(method, images, pool, bench.device) == pool.labels).mean())
-        embed = embedder(method, images, pool, batchnorm, bench.device)
-        return float(score_episodes(method, embed, pool, episodes, shape.shots, batchnorm)[0]["accuracy"].mean())
+            return accuracy_of(answer_all(method, shown, bench.device))
+        embed = embedder(method, shown, shown, protocol.batchnorm, bench.device)
+        return accuracy_of(answer_episodes(method, embed, shown.pool, shown.pool, episodes, protocol.batchnorm))
 
     return validate
 
 
-def _select(bench: Bench, run: Run, method: FewShotMethod, target: Target) -> tuple[dict[str, int], dict[str, float]]:
+def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[dict[str, int], dict[str, float]]:
     """The training step that each selection rule picks, and the target-val accuracies that the oracle looked at.
 
-    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val. Ties go to the earlier step.
+    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val. Ties go to the earlier step. A network
+    that is no few-shot method and has no head for the target's classes is validated nowhere but on its source: its oracle is source-val.
     """
-    folder = bench.model_folder(run.model)
+    folder, setting = bench.model_folder(run.model), run.setting
     steps = training.snapshots(folder)
     source_val = {row["step"]: row["val_accuracy"] for row in training.read_history(folder) if "val_accuracy" in row}
     target_val = {}
     if "oracle" in bench.suite.selection:
-        if run.model.source == run.target:
+        if setting.source is setting.target or not (method.episodic or method.own_head(setting.val.classes)):
             target_val = source_val
         else:
-            validate = _validator(bench, method, bench.domains[run.target].images, target.val)
+            validate = _validator(bench, setting.protocol, method, Shown(setting.target.images, setting.val))
             with bench.show("oracle", len(steps)) as bar:
                 for step, path in steps.items():
                     training.load_snapshot(method, path)
@@ -197,65 +189,20 @@ def _select(bench: Bench, run: Run, method: FewShotMethod, target: Target) -> tu
     return selected, {str(step): value for step, value in target_val.items()}
 
 
-def _score(bench: Bench, run: Run, method: FewShotMethod, target: Target, label: str):
-    """One checkpoint on the target's test images: episode scores, confusion counts, and each image once by the own head."""
-    images, batchnorm = bench.domains[run.target].images, bench.suite.protocol.batchnorm
-    embed = embedder(method, images, target.test, batchnorm, bench.device)
+def _ask(bench: Bench, setting: Setting, method: FewShotMethod, label: str) -> list[pd.DataFrame]:
+    """One checkpoint's answers: to the fixed episodes, a table a number of shots, and to each test image once by the own head (0 shots)."""
+    query, batchnorm = setting.query, setting.protocol.batchnorm
+    support = setting.support or query
+    embed = embedder(method, support, query, batchnorm, bench.device)
+    exhaustive = setting.protocol.queries == "all"
     tables = []
-    for shots, episodes in target.episodes.items():
+    for shots, episodes in setting.episodes.items():
         with bench.show(f"test {shots}-shot ({label})", len(episodes)) as bar:
             def progress(accuracy):
                 bar.update()
                 bar.set_postfix_str(f"acc {accuracy:.3f}", refresh=False)
 
-            scored = score_episodes(method, embed, target.test, episodes, shots, batchnorm, progress)
-        tables.append([table.assign(shots=shots) for table in scored])
-    scores, confusion = (pd.concat(parts, ignore_index=True) for parts in zip(*tables))
-    return scores, confusion, _predictions(bench, run, method, target)
-
-
-def _predictions(bench: Bench, run: Run, method: FewShotMethod, target: Target) -> pd.DataFrame:
-    predicted = classify_all(method, bench.domains[run.target].images, target.test, bench.device)
-    if predicted is None:
-        return pd.DataFrame()
-    names = np.array(target.test.classes)
-    return pd.DataFrame({
-        "method": f"{run.model.algorithm}-head",
-        "path": bench.domains[run.target].index["path"].iloc[target.test.rows].to_numpy(dtype=str),
-        "label": names[target.test.labels],
-        "predicted": names[predicted],
-    })
-
-
-def _write_table(path: Path, parts: list[pd.DataFrame]) -> None:
-    with replacing(path) as temporary:
-        pd.concat(parts, ignore_index=True).to_parquet(temporary, index=False)
-
-
-def write_plan(bench: Bench, runs: list[Run], command: str) -> None:
-    """`plan.json`: what the tables are expected to hold, and the command that fills them."""
-    write_json(bench.folder / "plan.json", {
-        "suite": bench.suite.name,
-        "title": bench.suite.title,
-        "preset": bench.suite.preset,
-        "command": command,
-        "rendered": list(bench.rendered),
-        "severity": {name: asdict(rendered) for name, rendered in bench.rendered.items()},
-        "bayes": _bayes(bench),
-        "runs": [
-            {"id": run.id, "algorithm": run.model.algorithm, "source": run.model.source, "target": run.target,
-             "seed": run.model.seed, "model": run.model.id}
-            for run in runs
-        ],
-    })
-
-
-def _bayes(bench: Bench) -> list[dict]:
-    """How often a perfect reader of the drawn action units is right, in episodes and among all the classes of a rendered target."""
-    rows = []
-    for (source, target), images in bench.targets.items():
-        if target in bench.rendered:
-            classes, way = images.test.classes, bench.suite.protocol.way
-            accuracies = {way: bayes_episode_accuracy(classes, way), len(classes): bayes_accuracy(classes)}
-            rows += [{"source": source, "target": target, "way": n, "accuracy": accuracy} for n, accuracy in accuracies.items()]
-    return rows
+            asked = answer_episodes(method, embed, support.pool, query.pool, episodes, batchnorm, progress, exhaustive)
+        tables.append(asked.assign(shots=shots))
+    whole = answer_all(method, query, bench.device)
+    return tables if whole is None else [*tables, whole.assign(shots=0)]

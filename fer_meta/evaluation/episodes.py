@@ -1,8 +1,11 @@
-"""Accuracy of a trained method on fixed episodes, and on whole splits for methods with a head of their own."""
+"""What a trained method answers to each query of fixed episodes, and to whole splits if it has a head of its own.
+
+Answers, not scores: accuracy and all other statistics are made from them by the report, so a new one costs no network.
+"""
 
 import contextlib
-from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,84 +14,130 @@ from torch import Tensor, nn
 
 from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.images import fetch, normalise
+from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 
 # Images a forward pass when a whole split is embedded.
 EMBED_BATCH = 256
 
-# rows [R] of the data set -> features [R, ...]
-Embed = Callable[[np.ndarray], Tensor]
+# Decimals of a stored probability: enough for any statistic, and a tenth of the bytes.
+DECIMALS = 3
 
 
-def embedder(method: FewShotMethod, images: np.ndarray, pool: Pool, batchnorm: str, device) -> Embed:
-    """How the episodes of `pool` get their features.
+@dataclass(frozen=True)
+class Shown:
+    """Images a method is shown: those of `pool`, out of `images` (uint8 [N, H, W, 3])."""
+
+    images: np.ndarray
+    pool: Pool
+
+
+# rows of the support [S] and of the queries [Q] -> features [S, ...] and [Q, ...]
+Embed = Callable[[np.ndarray, np.ndarray], tuple[Tensor, Tensor]]
+
+
+def embedder(method: FewShotMethod, support: Shown, query: Shown, batchnorm: str, device) -> Embed:
+    """How episodes with support from `support` and queries from `query` get their features.
 
     A method whose embedding does not depend on the episode embeds each image once, here, and an episode is indexing.
     """
     if method.shared_embedding and batchnorm == "eval":
-        table = embed_all(method, images, pool.rows, device)
-        return lambda rows: table[torch.from_numpy(np.searchsorted(pool.rows, rows)).to(device)]
-    return lambda rows: method.embed(normalise(fetch(images, rows, device)))
+        query_table = embed_all(method, query, device)
+        support_table = query_table if support is query else embed_all(method, support, device)
+
+        def look_up(table: Tensor, pool: Pool, rows: np.ndarray) -> Tensor:
+            return table[torch.from_numpy(pool.positions(rows)).to(device)]
+
+        return lambda s, q: (look_up(support_table, support.pool, s), look_up(query_table, query.pool, q))
+
+    def one_pass(s: np.ndarray, q: np.ndarray):
+        # Together, so that transductive BatchNorm sees the whole episode.
+        pixels = torch.cat([fetch(support.images, s, device), fetch(query.images, q, device)])
+        return method.embed(normalise(pixels)).split([len(s), len(q)])
+
+    return one_pass
 
 
 @torch.no_grad()
-def embed_all(method: FewShotMethod, images: np.ndarray, rows: np.ndarray, device) -> Tensor:
-    """Features [len(rows), ...] of `rows`, in batches."""
-    parts = np.split(rows, range(EMBED_BATCH, len(rows), EMBED_BATCH))
-    return torch.cat([method.embed(normalise(fetch(images, part, device))).float() for part in parts])
+def embed_all(method: FewShotMethod, shown: Shown, device) -> Tensor:
+    """Features [len(pool), ...] of all of a pool, in batches."""
+    parts = np.split(shown.pool.rows, range(EMBED_BATCH, len(shown.pool), EMBED_BATCH))
+    return torch.cat([method.embed(normalise(fetch(shown.images, part, device))).float() for part in parts])
 
 
 @torch.no_grad()
-def score_episodes(
+def answer_episodes(
     method: FewShotMethod,
     embed: Embed,
-    pool: Pool,
-    episodes: np.ndarray,
-    shots: int,
+    support: Pool,
+    query: Pool,
+    episodes: FixedEpisodes,
     batchnorm: str = "eval",
     progress: Callable[[float], None] = lambda accuracy: None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score each of the method's classifiers on `episodes` [E, way, shots + queries] (rows of the data set).
+    probabilities: bool = False,
+) -> pd.DataFrame:
+    """What each of the method's classifiers answers to each query of `episodes`.
 
-    Returns a row an episode (`method`, `episode`, `accuracy` in 0..1) and the confusion counts (`method`, `true`, `predicted`,
-    `count`, by class name). `progress` is told the first classifier's mean accuracy so far after each episode.
+    Returns a row an answer, the episodes in order: `method`, `label` and `predicted` (categorical), `episode` (int32), `row` (of the
+    target's data set), `confidence` (float32, the probability of `predicted`; NaN if the method gives none) and, with `probabilities`,
+    `p_<class>` for each class of `query`. `progress` is told the first classifier's mean accuracy so far after each episode.
     """
-    _, way, per_class = episodes.shape
+    way, shots = episodes.support.shape[1:]
     device = next(method.parameters()).device
     support_labels = torch.arange(way, device=device).repeat_interleave(shots)
-    truth = np.arange(way).repeat(per_class - shots)
-    accuracies = defaultdict(list)
-    confusion = defaultdict(lambda: np.zeros((len(pool.classes),) * 2, dtype=np.int64))
+    answers, right = {}, []
     with batch_statistics(method) if batchnorm == "batch" else contextlib.nullcontext():
-        for rows in episodes:
-            labels = pool.class_numbers(rows[:, 0])
-            features = embed(rows.ravel()).unflatten(0, rows.shape)
-            support, query = features[:, :shots].flatten(0, 1), features[:, shots:].flatten(0, 1)
-            names = [pool.classes[i] for i in labels]
-            for name, classify in method.adapt(support, support_labels, names).items():
-                predicted = classify(query).argmax(1).cpu().numpy()
-                accuracies[name].append(float((predicted == truth).mean()))
-                np.add.at(confusion[name], (labels[truth], labels[predicted]), 1)
-            progress(float(np.mean(next(iter(accuracies.values())))))
-    rows = [(name, i, a) for name, values in accuracies.items() for i, a in enumerate(values)]
-    counts = [
-        (name, pool.classes[i], pool.classes[j], int(matrix[i, j]))
-        for name, matrix in confusion.items()
-        for i, j in zip(*np.nonzero(matrix))
-    ]
-    return (
-        pd.DataFrame(rows, columns=["method", "episode", "accuracy"]),
-        pd.DataFrame(counts, columns=["method", "true", "predicted", "count"]),
-    )
+        for support_rows, query_rows in zip(episodes.support, episodes.queries):
+            names = support.class_names(support_rows[:, 0])
+            numbers = np.array([query.classes.index(name) for name in names])
+            support_features, query_features = embed(support_rows.ravel(), query_rows)
+            for name, classify in method.adapt(support_features, support_labels, names).items():
+                shares = method.probabilities(name, classify(query_features)).cpu().numpy()
+                answers.setdefault(name, []).append((numbers, shares))
+            numbers, shares = next(iter(answers.values()))[-1]
+            right.append(numbers[shares.argmax(1)] == query.class_numbers(query_rows))
+            progress(float(np.concatenate(right).mean()))
+    rows = np.concatenate(episodes.queries)
+    episode = np.repeat(np.arange(len(episodes), dtype=np.int32), [len(part) for part in episodes.queries])
+    return pd.concat(
+        [_frame(method, name, query, rows, parts, probabilities).assign(episode=episode) for name, parts in answers.items()],
+        ignore_index=True,
+    ).astype({"method": "category"})
 
 
 @torch.no_grad()
-def classify_all(method: FewShotMethod, images: np.ndarray, pool: Pool, device) -> np.ndarray | None:
-    """The own head's class number for each image of `pool` ([M] int64), or None if the method has no head for these classes."""
+def answer_all(method: FewShotMethod, shown: Shown, device) -> pd.DataFrame | None:
+    """What the own head answers to each image of a pool, as `answer_episodes` with probabilities and one episode; None if the method has
+    no head for these classes."""
+    pool = shown.pool
     head = method.own_head(pool.classes)
     if head is None:
         return None
-    return head(embed_all(method, images, pool.rows, device)).argmax(1).cpu().numpy()
+    shares = head(embed_all(method, shown, device)).softmax(1).cpu().numpy()
+    return _frame(method, method.head_name, pool, pool.rows, [(np.arange(len(pool.classes)), shares)], True).assign(episode=np.int32(0))
+
+
+def accuracy_of(answers: pd.DataFrame) -> float:
+    """The share of right answers of the first classifier, 0 to 1."""
+    first = answers[answers["method"] == answers["method"].iloc[0]]
+    return float((first["label"].cat.codes == first["predicted"].cat.codes).mean())
+
+
+def _frame(method, name: str, pool: Pool, rows: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]], probabilities: bool) -> pd.DataFrame:
+    """Answers as a table; `parts` hold an episode's class numbers [way] and its probabilities [Q, way]."""
+    predicted = np.concatenate([numbers[shares.argmax(1)] for numbers, shares in parts])
+    confidence = np.concatenate([shares.max(1) for _, shares in parts]).round(DECIMALS)
+    frame = pd.DataFrame({
+        "method": pd.Categorical.from_codes(np.zeros(len(rows), dtype=np.int8), [name]),
+        "row": rows,
+        "label": pd.Categorical.from_codes(pool.class_numbers(rows), pool.classes),
+        "predicted": pd.Categorical.from_codes(predicted, pool.classes),
+        "confidence": np.float32("nan") if name in method.uncalibrated else confidence.astype(np.float32),
+    })
+    if probabilities:
+        shares = np.concatenate([part[:, np.argsort(numbers)] for numbers, part in parts]).round(DECIMALS + 1)
+        frame[[f"p_{name}" for name in pool.classes]] = shares.astype(np.float32)
+    return frame
 
 
 @contextlib.contextmanager

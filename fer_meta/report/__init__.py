@@ -2,39 +2,65 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from fer_meta.files import replacing
-from fer_meta.report import gap, numbers, tables
+from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, published, tables, terminal
+from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 
 __all__ = ["write_report"]
 
+# Those that a plan may or may not give: none of an older plan may stay behind.
+SOMETIMES = ["comparisons.csv", "experiments.csv", "heads.csv",
+             *(f"plots/{name}.*" for name in ("confusion*", "transfer", "severity", "ranks", "leakage", "reproduction"))]
 
-def write_report(folder: Path) -> str:
-    """Write `table.{csv,md,tex}` and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
-    Only finished runs of the plan count; the others are listed with the command that makes them.
+def write_report(folder: Path, beside_published: bool = False) -> str:
+    """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
+
+    `table.{csv,md,tex}` and `recall.csv` always; `heads.csv`, `comparisons.csv` and `experiments.csv` where there is something to
+    say. Only finished runs of the plan count; the others are listed with the command that makes them. Everything is
+    computed from the runs' predictions, the stored episodes and the trainings' logs; with `published` the page and the text end
+    with published figures in the same settings.
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
     """
-    from fer_meta.report import plots  # matplotlib takes half a second to import
+    from fer_meta.report import plots, plots_compared  # matplotlib takes half a second to import
 
-    results = read_results(Path(folder))
-    table, heads = numbers.accuracy_table(results), numbers.head_table(results)
+    results, names = read_results(Path(folder)), Names()
+    cells = read_cells(results, names)
+    table, heads = numbers.accuracy_table(results, cells), numbers.head_table(results, cells)
     gaps = gap.gap_table(results, table)
-    figures = plots.figures(results, table, gaps)
-    texts = {"table.csv": tables.to_csv(table), "table.md": tables.to_markdown(results, table, heads, gaps),
-             "table.tex": tables.to_latex(results, table)}
+    compared, ranked = compare.comparisons(results, cells), compare.ranks(table)
+    reproduced = experiments.reproduction_table(results, table, heads)
+    leaks, oracles = leakage.leak_table(results, cells, names), leakage.oracle_table(results, cells)
+    figures = plots.figures(results, cells, table, gaps) | plots_compared.figures(results, ranked, leaks, reproduced)
 
-    written = [_write(results.folder / name, text.encode()) for name, text in texts.items()]
+    sections = [experiments.section(results, reproduced), leakage.section(results, leaks, oracles)]
+    page = tables.to_markdown(results, table, heads, gaps, sections, compare.section(results, compared, table, ranked))
+    text = terminal.to_text(results, table)
+    if beside_published:
+        told = published.beside(results, table, heads)
+        page, text = f"{page}\n{told}", f"{text}\n{told}"
+    texts = {"table.md": page, "table.tex": latex.to_latex(results, table),
+             "table.csv": tables.to_csv(table, tables.CSV_COLUMNS),
+             "recall.csv": tables.to_csv(numbers.recall_table(results, cells))}
+    found = {"published": reproduced, "leak": leaks, "oracle": oracles}
+    experiments_csv = [rows.assign(section=name) for name, rows in found.items() if len(rows)]
+    for name, rows in {"heads.csv": heads, "comparisons.csv": compared,
+                       "experiments.csv": pd.concat(experiments_csv) if experiments_csv else []}.items():
+        if len(rows):
+            texts[name] = tables.to_csv(rows)
+
+    written = [_write(results.folder / name, content.encode()) for name, content in sorted(texts.items())]
     written += [_write(results.folder / "plots" / (name + suffix), plots.render(figure, suffix))
                 for name, figure in figures.items() for suffix in plots.FORMATS]
-    # Which plots there are depends on the targets: none of an older plan may stay behind.
-    for name in ("confusion*", "severity.*"):
-        for path in (results.folder / "plots").glob(name):
-            if path.suffix in plots.FORMATS and path not in written:
-                path.unlink()
-    return tables.to_text(results, table) + "\nWritten:\n" + "".join(f"  {path}\n" for path in written)
+    for name in SOMETIMES:
+        for path in set(results.folder.glob(name)) - set(written):
+            path.unlink()
+    return text + "\nWritten:\n" + "".join(f"  {path}\n" for path in written)
 
 
 def _write(path: Path, content: bytes) -> Path:

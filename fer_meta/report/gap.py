@@ -12,10 +12,11 @@ def gap_table(results: Results, table: pd.DataFrame) -> pd.DataFrame:
     """The source-val rows of `table` that show a gap growing, with their targets' `recipe` and `severity` (0 to 1).
 
     Sorted by source, recipe, shots, severity and method. A source that is the studio is its own target at
-    severity 0. No rows where no source has two targets of one recipe at different severities.
+    severity 0. No rows where no source has two targets of one recipe at different severities; experiments of their own
+    protocols are not compared.
     """
     places = results.plan.get("severity", {})
-    shown = table[table["selection"] == "source-val"]
+    shown = table[(table["selection"] == "source-val") & (table["experiment"] == "")]
     parts = [shown.iloc[:0].assign(recipe="", severity=0.0)]
     for source in sorted(shown["source"].unique(), key=lambda name: domain_key(results, name)):
         rows = shown[shown["source"] == source]

@@ -1,4 +1,4 @@
-"""What a bench left on disk, read back: the plan, its finished runs, and what is missing and why."""
+"""What a bench left on disk, read back: the plan, its finished runs, what is missing and why, and its tables."""
 
 import json
 from dataclasses import dataclass, fields
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fer_meta.errors import ResultsError
 
-PLANNED = ("id", "algorithm", "source", "target", "seed", "model")
+PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
+TOLD = ("title", "trained_on", "tested_on", "published", "faults", "against")  # of each experiment
 MEND = "delete the folder {folder} and run the bench again"
 
 
@@ -19,6 +21,7 @@ class Run:
 
     folder: Path
     id: str
+    experiment: str  # its key in the plan's `experiments`; "" in a suite that crosses domains
     algorithm: str
     source: str
     target: str
@@ -30,6 +33,12 @@ class Run:
     excluded: dict  # class too small for a task -> its images
     copies_removed: int
     test_images: int
+    episodes: dict  # shots, as text -> the stored evaluation episodes, relative to the suite's folder
+    image_size: int | None  # pixels
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.parquet"
 
 
 @dataclass(frozen=True)
@@ -46,9 +55,14 @@ class Results:
         """The command that made the runs, and that fills in the missing ones."""
         return self.plan["command"]
 
+    @property
+    def experiments(self) -> dict:
+        """Key -> title, trained_on, tested_on, published, faults, against; empty in suites that cross domains."""
+        return self.plan.get("experiments", {})
+
 
 def read_results(folder: Path) -> Results:
-    """Read the plan and the `run.json` of each finished run; tables of episodes are read when asked for.
+    """Read the plan and the `run.json` of each finished run; `cells.py` reads what they predicted.
 
     Raises:
         ResultsError: there is no plan, no finished run, or one of these files is damaged.
@@ -69,40 +83,8 @@ def read_results(folder: Path) -> Results:
     return Results(folder, plan, runs, missing)
 
 
-def episodes(runs: list[Run]) -> pd.DataFrame:
-    """A row an episode: method, shots, selection, episode, accuracy (0 to 1), way, and the run's fields."""
-    columns = ["method", "shots", "selection", "episode", "accuracy"]
-    parts = []
-    for run in runs:
-        part = _read_parquet(run, "episodes.parquet", columns)
-        if part.empty or not part["accuracy"].between(0, 1).all():
-            raise _damaged(run.folder / "episodes.parquet", "empty, or has accuracies outside 0 to 1")
-        parts.append(part.assign(algorithm=run.algorithm, source=run.source, target=run.target,
-                                 way=run.protocol["way"], seed=run.seed))
-    return pd.concat(parts, ignore_index=True)
-
-
-def predictions(runs: list[Run]) -> pd.DataFrame:
-    """A row a test image: method, selection, label, predicted, and source, target, seed; maybe no rows."""
-    columns = ["method", "selection", "label", "predicted"]
-    parts = [_read_parquet(run, "predictions.parquet", columns)
-             .assign(source=run.source, target=run.target, seed=run.seed)
-             for run in runs if (run.folder / "predictions.parquet").exists()]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(
-        columns=[*columns, "source", "target", "seed"])
-
-
-def confusion(runs: list[Run]) -> pd.DataFrame:
-    """Counts by source, target, method, shots, selection, true and predicted class, summed over seeds."""
-    columns = ["method", "shots", "selection", "true", "predicted", "count"]
-    parts = [_read_parquet(run, "confusion.parquet", columns).assign(source=run.source, target=run.target)
-             for run in runs]
-    keys = ["source", "target", *columns[:-1]]
-    return pd.concat(parts, ignore_index=True).groupby(keys, as_index=False)["count"].sum()
-
-
 def history(path: Path) -> pd.DataFrame:
-    """A row a log point of a `history.jsonl`: step, loss, val_accuracy (NaN where not logged); maybe no rows.
+    """A row a log point of a `history.jsonl`: step, loss, train_accuracy, val_accuracy (NaN where not logged).
 
     The last line may be torn, for a killed training leaves it so; any other torn line is an error.
     """
@@ -113,8 +95,30 @@ def history(path: Path) -> pd.DataFrame:
             rows.append(json.loads(line))
         except json.JSONDecodeError:
             if number < len(lines):
-                raise _damaged(path, f"not JSON in line {number}") from None
-    return pd.DataFrame(rows).reindex(columns=["step", "loss", "val_accuracy"]).astype(float)
+                raise damaged(path, f"not JSON in line {number}") from None
+    return pd.DataFrame(rows).reindex(columns=["step", "loss", "train_accuracy", "val_accuracy"]).astype(float)
+
+
+def read_parquet(path: Path, columns: list[str], filters: list | None = None) -> pd.DataFrame:
+    """`columns` of a table, texts as categoricals (an unknown text is NA); raises ResultsError if one is not there.
+
+    `filters` are pyarrow's, such as `[("shots", "==", 0)]`.
+    """
+    try:
+        schema = pq.read_schema(path)
+        lacking = [name for name in columns if name not in schema.names]
+        if lacking:
+            raise ValueError(f"it has no column {', '.join(lacking)}")
+        texts = [name for name in columns if not _is_number(schema.field(name).type)]
+        table = pq.read_table(path, columns=columns, filters=filters, read_dictionary=texts).unify_dictionaries()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise damaged(path, f"cannot be read ({_one_line(error)})") from None
+    return table.to_pandas(split_blocks=True).astype({name: "category" for name in texts})
+
+
+def damaged(path: Path, what: str) -> ResultsError:
+    """The error for a file of a finished run, with the mend."""
+    return ResultsError(f"{path}: {what}; {MEND.format(folder=path.parent)}")
 
 
 def _read_plan(folder: Path) -> dict:
@@ -125,8 +129,14 @@ def _read_plan(folder: Path) -> dict:
     try:
         plan["command"], plan["suite"]
         for run in plan["runs"]:
+            run.setdefault("experiment", "")  # a folder of an older version is named as such by its runs
             for key in PLANNED:
                 run[key]
+        for key, experiment in plan.get("experiments", {}).items():
+            for word in TOLD:
+                experiment[word]
+            for row in experiment["published"]:
+                row["method"], row["figure"], row["reading"]
         for place in plan.get("severity", {}).values():
             place["recipe"], place["severity"]
         for row in plan.get("bayes", []):
@@ -139,12 +149,16 @@ def _read_plan(folder: Path) -> dict:
 def _read_run(folder: Path, planned: dict) -> Run:
     path = folder / "run.json"
     found = _read_json(path, MEND.format(folder=folder))
+    if not (folder / "predictions.parquet").exists():
+        raise ResultsError(f"{folder}: made by an older version of fer-meta, which kept no predictions; "
+                           f"{MEND.format(folder=folder.parent)}")
+    found.setdefault("image_size", None)
     told = [field.name for field in fields(Run) if field.name not in ("folder", *PLANNED)]
     try:
-        found["protocol"]["way"]
+        found["protocol"]["way"], found["protocol"]["queries"], found["config"]["backbone"]
         return Run(folder, *(planned[key] for key in PLANNED), *(found[key] for key in told))
     except (KeyError, TypeError) as error:
-        raise _damaged(path, f"has no {error}") from None
+        raise damaged(path, f"has no {error}") from None
 
 
 def _why_missing(folder: Path) -> str:
@@ -164,16 +178,8 @@ def _read_json(path: Path, mend: str):
         raise ResultsError(f"{path}: cannot be read ({_one_line(error)}); {mend}") from None
 
 
-def _read_parquet(run: Run, name: str, columns: list[str]) -> pd.DataFrame:
-    path = run.folder / name
-    try:
-        return pd.read_parquet(path, columns=columns)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise _damaged(path, f"cannot be read ({_one_line(error)})") from None
-
-
-def _damaged(path: Path, what: str) -> ResultsError:
-    return ResultsError(f"{path}: {what}; {MEND.format(folder=path.parent)}")
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def _one_line(error: Exception) -> str:

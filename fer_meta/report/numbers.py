@@ -2,10 +2,12 @@
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
-from fer_meta.report import load
-from fer_meta.report.load import Results
+from fer_meta.evaluation.statistics import Estimate, episode_interval, hierarchical_interval
+from fer_meta.report.cells import Cell
+from fer_meta.report.load import Results, Run
 
 SELECTIONS = {
     "source-val": "source-val",
@@ -15,19 +17,35 @@ SELECTIONS = {
 METHODS = {
     "protonet": "ProtoNet",
     "relationnet": "Relation Net",
+    "relationnet-mean": "Relation Net (averaged maps)",
     "maml": "MAML",
     "fomaml": "FOMAML",
     "supervised-head": "Supervised (own head)",
     "supervised-ncm": "Supervised (nearest mean)",
     "supervised-probe": "Supervised (linear probe)",
 }
-CELL = ["target", "source", "algorithm", "method", "way", "shots", "selection"]
+CELL = ["experiment", "target", "source", "algorithm", "method", "way", "shots", "selection"]
+PLACE = ["experiment", "source", "target"]
+HEAD_COLUMNS = ["experiment", "target", "source", "algorithm", "method", "shots", "selection", "accuracy", "ci95", "uar",
+                "macro_f1", "ece", "clip_accuracy_vote", "clip_accuracy_mean", "clips", "images", "classes", "seeds",
+                "groups", "chance", "bayes"]
 BAYES = "Bayes-optimal AU reader"
 
 
-def method_name(method: str) -> str:
-    """The name for people; a method unknown here keeps its own."""
+def method_name(method: str, results: Results | None = None) -> str:
+    """The name for people; a method unknown here keeps its own.
+
+    Relation Net is told from the one of averaged maps where `results` hold both.
+    """
+    if method == "relationnet" and results and any(run.algorithm == "relationnet_mean" for run in results.runs):
+        return "Relation Net (summed maps)"
     return METHODS.get(method, method)
+
+
+def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
+    """Key and title of an experiment with `end` after them; nothing in a suite that has none."""
+    told = results.experiments.get(experiment)
+    return f"{experiment}, {told['title']}{end}" if told else experiment and experiment + end
 
 
 def domain_name(results: Results, domain: str, form: str = "{}") -> str:
@@ -44,10 +62,12 @@ def domain_key(results: Results, domain: str) -> str:
 def order(results: Results, column: pd.Series) -> pd.Series:
     """Sort key: methods and selections in the order of their lists above, unknown ones after, by name.
 
-    Domains by `domain_key`, any other column by its values.
+    Domains by `domain_key`, experiments as in the plan, any other column by its values.
     """
     if column.name in ("source", "target"):
         return column.map(partial(domain_key, results))
+    if column.name == "experiment":
+        return column.map({"": -1} | {key: rank for rank, key in enumerate(results.experiments)})
     known = {"method": METHODS, "selection": SELECTIONS}.get(column.name)
     if known is None:
         return column
@@ -55,65 +75,87 @@ def order(results: Results, column: pd.Series) -> pd.Series:
     return column.map(lambda name: ranks.get(name, f"999{name}"))
 
 
-def accuracy_table(results: Results) -> pd.DataFrame:
-    """A row a cell (method, source, target, way, shots, selection), sorted; accuracies are 0 to 1.
+def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
+    """A row a cell (experiment, method, source, target, way, shots, selection), sorted; all scores are 0 to 1.
 
-    `accuracy` is the mean over seeds of the mean over episodes. `ci95_episodes` is the normal half width
-    1.96 sd / sqrt(E) over the E episodes' accuracies averaged over seeds. `sd_seeds` is the sample sd of the
-    seeds' means, NaN for one seed. `bayes` is the exact accuracy of a perfect reader of the drawn action units,
-    NaN where the plan has none. `planned_seeds`, which is not in the CSV, tells a cell that lacks seeds.
+    `accuracy`, `uar`, `macro_f1` and `ece` (expected calibration error, NaN where a method gives no probability) are over
+    all queries, means over seeds. `ci95` is the half width of the 95 % interval over seeds, episodes and people (clips,
+    images where people are unknown: `groups`); `ci95_episodes` over episodes alone; NaN where there is one of each.
+    `sd_seeds` is the sample sd of the seeds' accuracies, NaN for one seed. `bayes` is the exact accuracy of a perfect
+    reader of the drawn action units, NaN where the plan has none. `planned_seeds`, which is not in the CSV, tells a cell
+    that lacks seeds.
     """
-    rows = load.episodes(results.runs)
-    by_seed = rows.groupby([*CELL, "seed"])["accuracy"].mean().groupby(level=CELL)
-    by_episode = rows.groupby([*CELL, "episode"])["accuracy"].mean().groupby(level=CELL)
-    table = pd.DataFrame({
-        "accuracy": by_seed.mean(),
-        "ci95_episodes": 1.96 * by_episode.std() / by_episode.size() ** 0.5,
-        "sd_seeds": by_seed.std(),
-        "episodes": by_episode.size(),
-        "seeds": by_seed.size(),
-    }).reset_index()
+    rows = []
+    for cell in cells:
+        if cell.shots > 0:
+            interval = episode_interval(cell.outcomes())
+            rows.append(_scores(cell) | {"ci95_episodes": half_width(interval), "episodes": interval.counts["episodes"]})
+    table = pd.DataFrame(rows)
     table["chance"] = 1 / table["way"]
     table["bayes"] = _bayes(results, table, "way")
     # The classes, and with them the test images, may depend on what source and target share.
-    tested = pd.DataFrame({(run.source, run.target): {
+    tested = pd.DataFrame({place_of(run): {
         "classes": len(run.classes), "test_images": run.test_images, "copies_removed": run.copies_removed,
         "excluded": " ".join(f"{name}:{images}" for name, images in sorted(run.excluded.items())),
-    } for run in results.runs}).T.rename_axis(["source", "target"])
-    table = table.join(tested.infer_objects(), on=["source", "target"])
+    } for run in results.runs}).T.rename_axis(PLACE)
+    table = table.join(tested.infer_objects(), on=PLACE)
     rendered = results.plan.get("rendered", [])
     table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
     table["backbone"] = table["algorithm"].map({run.algorithm: run.config["backbone"] for run in results.runs})
-    pair = ["algorithm", "source", "target"]
+    pair = ["algorithm", *PLACE]
     planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
     table = table.join(planned.rename("planned_seeds"), on=pair)
-    return table.sort_values(["target", "way", "source", "method", "shots", "selection"],
+    return table.sort_values(["experiment", "target", "way", "source", "method", "shots", "selection"],
                              key=partial(order, results), kind="stable", ignore_index=True)
 
 
-def head_table(results: Results) -> pd.DataFrame:
-    """Each test image scored once by a model's own head: a row a (target, source, method, selection).
+def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
+    """Each test image scored once: a row a (experiment, target, source, method, shots, selection), scores 0 to 1.
 
-    `accuracy` and `uar` (recall averaged over the classes of the test images) are means over seeds, 0 to 1.
-    `bayes` is the exact UAR of a perfect reader of the drawn action units, NaN where the plan has none.
+    `shots` is 0 for a model's own head, which needs no support. Columns as in `accuracy_table`, and `clips` with
+    `clip_accuracy_vote` and `clip_accuracy_mean`: the clips and how many of them are named right by most of their frames
+    and by their mean probability; NaN where no clip has two frames. `bayes` is the exact UAR of a perfect reader of the
+    drawn action units, NaN where the plan has none.
     """
-    rows = load.predictions(results.runs)
-    keys = ["target", "source", "method", "selection"]
-    rows["right"] = (rows["label"] == rows["predicted"]).astype(float)
-    by_seed = rows.groupby([*keys, "seed"])
-    recall = rows.groupby([*keys, "seed", "label"])["right"].mean()
-    table = pd.DataFrame({
-        "accuracy": by_seed["right"].mean(),
-        "uar": recall.groupby(level=[*keys, "seed"]).mean(),
-        "images": by_seed.size(),
-        "classes": by_seed["label"].nunique(),
-        "seeds": 1,
-    }).groupby(level=keys).agg(
-        {"accuracy": "mean", "uar": "mean", "images": "max", "classes": "max", "seeds": "sum"})
-    table = table.reset_index()
+    rows = [_scores(cell) | {"images": len(cell.queries.path), "classes": len(np.unique(cell.queries.label)),
+                             "clips": cell.clips["clips"].max(), "clip_accuracy_vote": cell.clips["vote"].mean(),
+                             "clip_accuracy_mean": cell.clips["mean"].mean()} for cell in cells if cell.once]
+    table = pd.DataFrame(rows, columns=None if rows else HEAD_COLUMNS)
     table["chance"] = 1 / table["classes"]
     table["bayes"] = _bayes(results, table, "classes")
-    return table.sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)
+    keys = ["experiment", "target", "source", "method", "shots", "selection"]
+    return table.sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)[HEAD_COLUMNS]
+
+
+def recall_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
+    """A row a cell and true class: `recall`, the mean over seeds, 0 to 1."""
+    rows = [_key(cell) | {"class": name, "recall": np.mean([scores.recall[name] for scores in cell.scores])}
+            for cell in cells for name in cell.scores[0].recall]
+    keys = ["experiment", "target", "source", "method", "shots", "selection"]
+    return pd.DataFrame(rows).sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)
+
+
+def half_width(interval: Estimate) -> float:
+    """Half the width of a 95 % interval; NaN where there is one member of each level, so that no spread is known."""
+    return (interval.high - interval.low) / 2
+
+
+def place_of(run: Run | Cell) -> tuple[str, str, str]:
+    """What tells an experiment's source and target apart from the others: PLACE."""
+    return run.experiment, run.source, run.target
+
+
+def _scores(cell: Cell) -> dict:
+    accuracy = pd.Series([scores.accuracy for scores in cell.scores])
+    return _key(cell) | {
+        "accuracy": accuracy.mean(), "ci95": half_width(hierarchical_interval(cell.outcomes())), "sd_seeds": accuracy.std(),
+        "uar": np.mean([scores.uar for scores in cell.scores]), "ece": cell.ece.mean(),
+        "macro_f1": np.mean([scores.macro_f1 for scores in cell.scores]), "seeds": len(cell.seeds),
+        "groups": cell.queries.groups}
+
+
+def _key(cell: Cell) -> dict:
+    return {name: getattr(cell, name) for name in CELL}
 
 
 def _bayes(results: Results, table: pd.DataFrame, way: str) -> list[float]:

@@ -11,10 +11,13 @@ from fer_meta import algorithms
 from fer_meta.algorithms.base import TrainingConfig
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, domain_name, parse_name
 from fer_meta.errors import DatasetError, SuiteError
-from fer_meta.expressions import BASIC
+from fer_meta.expressions import BASIC, EXPRESSIONS
+from fer_meta.suites.experiments import Experiment, Mixture, Role
 from fer_meta.tasks.protocol import Protocol, Strict
 
 Selection = Literal["source-val", "last", "oracle"]
+# What may stand in extra columns: accuracy in the training episodes, and with support and query from shared clips.
+Reading = Literal["training", "shared-clips"]
 
 
 class RenderedDomains(Strict):
@@ -36,7 +39,11 @@ class RenderedDomains(Strict):
 
 
 class Suite(Strict):
-    """A comparison: which methods, under which protocol, how many seeds. The domains are the user's, or rendered."""
+    """A comparison: which methods, under which protocol, how many seeds. The domains are the user's, or rendered.
+
+    Without `experiments` every domain is a source and a target (`within`: its own, `across`: the others'); with them, these say what is
+    trained and tested on what.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
@@ -44,12 +51,25 @@ class Suite(Strict):
     classes: tuple[str, ...] = BASIC
     rendered: RenderedDomains = RenderedDomains()
     sources: tuple[str, ...] | None = Field(None, min_length=1, description="only these domains are trained on; all are targets")
-    within: bool = Field(True, description="also test each source on its own test split, the reference")
+    within: bool = Field(True, description="test each source on its own test split, the reference")
+    across: bool = Field(True, description="test each source on the other domains")
     image_size: int = Field(84, ge=16)
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
     selection: tuple[Selection, ...] = Field(("source-val", "last", "oracle"), min_length=1)
     protocol: Protocol = Protocol()
     algorithms: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1)
+    roles: dict[str, Role] = {}
+    mixtures: dict[str, Mixture] = {}
+    experiments: dict[str, Experiment] = {}
+    readings: tuple[Reading, ...] = Field((), description="extra columns beside published figures")
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_known(cls, classes):
+        unknown = [name for name in classes if name not in EXPRESSIONS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no expression; there are {', '.join(EXPRESSIONS)}")
+        return classes
 
 
 def suite_names() -> list[str]:
@@ -79,6 +99,7 @@ def read_suite(name: str, preset: str, **changes) -> Suite:
         raise SuiteError(f"{origin}: has no preset {preset!r}; under `presets:` it has {known}")
     merged = _merge(raw, presets[preset] or {})
     merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
+    merged = _protocols_filled_in(merged)
     suite, errors = _validate(merged)
     if errors:
         # A key that stands in the file is the better clue than one that does not: `titel`, and not `title` missing.
@@ -87,6 +108,18 @@ def read_suite(name: str, preset: str, **changes) -> Suite:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise SuiteError(f"{origin}, line {line}: {'.'.join(map(str, loc)) or 'suite'}: {message}{more}")
     return suite
+
+
+def _protocols_filled_in(merged: dict) -> dict:
+    """Each experiment's protocol is the suite's, with what the experiment says of it."""
+    experiments, protocol = merged.get("experiments"), merged.get("protocol") or {}
+    if not isinstance(experiments, dict) or not isinstance(protocol, dict):
+        return merged
+    filled = {
+        name: {**one, "protocol": _merge(protocol, one.get("protocol") or {})} if isinstance(one, dict) else one
+        for name, one in experiments.items()
+    }
+    return {**merged, "experiments": filled}
 
 
 def _text(name: str) -> tuple[str, str]:
@@ -107,8 +140,10 @@ def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
     if isinstance(configs, dict):
         configs = {}
         for name, values in merged["algorithms"].items():
+            if values is None:  # a preset leaves the method out
+                continue
             try:
-                configs[name] = algorithms.load(str(name)).Config.model_validate(values or {})
+                configs[name] = algorithms.load(str(name)).Config.model_validate(values)
             except SuiteError as error:
                 errors.append((("algorithms", name), str(error)))
             except ValidationError as error:
@@ -116,9 +151,23 @@ def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
     if errors:
         return None, errors
     try:
-        return Suite.model_validate({**merged, "algorithms": configs}), []
+        suite = Suite.model_validate({**merged, "algorithms": configs})
     except ValidationError as error:
         return None, _plain(error)
+    return suite, _dangling(suite)
+
+
+def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
+    """Names of roles, mixtures, experiments and algorithms that stand for nothing, as (path of keys, message)."""
+    used = [(("mixtures", name, "parts", number, "role"), part.role, "role", suite.roles)
+            for name, mixture in suite.mixtures.items() for number, part in enumerate(mixture.parts)]
+    for name, one in suite.experiments.items():
+        where = "experiments", name
+        used += [((*where, "train"), one.train, "role or mixture", {**suite.roles, **suite.mixtures}),
+                 ((*where, "test"), one.test, "role", suite.roles)]
+        used += [((*where, "algorithms"), algorithm, "algorithm of the suite", suite.algorithms) for algorithm in one.algorithms or ()]
+        used += [((*where, "against"), one.against, "experiment", suite.experiments)] if one.against is not None else []
+    return [(loc, f"{name!r} is no {what}; there are {', '.join(there) or 'none'}") for loc, name, what, there in used if name not in there]
 
 
 def _plain(error: ValidationError) -> list[tuple[tuple, str]]:

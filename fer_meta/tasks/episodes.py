@@ -1,12 +1,13 @@
-"""Episodes as learn2learn tasks.
+"""Episodes as learn2learn tasks, and the fixed episodes that every method is tested on.
 
-An episode is an int64 array [way, shots + queries] of rows of the data set: row c holds the images of the class whose
-episode label is c, the support first. No pixel is read to draw one; `gather` fetches all of an episode's in one go.
+A task is an int64 array [way, shots + queries] of rows of the data set: row c holds the images of the class whose
+episode label is c, the support first. No pixel is read to draw one; one gather fetches all of an episode's.
 """
 
 import contextlib
 import hashlib
 import random
+from dataclasses import dataclass
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -42,16 +43,17 @@ class ShotsAndQueries(TaskTransform):
     """Task transform: N random classes and of each K support images followed by Q query images.
 
     learn2learn's `FusedNWaysKShots` leaves it to the caller to divide a class's images into support and query; this one
-    divides them itself, so that it can keep whole groups (clips, subjects) on one side of an episode.
+    divides them itself, so that it can keep whole groups (copies, clips, subjects) on one side of an episode, or leak them on purpose.
 
-    `groups` [len(dataset)] holds the group of each image, or is None if only images must differ. Raises ProtocolError for
-    a class that can never give an episode.
+    `groups` [len(dataset)] holds the group of each image, or is None if only images must differ; `clips` [len(dataset)] the clip of each,
+    needed for `support_clips: one`. Raises ProtocolError for a class that can never give an episode.
     """
 
-    def __init__(self, dataset: MetaDataset, shape: EpisodeShape, groups=None, names=None):
+    def __init__(self, dataset: MetaDataset, shape: EpisodeShape, groups=None, clips=None, names=None):
         super().__init__(dataset)
         self.shape = shape
         self.groups = None if groups is None else [int(group) for group in groups]
+        self.clips = None if clips is None else [int(clip) for clip in clips]
         self.members = {label: list(rows) for label, rows in sorted(dataset.labels_to_indices.items())}
         self.names = names or {label: str(label) for label in self.members}
         self._check()
@@ -66,21 +68,26 @@ class ShotsAndQueries(TaskTransform):
                 )
             if self.groups is not None and len({self.groups[i] for i in members}) < 2:
                 raise ProtocolError(f"class {self.names[label]} has one group only: support and query cannot be kept apart")
+            if self.clips is not None and not self._long_clips(label):
+                raise ProtocolError(f"class {self.names[label]} has no clip of {self.shape.shots} images for `support_clips: one`; lower `shots`")
 
     def __call__(self, task_description=None) -> list[DataDescription]:
         classes = random.sample(list(self.members), self.shape.way)
-        draw = self._images if self.groups is None else self._grouped
-        return [DataDescription(i) for label_rows in draw(classes) for i in label_rows]
+        if self.shape.disjoint == "nothing":
+            rows = [self._support(label) + random.sample(self.members[label], self.shape.queries) for label in classes]
+        elif self.groups is None and self.clips is None:
+            rows = [random.sample(self.members[label], self.shape.images_per_class) for label in classes]
+        else:
+            rows = self._apart(classes)
+        return [DataDescription(i) for label_rows in rows for i in label_rows]
 
-    def _images(self, classes):
-        return [random.sample(self.members[label], self.shape.images_per_class) for label in classes]
-
-    def _grouped(self, classes):
+    def _apart(self, classes):
         """A group seen in any class's support gives no query to any class: a face must not give itself away."""
+        group_of = range(len(self.dataset)) if self.groups is None else self.groups
         for _ in range(ATTEMPTS):
-            support = [random.sample(self.members[label], self.shape.shots) for label in classes]
-            taken = {self.groups[i] for rows in support for i in rows}
-            free = [[i for i in self.members[label] if self.groups[i] not in taken] for label in classes]
+            support = [self._support(label) for label in classes]
+            taken = {group_of[i] for rows in support for i in rows}
+            free = [[i for i in self.members[label] if group_of[i] not in taken] for label in classes]
             if all(len(rows) >= self.shape.queries for rows in free):
                 return [s + random.sample(rows, self.shape.queries) for s, rows in zip(support, free)]
         worst = min(zip(free, classes), key=lambda pair: len(pair[0]))[1]
@@ -88,6 +95,17 @@ class ShotsAndQueries(TaskTransform):
             f"class {self.names[worst]} does not have {self.shape.queries} query images outside the support's groups "
             f"in {ATTEMPTS} draws; lower `shots` or `queries`, or exclude the class"
         )
+
+    def _support(self, label):
+        members = self.members[label] if self.clips is None else random.choice(self._long_clips(label))
+        return random.sample(members, self.shape.shots)
+
+    def _long_clips(self, label) -> list[list[int]]:
+        """The images of each clip of a class that has enough of them for the support."""
+        clips = {}
+        for i in self.members[label]:
+            clips.setdefault(self.clips[i], []).append(i)
+        return [rows for rows in clips.values() if len(rows) >= self.shape.shots]
 
 
 @contextlib.contextmanager
@@ -111,7 +129,7 @@ class Episodes(Taskset):
     def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int):
         data = meta_dataset(pool)
         names = dict(enumerate(pool.classes))
-        transforms = [ShotsAndQueries(data, shape, pool.groups, names), LoadData(data), RemapLabels(data)]
+        transforms = [ShotsAndQueries(data, shape, pool.groups, pool.clips, names), LoadData(data), RemapLabels(data)]
         super().__init__(data, transforms, num_tasks=num_tasks, task_collate=self._by_label)
         self.shape = shape
         self.seed = seed
@@ -127,12 +145,51 @@ class Episodes(Taskset):
         return rows[np.argsort(labels[:, 0])]
 
 
-def draw(pool: Pool, shape: EpisodeShape, count: int, seed: str) -> np.ndarray:
-    """`count` episodes as one int64 array [count, way, shots + queries]."""
-    episodes = Episodes(pool, shape, seed, count)
-    return np.stack([episodes[i] for i in range(count)])
+@dataclass(frozen=True)
+class FixedEpisodes:
+    """Episodes to test on: `support` [E, way, shots] are rows of the support's data set, a row a class; `queries` are E arrays of
+    rows of the target, in the order of the episode's classes if they are drawn by class."""
+
+    support: np.ndarray
+    queries: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        return len(self.support)
 
 
-def fingerprint(episodes: np.ndarray) -> str:
-    """A short hash that two sets of episodes share only if they are the same."""
-    return hashlib.blake2b(np.ascontiguousarray(episodes, dtype="<i8").tobytes(), digest_size=8).hexdigest()
+def draw(pool: Pool, shape: EpisodeShape, count: int, seed: str) -> FixedEpisodes:
+    """`count` episodes with support and query from one pool."""
+    tasks = Episodes(pool, shape, seed, count)
+    rows = np.stack([tasks[i] for i in range(count)])
+    return FixedEpisodes(rows[:, :, : shape.shots], tuple(rows[:, :, shape.shots :].reshape(count, -1)))
+
+
+def draw_with_held_support(held: Pool, target: Pool, way: int, shots: int, queries: int | str, count: int, seed: str) -> FixedEpisodes:
+    """`count` episodes whose support is from `held`, of another role or data set, and whose queries are from `target`.
+
+    With `queries` "all" the images of `target` are dealt to the episodes at random, each to one, and every episode has all classes.
+    Raises ProtocolError if the two pools do not have enough classes in common.
+    """
+    classes = [name for name in held.classes if name in target.classes]
+    exhaustive = queries == "all"
+    if len(classes) < way or exhaustive and (len(target.classes) != way or len(classes) != way):
+        raise ProtocolError(f"{target.name}: {len(target.classes)} classes are tested, of which {held.name} has {len(classes)}; "
+                            f"`way: {way}` with `queries: {queries}` needs {'exactly' if exhaustive else 'at least'} {way} in both")
+    members = {name: [pool.rows[pool.labels == pool.classes.index(name)].tolist() for pool in (held, target)] for name in classes}
+    with local_random(f"{seed}/deal"):
+        dealt = [np.sort(part) for part in np.array_split(random.sample(target.rows.tolist(), len(target)), count)]
+    support, asked = [], []
+    for i in range(count):
+        with local_random(f"{seed}/{i}"):
+            chosen = classes if exhaustive else random.sample(classes, way)
+            support.append([random.sample(members[name][0], shots) for name in chosen])
+            asked.append(dealt[i] if exhaustive else np.array([row for name in chosen for row in random.sample(members[name][1], queries)]))
+    return FixedEpisodes(np.array(support, dtype=np.int64), tuple(asked))
+
+
+def fingerprint(*arrays: np.ndarray) -> str:
+    """A short hash that two sets of arrays of integers share only if they are the same."""
+    digest = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        digest.update(f"{array.shape}".encode() + np.ascontiguousarray(array, dtype="<i8").tobytes())
+    return digest.hexdigest()

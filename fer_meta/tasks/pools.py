@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fer_meta.datasets.mixing import hold_out
 from fer_meta.errors import ProtocolError
-from fer_meta.tasks.protocol import EpisodeShape, Protocol
+from fer_meta.tasks.protocol import Protocol
 from fer_meta.tasks.splits import assign_splits
 
 
@@ -20,7 +21,8 @@ class Pool:
     rows: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
-    groups: np.ndarray | None  # [M] ids of clip or subject, when the protocol keeps those apart
+    groups: np.ndarray | None  # [M] ids of what support and query must not share, if more than the image itself
+    clips: np.ndarray | None  # [M] ids of clips, if the support of a class must come from one
     excluded: dict[str, int]  # class -> its number of images, too few for one episode
     copies_removed: int
     digest: str  # names exactly these images and labels
@@ -30,10 +32,14 @@ class Pool:
 
     def class_numbers(self, rows: np.ndarray) -> np.ndarray:
         """The class number of each of `rows` [R], rows of the data set that are in this pool."""
-        return self.labels[np.searchsorted(self.rows, rows)]
+        return self.labels[self.positions(rows)]
 
     def class_names(self, rows: np.ndarray) -> list[str]:
         return [self.classes[number] for number in self.class_numbers(rows)]
+
+    def positions(self, rows: np.ndarray) -> np.ndarray:
+        """The place in the pool of each of `rows`, rows of the data set that are in this pool."""
+        return np.searchsorted(self.rows, rows)
 
 
 @dataclass(frozen=True)
@@ -45,34 +51,44 @@ class Domain:
     index: pd.DataFrame
     train: Pool
     val: Pool
-    test: Pool
+    test: Pool | None  # None for a mixture, which is only trained on
+    held: Pool | None  # images held out of training to be the test's support, for `support_from: source-train`
 
 
-def divide(datasets: Sequence, protocol: Protocol, classes: Collection[str]) -> dict[str, Domain]:
+def divide(
+    datasets: Sequence, protocol: Protocol, classes: Collection[str], sources: Collection[str] | None = None
+) -> dict[str, Domain]:
     """Divide cached data sets (`fer_meta.datasets.cache.CachedFaces`) into domains, in the order given.
 
     With `copies: removed`, an image of val or test goes if an identical one stands in an earlier role of *any* of the data
     sets, or earlier in its own role; identical images with different labels go altogether. So one target has one set of
-    test images, whatever source a method was trained on.
+    test images, whatever source a method was trained on. With `support_from: source-train` the images held out of the training of `sources`
+    (by default all) stand in `held`, and what shares their group (copy, clip or person) stands nowhere.
     """
-    roles = {faces.name: _roles(faces.index, protocol, classes) for faces in datasets}
-    train_digests = _digests(datasets, roles, ("train",))
+    roles = {
+        faces.name: _roles(faces.index, protocol, classes, sources is None or faces.name in sources) for faces in datasets
+    }
+    train_digests = _digests(datasets, roles, ("train", "held"))
     seen_digests = train_digests | _digests(datasets, roles, ("val",))
+    train, val, tested = protocol.train, protocol.validation, protocol
     domains = {}
     for faces in datasets:
         role = roles[faces.name]
-        pools = {}
-        for name, shape, seen in (
-            ("train", protocol.train, None),
-            ("val", protocol.validation, train_digests),
-            ("test", protocol.test_shape(max(protocol.shots)), seen_digests),
+        pools = {"test": None, "held": None}
+        for name, need, way, shape, seen in (
+            ("train", train.images_per_class, train.way, train, None),
+            ("val", val.images_per_class, val.way, val, train_digests),
+            ("held", protocol.held_out, protocol.way, tested, None),
+            ("test", protocol.test_images_per_class, protocol.way, tested, seen_digests),
         ):
             rows = np.flatnonzero(role == name)
+            if name in pools and not len(rows):
+                continue
             removed = 0
             if seen is not None and protocol.copies == "removed":
                 kept = rows[_first_of_its_kind(faces.index.iloc[rows], seen)]
                 removed, rows = len(rows) - len(kept), kept
-            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, shape, protocol, classes, removed)
+            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed)
         domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools)
     return domains
 
@@ -91,15 +107,21 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
     if kept == pool.classes:
         return pool
     chosen = np.isin(pool.labels, [pool.classes.index(name) for name in kept])
-    groups = None if pool.groups is None else pool.groups[chosen]
-    return _make(pool.name, index, pool.rows[chosen], kept, groups, pool.excluded, pool.copies_removed)
+    groups, clips = (None if ids is None else ids[chosen] for ids in (pool.groups, pool.clips))
+    return _make(pool.name, index, pool.rows[chosen], kept, groups, clips, pool.excluded, pool.copies_removed)
 
 
-def _roles(index: pd.DataFrame, protocol: Protocol, classes: Collection[str]) -> np.ndarray:
-    """The role of each row: its split, or nothing for labels outside the suite's classes."""
+def _roles(index: pd.DataFrame, protocol: Protocol, classes: Collection[str], is_source: bool) -> np.ndarray:
+    """The role of each row: its split or `held`, or nothing for labels outside the suite's classes."""
     role = np.full(len(index), "", dtype=object)
     wanted = index["label"].isin(list(classes)).to_numpy()
     role[wanted] = assign_splits(index[wanted], protocol)
+    if is_source and protocol.support_from == "source-train":
+        rows = np.flatnonzero(role == "train")
+        groups = _group_ids(index, rows, protocol.disjoint)
+        held, kept = hold_out(index["label"].iloc[rows].to_numpy(dtype=str), protocol.held_out, groups=groups)
+        role[rows[held]] = "held"
+        role[rows[~held & ~kept]] = ""
     return role
 
 
@@ -113,45 +135,56 @@ def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
     return ~(part["digest"].isin(seen) | part.duplicated("digest") | disputed).to_numpy(dtype=bool)
 
 
-def _pool(name, index, rows, shape: EpisodeShape, protocol: Protocol, classes, removed) -> Pool:
+def _pool(name, index, rows, need, way, shape, protocol: Protocol, classes, removed) -> Pool:
+    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `way` of them."""
     counts = index["label"].iloc[rows].value_counts()
     # Sorted, so that the class numbering does not depend on the order of files.
     present = sorted(c for c in classes if counts.get(c, 0) > 0)
-    small = {c: int(counts[c]) for c in present if counts[c] < shape.images_per_class}
+    small = {c: int(counts[c]) for c in present if counts[c] < need}
     kept = tuple(c for c in present if c not in small)
     if small and protocol.small_classes == "error":
         raise ProtocolError(
-            f"{name}: too small for {shape.images_per_class} images a class: {_counts(small)}; "
+            f"{name}: too small for {need} images a class: {_counts(small)}; "
             "say `small_classes: exclude`, or lower `shots` or `queries`"
         )
-    if len(kept) < shape.way:
+    if len(kept) < way:
         raise ProtocolError(
-            f"{name}: {shape.way}-way episodes need {shape.way} classes with {shape.images_per_class} images or more, "
+            f"{name}: {way}-way episodes need {way} classes with {need} images or more, "
             f"but there are {len(kept)} ({', '.join(kept) or 'none'}); too small: {_counts(small)}"
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
-    groups = None
-    # Photographs that belong to no clip are clips of one image each: nothing to keep apart.
-    if protocol.disjoint == "subject" or protocol.disjoint == "clip" and index["clip"].notna().any():
-        groups = index[protocol.disjoint].iloc[rows]
-        if groups.isna().any():
-            raise ProtocolError(
-                f"{name}: {int(groups.isna().sum())} of {len(groups)} images have no {protocol.disjoint}, "
-                f"so episodes cannot be {protocol.disjoint}-disjoint; use `disjoint: image` or give a pattern for it"
-            )
-        groups = pd.factorize(groups)[0]
-    return _make(name, index, rows, kept, groups, small, removed)
+    groups = _group_ids(index, rows, shape.disjoint)
+    if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
+        raise ProtocolError(
+            f"{name}: {int(groups.isna().sum())} of {len(groups)} images have no {shape.disjoint}, "
+            f"so episodes cannot be {shape.disjoint}-disjoint; use `disjoint: image` or give a pattern for it"
+        )
+    clips = index["clip"].fillna(index["path"]).iloc[rows] if shape.support_clips == "one" else None
+    groups, clips = (None if ids is None else pd.factorize(ids)[0] for ids in (groups, clips))
+    return _make(name, index, rows, kept, groups, clips, small, removed)
 
 
-def _make(name, index, rows, classes, groups, excluded, removed) -> Pool:
+def _group_ids(index: pd.DataFrame, rows: np.ndarray, disjoint: str) -> pd.Series | None:
+    """What an image may not share with one of the other side, or None if that is only the image itself."""
+    if disjoint == "nothing":
+        return None
+    # Photographs that belong to no clip are clips of one image each: nothing to keep apart but their copies.
+    if disjoint == "subject" or disjoint == "clip" and index["clip"].notna().any():
+        return index[disjoint].iloc[rows]
+    copies = index["digest"].iloc[rows]
+    return copies if copies.duplicated().any() else None
+
+
+def _make(name, index, rows, classes, groups, clips, excluded, removed) -> Pool:
     names = index["label"].iloc[rows].to_numpy()
     labels = np.array([classes.index(label) for label in names], dtype=np.int64)
     content = hashlib.blake2b(digest_size=8)
     for digest, label in zip(index["digest"].iloc[rows], names):
         content.update(f"{digest} {label}\n".encode())
-    if groups is not None:
-        content.update(np.ascontiguousarray(groups).astype("<i8").tobytes())
-    return Pool(name, rows, labels, classes, groups, excluded, removed, content.hexdigest())
+    for ids in (groups, clips):
+        if ids is not None:
+            content.update(np.ascontiguousarray(ids).astype("<i8").tobytes())
+    return Pool(name, rows, labels, classes, groups, clips, excluded, removed, content.hexdigest())
 
 
 def _counts(counts: dict[str, int]) -> str:

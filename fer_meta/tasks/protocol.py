@@ -1,11 +1,14 @@
 """What is asked of a method: ways, shots, queries, what support and query must not share, and which images count.
 
-These models are the schema of a suite file's `protocol`; every field enters the identity of a run.
+These models are the schema of a suite file's `protocol`; every field enters the identity of a run and is shown in its result.
 """
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Disjoint = Literal["nothing", "image", "clip", "subject"]
+SupportClips = Literal["any", "one"]
 
 
 class Strict(BaseModel):
@@ -20,6 +23,8 @@ class EpisodeShape(Strict):
     way: int = Field(5, ge=2)
     shots: int = Field(5, ge=1)
     queries: int = Field(15, ge=1)
+    disjoint: Disjoint = Field("image", description="what the support and the query never share; in a suite file, by default as in the test")
+    support_clips: SupportClips = Field("any", description="one: all support of a class from one clip, as the 2022 note's sampler did")
 
     @property
     def images_per_class(self) -> int:
@@ -38,11 +43,22 @@ class Protocol(Strict):
 
     way: int = Field(5, ge=2, description="classes in a test episode")
     shots: tuple[int, ...] = Field((1, 5), min_length=1, description="support images a class, one column each")
-    queries: int = Field(15, ge=1, description="query images a class")
-    episodes: int = Field(600, ge=2, description="test episodes, the same for every method and seed")
-    disjoint: Literal["image", "clip", "subject"] = Field(
-        "image", description="what the support and the query of an episode must not share; a data set without clips has one image a clip"
+    queries: Literal["all"] | int = Field(
+        15, description="query images a class; all: the episodes share out the target's test images, each a query exactly once"
     )
+    episodes: int = Field(600, ge=2, description="test episodes, the same for every method and seed")
+    tested_classes: Literal["seen", "unseen"] = Field(
+        "seen", description="seen: classes that source and target both have; unseen: the target's that the source lacks"
+    )
+    support_from: Literal["target", "source-train"] = Field(
+        "target", description="whose images are the support: the target's test images, or source images held out of training"
+    )
+    held_out: int = Field(50, ge=1, description="for source-train: training images a class that are held out and only ever support")
+    disjoint: Disjoint = Field(
+        "image", description="what support and query must not share; nothing: drawn independently, so that a query may be a "
+        "copy of a support image; a data set without clips has one image a clip"
+    )
+    support_clips: SupportClips = Field("any", description="one: all support of a class from one clip, as the 2022 note's sampler did")
     batchnorm: Literal["eval", "batch"] = Field(
         "eval", description="eval: no query is normalised with another query's statistics; batch: transductive"
     )
@@ -59,6 +75,26 @@ class Protocol(Strict):
     train: EpisodeShape = EpisodeShape(way=5, shots=5, queries=10)
     validation: Validation = Validation(way=5, shots=5, queries=5, episodes=200)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _train_as_tested(cls, values):
+        """Training and validation keep apart what the test keeps apart, unless they say otherwise."""
+        if not isinstance(values, dict):
+            return values
+        values, tested = dict(values), {key: values[key] for key in ("disjoint", "support_clips") if key in values}
+        for name in ("train", "validation"):
+            shape = values.get(name, cls.model_fields[name].default)
+            shape = shape.model_dump(exclude_unset=True) if isinstance(shape, EpisodeShape) else shape
+            values[name] = {**tested, **shape} if isinstance(shape, dict) else shape
+        return values
+
+    @field_validator("queries")
+    @classmethod
+    def _queries_positive(cls, queries):
+        if queries != "all" and queries < 1:
+            raise ValueError("queries must be at least 1, or all")
+        return queries
+
     @field_validator("shots")
     @classmethod
     def _shots_positive_and_distinct(cls, shots):
@@ -74,6 +110,22 @@ class Protocol(Strict):
             raise ValueError("the three shares must be tenths that add up to 1, such as [0.4, 0.2, 0.4]")
         return split
 
+    @model_validator(mode="after")
+    def _fields_fit(self):
+        if self.support_from == "target" and self.queries == "all":
+            raise ValueError("queries: all needs support_from: source-train, for an image of the support cannot be a query too")
+        if self.support_from == "source-train" and self.tested_classes == "unseen":
+            raise ValueError("support_from: source-train has no images of classes that the source lacks; use tested_classes: seen")
+        if self.support_from == "source-train" and self.held_out < max(self.shots):
+            raise ValueError(f"held_out: {self.held_out} images a class cannot give {max(self.shots)} shots")
+        return self
+
     def test_shape(self, shots: int) -> EpisodeShape:
-        """The shape of a test episode with `shots` support images a class."""
-        return EpisodeShape(way=self.way, shots=shots, queries=self.queries)
+        """The shape of a test episode with `shots` support images a class and a fixed number of queries."""
+        return EpisodeShape(way=self.way, shots=shots, queries=self.queries, disjoint=self.disjoint, support_clips=self.support_clips)
+
+    @property
+    def test_images_per_class(self) -> int:
+        """How many test images a class must have to be tested at all."""
+        own_support = max(self.shots) if self.support_from == "target" else 0
+        return own_support + (1 if self.queries == "all" else self.queries)

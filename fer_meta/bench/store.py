@@ -1,0 +1,131 @@
+"""What a bench keeps on disk beside its models: the plan, the fixed episodes, and what was answered to each query.
+
+Everything a reader of results needs stands in these files in words (paths, names of expressions), not in rows of a cache.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fer_meta.bench.plan import Run, Setting, episodes_hash
+from fer_meta.datasets.base import Rendered
+from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
+from fer_meta.files import replacing, write_json
+from fer_meta.suites.experiments import Experiment
+from fer_meta.suites.schema import Suite
+
+# Columns whose few distinct texts are stored once.
+_TEXTS = pa.dictionary(pa.int32(), pa.string())
+
+
+def write_plan(
+    folder: Path, suite: Suite, settings: list[Setting], runs: list[Run], rendered: dict[str, Rendered], not_run: dict[str, str], command: str
+) -> None:
+    """`plan.json`: what the tables are expected to hold, and the command that fills them."""
+    write_json(folder / "plan.json", {
+        "suite": suite.name,
+        "title": suite.title,
+        "preset": suite.preset,
+        "command": command,
+        "rendered": list(rendered),
+        "severity": {name: asdict(one) for name, one in rendered.items()},
+        "bayes": _bayes(settings, rendered),
+        "experiments": {
+            setting.experiment: _in_words(suite, suite.experiments[setting.experiment], setting, rendered)
+            for setting in settings if setting.experiment
+        },
+        "not_run": not_run,
+        "readings": list(suite.readings),
+        "runs": [
+            {"id": run.id, "experiment": run.setting.experiment, "algorithm": run.model.algorithm, "source": run.setting.source.name,
+             "target": run.setting.target.name, "seed": run.model.seed, "model": run.model.id}
+            for run in runs
+        ],
+    })
+
+
+def write_episodes(folder: Path, setting: Setting) -> None:
+    """The fixed episodes of a setting, a file a number of shots; one that is there is the same one, for its name holds its hash."""
+    for shots in setting.episodes:
+        path = folder / episodes_file(setting, shots)
+        if not path.exists():
+            with replacing(path) as temporary:
+                _episodes_table(setting, shots).to_parquet(temporary, index=False)
+
+
+def episodes_file(setting: Setting, shots: int) -> str:
+    """Where a setting's episodes stand, from the suite's folder."""
+    return f"episodes/{setting.target.name}-{shots}shot-{episodes_hash(setting, shots)}.parquet"
+
+
+def write_predictions(path: Path, parts: Iterable[pd.DataFrame], setting: Setting) -> None:
+    """Answers (of `evaluation.episodes`, with `shots` and `selection`) as a table in words, block by block: `full` has millions of rows."""
+    chances = [f"p_{name}" for name in setting.test.classes]
+    parts = list(parts)
+    chances = chances if any(chances[0] in part for part in parts) else []
+    schema = pa.schema([
+        ("method", _TEXTS), ("shots", pa.int16()), ("selection", _TEXTS), ("episode", pa.int32()), ("path", _TEXTS), ("label", _TEXTS),
+        ("predicted", _TEXTS), ("confidence", pa.float32()), ("subject", _TEXTS), ("clip", _TEXTS), *((name, pa.float32()) for name in chances),
+    ])
+    index = setting.target.index[["path", "subject", "clip"]].astype("category")
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for part in parts:
+            who = index.iloc[part["row"].to_numpy()].reset_index(drop=True)
+            part = pd.concat([part.reset_index(drop=True), who], axis=1).reindex(columns=schema.names)
+            writer.write_table(pa.Table.from_pandas(part, schema=schema, preserve_index=False))
+
+
+def _episodes_table(setting: Setting, shots: int) -> pd.DataFrame:
+    episodes, support = setting.episodes[shots], setting.support or setting.query
+    sides = [
+        ("support", support.pool, setting.source if setting.support else setting.target, [rows.ravel() for rows in episodes.support]),
+        ("query", setting.test, setting.target, episodes.queries),
+    ]
+    parts = []
+    for role, pool, domain, rows in sides:
+        flat = np.concatenate(rows)
+        parts.append(pd.DataFrame({
+            "episode": np.repeat(np.arange(len(rows), dtype=np.int32), [len(part) for part in rows]),
+            "role": role,
+            "label": np.array(pool.classes, dtype=object)[pool.class_numbers(flat)],
+            "data": domain.name,
+            **{column: domain.index[column].iloc[flat].to_numpy() for column in ("path", "subject", "clip")},
+        }))
+    texts = ["role", "label", "data", "path", "subject", "clip"]
+    table = pd.concat(parts, ignore_index=True).sort_values("episode", kind="stable", ignore_index=True)
+    return table.astype(dict.fromkeys(texts, "category"))
+
+
+def _in_words(suite: Suite, experiment: Experiment, setting: Setting, rendered: dict[str, Rendered]) -> dict:
+    def called(name: str) -> str:
+        return f"{name} (rendered)" if name in rendered else name
+
+    mixture = suite.mixtures.get(experiment.train)
+    trained_on = called(setting.source.name)
+    if mixture:
+        trained_on += f", {mixture.per_class:,} images a class" if mixture.per_class else ""
+    return {
+        "title": experiment.title,
+        "trained_on": f"{trained_on}, {len(setting.source.train):,} images",
+        "tested_on": f"{called(setting.target.name)}, {len(setting.test):,} images",
+        "published": [figure.model_dump() for figure in experiment.published],
+        "faults": list(experiment.faults),
+        "against": experiment.against,
+    }
+
+
+def _bayes(settings: list[Setting], rendered: dict[str, Rendered]) -> list[dict]:
+    """How often a perfect reader of the drawn action units is right, in episodes and among all the classes of a rendered target."""
+    rows = {}
+    for setting in settings:
+        source, target = setting.source.name, setting.target.name
+        if target in rendered:
+            classes, way = setting.test.classes, setting.protocol.way
+            rows[source, target, way] = bayes_episode_accuracy(classes, way)
+            rows[source, target, len(classes)] = bayes_accuracy(classes)
+    return [{"source": source, "target": target, "way": way, "accuracy": accuracy} for (source, target, way), accuracy in rows.items()]

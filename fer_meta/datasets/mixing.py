@@ -1,0 +1,166 @@
+"""Training sets made of other data sets: take named clips, concatenate, balance the classes, hold images out.
+
+All work on decoded faces or their index and say which rows; only `concatenate` copies pixels. A mixture is only
+for training: what is tested on stays a data set of its own.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_meta.datasets.base import DatasetSpec, Rendered
+from fer_meta.datasets.cache import CachedFaces
+from fer_meta.errors import DatasetError, ProtocolError
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Rows of a data set (int64, ascending), and the clips asked for that it does not have, as `<class>/<name>`."""
+
+    rows: np.ndarray
+    missing: tuple[str, ...] = ()
+
+
+def take(
+    faces: CachedFaces, splits: Collection[str] | None = None, clips: Mapping[str, Sequence[str]] | None = None
+) -> Taken:
+    """The images of `faces` in these official splits (None: all) and, with `clips`, in these clips of these classes.
+
+    `clips` gives the names of clips for each class; a name is the last component of the index's `clip`. The clips of
+    rendered faces have no such names: the first of each class in those splits, as many as are named, stand in. Raises
+    DatasetError if not one image is found.
+    """
+    index = faces.index
+    wanted, where = np.ones(len(index), dtype=bool), ""
+    if splits is not None:
+        wanted, where = index["split"].isin(list(splits)).to_numpy(dtype=bool), f" in {', '.join(splits)}"
+    if clips is None:
+        if not wanted.any():
+            raise DatasetError(f"{faces.name}: no images{where}; name other splits, or none to take all images")
+        return Taken(np.flatnonzero(wanted))
+    chosen, missing = np.zeros(len(index), dtype=bool), []
+    for label, names in clips.items():
+        of_class = wanted & (index["label"] == label).to_numpy(dtype=bool)
+        there = index["clip"][of_class].dropna().drop_duplicates()
+        if faces.spec.rendered:
+            found, lacking = there[:len(names)], names[len(there):]
+        else:
+            last = there.str.rpartition("/")[2]
+            found, lacking = there[last.isin(list(names))], [name for name in names if name not in set(last)]
+        chosen |= of_class & index["clip"].isin(found).to_numpy(dtype=bool)
+        missing += [f"{label}/{name}" for name in lacking]
+    if not chosen.any():
+        raise DatasetError(f"{faces.name}: has none of the {len(missing)} clips asked for{where} "
+                           f"(such as {', '.join(missing[:3]) or 'none'}); name clips that it has")
+    return Taken(np.flatnonzero(chosen), tuple(missing))
+
+
+def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> CachedFaces:
+    """A data set of these rows of these data sets, in this order, all in the split `train`. A row may come repeatedly.
+
+    Its images lie in memory, not on disk. Paths, subjects and clips begin with `<data set>/`. If some image has a clip,
+    an image without one is a clip of its own, together with its copies; else unknown stays unknown. It counts as
+    rendered if any part is: its recipe names all parts, its severity is the largest of theirs. `content`, which is also
+    its fingerprint, is the same on every machine. Raises ValueError for images of different sizes.
+    """
+    index = pd.concat([_renamed(faces, rows) for faces, rows in parts], ignore_index=True)
+    index["split"] = pd.array(["train"] * len(index), dtype="string")
+    if index["clip"].notna().any():
+        # Named by the pixels and not by the path, so that copies cannot come to lie on both sides of a split.
+        index["clip"] = index["clip"].fillna(index["digest"])
+    if "units" in index:
+        index["units"] = index["units"].astype("string")
+    images = np.empty((len(index), *parts[0][0].images.shape[1:]), dtype=np.uint8)
+    # One at a time: to index with all rows at once would copy them twice.
+    pixels = (faces.images[row] for faces, rows in parts for row in rows)
+    for place, image in enumerate(pixels):
+        images[place] = image
+    images.flags.writeable = False
+    content = hashlib.blake2b(digest_size=16)
+    for faces, rows in parts:
+        content.update(f"{faces.content} {len(rows)}\n".encode() + np.asarray(rows, dtype="<i8").tobytes())
+    unreadable = tuple((f"{faces.name}/{path}", reason) for faces, _ in parts for path, reason in faces.unreadable)
+    name_of_all = content.hexdigest()
+    return CachedFaces(name, images, index, name_of_all, name_of_all, unreadable, _spec(name, parts, len(index)))
+
+
+def balance(index: pd.DataFrame, per_class: int, seed: int = 0) -> np.ndarray:
+    """Rows of `index` (int64, ascending) of which each class has exactly `per_class`.
+
+    Of a larger class a random subset; of a smaller one all images, each as often as any other or once more. What is
+    drawn of a class depends on `seed` and that class alone.
+    """
+    # np.resize repeats an array from its start, or cuts it.
+    drawn = [np.resize(_generator("balance", seed, label).permutation(rows), per_class)
+             for label, rows in _classes(index["label"].to_numpy())]
+    return np.sort(np.concatenate(drawn))
+
+
+def hold_out(
+    labels: np.ndarray, per_class: int, seed: int = 0, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (bool [N]) of `per_class` images of each class, drawn at random, and of those left to train on.
+
+    With `groups` ([N], or [N, K] for K kinds at once, such as clip and digest; unknown is NA), an image that shares one
+    with any held-out image is in neither mask: then none was trained on in a copy or in the next frame. What is drawn
+    of a class depends on `seed` and that class alone. Raises ProtocolError if fewer of a class are left than held out.
+    """
+    labels = np.asarray(labels)
+    held = np.zeros(len(labels), dtype=bool)
+    for label, rows in _classes(labels):
+        held[_generator("hold out", seed, label).permutation(rows)[:per_class]] = True
+    kept = ~held
+    kinds = np.empty((0, len(labels))) if groups is None else np.asarray(groups).reshape(len(labels), -1).T
+    for group in map(pd.Series, kinds):
+        kept &= ~group.isin(group[held].dropna()).to_numpy(dtype=bool)
+    counts = [(label, len(rows), int(kept[rows].sum())) for label, rows in _classes(labels)]
+    small = [f"{label} ({count} images, {left} left)" for label, count, left in counts if left < per_class]
+    if small:
+        raise ProtocolError(f"{per_class} images a class held out of training, with the clips and copies they share, "
+                            f"leave fewer than that of {', '.join(small)}; lower `held_out`")
+    return held, kept
+
+
+def _renamed(faces: CachedFaces, rows: np.ndarray) -> pd.DataFrame:
+    part = faces.index.iloc[rows]
+    return part.assign(**{column: f"{faces.name}/" + part[column] for column in ("path", "subject", "clip")})
+
+
+def _spec(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]], images: int) -> DatasetSpec:
+    specs = [faces.spec for faces, _ in parts]
+    rendered = [spec.rendered for spec in specs if spec.rendered]
+    recipe = _joined("+", (spec.rendered.recipe if spec.rendered else spec.name for spec in specs))
+    return DatasetSpec(
+        name=name,
+        title=_joined(" + ", (spec.title for spec in specs)),
+        summary=f"{images:,} images of {_joined(', ', (faces.name for faces, _ in parts))}, mixed for training",
+        obtain=_joined("; ", (spec.obtain for spec in specs)),
+        layout="",
+        licence=_joined("; ", (spec.licence for spec in specs)),
+        citation=_joined("; ", (spec.citation for spec in specs)),
+        scan=_in_no_folder,
+        read=_in_no_folder,
+        rendered=Rendered(recipe, max(one.severity for one in rendered)) if rendered else None,
+    )
+
+
+def _joined(separator: str, texts: Iterable[str]) -> str:
+    return separator.join(dict.fromkeys(texts))
+
+
+def _in_no_folder(root: Path, *path: str):
+    raise DatasetError(f"{root}: a mixture of data sets lies in no folder; give its parts")
+
+
+def _classes(labels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Each class and its rows, ascending."""
+    return ((label, np.flatnonzero(labels == label)) for label in sorted(set(labels)))
+
+
+def _generator(purpose: str, seed: int, label: str) -> np.random.Generator:
+    """A generator for one class: it moves neither with the other classes nor with another purpose's draws."""
+    return np.random.default_rng(list(f"{purpose}/{seed}/{label}".encode()))

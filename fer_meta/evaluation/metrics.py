@@ -1,0 +1,93 @@
+"""How good predictions are: accuracy, recall by class, F1, calibration; and clips from their frames."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All in 0..1. `accuracy` is over all queries (weighted average recall, WAR).
+
+    `uar` (unweighted average recall) is the mean of `recall`, which has an entry for each class that occurs in truth, by name.
+    `macro_f1` is the mean F1 over the classes that occur in truth or among the predictions.
+    """
+
+    accuracy: float
+    uar: float
+    macro_f1: float
+    recall: dict[str, float]
+
+
+def confusion(true, predicted) -> pd.DataFrame:
+    """Counts (int) of true (rows) by predicted (columns) class names [N], over the sorted names that occur in either."""
+    numbers, names = pd.factorize(np.concatenate([np.asarray(true, dtype=object), np.asarray(predicted, dtype=object)]), sort=True)
+    rows, columns = np.split(numbers, 2)
+    counts = np.bincount(rows * len(names) + columns, minlength=len(names) ** 2).reshape(len(names), len(names))
+    return pd.DataFrame(counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
+
+
+def scores(confusion: pd.DataFrame) -> Scores:
+    """Scores of a table of counts, true (index) by predicted (columns). Raises ValueError if it holds no count."""
+    from sklearn.metrics import accuracy_score, f1_score, recall_score  # takes a second to import
+
+    counts = confusion.to_numpy()
+    rows, columns = np.nonzero(counts)
+    if not len(rows):
+        raise ValueError("no predictions to score; the table of counts is empty")
+    truth = confusion.index.to_numpy().astype(str)[rows]
+    predicted = confusion.columns.to_numpy().astype(str)[columns]
+    weight = counts[rows, columns]
+    classes = np.unique(truth)
+    recall = recall_score(truth, predicted, labels=classes, average=None, sample_weight=weight)
+    return Scores(
+        accuracy=float(accuracy_score(truth, predicted, sample_weight=weight)),
+        uar=float(recall.mean()),
+        macro_f1=float(f1_score(truth, predicted, average="macro", sample_weight=weight, zero_division=0)),
+        recall=dict(zip(classes.tolist(), recall.tolist())),
+    )
+
+
+def calibration_error(confidence, right, bins: int = 15) -> float:
+    """Expected calibration error, 0..1: mean |accuracy - confidence| over `bins` bins of equal width, weighted by their queries.
+
+    From the probabilities [N] of the predicted classes and whether each is right [N] (Naeini et al. 2015, AAAI). NaN where
+    a confidence is NaN: the method gives no probabilities.
+    """
+    confidence, right = np.asarray(confidence, dtype=float), np.asarray(right, dtype=float)
+    if not len(confidence) or np.isnan(confidence).any():
+        return float("nan")
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    return float(np.abs(np.bincount(place, right - confidence, minlength=bins)).sum() / len(confidence))
+
+
+def decide_clips(frames: pd.DataFrame) -> pd.DataFrame:
+    """A row a clip, sorted, from a row a frame (`clip`, `label`, `predicted` and a column `p_<class>` for each class).
+
+    Columns: `clip`, `label`, `frames` (int), `vote` (the class predicted for most frames; of tied classes the one with the larger mean
+    probability, then the first by name) and `mean` (the class with the largest mean probability). Frames without a clip
+    are left out. Raises ValueError if a clip has more than one label, or a class predicted has no column.
+    """
+    frames = frames[frames["clip"].notna()]
+    groups = frames.groupby("clip", sort=True, observed=True)
+    labels = groups["label"]
+    if (labels.nunique() > 1).any():
+        name = labels.nunique().idxmax()
+        raise ValueError(f"clip {name!r} has the labels {', '.join(sorted(frames.loc[frames['clip'] == name, 'label'].unique()))}; "
+                         "a clip needs one label to be voted on")
+    columns = sorted(name for name in frames.columns if name.startswith("p_") and frames[name].notna().any())
+    classes = [name.removeprefix("p_") for name in columns]
+    unknown = sorted(set(frames["predicted"]) - set(classes))
+    if unknown:
+        raise ValueError(f"no column p_{unknown[0]}; clips need the probability of each class that is predicted")
+    mean = groups[columns].mean().to_numpy()
+    voted = frames["predicted"].astype(pd.CategoricalDtype(classes)).cat.codes.to_numpy()
+    clip = groups.ngroup().to_numpy()
+    votes = np.bincount(clip * len(classes) + voted, minlength=mean.size).reshape(mean.shape)
+    # Half a probability is less than a vote: it decides between ties only.
+    names = np.array(classes, dtype=object)
+    return pd.DataFrame({
+        "clip": list(groups.groups), "label": labels.first().to_numpy(), "frames": groups.size().to_numpy(),
+        "vote": names[(votes + mean / 2).argmax(1)] if len(mean) else [], "mean": names[mean.argmax(1)] if len(mean) else [],
+    })

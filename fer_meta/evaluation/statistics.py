@@ -1,0 +1,298 @@
+"""How far a score can be trusted, and whether two methods differ.
+
+Three things are drawn at random when a method is tested: the seed of its training, the episodes (each with its support), and who is
+in the images. They are crossed: every seed meets every episode, and a person comes up in many. A query is no independent draw, so
+what varies is found level by level. Scores here are means of queries' scores (accuracy) or means of class means (UAR), and a member
+of a level (a seed, an episode, a group of images) moves such a mean by the sum of its queries' influences
+
+    u_q = w_q (score_q - mean_q),   w_q = 1/N, mean_q the accuracy;   UAR: w_q = 1/(classes x queries of q's class), mean_q its recall.
+
+The variance of the mean over a level of n members is n/(n-1) sum_m (sum of u over member m)^2: what a bootstrap that draws the members
+of this level again, and lets the others stand, comes to with ever more draws, times n/(n-1) because n members, drawn again, spread too
+little (with 3 seeds a standard error too small by a fifth; Davison & Hinkley 1997, *Bootstrap Methods and their Application*, ch. 2-3).
+No bootstrap that draws all levels at once is right for crossed factors (McCullagh 2000, Bernoulli 6, 285-301). So the levels'
+variances are added, less what two levels both hold (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat. 29, 238-249): the queries'
+own spread is in episodes and in groups, that of seed by group in seeds and in groups. The sum is never less than its largest level.
+The interval is Student's, with Satterthwaite's degrees of freedom (1946, Biometrics Bull. 2, 110-114).
+
+A group is a person with all of the images, where people are known: images drawn again within people drawn again would count
+their spread twice (Davison & Hinkley 1997, section 3.8).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+ALPHA = 0.05
+# Standard errors from 0 at which a true difference is found in 80 of 100 tests at 5 %: 1.96 + 0.84.
+POWERED = stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(0.8)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What one method's N queries scored in S seeds.
+
+    `right` [S, N]: 0/1, or any score in 0..1; the same queries for every seed. For each query: `episode` [N] (int), `group` [N] (its
+    person where known for all, else its clip, else the image itself; anything hashable) and `label` [N].
+    """
+
+    right: np.ndarray
+    episode: np.ndarray
+    group: np.ndarray
+    label: np.ndarray
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score or a difference of scores (1 = 100 %) with its 95 % interval.
+
+    `se` is its standard error, `df` the degrees of freedom of the t-distribution behind `low`, `high` and `p`; `p` is two-sided,
+    against 0, and meant for differences. `variance` tells what each level with more than one member ("seeds", "episodes", "groups") adds
+    to se^2; what more episodes would lessen is with the episodes. `counts` holds the members of each level, also where there is one.
+    With one member of each level nothing is known of the spread: `se`, `df`, `low`, `high` and `p` are NaN.
+    """
+
+    value: float
+    se: float
+    df: float
+    low: float
+    high: float
+    p: float
+    variance: dict[str, float]
+    counts: dict[str, int]
+
+
+def episode_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
+    """`metric` ("accuracy" or "uar", mean over seeds) with its interval over other episodes of the same images and trainings.
+
+    With equally large episodes that is the mean of the episodes' accuracies +- t sd / sqrt(E).
+    """
+    influence = _influence(outcomes, metric).mean(0)
+    variance, count = _spread(_sums(influence, outcomes.episode))
+    levels = [(variance, count - 1)] if count > 1 else []
+    return _interval(_value(outcomes, metric), {"episodes": variance} if levels else {}, {"episodes": count}, levels)
+
+
+def hierarchical_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
+    """`metric` ("accuracy" or "uar", mean over seeds) with its interval over seeds, episodes and groups of images together."""
+    groups, names = pd.factorize(outcomes.group)
+    side = _influence(outcomes, metric), outcomes.episode, groups
+    return _estimate(_value(outcomes, metric), [side], len(names))
+
+
+def difference(a: Outcomes, b: Outcomes, metric: str = "accuracy") -> Estimate:
+    """`metric` of `a` less that of `b`, its interval over seeds, episodes and groups.
+
+    Seeds are paired by position and groups by name (one may be absent on a side). Where both have the same queries (`episode`, `group`
+    and `label` agree) the queries are paired, else the episodes of the two sides are independent draws. Raises ValueError if the
+    two have different numbers of seeds.
+    """
+    if len(a.right) != len(b.right):
+        raise ValueError(f"{len(a.right)} seeds on one side and {len(b.right)} on the other cannot be paired; compare the same seeds")
+    value = _value(a, metric) - _value(b, metric)
+    ours, theirs = _influence(a, metric), -_influence(b, metric)
+    groups, names = pd.factorize(np.concatenate([a.group, b.group]))
+    ours_groups, theirs_groups = np.split(groups, [len(a.group)])
+    if _same_queries(a, b):
+        sides = [(ours + theirs, a.episode, ours_groups)]
+    else:
+        sides = [(ours, a.episode, ours_groups), (theirs, b.episode, theirs_groups)]
+    return _estimate(value, sides, len(names))
+
+
+def effect_size(a: Outcomes, b: Outcomes) -> float:
+    """Cohen's d_z: mean over episodes of the accuracy difference (seeds averaged) by its standard deviation.
+
+    NaN for one episode; 0 or infinite where every episode has the same difference. Raises ValueError where the queries differ.
+    """
+    if not _same_queries(a, b):
+        raise ValueError("d_z is defined over shared episodes; these two methods were tested on different queries")
+    episode, _ = pd.factorize(a.episode)
+    differences = np.bincount(episode, a.right.mean(0) - b.right.mean(0)) / np.bincount(episode)
+    if len(differences) < 2:
+        return math.nan
+    mean, sd = differences.mean(), differences.std(ddof=1)
+    if sd < 1e-12:  # rounding
+        return 0.0 if abs(mean) < 1e-12 else math.copysign(math.inf, mean)
+    return float(mean / sd)
+
+
+def episodes_needed(difference: Estimate) -> int | None:
+    """Episodes with which a true difference of this size is found at 5 % in 80 of 100 benchmarks; None: no number would do.
+
+    Only the episodes' variance falls with their number; that of seeds and groups stands. For queries drawn anew in each episode: it does
+    not hold where every image is a query once, because there is no more of them.
+    """
+    variance = dict(difference.variance)
+    of_one = variance.pop("episodes", math.nan) * difference.counts["episodes"]
+    room = (difference.value / POWERED) ** 2 - sum(variance.values())
+    return max(2, math.ceil(of_one / room)) if room > 0 and not math.isnan(of_one) else None
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """P-values corrected for their number (Holm 1979, Scand. J. Stat. 6, 65-70), in the order given; NaN stays and is not counted."""
+    from statsmodels.stats.multitest import multipletests  # takes seconds to import
+
+    corrected = np.array(p, dtype=float)
+    known = ~np.isnan(corrected)
+    if known.any():
+        corrected[known] = multipletests(corrected[known], method="holm")[1]
+    return corrected
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Methods ranked in each of `blocks` blocks: `mean` ranks [methods] (1 = best, ties share the mean of their ranks).
+
+    Two methods differ at level `alpha` where their mean ranks are `critical_difference` or more apart (Nemenyi; Demsar 2006, J. Mach.
+    Learn. Res. 7, 1-30, section 3.2.2), which is worth asking if `friedman_p` is small. Both are NaN with fewer than 3 methods or 2 blocks.
+    """
+
+    methods: list[str]
+    mean: np.ndarray
+    critical_difference: float
+    friedman_p: float
+    blocks: int
+    alpha: float
+
+
+def mean_ranks(scores: pd.DataFrame) -> Ranks:
+    """Ranks of methods (columns) over blocks (rows: source, target, shots); a larger score is better. Blocks with a NaN are left out."""
+    scores = scores.dropna()
+    blocks, k = scores.shape
+    ranks = stats.rankdata(-scores.to_numpy(), axis=1)
+    critical = friedman = math.nan
+    if k >= 3 and blocks >= 2:
+        critical = stats.studentized_range.ppf(1 - ALPHA, k, np.inf) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * blocks))
+        all_tied = (ranks == ranks[:, :1]).all()
+        friedman = 1.0 if all_tied else stats.friedmanchisquare(*ranks.T).pvalue
+    mean = ranks.mean(0) if blocks else np.full(k, math.nan)
+    return Ranks(list(scores.columns), mean, float(critical), float(friedman), blocks, ALPHA)
+
+
+def statement(first: str, second: str, difference: Estimate, p: float, groups: str = "groups") -> str:
+    """`difference` (first - second) in words, the better method first; `p` after Holm's correction, `groups` what a group is ("people")."""
+    if difference.value < 0:
+        first, second = second, first
+        difference = replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
+    points, low, high = (_points(x) for x in (difference.value, difference.low, difference.high))
+    if math.isnan(difference.se):
+        return f"{first} and {second} differ by {points} points; with one member of each level nothing is known of the spread"
+    told = f"95 % interval {low} to {high}, {_p(p)}"
+    one_seed = " (one seed each: says nothing about other trainings)" if difference.counts["seeds"] == 1 else ""
+    if p < ALPHA:
+        return f"{first} > {second} by {points} points ({told}){one_seed}"
+    return f"{first} and {second} are not separable {_with(difference, groups)} (difference {points} points, {told}){_mend(difference, groups)}{one_seed}"
+
+
+# --- pieces ----------------------------------------------------------------------------------------------
+
+
+def _value(outcomes: Outcomes, metric: str) -> float:
+    score = outcomes.right.mean(0)
+    return float(score @ _weights(outcomes, metric)[0])
+
+
+def _weights(outcomes: Outcomes, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Each query's weight in the metric (they add to 1) and the stratum [N] whose mean its score is held against."""
+    if metric == "accuracy":
+        n = outcomes.right.shape[1]
+        return np.full(n, 1 / n), np.zeros(n, dtype=np.intp)
+    if metric == "uar":
+        labels, names = pd.factorize(outcomes.label)
+        return 1 / (len(names) * np.bincount(labels)[labels]), labels
+    raise ValueError(f"unknown metric {metric!r}; use 'accuracy' or 'uar'")
+
+
+def _influence(outcomes: Outcomes, metric: str) -> np.ndarray:
+    """How far each query of each seed [S, N] moves the seeds' mean; a seed's sum is its score less the mean of the seeds."""
+    weights, stratum = _weights(outcomes, metric)
+    means = np.bincount(stratum, outcomes.right.mean(0)) / np.bincount(stratum)
+    return weights * (outcomes.right - means[stratum])
+
+
+def _same_queries(a: Outcomes, b: Outcomes) -> bool:
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("episode", "group", "label"))
+
+
+def _sums(influence: np.ndarray, member: np.ndarray) -> np.ndarray:
+    return np.bincount(pd.factorize(member)[0], influence)
+
+
+def _spread(sums: np.ndarray) -> tuple[float, int]:
+    """Variance of the mean over a level from its members' sums of influences, and how many they are."""
+    n = len(sums)
+    return float(sums @ sums) * n / max(n - 1, 1), n
+
+
+def _estimate(value: float, sides: list[tuple[np.ndarray, np.ndarray, np.ndarray]], groups: int) -> Estimate:
+    """From sides (influence [S, N], episode [N], group number [N]) whose episodes and queries are independent draws."""
+    by_group = sum(np.stack([np.bincount(group, seed, minlength=groups) for seed in influence]) for influence, _, group in sides)
+    seeds = len(by_group)
+    counts = {"seeds": seeds, "episodes": 0, "groups": groups}
+    levels, variance = [], {}  # levels: (variance as found, degrees of freedom)
+    shared = 0.0  # by episodes and groups: the queries' own spread
+    for influence, episode, _ in sides:
+        queries = influence.mean(0)
+        found, episodes = _spread(_sums(queries, episode))
+        counts["episodes"] = min(counts["episodes"] or episodes, episodes)
+        if episodes > 1:
+            levels.append((found, episodes - 1))
+            variance["episodes"] = variance.get("episodes", 0.0) + found
+            shared += _spread(queries)[0]
+    if groups > 1:
+        found, _ = _spread(by_group.mean(0))
+        levels.append((found, groups - 1))
+        variance["groups"] = found - min(found, shared, variance.get("episodes", 0.0))
+    if seeds > 1:
+        deviation = by_group - by_group.mean(0)
+        found, _ = _spread(deviation.sum(1) / seeds)
+        levels.append((found, seeds - 1))
+        # Seed by group: a part of the seeds' variance that the groups' holds too.
+        both = float((deviation**2).sum()) / (seeds * (seeds - 1)) if groups > 1 else 0.0
+        variance["seeds"] = found - min(found, both)
+    return _interval(value, variance, counts, levels)
+
+
+def _interval(value: float, variance: dict, counts: dict, levels: list[tuple[float, int]]) -> Estimate:
+    if not levels:
+        return Estimate(value, *[math.nan] * 5, variance, counts)
+    total = sum(variance.values())
+    if total < 1e-24:  # rounding
+        return Estimate(value, 0.0, float(min(df for _, df in levels)), value, value, float(abs(value) < 1e-12), variance, counts)
+    se = math.sqrt(total)
+    df = total**2 / sum(found**2 / df for found, df in levels)
+    half = se * stats.t.ppf(1 - ALPHA / 2, df)
+    return Estimate(value, se, df, value - half, value + half, float(2 * stats.t.sf(abs(value) / se, df)), variance, counts)
+
+
+def _points(score: float) -> str:
+    return f"{100 * score:.1f}".replace("-0.0", "0.0")
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
+
+
+def _with(difference: Estimate, groups: str) -> str:
+    episodes = difference.counts["episodes"]
+    return f"with these {episodes:,} episodes" if episodes > 1 else f"with these {difference.counts['groups']:,} {groups}"
+
+
+def _mend(difference: Estimate, groups: str) -> str:
+    """What would make it separable; nothing where more episodes are not what is lacking."""
+    if "episodes" not in difference.variance:
+        return ""
+    needed = episodes_needed(difference)
+    if needed is None:
+        words = {"seeds": "seeds", "groups": groups}
+        spread = " and ".join(f"{difference.counts[level]:,} {words[level]}" for level in words if level in difference.variance)
+        return f"; no number of episodes would do: the spread over {spread} is too large" if spread else ""
+    if needed <= difference.counts["episodes"]:
+        return ""
+    step = 10 ** max(len(str(needed)) - 2, 0)
+    return f"; about {math.ceil(needed / step) * step:,} would do"

@@ -1,0 +1,103 @@
+"""Method against method on the same queries: differences, their tests and, over all cells, mean ranks."""
+
+from collections import defaultdict
+from functools import partial
+from itertools import combinations
+
+import pandas as pd
+
+from fer_meta.evaluation.statistics import Ranks, difference, effect_size, episodes_needed, holm, mean_ranks, statement
+from fer_meta.report.cells import Cell
+from fer_meta.report.load import Results
+from fer_meta.report.numbers import PLACE, domain_name, experiment_title, method_name, order
+
+BLOCK = [*PLACE, "way", "shots"]
+
+
+def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
+    """A row a pair of methods tested on the same episodes, the checkpoint picked on the source's validation split.
+
+    `difference` is accuracy of `first` less that of `second` (-1 to 1), over the seeds that both have, with its 95 % interval
+    `low` to `high` over seeds, episodes and people (clips, images: `groups`) and its `p`; `p_holm` is corrected for the pairs of
+    this experiment, source, target and shots; `effect_size` is Cohen's d_z over episodes; `episodes_needed` is NaN where none
+    would do. `statement` says it in words.
+    """
+    blocks = defaultdict(list)
+    for cell in cells:
+        if cell.shots > 0 and cell.selection == "source-val":
+            blocks[cell.place].append(cell)
+    rows = []
+    for place, block in blocks.items():
+        pairs = [_pair(results, *pair) for pair in combinations(_best_first(block), 2)]
+        pairs = [pair for pair in pairs if pair]
+        corrected = holm([row["p"] for row in pairs])
+        for row, p in zip(pairs, corrected):
+            estimate, names = row.pop("estimate"), [method_name(row[side], results) for side in ("first", "second")]
+            told = statement(*names, estimate, p, row["groups"])
+            rows.append(dict(zip(BLOCK, place)) | row | {"p_holm": p, "statement": told})
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.sort_values(BLOCK, key=partial(order, results), kind="stable", ignore_index=True)
+
+
+COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "difference", "low", "high", "p", "p_holm",
+           "effect_size", "episodes_needed", "episodes", "seeds", "groups", "statement"]
+
+
+def ranks(results: Results, table: pd.DataFrame) -> Ranks | None:
+    """Mean ranks over every experiment, source, target and shots; None where there are too few to rank.
+
+    Ranked are the methods that stand in all of them, by the accuracy of the checkpoint picked on the source's validation.
+    """
+    shown = table[table["selection"] == "source-val"]
+    scores = shown.pivot_table("accuracy", BLOCK, "method").dropna(axis="columns")
+    if scores.shape[0] < 2 or scores.shape[1] < 3:
+        return None
+    found = mean_ranks(scores)
+    return None if pd.isna(found.friedman_p) else found
+
+
+def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranked: Ranks | None) -> str:
+    """Markdown: in each cell the best method against each other one, in words; then the mean ranks. Maybe nothing."""
+    if compared.empty:
+        return ""
+    parts = ["## Method against method",
+             "On the same queries, by the checkpoint picked on the source's validation split: the best method against each "
+             "other one. Intervals and p-values are over seeds, people (clips, images) and episodes; p is corrected (Holm) for "
+             "all pairs of methods of the same source, target and shots. All pairs: `comparisons.csv`."]
+    for place, block in compared.groupby(BLOCK, sort=False):
+        experiment, source, target, way, shots = place
+        title = (f"{experiment_title(results, experiment)}{domain_name(results, source, '`{}`')} → "
+                 f"{domain_name(results, target, '`{}`')}, {way}-way {shots}-shot:")
+        best = block[block["first"] == block["first"].iloc[0]]
+        parts += [title, "\n".join(f"- {told}" for told in best["statement"])]
+    if ranked:
+        parts += ["### Mean ranks", _ranks_in_words(results, table, ranked), "![Mean ranks with the critical difference](plots/ranks.png)"]
+    return "\n\n".join(parts)
+
+
+def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str:
+    places = sorted(zip(ranked.mean, ranked.methods))
+    listed = ", ".join(f"{method_name(method, results)} {mean:.2f}" for mean, method in places)
+    others = [method_name(name, results) for name in table["method"].drop_duplicates() if name not in ranked.methods]
+    return (f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's test: "
+            f"p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; two methods are told apart where their "
+            f"ranks differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation only: blocks of one bench share "
+            "models and images and are no independent data sets."
+            + (f" Not ranked, because not in every block: {', '.join(others)}." if others else ""))
+
+
+def _best_first(block: list[Cell]) -> list[Cell]:
+    return sorted(block, key=lambda cell: -sum(scores.accuracy for scores in cell.scores) / len(cell.scores))
+
+
+def _pair(results: Results, first: Cell, second: Cell) -> dict | None:
+    """None where the two have no seed in common."""
+    seeds = tuple(seed for seed in first.seeds if seed in second.seeds)
+    if not seeds:
+        return None
+    ours, theirs = first.outcomes(seeds), second.outcomes(seeds)
+    estimate = difference(ours, theirs)
+    return {"first": first.method, "second": second.method, "accuracy_first": ours.right.mean(),
+            "accuracy_second": theirs.right.mean(), "difference": estimate.value, "low": estimate.low, "high": estimate.high,
+            "p": estimate.p, "effect_size": effect_size(ours, theirs), "episodes_needed": episodes_needed(estimate),
+            "episodes": estimate.counts["episodes"], "seeds": len(seeds), "groups": first.queries.groups, "estimate": estimate}

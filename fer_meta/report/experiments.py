@@ -1,0 +1,162 @@
+"""A suite's experiments beside the published figures of the same experiments: the reproduction table."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from fer_meta.report.load import Results, history
+from fer_meta.report.numbers import METHODS, domain_name, method_name
+from fer_meta.report.pieces import exact, percent, pipes
+
+TRAINING = "training accuracy, printed as evaluation"
+FAULTS = {
+    1: "what is printed as the evaluation's accuracy is the running mean over the training episodes",
+    2: "a class's support comes from one clip, and its queries may be that clip's neighbouring frames",
+    3: "episodes of different ways stand in one table without their chance levels",
+    4: "test images were trained on, or the images that picked the checkpoint are those reported",
+    5: "one run: no other seed, no interval",
+}
+CELL = ["experiment", "source", "target", "method", "shots", "selection"]
+COLUMNS = ["experiment", "source", "target", "algorithm", "method", "way", "shots", "accuracy", "ci95", "chance", "uar",
+           "clip_accuracy_vote", "clip_accuracy_mean", "seeds", "published_test", "published_training",
+           "training_accuracy", "training_chance", "shared_accuracy", "shared_ci95", "shared_training_accuracy"]
+
+
+def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> pd.DataFrame:
+    """A row an experiment, method and shots (0: an own head on each test image once) of a suite with published figures.
+
+    Accuracies are 0 to 1, ours of the checkpoint picked on the source's validation split. `published_*` are the first figures of
+    each reading. `training_accuracy` is the mean over the last tenth of a training's log (mean over seeds), for methods
+    trained on episodes, with `training_chance`. `shared_*` belong to the experiment `<key>-shared`. NaN where there is none;
+    a published method that has not been run has a row too. No rows where nothing is published.
+    """
+    published = {key: told for key, told in results.experiments.items() if told["published"] or not told["against"]}
+    if not any(told["published"] for told in published.values()):
+        return pd.DataFrame(columns=COLUMNS)
+    once = heads[[*CELL, "clip_accuracy_vote", "clip_accuracy_mean"]]
+    ours = pd.concat([table.merge(once, "left", CELL), heads[heads["shots"] == 0].rename(columns={"classes": "way"})])
+    ours = ours[ours["selection"] == "source-val"]
+    rows = []
+    for key, told in published.items():
+        block = ours[ours["experiment"] == key].to_dict("records")
+        block.sort(key=lambda row: (list(METHODS).index(row["method"]) if row["method"] in METHODS else 99, row["shots"]))
+        rows += [row | _training(results, row) | _shared(results, row, ours) for row in block]
+        for row in rows[len(rows) - len(block):]:
+            for figure in reversed(told["published"]):
+                if _is_of(figure, row):
+                    row[_reading(figure)] = figure["figure"]
+        unmatched = [figure for figure in told["published"] if not any(_is_of(figure, row) for row in block)]
+        rows += [{"experiment": key, "method": figure["method"].replace("_", "-"), _reading(figure): figure["figure"]}
+                 for figure in unmatched]
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def section(results: Results, rows: pd.DataFrame) -> str:
+    """Markdown: the reproduction table with what is wrong with the published figures; nothing without rows."""
+    if rows.empty:
+        return ""
+    readings = results.plan.get("readings", [])
+    lines = []
+    for row in rows.itertuples():
+        told, new = results.experiments[row.experiment], not lines or lines[-1][0] != row.experiment
+        lines.append((row.experiment, {
+            "experiment": f"**{row.experiment}** {told['title']}" if new else "",
+            "trained on": _domain_words(results, told["trained_on"], row.source) if new else "",
+            "tested on": _domain_words(results, told["tested_on"], row.target) if new else "",
+            "method": method_name(row.method, results),
+            "protocol": _protocol(results, row),
+            "published test accuracy": _figure(row.published_test, told),
+            "ours": "not run" if pd.isna(row.accuracy) else percent(row),
+            "chance": exact(row.chance),
+            "UAR": exact(row.uar) if row.shots == 0 else "",
+            "of clips, by vote": exact(row.clip_accuracy_vote), "of clips, by mean": exact(row.clip_accuracy_mean),
+            "published as evaluation, in truth training accuracy": _figure(row.published_training, told),
+            "ours, in training episodes": exact(row.training_accuracy) if "training" in readings else "",
+            "chance in training": exact(row.training_chance) if "training" in readings else "",
+            "shared clips: ours": _shared_percent(row) if "shared-clips" in readings else "",
+            "shared clips: in training episodes": exact(row.shared_training_accuracy) if set(readings) >= {
+                "training", "shared-clips"} else "",
+        }))
+    columns = [name for name in lines[0][1] if any(line[name] for _, line in lines)]
+    table = pipes([columns, *([line[name] for name in columns] for _, line in lines)], columns.index("protocol") + 1)
+    return "\n\n".join(filter(None, ["## Beside the published figures", _intro(results), table, _notes(results, rows)]))
+
+
+def _intro(results: Results) -> str:
+    text = ("Accuracy in percent. Published: the figures printed for the same experiment, behind each in brackets the faults it carries, "
+            "listed below. Ours: the checkpoint is picked on the source's validation split, ± as above. A published figure that is a training accuracy stands beside our training accuracy (running means "
+            "over the last tenth of the training), never beside a test.")
+    if "shared-clips" in results.plan.get("readings", []):
+        text += " Shared clips: the same, with a class's support from one clip, whose other frames may be queries."
+    if results.plan.get("rendered"):
+        text += (" Domains that are called rendered are drawn faces and stand in for the published data: these rows show what "
+                 "a fault does, not what the published model would reach.")
+    return text
+
+
+def _notes(results: Results, rows: pd.DataFrame) -> str:
+    told = [results.experiments[key] for key in rows["experiment"].unique()]
+    faults = sorted({number for experiment in told for number in experiment["faults"]})
+    lines = [f"- ({number}) {FAULTS[number]}." for number in faults if number in FAULTS]
+    lines += [f"- {key}, {method_name(figure['method'].replace('_', '-'), results)} {exact(figure['figure'])}: {figure['note']}."
+              for key in rows["experiment"].unique() for figure in results.experiments[key]["published"] if figure.get("note")]
+    return "\n".join(lines)
+
+
+def _domain_words(results: Results, words: str, domain: str) -> str:
+    rendered = pd.notna(domain) and domain_name(results, domain) != domain
+    return words + (" (rendered)" if rendered and "rendered" not in words else "")
+
+
+def _protocol(results: Results, row) -> str:
+    if pd.isna(row.accuracy):
+        return ""
+    if row.shots == 0:
+        return f"{row.way:.0f} classes, own head, each image once"
+    run = next(run for run in results.runs if run.experiment == row.experiment)
+    queries = run.protocol["queries"]
+    return f"{row.way:.0f}-way {row.shots:.0f}-shot, " + ("each image a query once" if queries == "all" else
+                                                      f"{queries} quer{'y' if queries == 1 else 'ies'}")
+
+
+def _figure(value: float, told: dict) -> str:
+    faults = f" ({', '.join(map(str, told['faults']))})" if told["faults"] else ""
+    return "" if pd.isna(value) else exact(value) + faults
+
+
+def _shared_percent(row) -> str:
+    half = "" if pd.isna(row.shared_ci95) else f" ± {100 * row.shared_ci95:.1f}"
+    return exact(row.shared_accuracy) and exact(row.shared_accuracy) + half
+
+
+def _reading(figure: dict) -> str:
+    return "published_training" if figure["reading"] == TRAINING else "published_test"
+
+
+def _is_of(figure: dict, row: dict) -> bool:
+    """A figure named by an algorithm with an own head belongs to that head."""
+    name = figure["method"].replace("_", "-")
+    return row["method"] == name or row["method"] == f"{name}-head" and row["shots"] == 0
+
+
+def _training(results: Results, row: dict) -> dict:
+    runs = [run for run in results.runs if (run.experiment, run.source, run.algorithm) ==
+            (row["experiment"], row["source"], row["algorithm"])]
+    if not runs or row["algorithm"] == "supervised":  # trained on batches, not on episodes
+        return {}
+    ends = []
+    for model in sorted({run.model for run in runs}):
+        log = history(results.folder / "models" / model / "history.jsonl")["train_accuracy"].dropna()
+        ends.append(log.tail(math.ceil(len(log) / 10)).mean() if len(log) else np.nan)
+    train = runs[0].protocol.get("train", {})
+    return {"training_accuracy": float(np.mean(ends)), "training_chance": 1 / train["way"] if "way" in train else np.nan}
+
+
+def _shared(results: Results, row: dict, ours: pd.DataFrame) -> dict:
+    same = ours[(ours["experiment"] == f"{row['experiment']}-shared") & (ours["method"] == row["method"])
+                & (ours["shots"] == row["shots"])].to_dict("records")
+    if not same:
+        return {}
+    return {"shared_accuracy": same[0]["accuracy"], "shared_ci95": same[0]["ci95"],
+            "shared_training_accuracy": _training(results, same[0]).get("training_accuracy", np.nan)}

@@ -1,0 +1,139 @@
+"""What a leak is worth: experiments that differ in what support and query share, and a checkpoint picked on the target."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_meta.evaluation.statistics import difference, hierarchical_interval
+from fer_meta.report.cells import Cell, Names, Queries
+from fer_meta.report.load import Results, damaged, read_parquet
+from fer_meta.report.numbers import METHODS, experiment_title, half_width, method_name
+from fer_meta.report.pieces import code, exact, p_value, percent, pipes
+
+SHARED = {"image": "path", "clip": "clip", "person": "subject"}
+COLUMNS = ["experiment", "against", "source", "target", "method", "way", "shots", "accuracy", "ci95", "difference", "low", "high", "p",
+           "share_image", "share_clip", "share_person", "accuracy_shared", "accuracy_unshared", "chance", "seeds", "groups"]
+ORACLE_COLUMNS = ["experiment", "source", "target", "method", "way", "shots", "difference", "low", "high", "p", "seeds"]
+
+
+def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFrame:
+    """A row a method and experiment that is compared with another (`against`), or that others are compared with.
+
+    The checkpoint is picked on the source's validation split. `difference` (-1 to 1) to `against` with its 95 % interval `low` to
+    `high` and p-value: other episodes of the same images. `share_*` are the shares of queries of which the same image, another frame
+    of the clip or the person is in their own class's support, by the stored episodes; `accuracy_shared` is over the queries
+    of which any is, `accuracy_unshared` over the others; NaN where there are none. No rows without such experiments.
+    """
+    against = {key: told["against"] for key, told in results.experiments.items() if told["against"]}
+    family = set(against) | set(against.values())
+    shown = {_key(cell): cell for cell in cells if cell.experiment in family and cell.shots > 0 and cell.selection == "source-val"}
+    rows, known = [], {}
+    for cell in shown.values():
+        if cell.place not in known:
+            known[cell.place] = _shared(results, cell, names)
+        shared, right = known[cell.place], cell.outcomes().right.mean(axis=0)
+        any_shared = np.logical_or.reduce(list(shared.values()))
+        other = against.get(cell.experiment)
+        row = _fields(cell, COLUMNS) | {
+            "against": other, "accuracy": right.mean(), "ci95": half_width(hierarchical_interval(cell.outcomes())),
+            "chance": 1 / cell.way, "groups": cell.queries.groups, **{f"share_{kind}": on.mean() for kind, on in shared.items()},
+            "accuracy_shared": right[any_shared].mean() if any_shared.any() else np.nan,
+            "accuracy_unshared": right[~any_shared].mean() if not any_shared.all() else np.nan}
+        base = shown.get(_key(cell, other))
+        rows.append(row | (_between(cell, base) if base else {}))
+    return pd.DataFrame(rows).reindex(columns=COLUMNS) if rows else pd.DataFrame(columns=COLUMNS)
+
+
+def oracle_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
+    """What picking the checkpoint on the target's validation split is worth: oracle less source-val on the same queries.
+
+    A row a method of the experiment that the others, one after the other, are compared with; no rows where nothing was picked so.
+    """
+    against = {key: told["against"] for key, told in results.experiments.items()}
+    bases = {other for other in against.values() if other and not against.get(other)}
+    shown = [cell for cell in cells if cell.experiment in bases and cell.shots > 0]
+    picked = {_key(cell): cell for cell in shown if cell.selection == "source-val"}
+    rows = [_fields(cell, ORACLE_COLUMNS) | _between(cell, picked[_key(cell)]) for cell in shown
+            if cell.selection == "oracle" and _key(cell) in picked]
+    return pd.DataFrame(rows, columns=ORACLE_COLUMNS)
+
+
+def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str:
+    """Markdown: what each kind of sharing is worth, and the oracle; nothing without rows."""
+    if leaks.empty:
+        return ""
+    parts = ["## What a leak is worth",
+             "Accuracy in percent, differences in percentage points with their 95 % intervals over seeds, people (clips, images) and "
+             "episodes; p-values are not corrected for their number. The share of queries of which the same image, a frame of the "
+             "same clip or the same person is in their own class's support is counted in the episodes themselves, and the "
+             "accuracy of the queries with any of them stands beside that of the others."]
+    leaks = leaks.assign(rank=[list(METHODS).index(name) if name in METHODS else 99 for name in leaks["method"]])
+    for (source, target, shots), block in leaks.groupby(["source", "target", "shots"], sort=False):
+        lines = [["method", "experiment", "accuracy", "difference", "95 % interval", "p", "image shared", "clip shared",
+                  "person shared", "accuracy, shared", "accuracy, not shared", "chance"]]
+        for _, rows in block.groupby("rank"):
+            for row in rows.itertuples():
+                differs = not pd.isna(row.difference)
+                lines.append([method_name(row.method, results), experiment_title(results, row.experiment, ""), percent(row),
+                              f"{100 * row.difference:+.1f} to {row.against}" if differs else "",
+                              f"{100 * row.low:+.1f} to {100 * row.high:+.1f}" if differs else "",
+                              p_value(row.p) if differs else "",
+                              *(exact(getattr(row, f"share_{kind}")) for kind in SHARED),
+                              exact(row.accuracy_shared), exact(row.accuracy_unshared), exact(row.chance)])
+        parts += [f"Trained on {code(results, source)}, tested on {code(results, target)}, {shots}-shot:",
+                  pipes(lines, text_columns=2)]
+    if len(oracles):
+        parts += ["Picking the checkpoint on the target's validation split instead of the source's (same trainings, same "
+                  "queries) is worth:", "\n".join(_oracle_line(results, row) for row in oracles.itertuples())]
+    return "\n\n".join(parts)
+
+
+def _oracle_line(results: Results, row) -> str:
+    return (f"- {experiment_title(results, row.experiment)}{method_name(row.method, results)}, {row.shots}-shot: "
+            f"{100 * row.difference:.1f} points (95 % interval {100 * row.low:.1f} to {100 * row.high:.1f}, p {p_value(row.p)}).")
+
+
+def _key(cell: Cell, experiment: str | None = None) -> tuple:
+    return experiment or cell.experiment, cell.source, cell.target, cell.method, cell.shots
+
+
+def _fields(cell: Cell, columns: list[str]) -> dict:
+    return {name: getattr(cell, name) for name in columns if name != "seeds" and hasattr(cell, name)} | {
+        "seeds": len(cell.seeds)}
+
+
+def _between(cell: Cell, base: Cell) -> dict:
+    """`cell` less `base` over the seeds that both have; nothing if they have none in common."""
+    seeds = tuple(seed for seed in cell.seeds if seed in base.seeds)
+    if not seeds:
+        return {}
+    found = difference(cell.outcomes(seeds), base.outcomes(seeds))
+    return {"difference": found.value, "low": found.low, "high": found.high, "p": found.p}
+
+
+def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
+    """Per kind, for each query [N]: is the same image, clip or person in its own class's support?"""
+    run = next(run for run in results.runs if (run.experiment, run.source, run.target) == cell.place[:3])
+    if str(cell.shots) not in run.episodes:
+        raise damaged(run.folder / "run.json", f"names no episodes for {cell.shots} shots")
+    path = results.folder / run.episodes[str(cell.shots)]
+    rows = read_parquet(path, ["episode", "role", "label", "data", "path", "subject", "clip"])
+    support = (rows["role"] == "support").to_numpy()
+    place = _place_of_queries(path, rows[~support], cell.queries, names)
+    shared = {}
+    for kind, column in SHARED.items():
+        member = rows.groupby(["episode", "label", "data", column], observed=True, dropna=True, sort=False).ngroup().to_numpy()
+        shared[kind] = (np.isin(member[~support], member[support]) & (member[~support] >= 0))[place]
+    return shared
+
+
+def _place_of_queries(path: Path, rows: pd.DataFrame, queries: Queries, names: Names) -> np.ndarray:
+    """[N] where in `rows` each query stands; a query drawn twice in an episode may be found at either place."""
+    stored = rows["episode"].to_numpy(np.int64) << 32 | names.numbers(rows["path"])
+    asked = queries.episode.astype(np.int64) << 32 | queries.path
+    by_key = np.argsort(stored, kind="stable")
+    place = by_key[np.minimum(np.searchsorted(stored, asked, sorter=by_key), len(stored) - 1)]
+    if not np.array_equal(stored[place], asked):
+        raise damaged(path, "does not hold the queries that were predicted")
+    return place

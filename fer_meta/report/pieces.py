@@ -1,0 +1,89 @@
+"""Small pieces that the report's forms are put together from: a cell, a count, a table of pipes."""
+
+import pandas as pd
+
+from fer_meta.report.load import Results
+from fer_meta.report.numbers import domain_name
+
+BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "
+              "rendered face; no method that sees only an image's drawn units can beat it on average.")
+
+
+def interval_note(table: pd.DataFrame) -> str:
+    """What the ± beside an accuracy is, with how many seeds."""
+    groups = " or ".join(kind for kind in ("people", "clips", "images") if (table["groups"] == kind).any())
+    what = "± is the half width of the 95 % interval over"
+    if table["seeds"].max() == 1:
+        return f"{what} the test's {groups} and episodes; with one seed it says nothing about other trainings."
+    return f"{what} trainings ({count(table['seeds'], 'seed')}) and the test's {groups} and episodes."
+
+
+def percent(cell, bold: str = "{}", best: bool = False, plus_minus: str = " ± ") -> str:
+    """Accuracy and the half width of its interval over seeds, people and episodes, which may be unknown."""
+    mean = f"{100 * cell.accuracy:.1f}"
+    half = "" if pd.isna(cell.ci95) else f"{plus_minus}{100 * cell.ci95:.1f}"
+    return (bold.format(mean) if best else mean) + half
+
+
+def exact(accuracy: float) -> str:
+    """A percentage without an interval, such as chance or Bayes; empty where there is none."""
+    return "" if pd.isna(accuracy) else f"{100 * accuracy:.1f}"
+
+
+def is_best(cell, block: pd.DataFrame) -> bool:
+    """Best as shown: two cells that read the same are both best; a lone method is not a winner."""
+    rivals = block[(block["source"] == cell.source) & (block["shots"] == cell.shots)
+                   & (block["selection"] == "source-val")]["accuracy"]
+    shown = f"{100 * rivals.max():.1f}"
+    return cell.selection == "source-val" and len(rivals) > 1 and f"{100 * cell.accuracy:.1f}" == shown
+
+
+def seeds_lacking(row: pd.DataFrame) -> str:
+    """(1 of 3 seeds), or nothing."""
+    least, planned = row["seeds"].min(), row["planned_seeds"].max()
+    return f" ({least} of {planned} seeds)" if least < planned else ""
+
+
+def star(cell) -> str:
+    """The mark of a cell that lacks seeds, in Markdown."""
+    return "\\*" if cell.seeds < cell.planned_seeds else ""
+
+
+def code(results: Results, domain: str) -> str:
+    """A domain in Markdown: as code, so that no `_`, `*` or `@` of a name is taken for markup."""
+    return domain_name(results, domain, "`{}`")
+
+
+def missing_lines(results: Results) -> list[str]:
+    """A line a missing run, with the reason."""
+    return [f"{run['experiment']}{': ' if run['experiment'] else ''}{run['algorithm']}, "
+            f"{domain_name(results, run['source'])} -> {domain_name(results, run['target'])}, seed {run['seed']}: {why}"
+            for run, why in results.missing]
+
+
+def span(numbers: pd.Series) -> str:
+    """The number, or the least to the largest."""
+    low, high = numbers.min(), numbers.max()
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def count(numbers: pd.Series, noun: str) -> str:
+    """3 seeds, 1 seed, 1 to 3 seeds."""
+    return f"{span(numbers)} {noun}{'' if numbers.max() == 1 else 's'}"
+
+
+def pipes(lines: list[list[str]], text_columns: int) -> str:
+    """A Markdown table, the first line its head; columns after the `text_columns` first are set right."""
+    rule = [":--"] * text_columns + ["--:"] * (len(lines[0]) - text_columns)
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |"
+                     for line in [lines[0], rule, *lines[1:]])
+
+
+def fenced(text: str) -> str:
+    """As code in Markdown."""
+    return f"```\n{text}\n```"
+
+
+def p_value(p: float) -> str:
+    """0.012, or < 0.001."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,79 @@
+"""A protocol in words: every field of it, for the line above a table."""
+
+import pandas as pd
+
+from fer_meta.report.load import Results
+from fer_meta.report.numbers import PLACE, SELECTIONS
+from fer_meta.report.pieces import code, count, span
+
+BATCHNORM = {"eval": "stored statistics (inductive)", "batch": "the batch's statistics (transductive)"}
+DISJOINT = {"nothing": "support and query drawn independently, so that an image may be on both sides"}
+SUPPORT_CLIPS = {"any": "of any clips", "one": "a class's from one clip"}
+TESTED = {"seen": "seen in training, those that source and target share", "unseen": "unseen in training"}
+
+
+def protocol_line(results: Results, block: pd.DataFrame) -> str:
+    """The protocol of the runs in `block` (rows of one experiment, target and way); a field unknown here by its name."""
+    places = set(block[PLACE].itertuples(index=False, name=None))
+    runs = [run for run in results.runs if (run.experiment, run.source, run.target) in places
+            and run.protocol["way"] == block["way"].iloc[0]]
+
+    def told(words) -> str:
+        return "/".join(sorted({str(words(run.protocol)) for run in runs}))
+
+    others = sorted({key for run in runs for key in run.protocol} - _KNOWN)
+    excluded = " or ".join(text or "none" for text in block["excluded"].unique())
+    selections = [name for name in SELECTIONS if (block["selection"] == name).any()]
+    sizes = sorted({str(run.image_size) for run in runs if run.image_size})
+    return "; ".join([
+        f"Protocol: {block['way'].iloc[0]}-way, {told(_shots)}, {told(_queries)}",
+        f"{count(block['episodes'], 'episode')}, {count(block['seeds'], 'seed')}",
+        told(lambda p: DISJOINT.get(p.get("disjoint"), f"support and query disjoint by {p.get('disjoint', '?')}")),
+        f"support {told(_support)}, {told(lambda p: SUPPORT_CLIPS.get(p.get('support_clips'), '?'))}",
+        f"BatchNorm at test: {told(lambda p: BATCHNORM.get(p.get('batchnorm'), '?'))}",
+        f"classes tested ({told(lambda p: TESTED.get(p.get('tested_classes'), '?'))}): {_classes(results, block)}",
+        f"{span(block['test_images'])} test images{' of ' + '/'.join(sizes) + ' px' if sizes else ''}, "
+        f"copies {told(lambda p: p.get('copies', '?'))} ({span(block['copies_removed'])} removed)",
+        f"classes too small: {told(lambda p: p.get('small_classes', '?'))}, excluded (class:images): {excluded}",
+        f"without official splits {told(_split)} of the images are train/val/test, with official ones "
+        f"{told(lambda p: p.get('carve', '?'))} of train becomes val",
+        f"trained in episodes of {told(lambda p: _shape(p.get('train', {})))}",
+        f"validated on {told(lambda p: _shape(p.get('validation', {})))}",
+        f"checkpoints: {', '.join(selections)}",
+        *(f"{key} {told(lambda p, key=key: p.get(key, '?'))}" for key in others),
+    ]) + "."
+
+
+_KNOWN = {"way", "shots", "queries", "episodes", "disjoint", "support_from", "held_out", "support_clips", "tested_classes",
+          "batchnorm", "copies", "small_classes", "split", "carve", "train", "validation"}
+
+
+def _shots(protocol: dict) -> str:
+    return " and ".join(f"{shots}-shot" for shots in protocol["shots"])
+
+
+def _queries(protocol: dict) -> str:
+    queries = protocol["queries"]
+    return "every test image a query once" if queries == "all" else f"{queries} queries a class"
+
+
+def _support(protocol: dict) -> str:
+    if protocol.get("support_from") == "source-train":
+        return f"from {protocol.get('held_out', '?')} source images a class held out of training"
+    return f"from the {protocol.get('support_from', '?')} (no source images held out)"
+
+
+def _split(protocol: dict) -> str:
+    return ":".join(f"{share:g}" for share in protocol.get("split", [])) or "?"
+
+
+def _shape(shape: dict) -> str:
+    """5-way 5-shot 10-query episodes, and its further fields by their names."""
+    words = [f"{shape.get('way', '?')}-way {shape.get('shots', '?')}-shot {shape.get('queries', '?')}-query"]
+    return ", ".join(words + [f"{key.replace('_', ' ')} {value}" for key, value in sorted(shape.items())
+                              if key not in ("way", "shots", "queries")])
+
+
+def _classes(results: Results, block: pd.DataFrame) -> str:
+    pairs = block[["source", "classes"]].drop_duplicates().itertuples(index=False)
+    return ", ".join(f"{classes} from {code(results, source)}" for source, classes in pairs)

@@ -1,0 +1,44 @@
+"""The report's numbers as plain text, for a terminal."""
+
+from textwrap import wrap
+
+import pandas as pd
+
+from fer_meta.report.load import Results
+from fer_meta.report.numbers import BAYES, CELL, SELECTIONS, domain_name, experiment_title, method_name
+from fer_meta.report.pieces import BAYES_NOTE, exact, interval_note, missing_lines, percent, seeds_lacking, span
+
+
+def to_text(results: Results, table: pd.DataFrame) -> str:
+    """A block a source and target, then the missing runs; for a terminal."""
+    selections = [name for name in SELECTIONS if (table["selection"] == name).any()]
+    head = ["method", "shots", *selections, "chance", "episodes", "seeds"]
+    blocks = []
+    for (experiment, target, way, source), block in table.groupby(["experiment", "target", "way", "source"], sort=False):
+        lines = []
+        for (method, shots), row in block.groupby(["method", "shots"], sort=False):
+            cells = {cell.selection: percent(cell) for cell in row.itertuples()}
+            lines.append([method_name(method, results), str(shots), *(cells.get(name, "") for name in selections),
+                          exact(row["chance"].iloc[0]), span(row["episodes"]),
+                          span(row["seeds"]) + (" *" if seeds_lacking(row) else "")])
+        if block["bayes"].notna().any():
+            lines.append([BAYES, "", *[exact(block["bayes"].iloc[0])] * len(selections), "", "", ""])
+        title = experiment_title(results, experiment, "\n") + f"{domain_name(results, source)} -> {domain_name(results, target)}, {way}-way, accuracy in %"
+        blocks.append((title, lines))
+    widths = [max(len(line[i]) for _, lines in blocks for line in [head, *lines]) for i in range(len(head))]
+    text = ""
+    for title, lines in blocks:
+        text += title + "\n"
+        for line in [head, *lines]:
+            cells = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
+            text += "  " + "  ".join([line[0].ljust(widths[0]), *cells]).rstrip() + "\n"
+        text += "\n"
+    notes = interval_note(table) + " oracle: picked on the target's validation split"
+    notes += "; * seeds are missing." if any(seeds_lacking(row) for _, row in table.groupby(CELL)) else "."
+    text += "\n".join(wrap(notes, 98)) + "\n"
+    if table["bayes"].notna().any():
+        text += "\n".join(wrap(f"{BAYES}: {BAYES_NOTE}", 98)) + "\n"
+    if results.missing:
+        text += f"\nMissing: {len(results.missing)} of {len(results.plan['runs'])} runs\n"
+        text += "".join(f"  {line}\n" for line in missing_lines(results)) + f"Fill them: {results.command}\n"
+    return text
