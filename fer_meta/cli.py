@@ -44,7 +44,9 @@ def main(debug: bool) -> None:
       fer-meta data sheet synthetic-wild                     what rendered data look like
       fer-meta bench --suite cross-domain --preset smoke     does it run?
       fer-meta bench --suite cross-domain                    the comparison
-      fer-meta report                                        its tables again
+      fer-meta bench --suite reproduction                    the 2022 note, reproduced and explained
+      fer-meta bench --suite leakage                         what a leak is worth
+      fer-meta report                                        a bench's tables again
     """
 
 
@@ -126,9 +128,10 @@ def bench(
     """
     from fer_meta.bench.main import run_bench
 
-    asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights)
+    asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
+                 experiments=experiments)
     command = " ".join(["fer-meta", *_shown(sys.argv[1:])])
-    failed = run_bench(suite, domains, data, roles, experiments, asked, device, out, dry_run, command)
+    failed = run_bench(suite, domains, data, asked, device, out, dry_run, command, roles)
     context.exit(1 if failed else 0)
 
 
@@ -147,16 +150,22 @@ def _shown(arguments: list[str]) -> list[str]:
 
 @main.command()
 @click.option("--suite", default="cross-domain", show_default=True, metavar="NAME", help="Which suite's results.")
+@click.option("--published", is_flag=True, help="Set published figures beside ours wherever the setting is the same.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
               help="Where the bench wrote them.")
-def report(suite: str, out: Path) -> None:
+def report(suite: str, published: bool, out: Path) -> None:
     """Write the tables (csv, Markdown, LaTeX) and plots of a bench again, and print the table.
 
-    Reads what is on disk and computes nothing else, so it is quick and needs no GPU.
+    Everything is computed from the answers that the runs left on disk: nothing is trained or embedded, and no GPU is needed.
+
+    \b
+    Examples:
+      fer-meta report
+      fer-meta report --suite reproduction --published
     """
     from fer_meta.report import write_report
 
-    click.echo(write_report(out / suite))
+    click.echo(write_report(out / suite, published))
 
 
 if __name__ == "__main__":

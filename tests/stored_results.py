@@ -115,7 +115,7 @@ def write_leakage(folder: Path, seeds: int = 2, episodes: int = 30) -> Path:
     return _write(folder, plan, runs, METHODS, episodes)
 
 
-def test_images(target: str, classes: list[str], per_class: int = 30) -> pd.DataFrame:
+def images_of(target: str, classes: list[str], per_class: int = 30) -> pd.DataFrame:
     """A data set's test images: `press_faces` has people, film clips too, `fer2013` neither."""
     rows = [{"path": f"{label}/{i:02}.png", "label": label, "subject": f"p{i // 3}", "clip": f"{label}-c{i // 3}"}
             for label in classes for i in range(per_class + 5 * classes.index(label))]
@@ -159,7 +159,7 @@ def _write_run(folder: Path, run: dict, methods: dict, rng: np.random.RandomStat
                                "support_clips": "any"}} | told.get("protocol", {})
     classes = told.get("classes", CLASSES)
     protocol["way"] = len(classes)
-    images = test_images(run["target"], classes)
+    images = images_of(run["target"], classes)
     stored = {}
     for shots in protocol["shots"]:
         words = f"{run['target']}-{shots}shot-{run['experiment'] or len(classes)}"

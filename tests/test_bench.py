@@ -25,11 +25,11 @@ def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
     assert len(plan["runs"]) == 4 * 4 and {r["source"] for r in plan["runs"]} == {"day", "night"}
     for run in plan["runs"]:
         files = set(os.listdir(out / "runs" / run["id"]))
-        assert {"run.json", "episodes.parquet", "confusion.parquet", "DONE"} <= files
-        assert ("predictions.parquet" in files) == (run["algorithm"] == "supervised")
+        assert files == {"run.json", "predictions.parquet", "DONE"}
         told = json.loads((out / "runs" / run["id"] / "run.json").read_text())
         assert told["protocol"]["batchnorm"] == "eval" and told["test_images"] > 0 and told["copies_removed"] == 0
         assert set(told["selected"]) == {"source-val", "last", "oracle"}
+        assert all((out / path).exists() for path in told["episodes"].values())
         model = set(os.listdir(out / "models" / run["model"]))
         assert model == {"model.json", "history.jsonl", "checkpoints", "DONE"}
     table = pd.read_csv(out / "table.csv")
@@ -68,7 +68,7 @@ def test_a_finished_run_is_not_done_again(bench, tmp_path, monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(training, "fit", trained_again)
-    monkeypatch.setattr(runner, "score_episodes", trained_again)
+    monkeypatch.setattr(runner, "answer_episodes", trained_again)
     result = bench("--algorithms", "protonet")
     assert result.exit_code == 0 and "4 of 4 runs are done" in result.output
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "results" / "tiny" / "runs").rglob("*")}

@@ -11,24 +11,26 @@ import stored_results
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from fer_meta.report import gap, numbers, plots, tables, write_report
+from fer_meta.report import gap, latex, numbers, plots, tables, terminal, write_report
+from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
 
 EXPECTED = Path(__file__).parent / "expected"
 STUDIO, WILD = "synthetic-studio", "synthetic-wild"
 
 
-def read(folder: Path) -> tuple[Results, pd.DataFrame, pd.DataFrame]:
+def read(folder: Path) -> tuple[Results, list[Cell], pd.DataFrame, pd.DataFrame]:
     results = read_results(folder)
-    table = numbers.accuracy_table(results)
-    return results, table, gap.gap_table(results, table)
+    cells = read_cells(results, Names())
+    table = numbers.accuracy_table(results, cells)
+    return results, cells, table, gap.gap_table(results, table)
 
 
 def texts(folder: Path) -> dict[str, str]:
-    results, table, gaps = read(folder)
-    return {"csv": tables.to_csv(table), "tex": tables.to_latex(results, table),
-            "txt": tables.to_text(results, table),
-            "md": tables.to_markdown(results, table, numbers.head_table(results), gaps)}
+    results, cells, table, gaps = read(folder)
+    return {"csv": tables.to_csv(table, tables.CSV_COLUMNS), "tex": latex.to_latex(results, table),
+            "txt": terminal.to_text(results, table),
+            "md": tables.to_markdown(results, table, numbers.head_table(results, cells), gaps)}
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +56,17 @@ def test_stored_runs_on_rendered_domains_give_the_stored_tables(folder, form):
 
 
 def test_every_rendered_domain_is_called_so_in_every_text(folder):
+    told = texts(folder)
     for form in ("md", "tex", "txt"):
-        text = texts(folder)[form].replace("`", "")
+        text = told[form].replace("`", "")
         assert f"{WILD}@0.25 (rendered)" in text
         assert not re.search(r"synthetic-[a-z]+(@[0-9.]+)?(?! \(rendered\)|[a-z@0-9.])", text)
     assert pd.read_csv(EXPECTED / "gap.csv")["rendered"].all()
 
 
 def test_every_rendered_domain_is_called_so_in_every_plot(folder):
-    results, table, gaps = read(folder)
-    drawn = plots.figures(results, table, gaps)
+    results, cells, table, gaps = read(folder)
+    drawn = plots.figures(results, cells, table, gaps)
     assert {"accuracy", "transfer", "training", "severity", f"confusion-{WILD}@0.5"} <= set(drawn)
     for name, figure in drawn.items():
         shown = " ".join(text.get_text().replace("\n", " ") for text in figure.findobj(Text))
@@ -72,13 +75,13 @@ def test_every_rendered_domain_is_called_so_in_every_plot(folder):
 
 
 def test_severities_stand_in_the_order_of_their_numbers(folder):
-    results, table, _ = read(folder)
+    results, _, table, _ = read(folder)
     assert list(table["target"].unique()) == ["synthetic-film@0.1", "synthetic-film", STUDIO,
                                               f"{WILD}@0.25", f"{WILD}@0.5", WILD]
 
 
 def test_the_studio_is_severity_0_of_each_recipe_and_each_point_is_the_headline_accuracy(folder):
-    results, table, gaps = read(folder)
+    results, cells, table, gaps = read(folder)
     points = {recipe: sorted(block["severity"].unique()) for recipe, block in gaps.groupby("recipe")}
     assert points == {"synthetic-film": [0, 0.1, 1], WILD: [0, 0.25, 0.5, 1]}
     assert set(gaps.loc[gaps["severity"] == 0, "target"]) == {STUDIO}
@@ -90,7 +93,7 @@ def test_the_studio_is_severity_0_of_each_recipe_and_each_point_is_the_headline_
 
 def test_another_source_than_the_studio_is_put_at_its_own_severity(tmp_path):
     pairs = [(WILD, target) for target in (WILD, f"{WILD}@0.25", STUDIO)]
-    _, _, gaps = read(stored_results.write_gap(tmp_path / "wild", pairs))
+    *_, gaps = read(stored_results.write_gap(tmp_path / "wild", pairs))
     assert dict(zip(gaps["target"], gaps["severity"])) == {f"{WILD}@0.25": 0.25, WILD: 1}
 
 
@@ -110,8 +113,8 @@ def test_one_severity_a_recipe_is_no_gap_and_an_older_plot_of_one_does_not_stay_
 def test_a_missing_run_leaves_a_hole_in_the_gap_and_not_an_error(tmp_path):
     folder = stored_results.write_gap(tmp_path / "domain-gap", episodes=5)
     (folder / "runs" / f"protonet-{STUDIO}-to-{WILD}@0.25-seed0" / "DONE").unlink()
-    results, table, gaps = read(folder)
-    assert "severity" in plots.figures(results, table, gaps)
+    results, cells, table, gaps = read(folder)
+    assert "severity" in plots.figures(results, cells, table, gaps)
     section = texts(folder)["md"].split(f"tested on `{WILD}`")[1].split("##")[0]
     row = next(line for line in section.splitlines() if line.startswith("| ProtoNet | 1 "))
     assert [cell.strip() == "" for cell in row.split("|")[3:-1]] == [False, True, False, False]
@@ -124,11 +127,11 @@ def test_the_exact_accuracy_stands_beside_the_methods_of_rendered_targets_only(m
 
 
 def test_the_exact_accuracy_is_told_once_or_by_source_and_explained(folder, mixed):
-    row = "| Bayes-optimal AU reader | {} | 97.5 | 97.5 |"
+    row, told = "| Bayes-optimal AU reader | {} | 97.5 | 97.5 |", texts(mixed)
     assert row.format("") in texts(folder)["md"]
-    assert row.format("`fer2013`") in texts(mixed)["md"]
-    assert "| Bayes-optimal AU reader | `synthetic-wild` (rendered) | 96.2 |" in texts(mixed)["md"]
-    for text in (texts(mixed)["md"], texts(mixed)["tex"], " ".join(texts(mixed)["txt"].split())):
+    assert row.format("`fer2013`") in told["md"]
+    assert "| Bayes-optimal AU reader | `synthetic-wild` (rendered) | 96.2 |" in told["md"]
+    for text in (told["md"], told["tex"], " ".join(told["txt"].split())):
         assert text.count("no method that sees only an image's drawn units can beat it on average") == 1
 
 
@@ -142,18 +145,18 @@ def test_the_text_with_the_exact_accuracy_fits_a_terminal(folder):
 
 
 def test_plots_show_the_exact_accuracy_where_there_is_one(folder, mixed):
-    results, table, gaps = read(folder)
+    results, cells, table, gaps = read(folder)
     for figure in (plots._accuracy(results, table), plots._severity(results, gaps)):
         labels = [text.get_text() for text in figure.legends[0].texts]
         assert labels[-2:] == ["chance", "Bayes-optimal AU reader"]
-    results, table, _ = read(mixed)
+    results, _, table, _ = read(mixed)
     heights = [[line.get_ydata()[0] for line in axis.lines if line.get_label() == "Bayes-optimal AU reader"]
                for axis in plots._accuracy(results, table).axes]
     assert heights == [[], [], [97.5], [96.25]]
 
 
 def test_a_method_has_one_colour_in_all_plots(folder):
-    results, table, gaps = read(folder)
+    results, cells, table, gaps = read(folder)
     colours = [{entry.get_label(): to_hex(entry[0].get_color() if line else entry[0].get_facecolor())
                 for entry in figure.axes[0].containers if entry.get_label() in numbers.METHODS.values()}
                for line, figure in enumerate([plots._accuracy(results, table), plots._severity(results, gaps)])]

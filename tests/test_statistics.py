@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fer_meta.evaluation.statistics import (
     Estimate, Outcomes, difference, effect_size, episode_interval, episodes_needed, hierarchical_interval, holm, mean_ranks, statement)
@@ -85,6 +85,8 @@ def test_over_episodes_the_interval_is_students_of_the_episodes():
 def test_a_level_spreads_as_its_bootstrap_does(metric, level):
     """The members of a level drawn again 4,000 times while the others stand, times n / (n - 1)."""
     data = outcomes(seeds=4, episodes=40, groups=30)
+    easy = data.right | ((data.label == "a") & (np.random.default_rng(9).random(data.right.shape) < 0.8))
+    data = Outcomes(easy, data.episode, data.group, data.label)
     whole = np.zeros(data.right.shape[1], dtype=int)
     # Other levels with a single member: what is left is this level's own variance.
     alone = Outcomes(data.right if level == "seeds" else data.right.mean(0, keepdims=True),
@@ -97,10 +99,12 @@ def test_a_level_spreads_as_its_bootstrap_does(metric, level):
     for draw in draws:
         score = np.average(data.right, axis=0, weights=draw if level == "seeds" else None)
         weight = draw[member] if level != "seeds" else np.ones(len(score))
-        if metric == "accuracy":
+        if metric == "accuracy" and level == "episodes":
             values.append(np.average(score, weights=weight))
-        else:
-            values.append(np.mean([np.average(score[data.label == c], weights=weight[data.label == c]) for c in "abc"]))
+        else:  # other people, the same classes as often
+            shares = [np.mean(data.label == c) for c in "abc"] if metric == "accuracy" else [1 / 3] * 3
+            recall = [np.average(score[data.label == c], weights=weight[data.label == c]) for c in "abc"]
+            values.append(np.dot(shares, recall))
     expected = np.var(values) * n / (n - 1)
     assert hierarchical_interval(alone, metric).variance[level] == pytest.approx(expected, rel=0.12)
 
@@ -109,7 +113,7 @@ def test_a_level_spreads_as_its_bootstrap_does(metric, level):
 def test_the_value_is_that_of_scikit_learn(metric):
     data = outcomes()
     predicted = np.where(data.right, data.label, "wrong")
-    score = {"accuracy": lambda true, found: np.mean(true == found), "uar": lambda true, found: balanced_accuracy_score(true, found)}[metric]
+    score = {"accuracy": accuracy_score, "uar": balanced_accuracy_score}[metric]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "wrong" is no true class
         expected = np.mean([score(data.label, seed) for seed in predicted])
@@ -148,7 +152,8 @@ def test_neither_order_nor_names_nor_sides_matter(metric, seed, seeds, episodes,
     moved = [Outcomes(o.right[:, order], 7 + 2 * o.episode[order], o.group[order], o.label[order]) for o in (a, b)]
     there, back, again = difference(a, b, metric), difference(b, a, metric), difference(*moved, metric)
     assert numbers(again) == pytest.approx(numbers(there), abs=1e-9, nan_ok=True)
-    assert (-back.value, -back.high, -back.low, back.p) == pytest.approx((there.value, there.low, there.high, there.p), abs=1e-9, nan_ok=True)
+    mirrored = [-back.value, back.se, -back.high, -back.low, back.p]
+    assert mirrored == pytest.approx(numbers(there), abs=1e-9, nan_ok=True)
     total = sum(there.variance.values())
     assert math.isnan(there.se) if not there.variance else there.se == pytest.approx(math.sqrt(total), abs=1e-9)
     assert all(v >= 0 for v in there.variance.values())
@@ -207,7 +212,8 @@ def test_a_method_does_not_differ_from_itself():
     found = difference(data, data)
     assert (found.value, found.se, found.low, found.high, found.p) == (0, 0, 0, 0, 1)
     assert effect_size(data, data) == 0 and episodes_needed(found) is None
-    assert "are not separable" in statement("A", "B", found, found.p)
+    assert statement("A", "B", found, found.p) == (
+        "A and B are not separable with these 20 episodes (difference 0.0 points, 95 % interval 0.0 to 0.0, p = 1.00)")
 
 
 def test_with_one_of_everything_the_spread_is_unknown():
@@ -289,8 +295,8 @@ def test_methods_that_never_differ_all_rank_in_the_middle():
 # --- in words --------------------------------------------------------------------------------------------
 
 
-def told(value, low, high, p, kind="people", **variance) -> str:
-    return statement("MAML", "ProtoNet", estimate(value, low, high, p, **variance), p, kind)
+def told(value, low, high, p, kind="people", once=False, **variance) -> str:
+    return statement("MAML", "ProtoNet", estimate(value, low, high, p, **variance), p, kind, once)
 
 
 EASY, HARD = {"seeds": 1e-7, "groups": 1e-7, "episodes": 7.2e-6}, {"seeds": 1e-5, "groups": 1e-5, "episodes": 1e-5}
@@ -320,6 +326,11 @@ def test_one_seed_says_nothing_about_other_trainings():
 def test_without_episodes_the_images_are_counted():
     assert told(0.003, -0.005, 0.011, 0.42, "images", counts=(3, 1, 1200), groups=3e-5) == (
         "MAML and ProtoNet are not separable with these 1,200 images (difference 0.3 points, 95 % interval -0.5 to 1.1, p = 0.42)")
+
+
+def test_where_each_image_was_a_query_once_no_more_episodes_are_asked_for():
+    assert told(0.003, -0.005, 0.011, 0.42, once=True, **EASY) == (
+        "MAML and ProtoNet are not separable with these 80 people (difference 0.3 points, 95 % interval -0.5 to 1.1, p = 0.42)")
 
 
 def test_no_torch_is_needed():

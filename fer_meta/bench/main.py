@@ -3,7 +3,9 @@
 import contextlib
 import errno
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 import filelock
@@ -34,19 +36,19 @@ def run_bench(
     suite_name: str,
     asked_domains: list[str] | None,
     given: dict[str, Path],
-    roles: dict[str, str],
-    asked_experiments: list[str] | None,
     asked: dict,
     device_name: str,
     out: Path,
     dry_run: bool,
     command: str,
+    roles: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
-    """Plan, run and report; returns the number of failed runs. `asked` holds the options that change the suite.
+    """Plan, run and report; returns the number of failed runs. `asked` holds the options that change the suite, `roles` the data sets
+    that play a role of its experiments.
 
     Raises FerMetaError for anything wrong before the first run.
     """
-    suite = _suite(suite_name, asked_experiments, **asked)
+    suite = _suite(suite_name, **asked)
     device = choose_device(device_name)
     keep_freed_memory()
     # All are located before any is decoded: a misspelt name should not cost minutes.
@@ -80,7 +82,7 @@ def run_bench(
     return failed
 
 
-def _domains(suite: Suite, asked: list[str] | None, given: dict[str, Path], roles: dict[str, str]) -> tuple[Suite, dict[str, Path | None]]:
+def _domains(suite: Suite, asked: list[str] | None, given: dict[str, Path], roles: Mapping[str, str]) -> tuple[Suite, dict[str, Path | None]]:
     """What a suite without experiments crosses: what is asked for, else what is here, else rendered domains."""
     if roles:
         raise SuiteError(f"{suite.name} has no roles to fill; name its domains with --domains")
@@ -93,7 +95,7 @@ def _domains(suite: Suite, asked: list[str] | None, given: dict[str, Path], role
     return suite, roots
 
 
-def _cast(suite: Suite, given: dict[str, Path], asked: dict[str, str], domains: list[str] | None) -> dict[str, str]:
+def _cast(suite: Suite, given: dict[str, Path], asked: Mapping[str, str], domains: list[str] | None) -> dict[str, str]:
     """Who plays which role: what is asked for, else the data set the role was written for, if it is here.
 
     Rendered stand-ins come only all together, when there is no other data set for any role: a table half of photographs would mislead.
@@ -103,7 +105,7 @@ def _cast(suite: Suite, given: dict[str, Path], asked: dict[str, str], domains: 
     unknown = [role for role in asked if role not in suite.roles]
     if unknown:
         raise SuiteError(f"{suite.name} has no role {unknown[0]!r}; it has {', '.join(suite.roles)}")
-    cast = asked | {name: role.data for name, role in suite.roles.items() if name not in asked and is_here(role.data, given)}
+    cast = {**asked} | {name: role.data for name, role in suite.roles.items() if name not in asked and is_here(role.data, given)}
     return cast or {name: role.rendered for name, role in suite.roles.items()}
 
 
@@ -114,7 +116,7 @@ def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]
         raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
 
 
-def _suite(name: str, experiments, preset: str, sources, algorithms, seeds, image_size, weights) -> Suite:
+def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None) -> Suite:
     suite = read_suite(name, preset, sources=sources, seeds=seeds, image_size=image_size)
     if experiments is not None:
         unknown = [key for key in experiments if key not in suite.experiments]

@@ -72,8 +72,6 @@ def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> C
     if index["clip"].notna().any():
         # Named by the pixels and not by the path, so that copies cannot come to lie on both sides of a split.
         index["clip"] = index["clip"].fillna(index["digest"])
-    if "units" in index:
-        index["units"] = index["units"].astype("string")
     images = np.empty((len(index), *parts[0][0].images.shape[1:]), dtype=np.uint8)
     # One at a time: to index with all rows at once would copy them twice.
     pixels = (faces.images[row] for faces, rows in parts for row in rows)
@@ -84,8 +82,8 @@ def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> C
     for faces, rows in parts:
         content.update(f"{faces.content} {len(rows)}\n".encode() + np.asarray(rows, dtype="<i8").tobytes())
     unreadable = tuple((f"{faces.name}/{path}", reason) for faces, _ in parts for path, reason in faces.unreadable)
-    name_of_all = content.hexdigest()
-    return CachedFaces(name, images, index, name_of_all, name_of_all, unreadable, _spec(name, parts, len(index)))
+    named = content.hexdigest()
+    return CachedFaces(name, images, index, named, named, unreadable, _spec(name, parts, len(index)))
 
 
 def balance(index: pd.DataFrame, per_class: int, seed: int = 0) -> np.ndarray:

@@ -7,13 +7,19 @@ of a level (a seed, an episode, a group of images) moves such a mean by the sum 
 
     u_q = w_q (score_q - mean_q),   w_q = 1/N, mean_q the accuracy;   UAR: w_q = 1/(classes x queries of q's class), mean_q its recall.
 
+Which classes an episode asks for is drawn, too. Other people, though, would show the same classes as often: for groups mean_q is the
+recall of q's class with either metric.
+
 The variance of the mean over a level of n members is n/(n-1) sum_m (sum of u over member m)^2: what a bootstrap that draws the members
 of this level again, and lets the others stand, comes to with ever more draws, times n/(n-1) because n members, drawn again, spread too
 little (with 3 seeds a standard error too small by a fifth; Davison & Hinkley 1997, *Bootstrap Methods and their Application*, ch. 2-3).
 No bootstrap that draws all levels at once is right for crossed factors (McCullagh 2000, Bernoulli 6, 285-301). So the levels'
-variances are added, less what two levels both hold (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat. 29, 238-249): the queries'
-own spread is in episodes and in groups, that of seed by group in seeds and in groups. The sum is never less than its largest level.
-The interval is Student's, with Satterthwaite's degrees of freedom (1946, Biometrics Bull. 2, 110-114).
+variances are added, less the queries' own spread where a second level holds it too (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat.
+29, 238-249); no level counts for less than nothing.
+
+The interval is Student's. Its degrees of freedom are the harmonic mean of the levels' n-1, weighted by their variances: fewer than
+Satterthwaite's (1946, Biometrics Bull. 2, 110-114), with which 3 seeds that agree by chance make the interval too short.
+benchmarks/coverage.py measures how often the interval holds the truth.
 
 A group is a person with all of the images, where people are known: images drawn again within people drawn again would count
 their spread twice (Davison & Hinkley 1997, section 3.8).
@@ -25,7 +31,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 ALPHA = 0.05
 # Standard errors from 0 at which a true difference is found in 80 of 100 tests at 5 %: 1.96 + 0.84.
@@ -71,16 +77,14 @@ def episode_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
 
     With equally large episodes that is the mean of the episodes' accuracies +- t sd / sqrt(E).
     """
-    influence = _influence(outcomes, metric).mean(0)
-    variance, count = _spread(_sums(influence, outcomes.episode))
-    levels = [(variance, count - 1)] if count > 1 else []
-    return _interval(_value(outcomes, metric), {"episodes": variance} if levels else {}, {"episodes": count}, levels)
+    spread, episodes = _spread(_sums(_influence(outcomes, metric).mean(0), outcomes.episode))
+    return _interval(_value(outcomes, metric), {"episodes": spread} if episodes > 1 else {}, {}, {"episodes": episodes})
 
 
 def hierarchical_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
     """`metric` ("accuracy" or "uar", mean over seeds) with its interval over seeds, episodes and groups of images together."""
     groups, names = pd.factorize(outcomes.group)
-    side = _influence(outcomes, metric), outcomes.episode, groups
+    side = Side(_influence(outcomes, metric), _within(outcomes, metric), outcomes.episode, groups)
     return _estimate(_value(outcomes, metric), [side], len(names))
 
 
@@ -94,14 +98,13 @@ def difference(a: Outcomes, b: Outcomes, metric: str = "accuracy") -> Estimate:
     if len(a.right) != len(b.right):
         raise ValueError(f"{len(a.right)} seeds on one side and {len(b.right)} on the other cannot be paired; compare the same seeds")
     value = _value(a, metric) - _value(b, metric)
-    ours, theirs = _influence(a, metric), -_influence(b, metric)
     groups, names = pd.factorize(np.concatenate([a.group, b.group]))
-    ours_groups, theirs_groups = np.split(groups, [len(a.group)])
+    ours, theirs = (Side(sign * _influence(side, metric), sign * _within(side, metric), side.episode, numbers)
+                    for sign, side, numbers in zip((1, -1), (a, b), np.split(groups, [len(a.group)])))
     if _same_queries(a, b):
-        sides = [(ours + theirs, a.episode, ours_groups)]
-    else:
-        sides = [(ours, a.episode, ours_groups), (theirs, b.episode, theirs_groups)]
-    return _estimate(value, sides, len(names))
+        both = Side(ours.influence + theirs.influence, ours.within + theirs.within, a.episode, ours.group)
+        return _estimate(value, [both], len(names))
+    return _estimate(value, [ours, theirs], len(names))
 
 
 def effect_size(a: Outcomes, b: Outcomes) -> float:
@@ -174,8 +177,12 @@ def mean_ranks(scores: pd.DataFrame) -> Ranks:
     return Ranks(list(scores.columns), mean, float(critical), float(friedman), blocks, ALPHA)
 
 
-def statement(first: str, second: str, difference: Estimate, p: float, groups: str = "groups") -> str:
-    """`difference` (first - second) in words, the better method first; `p` after Holm's correction, `groups` what a group is ("people")."""
+def statement(first: str, second: str, difference: Estimate, p: float, groups: str = "groups", once: bool = False) -> str:
+    """`difference` (first - second) in words, the better method first.
+
+    `p` is that after Holm's correction, `groups` says what a group is ("people"), `once` that each image was a query once: then
+    there are no more episodes to be had.
+    """
     if difference.value < 0:
         first, second = second, first
         difference = replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
@@ -186,33 +193,55 @@ def statement(first: str, second: str, difference: Estimate, p: float, groups: s
     one_seed = " (one seed each: says nothing about other trainings)" if difference.counts["seeds"] == 1 else ""
     if p < ALPHA:
         return f"{first} > {second} by {points} points ({told}){one_seed}"
-    return f"{first} and {second} are not separable {_with(difference, groups)} (difference {points} points, {told}){_mend(difference, groups)}{one_seed}"
+    drawn = difference.counts["episodes"] > 1 and not once
+    tested = f"{difference.counts['episodes']:,} episodes" if drawn else f"{difference.counts['groups']:,} {groups}"
+    mend = _mend(difference, groups) if drawn else ""
+    return f"{first} and {second} are not separable with these {tested} (difference {points} points, {told}){mend}{one_seed}"
 
 
 # --- pieces ----------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Side:
+    """Queries as they move a score. `influence` [S, N], `within` [N] the same but with the seeds averaged and held against the class's
+    recall, `episode` [N], `group` [N] (numbers)."""
+
+    influence: np.ndarray
+    within: np.ndarray
+    episode: np.ndarray
+    group: np.ndarray
+
+
 def _value(outcomes: Outcomes, metric: str) -> float:
-    score = outcomes.right.mean(0)
-    return float(score @ _weights(outcomes, metric)[0])
+    return float(outcomes.right.mean(0) @ _weights(outcomes, metric))
 
 
-def _weights(outcomes: Outcomes, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Each query's weight in the metric (they add to 1) and the stratum [N] whose mean its score is held against."""
+def _weights(outcomes: Outcomes, metric: str) -> np.ndarray:
+    """Each query's weight [N] in the metric; they add to 1."""
     if metric == "accuracy":
         n = outcomes.right.shape[1]
-        return np.full(n, 1 / n), np.zeros(n, dtype=np.intp)
+        return np.full(n, 1 / n)
     if metric == "uar":
         labels, names = pd.factorize(outcomes.label)
-        return 1 / (len(names) * np.bincount(labels)[labels]), labels
+        return 1 / (len(names) * np.bincount(labels)[labels])
     raise ValueError(f"unknown metric {metric!r}; use 'accuracy' or 'uar'")
 
 
 def _influence(outcomes: Outcomes, metric: str) -> np.ndarray:
     """How far each query of each seed [S, N] moves the seeds' mean; a seed's sum is its score less the mean of the seeds."""
-    weights, stratum = _weights(outcomes, metric)
-    means = np.bincount(stratum, outcomes.right.mean(0)) / np.bincount(stratum)
-    return weights * (outcomes.right - means[stratum])
+    mean = _recall(outcomes) if metric == "uar" else outcomes.right.mean()
+    return _weights(outcomes, metric) * (outcomes.right - mean)
+
+
+def _within(outcomes: Outcomes, metric: str) -> np.ndarray:
+    return _weights(outcomes, metric) * (outcomes.right.mean(0) - _recall(outcomes))
+
+
+def _recall(outcomes: Outcomes) -> np.ndarray:
+    """The recall of each query's class [N], mean over seeds."""
+    labels, _ = pd.factorize(outcomes.label)
+    return (np.bincount(labels, outcomes.right.mean(0)) / np.bincount(labels))[labels]
 
 
 def _same_queries(a: Outcomes, b: Outcomes) -> bool:
@@ -229,45 +258,39 @@ def _spread(sums: np.ndarray) -> tuple[float, int]:
     return float(sums @ sums) * n / max(n - 1, 1), n
 
 
-def _estimate(value: float, sides: list[tuple[np.ndarray, np.ndarray, np.ndarray]], groups: int) -> Estimate:
-    """From sides (influence [S, N], episode [N], group number [N]) whose episodes and queries are independent draws."""
-    by_group = sum(np.stack([np.bincount(group, seed, minlength=groups) for seed in influence]) for influence, _, group in sides)
-    seeds = len(by_group)
-    counts = {"seeds": seeds, "episodes": 0, "groups": groups}
-    levels, variance = [], {}  # levels: (variance as found, degrees of freedom)
-    shared = 0.0  # by episodes and groups: the queries' own spread
-    for influence, episode, _ in sides:
-        queries = influence.mean(0)
-        found, episodes = _spread(_sums(queries, episode))
+def _estimate(value: float, sides: list[Side], groups: int) -> Estimate:
+    """From sides whose episodes and queries are independent draws."""
+    by_group = sum(np.bincount(side.group, side.within, minlength=groups) for side in sides)
+    by_seed = sum(side.influence.sum(1) for side in sides)
+    found, counts = {}, {"seeds": len(by_seed), "episodes": 0, "groups": groups}
+    queries = queries_by_seed = 0.0  # the queries' own spread: of their mean over seeds, and between seeds
+    for side in sides:
+        mean = side.influence.mean(0)
+        spread, episodes = _spread(_sums(mean, side.episode))
+        found["episodes"] = found.get("episodes", 0.0) + spread
         counts["episodes"] = min(counts["episodes"] or episodes, episodes)
-        if episodes > 1:
-            levels.append((found, episodes - 1))
-            variance["episodes"] = variance.get("episodes", 0.0) + found
-            shared += _spread(queries)[0]
-    if groups > 1:
-        found, _ = _spread(by_group.mean(0))
-        levels.append((found, groups - 1))
-        variance["groups"] = found - min(found, shared, variance.get("episodes", 0.0))
-    if seeds > 1:
-        deviation = by_group - by_group.mean(0)
-        found, _ = _spread(deviation.sum(1) / seeds)
-        levels.append((found, seeds - 1))
-        # Seed by group: a part of the seeds' variance that the groups' holds too.
-        both = float((deviation**2).sum()) / (seeds * (seeds - 1)) if groups > 1 else 0.0
-        variance["seeds"] = found - min(found, both)
-    return _interval(value, variance, counts, levels)
+        queries += _spread(side.within)[0]
+        queries_by_seed += float(((side.influence - mean) ** 2).sum()) / (len(by_seed) * max(len(by_seed) - 1, 1))
+    found["groups"], found["seeds"] = _spread(by_group)[0], _spread(by_seed / len(by_seed))[0]
+    found = {level: spread for level, spread in found.items() if counts[level] > 1}
+    # Left with the episodes, because more of them lessen it.
+    twice = {"groups": min(queries, found.get("episodes", 0.0)), "seeds": queries_by_seed if len(found) > 1 else 0.0}
+    return _interval(value, found, {level: min(twice.get(level, 0.0), found[level]) for level in found}, counts)
 
 
-def _interval(value: float, variance: dict, counts: dict, levels: list[tuple[float, int]]) -> Estimate:
-    if not levels:
+def _interval(value: float, found: dict[str, float], twice: dict[str, float], counts: dict[str, int]) -> Estimate:
+    """From the levels' variances as found and what of each is counted in another."""
+    variance = {level: found[level] - twice.get(level, 0.0) for level in found}
+    if not found:
         return Estimate(value, *[math.nan] * 5, variance, counts)
     total = sum(variance.values())
     if total < 1e-24:  # rounding
-        return Estimate(value, 0.0, float(min(df for _, df in levels)), value, value, float(abs(value) < 1e-12), variance, counts)
+        fewest = min(counts[level] - 1 for level in found)
+        return Estimate(value, 0.0, float(fewest), value, value, float(abs(value) < 1e-12), variance, counts)
     se = math.sqrt(total)
-    df = total**2 / sum(found**2 / df for found, df in levels)
-    half = se * stats.t.ppf(1 - ALPHA / 2, df)
-    return Estimate(value, se, df, value - half, value + half, float(2 * stats.t.sf(abs(value) / se, df)), variance, counts)
+    df = sum(found.values()) / sum(spread / (counts[level] - 1) for level, spread in found.items())
+    half = se * special.stdtrit(df, 1 - ALPHA / 2)
+    return Estimate(value, se, df, value - half, value + half, float(2 * special.stdtr(df, -abs(value) / se)), variance, counts)
 
 
 def _points(score: float) -> str:
@@ -278,20 +301,13 @@ def _p(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
 
 
-def _with(difference: Estimate, groups: str) -> str:
-    episodes = difference.counts["episodes"]
-    return f"with these {episodes:,} episodes" if episodes > 1 else f"with these {difference.counts['groups']:,} {groups}"
-
-
 def _mend(difference: Estimate, groups: str) -> str:
-    """What would make it separable; nothing where more episodes are not what is lacking."""
-    if "episodes" not in difference.variance:
-        return ""
+    """What would make it separable; nothing where that is not known or more episodes are not what is lacking."""
     needed = episodes_needed(difference)
     if needed is None:
         words = {"seeds": "seeds", "groups": groups}
         spread = " and ".join(f"{difference.counts[level]:,} {words[level]}" for level in words if level in difference.variance)
-        return f"; no number of episodes would do: the spread over {spread} is too large" if spread else ""
+        return f"; no number of episodes would do: the spread over {spread} is too large" if spread and difference.value else ""
     if needed <= difference.counts["episodes"]:
         return ""
     step = 10 ** max(len(str(needed)) - 2, 0)

@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from fer_meta.files import replacing
-from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, published, tables, terminal
+from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, tables, terminal
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
+from fer_meta.report.published import beside
 
 __all__ = ["write_report"]
 
@@ -16,7 +17,7 @@ SOMETIMES = ["comparisons.csv", "experiments.csv", "heads.csv",
              *(f"plots/{name}.*" for name in ("confusion*", "transfer", "severity", "ranks", "leakage", "reproduction"))]
 
 
-def write_report(folder: Path, beside_published: bool = False) -> str:
+def write_report(folder: Path, published: bool = False) -> str:
     """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
     `table.{csv,md,tex}` and `recall.csv` always; `heads.csv`, `comparisons.csv` and `experiments.csv` where there is something to
@@ -27,7 +28,7 @@ def write_report(folder: Path, beside_published: bool = False) -> str:
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
     """
-    from fer_meta.report import plots, plots_compared  # matplotlib takes half a second to import
+    from fer_meta.report import drawing, plots, plots_compared  # matplotlib takes half a second to import
 
     results, names = read_results(Path(folder)), Names()
     cells = read_cells(results, names)
@@ -41,8 +42,8 @@ def write_report(folder: Path, beside_published: bool = False) -> str:
     sections = [experiments.section(results, reproduced), leakage.section(results, leaks, oracles)]
     page = tables.to_markdown(results, table, heads, gaps, sections, compare.section(results, compared, table, ranked))
     text = terminal.to_text(results, table)
-    if beside_published:
-        told = published.beside(results, table, heads)
+    if published:
+        told = beside(results, table, heads)
         page, text = f"{page}\n{told}", f"{text}\n{told}"
     texts = {"table.md": page, "table.tex": latex.to_latex(results, table),
              "table.csv": tables.to_csv(table, tables.CSV_COLUMNS),
@@ -55,8 +56,8 @@ def write_report(folder: Path, beside_published: bool = False) -> str:
             texts[name] = tables.to_csv(rows)
 
     written = [_write(results.folder / name, content.encode()) for name, content in sorted(texts.items())]
-    written += [_write(results.folder / "plots" / (name + suffix), plots.render(figure, suffix))
-                for name, figure in figures.items() for suffix in plots.FORMATS]
+    written += [_write(results.folder / "plots" / (name + suffix), drawing.render(figure, suffix))
+                for name, figure in figures.items() for suffix in drawing.FORMATS]
     for name in SOMETIMES:
         for path in set(results.folder.glob(name)) - set(written):
             path.unlink()

@@ -1,6 +1,7 @@
 """Method against method on the same queries: differences, their tests and, over all cells, mean ranks."""
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
@@ -43,7 +44,7 @@ COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "diff
            "effect_size", "episodes_needed", "episodes", "seeds", "groups", "statement"]
 
 
-def ranks(results: Results, table: pd.DataFrame) -> Ranks | None:
+def ranks(table: pd.DataFrame) -> Ranks | None:
     """Mean ranks over every experiment, source, target and shots; None where there are too few to rank.
 
     Ranked are the methods that stand in all of them, by the accuracy of the checkpoint picked on the source's validation.
@@ -97,7 +98,10 @@ def _pair(results: Results, first: Cell, second: Cell) -> dict | None:
         return None
     ours, theirs = first.outcomes(seeds), second.outcomes(seeds)
     estimate = difference(ours, theirs)
+    if first.once:  # more episodes would ask no more: each test image is a query already
+        estimate = replace(estimate, variance={level: part for level, part in estimate.variance.items() if level != "episodes"})
     return {"first": first.method, "second": second.method, "accuracy_first": ours.right.mean(),
             "accuracy_second": theirs.right.mean(), "difference": estimate.value, "low": estimate.low, "high": estimate.high,
-            "p": estimate.p, "effect_size": effect_size(ours, theirs), "episodes_needed": episodes_needed(estimate),
+            "p": estimate.p, "effect_size": effect_size(ours, theirs),
+            "episodes_needed": None if first.once else episodes_needed(estimate),
             "episodes": estimate.counts["episodes"], "seeds": len(seeds), "groups": first.queries.groups, "estimate": estimate}

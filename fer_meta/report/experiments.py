@@ -28,14 +28,14 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
 
     Accuracies are 0 to 1, ours of the checkpoint picked on the source's validation split. `published_*` are the first figures of
     each reading. `training_accuracy` is the mean over the last tenth of a training's log (mean over seeds), for methods
-    trained on episodes, with `training_chance`. `shared_*` belong to the experiment `<key>-shared`. NaN where there is none;
-    a published method that has not been run has a row too. No rows where nothing is published.
+    trained on episodes, with `training_chance`. `shared_*` belong to the experiment `<key>-shared`. `uar` and clips are told
+    where each test image is scored once. NaN where there is none; a published method that has not been run has a row too. No rows where nothing is published.
     """
     published = {key: told for key, told in results.experiments.items() if told["published"] or not told["against"]}
     if not any(told["published"] for told in published.values()):
         return pd.DataFrame(columns=COLUMNS)
-    once = heads[[*CELL, "clip_accuracy_vote", "clip_accuracy_mean"]]
-    ours = pd.concat([table.merge(once, "left", CELL), heads[heads["shots"] == 0].rename(columns={"classes": "way"})])
+    once = heads[[*CELL, "uar", "clip_accuracy_vote", "clip_accuracy_mean"]]
+    ours = pd.concat([table.drop(columns="uar").merge(once, "left", CELL), heads[heads["shots"] == 0].rename(columns={"classes": "way"})])
     ours = ours[ours["selection"] == "source-val"]
     rows = []
     for key, told in published.items():
@@ -69,7 +69,7 @@ def section(results: Results, rows: pd.DataFrame) -> str:
             "published test accuracy": _figure(row.published_test, told),
             "ours": "not run" if pd.isna(row.accuracy) else percent(row),
             "chance": exact(row.chance),
-            "UAR": exact(row.uar) if row.shots == 0 else "",
+            "UAR": exact(row.uar),
             "of clips, by vote": exact(row.clip_accuracy_vote), "of clips, by mean": exact(row.clip_accuracy_mean),
             "published as evaluation, in truth training accuracy": _figure(row.published_training, told),
             "ours, in training episodes": exact(row.training_accuracy) if "training" in readings else "",
@@ -135,8 +135,8 @@ def _reading(figure: dict) -> str:
 
 
 def _is_of(figure: dict, row: dict) -> bool:
-    """A figure named by an algorithm with an own head belongs to that head."""
-    name = figure["method"].replace("_", "-")
+    """A figure of a method with an own head belongs to that head, on each test image once."""
+    name = figure["method"].replace("_", "-").removesuffix("-head")
     return row["method"] == name or row["method"] == f"{name}-head" and row["shots"] == 0
 
 

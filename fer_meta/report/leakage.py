@@ -40,7 +40,7 @@ def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFram
             "chance": 1 / cell.way, "groups": cell.queries.groups, **{f"share_{kind}": on.mean() for kind, on in shared.items()},
             "accuracy_shared": right[any_shared].mean() if any_shared.any() else np.nan,
             "accuracy_unshared": right[~any_shared].mean() if not any_shared.all() else np.nan}
-        base = shown.get(_key(cell, other))
+        base = shown.get((other, *_key(cell)[1:]))
         rows.append(row | (_between(cell, base) if base else {}))
     return pd.DataFrame(rows).reindex(columns=COLUMNS) if rows else pd.DataFrame(columns=COLUMNS)
 
@@ -84,18 +84,17 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
         parts += [f"Trained on {code(results, source)}, tested on {code(results, target)}, {shots}-shot:",
                   pipes(lines, text_columns=2)]
     if len(oracles):
-        parts += ["Picking the checkpoint on the target's validation split instead of the source's (same trainings, same "
-                  "queries) is worth:", "\n".join(_oracle_line(results, row) for row in oracles.itertuples())]
+        lines = [["method", "experiment", "shots", "worth", "95 % interval", "p"]]
+        lines += [[method_name(row.method, results), experiment_title(results, row.experiment, ""), str(row.shots),
+                   f"{100 * row.difference:+.1f}", f"{100 * row.low:+.1f} to {100 * row.high:+.1f}", p_value(row.p)]
+                  for row in oracles.itertuples()]
+        parts += ["What picking the checkpoint on the target's validation split is worth in points, against the source's (same "
+                  "trainings, same queries):", pipes(lines, text_columns=2)]
     return "\n\n".join(parts)
 
 
-def _oracle_line(results: Results, row) -> str:
-    return (f"- {experiment_title(results, row.experiment)}{method_name(row.method, results)}, {row.shots}-shot: "
-            f"{100 * row.difference:.1f} points (95 % interval {100 * row.low:.1f} to {100 * row.high:.1f}, p {p_value(row.p)}).")
-
-
-def _key(cell: Cell, experiment: str | None = None) -> tuple:
-    return experiment or cell.experiment, cell.source, cell.target, cell.method, cell.shots
+def _key(cell: Cell) -> tuple:
+    return cell.experiment, cell.source, cell.target, cell.method, cell.shots
 
 
 def _fields(cell: Cell, columns: list[str]) -> dict:

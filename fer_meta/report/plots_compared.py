@@ -56,8 +56,10 @@ def ranks(results: Results, ranked: Ranks) -> Figure:
         axis.plot([end, end], [-1.1, -0.9], color="black", linewidth=1.2)
     axis.text(1 + ranked.critical_difference / 2, -1.15, f"critical difference {ranked.critical_difference:.2f}", ha="center",
               va="bottom", fontsize=SMALL)
-    rendered = " of rendered and other faces" if results.plan.get("rendered") else ""
-    figure.suptitle(f"Mean ranks (1 is best) over {ranked.blocks} blocks{rendered}; a bar joins methods that cannot be told\n"
+    domains = {name for run in results.runs for name in (run.source, run.target)}
+    drawn = domains & set(results.plan.get("rendered", []))
+    faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
+    figure.suptitle(f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be told\n"
                     "apart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation", fontsize=NORMAL + 1)
     return figure
 
@@ -91,7 +93,7 @@ def leakage(results: Results, leaks: pd.DataFrame) -> Figure:
 def reproduction(results: Results, rows: pd.DataFrame) -> Figure:
     """Published and own figures of one experiment side by side, each with its chance; a panel a method."""
     rows = rows[rows[list(READINGS)].notna().any(axis=1)].assign(
-        own=[key + (", each image once" if shots == 0 else "") for key, shots in zip(rows["experiment"], rows["shots"])])
+        own=[key + (", no support" if shots == 0 else "") for key, shots in zip(rows["experiment"], rows["shots"])])
     methods = sorted(rows["method"].unique(), key=rank_of)
     readings = {column: look for column, look in READINGS.items() if rows[column].notna().any()}
     figure, axes = panels(len(methods), 2, 2.9)
@@ -105,7 +107,8 @@ def reproduction(results: Results, rows: pd.DataFrame) -> Figure:
             chance = block["training_chance"] if "training" in column else block["chance"]
             told = block[column].notna() & chance.notna()
             axis.hlines(100 * chance[told], places[told] - 0.06, places[told] + 0.06, **CHANCE | {"linestyle": "-", "linewidth": 1.5})
-        axis.set_xticks(block.index, block["own"], fontsize=SMALL)
+        crowded = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if block["own"].str.len().sum() > 40 else {}
+        axis.set_xticks(block.index, block["own"], fontsize=SMALL, **crowded)
         axis.set_xlim(-0.6, max(len(block), 2) - 0.4)
         axis.set_ylim(0, 100)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)

@@ -1,5 +1,6 @@
 """The report's numbers as CSV for programs and as Markdown for people."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -27,16 +28,16 @@ CSV_COLUMNS = ["experiment", "method", "backbone", "source", "target", "way", "s
 RENDERED_NOTE = "(rendered): faces drawn by fer-meta on the machine, not photographs."
 
 
-def to_csv(table: pd.DataFrame, columns: list[str] | None = None) -> str:
+def to_csv(table: pd.DataFrame, columns: Sequence[str] | None = None) -> str:
     """Numbers as numbers, an unknown one empty; six decimals, so that machines agree on the bytes."""
     return table[columns or list(table)].round(6).to_csv(index=False, lineterminator="\n")
 
 
 def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps: pd.DataFrame,
-                experiments: str = "", comparisons: str = "") -> str:
+                experiments: Sequence[str] = (), comparisons: str = "") -> str:
     """The experiments, the headline, the methods compared, severity, a block a target, own heads, what is missing.
 
-    `experiments` and `comparisons` are the sections that the modules of these names made, if any.
+    `experiments` and `comparisons` are the sections that other modules made of them; an empty one is left out.
     """
     parts = [f"# {results.plan.get('title', results.plan['suite'])}",
              f"Suite `{results.plan['suite']}`, preset `{results.plan.get('preset', '')}`, made by:",
@@ -48,7 +49,7 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
              "has in practice. " + interval_note(table)]
     if results.plan.get("rendered"):
         parts.append(RENDERED_NOTE)
-    parts += [experiments] if experiments else []
+    parts += [section for section in experiments if section]
     parts += _headline(results, table[table["selection"] == "source-val"])
     parts += [comparisons] if comparisons else []
     parts += _gaps(results, gaps)
@@ -63,6 +64,8 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
                   + (" Clips: all frames of a clip decide together, by the class most of them vote for, or by their mean "
                      "probability." if heads["clips"].notna().any() else ""),
                   _heads(results, heads)]
+    if results.plan.get("not_run"):
+        parts += ["## Experiments not run", "\n".join(f"- {key}: {why}" for key, why in results.plan["not_run"].items())]
     if results.missing:
         parts += [f"## Missing: {len(results.missing)} of {len(results.plan['runs'])} runs",
                   fenced("\n".join(missing_lines(results))), "This fills them:", fenced(results.command)]

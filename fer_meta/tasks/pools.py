@@ -60,15 +60,16 @@ def divide(
 ) -> dict[str, Domain]:
     """Divide cached data sets (`fer_meta.datasets.cache.CachedFaces`) into domains, in the order given.
 
-    With `copies: removed`, an image of val or test goes if an identical one stands in an earlier role of *any* of the data
-    sets, or earlier in its own role; identical images with different labels go altogether. So one target has one set of
+    With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of `sources` (by default all of the data
+    sets) or stands in the val of any data set, or earlier in its own role; identical images with different labels go altogether. So one target has one set of
     test images, whatever source a method was trained on. With `support_from: source-train` the images held out of the training of `sources`
-    (by default all) stand in `held`, and what shares their group (copy, clip or person) stands nowhere.
+    stand in `held`, and what shares their group (copy, clip or person) stands nowhere.
     """
     roles = {
         faces.name: _roles(faces.index, protocol, classes, sources is None or faces.name in sources) for faces in datasets
     }
-    train_digests = _digests(datasets, roles, ("train", "held"))
+    trained_on = [faces for faces in datasets if sources is None or faces.name in sources]
+    train_digests = _digests(trained_on, roles, ("train", "held"))
     seen_digests = train_digests | _digests(datasets, roles, ("val",))
     train, val, tested = protocol.train, protocol.validation, protocol
     domains = {}
@@ -137,14 +138,18 @@ def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
 
 def _pool(name, index, rows, need, way, shape, protocol: Protocol, classes, removed) -> Pool:
     """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `way` of them."""
-    counts = index["label"].iloc[rows].value_counts()
+    labels, groups = index["label"].iloc[rows], _group_ids(index, rows, shape.disjoint)
+    counts = labels.value_counts()
+    # One clip or person alone can be support or query of an episode, but not both.
+    both_sides = shape is not protocol or protocol.support_from == "target"
+    alone = {c for c, n in groups.groupby(labels).nunique().items() if n == 1} if groups is not None and both_sides else set()
     # Sorted, so that the class numbering does not depend on the order of files.
     present = sorted(c for c in classes if counts.get(c, 0) > 0)
-    small = {c: int(counts[c]) for c in present if counts[c] < need}
+    small = {c: int(counts[c]) for c in present if counts[c] < need or c in alone}
     kept = tuple(c for c in present if c not in small)
     if small and protocol.small_classes == "error":
         raise ProtocolError(
-            f"{name}: too small for {need} images a class: {_counts(small)}; "
+            f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more: {_counts(small)}; "
             "say `small_classes: exclude`, or lower `shots` or `queries`"
         )
     if len(kept) < way:
