@@ -119,6 +119,13 @@ def test_a_mixture_holds_the_rows_taken_in_order_and_keeps_people_and_clips_of_t
     assert mixed.index.index.tolist() == [0, 1, 2, 3] and mixed.name == mixed.spec.name == "both"
 
 
+def test_a_rendered_person_is_one_person_in_all_rendered_sets_and_nobody_in_photographs():
+    index = made_up_index({"anger": 2}, subjects=2)
+    wild, studio = (faces_of(name, index, Rendered(name, 1.0)) for name in ("synthetic-wild", "synthetic-studio"))
+    subject = concatenate("all", list(map(everything, (wild, studio, faces_of("photos", index))))).index["subject"]
+    assert subject[:2].tolist() == subject[2:4].tolist() and not set(subject[:4]) & set(subject[4:])
+
+
 def test_a_mixture_has_the_columns_of_its_parts_and_unknown_stays_unknown():
     units = pd.array(["1+2", ""] * 15, dtype="string")
     drawn = film()

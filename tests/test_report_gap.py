@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,7 @@ EXPECTED = Path(__file__).parent / "expected"
 STUDIO, WILD = "synthetic-studio", "synthetic-wild"
 
 
+@cache
 def read(folder: Path) -> tuple[Results, list[Cell], pd.DataFrame, pd.DataFrame]:
     results = read_results(folder)
     cells = read_cells(results, Names())
@@ -26,6 +28,7 @@ def read(folder: Path) -> tuple[Results, list[Cell], pd.DataFrame, pd.DataFrame]
     return results, cells, table, gap.gap_table(results, table)
 
 
+@cache
 def texts(folder: Path) -> dict[str, str]:
     results, cells, table, gaps = read(folder)
     return {"csv": tables.to_csv(table, tables.CSV_COLUMNS), "tex": latex.to_latex(results, table),

@@ -7,13 +7,13 @@ the paths, the device or the number of workers.
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.mixing import balance, concatenate, take
-from fer_meta.errors import ProtocolError, SuiteError
+from fer_meta.errors import DatasetError, ProtocolError, SuiteError
 from fer_meta.evaluation.episodes import Shown
 from fer_meta.suites.experiments import Mixture
 from fer_meta.suites.schema import Suite
@@ -41,6 +41,7 @@ class Setting:
     val: Pool  # the target's validation images of these, for the oracle
     episodes: dict[int, FixedEpisodes]  # by shots
     rendered: dict[str, Rendered]  # those of source and target that are no photographs
+    lacking: tuple[str, ...] = ()  # clips that the source's mixture names and the data do not have
 
     @property
     def query(self) -> Shown:
@@ -108,7 +109,7 @@ def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
 
 def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting], dict[str, str]]:
     """A setting for each experiment that can be run with `cast` (role -> data set), and for each that cannot, why not."""
-    settings, not_run, sources, drawn = [], {}, dict(cast), {}
+    settings, not_run, sources, lacking, drawn = [], {}, dict(cast), {}, {}
     for key, experiment in suite.experiments.items():
         mixture = suite.mixtures.get(experiment.train)
         roles = [experiment.test, *([part.role for part in mixture.parts] if mixture else [experiment.train])]
@@ -116,22 +117,28 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
         if absent:
             not_run[key] = "; ".join(f"no {role}: give --data {suite.roles[role].data}=PATH" for role in absent)
             continue
-        if mixture and experiment.train not in sources:
-            sources[experiment.train] = mix(experiment.train, mixture, cast)
-        source, target = sources[experiment.train], cast[experiment.test]
         try:
+            if experiment.train not in sources:
+                sources[experiment.train], lacking[experiment.train] = mix(experiment.train, mixture, cast)
+            source, target = sources[experiment.train], cast[experiment.test]
             domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name])
-            settings.append(_setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms),
-                                     domains[source.name], domains[target.name], suite.classes, _rendered(source, target), drawn))
-        except ProtocolError as error:
+            setting = _setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms),
+                               domains[source.name], domains[target.name], suite.classes, _rendered(source, target), drawn)
+            settings.append(replace(setting, lacking=lacking.get(experiment.train, ())))
+        except (DatasetError, ProtocolError) as error:
             not_run[key] = str(error)
     return settings, not_run
 
 
-def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces]) -> CachedFaces:
-    """The training set that a mixture describes. Raises DatasetError if a part has none of the images asked for."""
-    mixed = concatenate(name, [(cast[part.role], take(cast[part.role], part.splits, part.clips).rows) for part in mixture.parts])
-    return mixed if mixture.per_class is None else concatenate(name, [(mixed, balance(mixed.index, mixture.per_class))])
+def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces]) -> tuple[CachedFaces, tuple[str, ...]]:
+    """The training set that a mixture describes, and the clips named in it that the data do not have.
+
+    Raises DatasetError if a part has none of the images asked for.
+    """
+    taken = [(cast[part.role], take(cast[part.role], part.splits, part.clips)) for part in mixture.parts]
+    mixed = concatenate(name, [(faces, found.rows) for faces, found in taken])
+    lacking = tuple(clip for _, found in taken for clip in found.missing)
+    return mixed if mixture.per_class is None else concatenate(name, [(mixed, balance(mixed.index, mixture.per_class))]), lacking
 
 
 def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:

@@ -111,7 +111,8 @@ def _in_words(suite: Suite, experiment: Experiment, setting: Setting, rendered: 
         trained_on += f", {mixture.per_class:,} images a class" if mixture.per_class else ""
     return {
         "title": experiment.title,
-        "trained_on": f"{trained_on}, {len(setting.source.train):,} images",
+        "trained_on": f"{trained_on}, {len(setting.source.train):,} images" + (
+            f" (no clips called {', '.join(setting.lacking)})" if setting.lacking else ""),
         "tested_on": f"{called(setting.target.name)}, {len(setting.test):,} images",
         "published": [figure.model_dump() for figure in experiment.published],
         "faults": list(experiment.faults),

@@ -62,10 +62,11 @@ def take(
 def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> CachedFaces:
     """A data set of these rows of these data sets, in this order, all in the split `train`. A row may come repeatedly.
 
-    Its images lie in memory, not on disk. Paths, subjects and clips begin with `<data set>/`. If some image has a clip,
-    an image without one is a clip of its own, together with its copies; else unknown stays unknown. It counts as
-    rendered if any part is: its recipe names all parts, its severity is the largest of theirs. `content`, which is also
-    its fingerprint, is the same on every machine. Raises ValueError for images of different sizes.
+    Its images lie in memory, not on disk. Paths, subjects and clips begin with `<data set>/`, but for rendered people,
+    who are the same in every rendered set. If some image has a clip, an image without one is a clip of its own,
+    together with its copies; else unknown stays unknown. It counts as rendered if any part is: its recipe names all
+    parts, its severity is the largest of theirs. `content`, also its fingerprint, is the same on every machine.
+    Raises ValueError for images of different sizes.
     """
     index = pd.concat([_renamed(faces, rows) for faces, rows in parts], ignore_index=True)
     index["split"] = pd.array(["train"] * len(index), dtype="string")
@@ -125,7 +126,10 @@ def hold_out(
 
 def _renamed(faces: CachedFaces, rows: np.ndarray) -> pd.DataFrame:
     part = faces.index.iloc[rows]
-    return part.assign(**{column: f"{faces.name}/" + part[column] for column in ("path", "subject", "clip")})
+    # The person 0-0007 is the same in every rendered set, which must not look like several.
+    people = "rendered" if faces.spec.rendered else faces.name
+    return part.assign(path=f"{faces.name}/" + part["path"], subject=f"{people}/" + part["subject"],
+                       clip=f"{faces.name}/" + part["clip"])
 
 
 def _spec(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]], images: int) -> DatasetSpec:

@@ -1,7 +1,6 @@
 """Method against method on the same queries: differences, their tests and, over all cells, mean ranks."""
 
 from collections import defaultdict
-from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
@@ -20,8 +19,8 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
     `difference` is accuracy of `first` less that of `second` (-1 to 1), over the seeds that both have, with its 95 % interval
     `low` to `high` over seeds, episodes and people (clips, images: `groups`) and its `p`; `p_holm` is corrected for the pairs of
-    this experiment, source, target and shots; `effect_size` is Cohen's d_z over episodes; `episodes_needed` is NaN where none
-    would do. `statement` says it in words.
+    this experiment, source, target and shots; `effect_size` is Cohen's d_z over episodes; `episodes_needed` is NaN where no
+    number would do, or where each test image is a query already. `statement` says it in words.
     """
     blocks = defaultdict(list)
     for cell in cells:
@@ -34,7 +33,7 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
         corrected = holm([row["p"] for row in pairs])
         for row, p in zip(pairs, corrected):
             estimate, names = row.pop("estimate"), [method_name(row[side], results) for side in ("first", "second")]
-            told = statement(*names, estimate, p, row["groups"])
+            told = statement(*names, estimate, p, row["groups"], block[0].once)
             rows.append(dict(zip(BLOCK, place)) | row | {"p_holm": p, "statement": told})
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(BLOCK, key=partial(order, results), kind="stable", ignore_index=True)
@@ -98,8 +97,6 @@ def _pair(results: Results, first: Cell, second: Cell) -> dict | None:
         return None
     ours, theirs = first.outcomes(seeds), second.outcomes(seeds)
     estimate = difference(ours, theirs)
-    if first.once:  # more episodes would ask no more: each test image is a query already
-        estimate = replace(estimate, variance={level: part for level, part in estimate.variance.items() if level != "episodes"})
     return {"first": first.method, "second": second.method, "accuracy_first": ours.right.mean(),
             "accuracy_second": theirs.right.mean(), "difference": estimate.value, "low": estimate.low, "high": estimate.high,
             "p": estimate.p, "effect_size": effect_size(ours, theirs),

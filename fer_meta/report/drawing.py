@@ -40,7 +40,7 @@ def render(figure: Figure, suffix: str) -> bytes:
 
 def intervals_in_words(table: pd.DataFrame) -> str:
     """What the intervals of these accuracies are over."""
-    levels = ["trainings"] * (table["seeds"].max() > 1) + [kind for kind in ("people", "clips", "images")
+    levels = (["trainings"] if table["seeds"].max() > 1 else []) + [kind for kind in ("people", "clips", "images")
                                                            if (table["groups"] == kind).any()] + ["episodes"]
     return f"95 % intervals over {', '.join(levels[:-1])} and {levels[-1]}"
 

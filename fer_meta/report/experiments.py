@@ -39,16 +39,16 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
     ours = ours[ours["selection"] == "source-val"]
     rows = []
     for key, told in published.items():
-        block = ours[ours["experiment"] == key].to_dict("records")
+        block = [row | _training(results, row) | _shared(results, row, ours)
+                 for row in ours[ours["experiment"] == key].to_dict("records")]
         block.sort(key=lambda row: (list(METHODS).index(row["method"]) if row["method"] in METHODS else 99, row["shots"]))
-        rows += [row | _training(results, row) | _shared(results, row, ours) for row in block]
-        for row in rows[len(rows) - len(block):]:
-            for figure in reversed(told["published"]):
+        for figure in told["published"]:
+            if not any(_is_of(figure, row) for row in block):
+                block.append({"experiment": key, "method": _bare(figure), "shots": np.nan})
+            for row in block:
                 if _is_of(figure, row):
-                    row[_reading(figure)] = figure["figure"]
-        unmatched = [figure for figure in told["published"] if not any(_is_of(figure, row) for row in block)]
-        rows += [{"experiment": key, "method": figure["method"].replace("_", "-"), _reading(figure): figure["figure"]}
-                 for figure in unmatched]
+                    row.setdefault(_reading(figure), figure["figure"])
+        rows += block
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
@@ -136,8 +136,11 @@ def _reading(figure: dict) -> str:
 
 def _is_of(figure: dict, row: dict) -> bool:
     """A figure of a method with an own head belongs to that head, on each test image once."""
-    name = figure["method"].replace("_", "-").removesuffix("-head")
-    return row["method"] == name or row["method"] == f"{name}-head" and row["shots"] == 0
+    return row["method"] == _bare(figure) or row["method"] == f"{_bare(figure)}-head" and row["shots"] == 0
+
+
+def _bare(figure: dict) -> str:
+    return figure["method"].replace("_", "-").removesuffix("-head")
 
 
 def _training(results: Results, row: dict) -> dict:

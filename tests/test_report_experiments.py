@@ -1,0 +1,273 @@
+"""Suites of experiments in the report: published figures beside ours, what a leak is worth, protocols, clips."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import stored_results
+from matplotlib.text import Text
+
+from fer_meta.errors import ResultsError
+from fer_meta.report import experiments, leakage, numbers, plots_compared, tables, write_report
+from fer_meta.report.cells import Cell, Names, read_cells
+from fer_meta.report.load import Results, read_results
+from fer_meta.report.protocol import protocol_line
+from fer_meta.tasks.protocol import Protocol
+
+UNRENDERED = r"synthetic-[a-z]+(@[0-9.]+)?(?! \(rendered\)|[a-z@0-9.])"
+
+
+@cache
+def read(folder: Path) -> tuple[Results, list[Cell], Names, pd.DataFrame, pd.DataFrame]:
+    results, names = read_results(folder), Names()
+    cells = read_cells(results, names)
+    return results, cells, names, numbers.accuracy_table(results, cells), numbers.head_table(results, cells)
+
+
+@cache
+def reproduced(folder: Path) -> pd.DataFrame:
+    results, _, _, table, heads = read(folder)
+    return experiments.reproduction_table(results, table, heads)
+
+
+@cache
+def leaks(folder: Path) -> pd.DataFrame:
+    results, cells, names, *_ = read(folder)
+    return leakage.leak_table(results, cells, names)
+
+
+def plan_of(folder: Path, **changes) -> Path:
+    """The same runs under a changed plan."""
+    (folder / "plan.json").write_text(json.dumps(json.loads((folder / "plan.json").read_text()) | changes))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reproduction(tmp_path_factory) -> Path:
+    return stored_results.write_experiments(tmp_path_factory.mktemp("results") / "reproduction")
+
+
+@pytest.fixture(scope="module")
+def leaky(tmp_path_factory) -> Path:
+    return stored_results.write_leakage(tmp_path_factory.mktemp("results") / "leakage")
+
+
+@pytest.fixture
+def own(leaky, tmp_path) -> Path:
+    """A leakage folder of one's own to damage."""
+    return shutil.copytree(leaky, tmp_path / "leakage")
+
+
+def test_the_report_of_experiments_has_their_tables_plots_and_titles(reproduction, tmp_path):
+    folder = shutil.copytree(reproduction, tmp_path / "reproduction")
+    text = write_report(folder)
+    page = (folder / "table.md").read_text(encoding="utf-8")
+    for name in ("experiments.csv", "plots/reproduction.png", "plots/leakage.png", "plots/confusion-E1-synthetic-film.pdf"):
+        assert (folder / name).exists() and name in text
+    assert "## E1, basic to film: tested on `synthetic-film` (rendered), 5-way" in page
+    assert "E1, basic to film\nsynthetic-wild (rendered) -> synthetic-film (rendered)" in text
+    assert page.index("## Beside the published figures") < page.index("## What a leak is worth") < page.index("## Headline")
+    assert not re.search(UNRENDERED, page.replace("`", "").replace("synthetic-wild and clips", "")), "a rendered domain is not called so"
+    rows = pd.read_csv(folder / "experiments.csv")
+    texts = ["experiment", "source", "target", "algorithm", "method", "section", "against", "groups"]
+    assert all(pd.api.types.is_numeric_dtype(rows[name]) for name in rows.columns.drop(texts))
+    assert set(rows["section"]) == {"published", "leak", "oracle"}
+
+
+def test_a_published_figure_stands_beside_what_it_really_is(reproduction):
+    rows = reproduced(reproduction).set_index(["experiment", "method", "shots"])
+    protonet = rows.loc["E1", "protonet", 5]
+    assert (protonet["published_test"], protonet["published_training"]) == (0.37, 0.87)
+    head = rows["published_test"].dropna()
+    assert head.to_dict() == {("E1", "protonet", 5): 0.37, ("E4", "supervised-head", 0): 0.18}
+    text = experiments.section(read(reproduction)[0], reproduced(reproduction))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    names = [name.strip() for name in lines[0].split("|")]
+    cells = dict(zip(names, (cell.strip() for cell in lines[2].split("|"))))
+    assert cells["published test accuracy"] == "37.0 (1, 4, 5)"
+    assert cells["published as evaluation, in truth training accuracy"] == "87.0 (1, 4, 5)"
+    assert names.index("published as evaluation, in truth training accuracy") + 1 == names.index("ours, in training episodes")
+    assert cells["ours"].startswith(f"{100 * protonet['accuracy']:.1f} ± ") and cells["chance"] == "20.0"
+    assert cells["protocol"] == "5-way 5-shot, 5 queries"
+    assert all(f"- ({number}) " in text for number in (1, 2, 4, 5)) and "- (3) " not in text
+    assert "- E4, supervised 18.0: 7 classes." in text
+
+
+def test_training_accuracy_is_that_of_the_last_tenth_with_its_own_chance(reproduction):
+    rows = reproduced(reproduction)
+    expected = np.mean([0.8 - 0.4 * np.exp(-step / 300) for step in (950, 1000)])
+    episodic = rows[~rows["method"].str.startswith("supervised")]
+    assert episodic["training_accuracy"].to_numpy() == pytest.approx(expected)
+    assert (episodic["training_chance"] == 1 / 3).all() and (episodic["chance"] == 0.2).all()
+    assert rows[rows["method"].str.startswith("supervised")]["training_accuracy"].isna().all()
+
+
+def test_the_shared_clips_reading_is_the_experiment_of_that_name(reproduction):
+    rows, table = reproduced(reproduction), read(reproduction)[3]
+    shared = table[(table["experiment"] == "E1-shared") & (table["selection"] == "source-val")].set_index("method")["accuracy"]
+    ours = rows[(rows["experiment"] == "E1") & (rows["shots"] == 5)].set_index("method")
+    assert ours["shared_accuracy"].to_dict() == shared.to_dict()
+    assert (ours["shared_accuracy"] > ours["accuracy"]).all()  # as stored
+    assert "E1-shared" not in set(rows["experiment"]) and rows.loc[rows["experiment"] == "E4", "shared_accuracy"].isna().all()
+
+
+def test_extra_readings_are_shown_only_where_the_suite_asks_for_them(reproduction, tmp_path):
+    results, rows = read(reproduction)[0], reproduced(reproduction)
+    bare = replace(results, plan=results.plan | {"readings": []})
+    assert "training episodes" in experiments.section(results, rows).split("| :--")[0]
+    head = experiments.section(bare, rows).split("| :--")[0].rsplit("\n\n", 1)[1]
+    assert "in training episodes" not in head and "shared clips" not in head
+
+
+def test_a_published_method_that_was_not_run_has_a_row(reproduction, tmp_path):
+    folder = shutil.copytree(reproduction, tmp_path / "reproduction")
+    plan = json.loads((folder / "plan.json").read_text())
+    plan_of(folder, runs=[run for run in plan["runs"] if run["algorithm"] != "protonet"])
+    rows = reproduced(folder)
+    [row] = rows[rows["method"] == "protonet"].to_dict("records")
+    assert (row["experiment"], row["published_test"], row["published_training"]) == ("E1", 0.37, 0.87)
+    assert pd.isna(row["accuracy"]) and "| not run |" in experiments.section(read(folder)[0], rows)
+
+
+def test_without_published_figures_there_is_no_such_section(leaky):
+    assert reproduced(leaky).empty and experiments.section(read(leaky)[0], reproduced(leaky)) == ""
+
+
+def test_both_relation_networks_are_told_apart_where_both_occur(reproduction, leaky):
+    results, other = read(reproduction)[0], read(leaky)[0]
+    assert numbers.method_name("relationnet", results) == "Relation Net (summed maps)"
+    assert numbers.method_name("relationnet-mean", results) == "Relation Net (averaged maps)"
+    assert numbers.method_name("relationnet", other) == "Relation Net"
+
+
+def test_clips_stand_beside_frames_and_are_decided_by_vote_and_by_mean(reproduction, tmp_path):
+    # Two clips. Of the first, two of three frames say anger, weakly, and one says fear, surely: vote anger, mean fear.
+    folder = shutil.copytree(reproduction, tmp_path / "reproduction")
+    run = "E1-supervised-synthetic-wild-to-synthetic-film-seed0"
+    plan = json.loads((folder / "plan.json").read_text())
+    plan_of(folder, runs=[one for one in plan["runs"] if one["id"] == run])
+    path = folder / "runs" / run / "predictions.parquet"
+    frames = pd.DataFrame({
+        "method": "supervised-head", "shots": 0, "selection": "source-val", "episode": 0, "path": list("abcde"),
+        "label": ["anger"] * 3 + ["fear"] * 2, "predicted": ["anger", "anger", "fear", "fear", "fear"],
+        "confidence": [0.6, 0.6, 0.95, 0.9, 0.9], "subject": None, "clip": ["one"] * 3 + ["two"] * 2,
+        "p_anger": [0.6, 0.6, 0.05, 0.1, 0.1], "p_fear": [0.4, 0.4, 0.95, 0.9, 0.9]})
+    frames.to_parquet(path)
+    results = read_results(folder)
+    cells = read_cells(results, Names())
+    [row] = numbers.head_table(results, cells).to_dict("records")
+    assert (row["accuracy"], row["clips"]) == (0.8, 2)
+    assert (row["clip_accuracy_vote"], row["clip_accuracy_mean"]) == (1, 0.5)
+    for change in ({"clip": list("vwxyz")}, {"clip": ["one"] * 5}):  # no clip of two frames; a clip of two labels
+        frames.assign(**change).to_parquet(path)
+        again = read_cells(results, Names())
+        assert numbers.head_table(results, again)[["clips", "clip_accuracy_vote"]].isna().all(axis=None)
+
+
+def test_episodes_that_share_out_the_images_are_also_scored_as_a_whole(reproduction):
+    *_, table, heads = read(reproduction)
+    once = heads[(heads["experiment"] == "E4") & (heads["shots"] == 5)]
+    assert set(once["method"]) == set(table["method"]) and (once["images"] == 200).all() and (once["clips"] == 68).all()
+    assert set(heads.loc[heads["experiment"] == "E1", "shots"]) == {0}
+    assert reproduced(reproduction).query("experiment == 'E4'")[["uar", "clip_accuracy_vote"]].notna().all(axis=None)
+
+
+def test_what_queries_share_is_counted_in_the_stored_episodes(leaky):
+    rows = leaks(leaky).set_index(["experiment", "method", "shots"])
+    cells = {cell.experiment: cell for cell in read(leaky)[1]
+             if (cell.method, cell.shots, cell.selection) == ("protonet", 5, "source-val")}
+    for experiment, cell in cells.items():
+        stored = pd.read_parquet(leaky / "episodes" / f"synthetic-film-5shot-{experiment}.parquet")
+        counts, right = {"path": [], "clip": [], "subject": []}, cell.outcomes().right.mean(0)
+        queries = stored[stored["role"] == "query"]
+        for query in queries.itertuples():
+            support = stored[(stored["episode"] == query.episode) & (stored["role"] == "support") & (stored["label"] == query.label)]
+            for column, found in counts.items():
+                found.append(getattr(query, column) in set(support[column]))
+        row = rows.loc[experiment, "protonet", 5]
+        for kind, column in leakage.SHARED.items():
+            assert row[f"share_{kind}"] == pytest.approx(np.mean(counts[column]))
+        shared = np.array(counts["path"]) | np.array(counts["clip"]) | np.array(counts["subject"])
+        assert row["accuracy_unshared"] == pytest.approx(right[~shared].mean())
+        assert shared.any() == (experiment != "subject")
+        if shared.any():
+            assert row["accuracy_shared"] == pytest.approx(right[shared].mean())
+    assert rows["share_image"]["nothing", "protonet", 5] > 0 == rows["share_image"]["image", "protonet", 5]
+
+
+def test_a_leak_is_worth_the_difference_to_the_experiment_it_is_compared_with(leaky):
+    rows, table = leaks(leaky), read(leaky)[3]
+    cells = table[table["selection"] == "source-val"].set_index(["experiment", "method", "shots"])["accuracy"]
+    for row in rows.itertuples():
+        assert row.accuracy == pytest.approx(cells[row.experiment, row.method, row.shots])
+        if row.experiment == "subject":
+            assert pd.isna(row.difference) and pd.isna(row.against)
+        else:
+            assert row.difference == pytest.approx(row.accuracy - cells["subject", row.method, row.shots])
+            assert row.low < row.difference < row.high and 0 <= row.p <= 1
+    text = leakage.section(read(leaky)[0], rows, leakage.oracle_table(*read(leaky)[:2]))
+    assert " to subject |" in text and "None" not in text and "nan" not in text
+
+
+def test_picking_on_the_target_is_compared_on_the_same_queries(leaky):
+    results, cells, _, table, _ = read(leaky)
+    rows = leakage.oracle_table(results, cells)
+    assert set(rows["experiment"]) == {"subject"} and len(rows) == 2 * table["method"].nunique()
+    cells = table.set_index(["experiment", "method", "shots", "selection"])["accuracy"]
+    for row in rows.itertuples():
+        key = row.experiment, row.method, row.shots
+        assert row.difference == pytest.approx(cells[*key, "oracle"] - cells[*key, "source-val"])
+
+
+def test_episodes_that_are_not_those_predicted_are_refused(own):
+    path = own / "episodes" / "synthetic-film-5shot-image.parquet"
+    stored = pd.read_parquet(path)
+    stored.assign(path=stored["path"].where(stored.index != 7, "elsewhere.png")).to_parquet(path)
+    with pytest.raises(ResultsError) as error:
+        write_report(own)
+    assert str(error.value).startswith(f"{path}: does not hold the queries that were predicted")
+    path.unlink()
+    with pytest.raises(ResultsError, match="episodes/synthetic-film-5shot-image.parquet: cannot be read"):
+        write_report(own)
+
+
+@pytest.mark.parametrize("draw", ["leakage", "reproduction"])
+def test_plots_of_experiments_call_rendered_domains_so(leaky, reproduction, draw):
+    folder, rows = (leaky, leaks(leaky)) if draw == "leakage" else (reproduction, reproduced(reproduction))
+    figure = getattr(plots_compared, draw)(read(folder)[0], rows)
+    shown = " ".join(text.get_text().replace("\n", " ") for text in figure.findobj(Text))
+    assert "synthetic-film" in shown and not re.search(UNRENDERED, shown)
+
+
+def test_an_experiment_that_was_not_run_is_named_with_the_reason(leaky):
+    results, cells, _, table, heads = read(leaky)
+    told = replace(results, plan=results.plan | {"not_run": {"E9": "no film: give --data afew=PATH"}})
+    page = tables.to_markdown(told, table, heads, table.iloc[:0])
+    assert "## Experiments not run\n\n- E9: no film: give --data afew=PATH" in page
+
+
+OTHERS = {"shots": [5], "queries": "all", "episodes": None, "tested_classes": "unseen", "support_from": "target", "held_out": 7,
+          "disjoint": "nothing", "support_clips": "one", "batchnorm": "batch", "copies": "kept", "small_classes": "error",
+          "split": [0.3, 0.3, 0.4], "carve": 0.2, "train": {"way": 3}, "validation": {"way": 3}, "way": None}
+
+
+@pytest.mark.parametrize("name", Protocol.model_fields)
+def test_every_field_of_a_protocol_is_shown(leaky, name):
+    results, _, _, table, _ = read(leaky)
+    block = table[table["experiment"] == "image"]
+    asked = Protocol(support_from="source-train", disjoint="image").model_dump(mode="json")
+
+    def line(**changes) -> str:
+        return protocol_line(replace(results, runs=[replace(run, protocol=asked | changes) for run in results.runs]), block)
+
+    if OTHERS[name] is None:  # what was done, not what was asked for
+        assert "5-way" in line() and "30 episodes" in line()
+    else:
+        assert line(**{name: OTHERS[name]}) != line()
+    assert "weather sunny" in line(weather="sunny")
