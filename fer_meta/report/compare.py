@@ -12,6 +12,8 @@ from fer_meta.report.load import Results
 from fer_meta.report.numbers import PLACE, domain_name, experiment_title, method_name, order
 
 BLOCK = [*PLACE, "way", "shots"]
+COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "difference", "low", "high", "p", "p_holm",
+           "effect_size", "episodes_needed", "episodes", "seeds", "groups", "statement"]
 
 
 def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
@@ -37,10 +39,6 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
             rows.append(dict(zip(BLOCK, place)) | row | {"p_holm": p, "statement": told})
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(BLOCK, key=partial(order, results), kind="stable", ignore_index=True)
-
-
-COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "difference", "low", "high", "p", "p_holm",
-           "effect_size", "episodes_needed", "episodes", "seeds", "groups", "statement"]
 
 
 def ranks(table: pd.DataFrame) -> Ranks | None:

@@ -85,5 +85,5 @@ def fenced(text: str) -> str:
 
 
 def p_value(p: float) -> str:
-    """0.012, or < 0.001."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """0.012, or < 0.001; empty where it is unknown."""
+    return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
