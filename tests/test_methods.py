@@ -1,5 +1,7 @@
 """Each method against its paper's equations on a worked example, and all of them against the contract."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,10 @@ from fer_meta import algorithms, backbones, l2l, training
 from fer_meta.algorithms import maml, relationnet, supervised
 from fer_meta.algorithms.base import Episode, class_means
 from fer_meta.errors import FerMetaError, ProtocolError, SuiteError
-from fer_meta.evaluation.episodes import batch_statistics
+from fer_meta.evaluation.episodes import Shown, answer_episodes, batch_statistics, embedder
+from fer_meta.images import fetch, normalise
+from fer_meta.tasks.episodes import draw
+from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
 CLASSES = ("anger", "happiness", "neutral")
@@ -46,6 +51,20 @@ def test_a_method_gives_a_logit_for_each_query_and_class(name, config):
         for classify in classifiers.values():
             logits = classify(query)
             assert logits.shape == (6, 3) and logits.isfinite().all()
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_probabilities_add_to_one_and_name_the_class_of_the_largest_logit(name, config):
+    method, episode = build(name, **config).eval(), an_episode(queries=8)
+    with torch.no_grad():
+        support, query = method.embed(episode.support), method.embed(episode.query)
+        classifiers = method.adapt(support, episode.support_labels, CLASSES)
+        assert method.uncalibrated <= {*classifiers, "relationnet", "relationnet-mean"}
+        for key, classify in classifiers.items():
+            logits = classify(query)
+            shares = method.probabilities(key, logits)
+            torch.testing.assert_close(shares.sum(1), torch.ones(len(shares)))
+            assert torch.equal(shares.argmax(1), logits.argmax(1)) and shares.min() >= 0
 
 
 @pytest.mark.parametrize("name, config", METHODS)
@@ -358,3 +377,40 @@ def test_batch_statistics_leave_the_running_ones_untouched():
         assert layer(x).mean().item() == pytest.approx(0, abs=1e-5)
     assert layer.running_mean.tolist() == [0, 0] and layer.num_batches_tracked == 0 and not layer.training
     assert layer(x).mean().item() == pytest.approx(7, abs=1)
+
+
+def test_averaged_maps_are_summed_maps_by_the_number_of_shots():
+    generator = torch.Generator().manual_seed(3)
+    support, labels = torch.randn(6, 4, 5, 5, generator=generator), torch.arange(3).repeat_interleave(2)
+    summed, averaged = (build(name).class_maps(support, labels, 3) for name in ("relationnet", "relationnet_mean"))
+    torch.testing.assert_close(averaged * 2, summed)
+    torch.testing.assert_close(averaged[1], support[2:4].mean(0))
+    one = [build(name).class_maps(support[::2], labels[::2], 3) for name in ("relationnet", "relationnet_mean")]
+    torch.testing.assert_close(*one)
+
+
+@pytest.mark.parametrize("name", ["protonet", "relationnet", "maml", "supervised"])
+@pytest.mark.parametrize("batchnorm", ["eval", "batch"])
+def test_answers_are_those_of_the_classifier_asked_by_hand(name, batchnorm):
+    """The evaluator's tables, whatever is embedded once or episode by episode, against the method called on the pixels."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (30, SIZE, SIZE, 3), dtype=np.uint8)
+    labels = np.repeat(np.arange(3), 10)
+    pool = Pool("made-up", np.arange(30), labels, CLASSES, None, None, {}, 0, "")
+    method = build(name, Protocol(way=3, batchnorm=batchnorm, train=EpisodeShape(way=3, shots=2, queries=2))).eval()
+    episodes = draw(pool, EpisodeShape(way=3, shots=2, queries=2), 3, "a")
+    shown = Shown(images, pool)
+    device = torch.device("cpu")
+    answers = answer_episodes(method, embedder(method, shown, shown, batchnorm, device), pool, pool, episodes, batchnorm, probabilities=True)
+    for number, (support, query) in enumerate(zip(episodes.support, episodes.queries)):
+        names = pool.class_names(support[:, 0])
+        pixels = normalise(fetch(images, np.append(support.ravel(), query), device))
+        with torch.no_grad(), batch_statistics(method) if batchnorm == "batch" else contextlib.nullcontext():
+            features = method.embed(pixels).float()
+            classifiers = method.adapt(features[:6], torch.arange(3).repeat_interleave(2), names)
+            for key, classify in classifiers.items():
+                shares = method.probabilities(key, classify(features[6:])).numpy()
+                found = answers[(answers["episode"] == number) & (answers["method"] == key)]
+                assert found["row"].to_list() == query.tolist() and found["label"].to_list() == pool.class_names(query)
+                assert found["predicted"].to_list() == [names[i] for i in shares.argmax(1)]
+                np.testing.assert_allclose(found[[f"p_{c}" for c in names]], shares, atol=1e-3)

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fer_meta.errors import ProtocolError
-from fer_meta.tasks.episodes import Episodes, draw, draw_with_held_support, fingerprint
+from fer_meta.tasks.episodes import Episodes, draw, fingerprint
 from fer_meta.tasks.pools import divide, restrict
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 from fer_meta.tasks.splits import assign_splits

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import BAYES, domain_name, method_name
+from fer_meta.report.numbers import domain_name, method_name
 from fer_meta.report.pieces import BAYES_NOTE, exact, interval_note, is_best, percent, seeds_lacking
 
 

@@ -2,7 +2,6 @@
 
 from textwrap import fill
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_meta.evaluation.statistics import Ranks
-from fer_meta.report.drawing import CHANCE, MARKERS, MUTED, NORMAL, SMALL, WIDTH, arrow, legend_below, panels, quiet, rank_of
+from fer_meta.report.drawing import CHANCE, MARKERS, MUTED, NORMAL, SMALL, arrow, legend_below, panels, quiet, rank_of
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import domain_name, method_name
 
