@@ -212,7 +212,7 @@ def test_a_leak_is_worth_the_difference_to_the_experiment_it_is_compared_with(le
             assert row.difference == pytest.approx(row.accuracy - cells["subject", row.method, row.shots])
             assert row.low < row.difference < row.high and 0 <= row.p <= 1
     text = leakage.section(read(leaky)[0], rows, leakage.oracle_table(*read(leaky)[:2]))
-    assert " to subject |" in text and "None" not in text and "nan" not in text
+    assert " to subject |" in text and "- **image**: no image on both sides." in text and "None" not in text and "nan" not in text
 
 
 def test_picking_on_the_target_is_compared_on_the_same_queries(leaky):

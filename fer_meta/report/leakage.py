@@ -8,7 +8,7 @@ import pandas as pd
 from fer_meta.evaluation.statistics import difference, hierarchical_interval
 from fer_meta.report.cells import Cell, Names, Queries
 from fer_meta.report.load import Results, damaged, read_parquet
-from fer_meta.report.numbers import METHODS, experiment_title, half_width, method_name
+from fer_meta.report.numbers import METHODS, half_width, method_name
 from fer_meta.report.pieces import code, exact, p_value, percent, pipes
 
 SHARED = {"image": "path", "clip": "clip", "person": "subject"}
@@ -67,7 +67,9 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
              "Accuracy in percent, differences in percentage points with their 95 % intervals over seeds, people (clips, images) and "
              "episodes; p-values are not corrected for their number. The share of queries of which the same image, a frame of the "
              "same clip or the same person is in their own class's support is counted in the episodes themselves, and the "
-             "accuracy of the queries with any of them stands beside that of the others."]
+             "accuracy of the queries with any of them stands beside that of the others.",
+             "\n".join(f"- **{key}**: {told['title']}." for key, told in results.experiments.items()
+                       if (leaks["experiment"] == key).any())]
     leaks = leaks.assign(rank=[list(METHODS).index(name) if name in METHODS else 99 for name in leaks["method"]])
     for (source, target, shots), block in leaks.groupby(["source", "target", "shots"], sort=False):
         lines = [["method", "experiment", "accuracy", "difference", "95 % interval", "p", "image shared", "clip shared",
@@ -75,7 +77,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
         for _, rows in block.groupby("rank"):
             for row in rows.itertuples():
                 differs = not pd.isna(row.difference)
-                lines.append([method_name(row.method, results), experiment_title(results, row.experiment, ""), percent(row),
+                lines.append([method_name(row.method, results), row.experiment, percent(row),
                               f"{100 * row.difference:+.1f} to {row.against}" if differs else "",
                               f"{100 * row.low:+.1f} to {100 * row.high:+.1f}" if differs else "",
                               p_value(row.p) if differs else "",
@@ -85,7 +87,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
                   pipes(lines, text_columns=2)]
     if len(oracles):
         lines = [["method", "experiment", "shots", "worth", "95 % interval", "p"]]
-        lines += [[method_name(row.method, results), experiment_title(results, row.experiment, ""), str(row.shots),
+        lines += [[method_name(row.method, results), row.experiment, str(row.shots),
                    f"{100 * row.difference:+.1f}", f"{100 * row.low:+.1f} to {100 * row.high:+.1f}", p_value(row.p)]
                   for row in oracles.itertuples()]
         parts += ["What picking the checkpoint on the target's validation split is worth in points, against the source's (same "

@@ -54,7 +54,7 @@ def _shots(protocol: dict) -> str:
 
 def _queries(protocol: dict) -> str:
     queries = protocol["queries"]
-    return "every test image a query once" if queries == "all" else f"{queries} queries a class"
+    return "every test image a query once" if queries == "all" else f"{queries} quer{'y' if queries == 1 else 'ies'} a class"
 
 
 def _support(protocol: dict) -> str:
