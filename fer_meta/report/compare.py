@@ -69,7 +69,8 @@ def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranke
         best = block[block["first"] == block["first"].iloc[0]]
         parts += [title, "\n".join(f"- {told}" for told in best["statement"])]
     if ranked:
-        parts += ["### Mean ranks", _ranks_in_words(results, table, ranked), "![Mean ranks with the critical difference](plots/ranks.png)"]
+        parts += ["### Mean ranks", _ranks_in_words(results, table, ranked),
+                  "![Mean ranks with the critical difference](plots/ranks.png)"]
     return "\n\n".join(parts)
 
 
@@ -78,9 +79,9 @@ def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str
     listed = ", ".join(f"{method_name(method, results)} {mean:.2f}" for mean, method in places)
     others = [method_name(name, results) for name in table["method"].drop_duplicates() if name not in ranked.methods]
     return (f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's test: "
-            f"p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; two methods are told apart where their "
-            f"ranks differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation only: blocks of one bench share "
-            "models and images and are no independent data sets."
+            f"p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; two methods are told apart "
+            f"where their ranks differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation only: blocks of "
+            "one bench share models and images and are no independent data sets."
             + (f" Not ranked, because not in every block: {', '.join(others)}." if others else ""))
 
 

@@ -26,16 +26,18 @@ COLUMNS = ["experiment", "source", "target", "algorithm", "method", "way", "shot
 def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> pd.DataFrame:
     """A row an experiment, method and shots (0: an own head on each test image once) of a suite with published figures.
 
-    Accuracies are 0 to 1, ours of the checkpoint picked on the source's validation split. `published_*` are the first figures of
-    each reading. `training_accuracy` is the mean over the last tenth of a training's log (mean over seeds), for methods
+    Accuracies are 0 to 1, ours of the checkpoint picked on the source's validation split. `published_*` are the first figures
+    of each reading. `training_accuracy` is the mean over the last tenth of a training's log (mean over seeds), for methods
     trained on episodes, with `training_chance`. `shared_*` belong to the experiment `<key>-shared`. `uar` and clips are told
-    where each test image is scored once. NaN where there is none; a published method that has not been run has a row too. No rows where nothing is published.
+    where each test image is scored once. NaN where there is none; a published method that has not been run has a row too.
+    No rows where nothing is published.
     """
     published = {key: told for key, told in results.experiments.items() if told["published"] or not told["against"]}
     if not any(told["published"] for told in published.values()):
         return pd.DataFrame(columns=COLUMNS)
     once = heads[[*CELL, "uar", "clip_accuracy_vote", "clip_accuracy_mean"]]
-    ours = pd.concat([table.drop(columns="uar").merge(once, "left", CELL), heads[heads["shots"] == 0].rename(columns={"classes": "way"})])
+    own_heads = heads[heads["shots"] == 0].rename(columns={"classes": "way"})
+    ours = pd.concat([table.drop(columns="uar").merge(once, "left", CELL), own_heads])
     ours = ours[ours["selection"] == "source-val"]
     rows = []
     for key, told in published.items():
@@ -84,14 +86,15 @@ def section(results: Results, rows: pd.DataFrame) -> str:
 
 
 def _intro(results: Results) -> str:
-    text = ("Accuracy in percent. Published: the figures printed for the same experiment, behind each in brackets the faults it carries, "
-            "listed below. Ours: the checkpoint is picked on the source's validation split, ± as above. A published figure that is a training accuracy stands beside our training accuracy (running means "
-            "over the last tenth of the training), never beside a test.")
+    text = ("Accuracy in percent. Published: the figures printed for the same experiment, behind each in brackets the faults "
+            "it carries, listed below. Ours: the checkpoint is picked on the source's validation split, ± as above. A "
+            "published figure that is a training accuracy stands beside our training accuracy (running means over the last "
+            "tenth of the training), never beside a test.")
     if "shared-clips" in results.plan.get("readings", []):
         text += " Shared clips: the same, with a class's support from one clip, whose other frames may be queries."
     if results.plan.get("rendered"):
-        text += (" Domains that are called rendered are drawn faces and stand in for the published data: these rows show what "
-                 "a fault does, not what the published model would reach.")
+        text += (" Domains that are called rendered are drawn faces and stand in for the published data: these rows show "
+                 "what a fault does, not what the published model would reach.")
     return text
 
 
@@ -99,8 +102,9 @@ def _notes(results: Results, rows: pd.DataFrame) -> str:
     told = [results.experiments[key] for key in rows["experiment"].unique()]
     faults = sorted({number for experiment in told for number in experiment["faults"]})
     lines = [f"- ({number}) {FAULTS[number]}." for number in faults if number in FAULTS]
-    lines += [f"- {key}, {method_name(figure['method'].replace('_', '-'), results)} {exact(figure['figure'])}: {figure['note']}."
-              for key in rows["experiment"].unique() for figure in results.experiments[key]["published"] if figure.get("note")]
+    for key in rows["experiment"].unique():
+        lines += [f"- {key}, {method_name(figure['method'].replace('_', '-'), results)} {exact(figure['figure'])}: "
+                  f"{figure['note']}." for figure in results.experiments[key]["published"] if figure.get("note")]
     return "\n".join(lines)
 
 

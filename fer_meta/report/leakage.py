@@ -12,22 +12,25 @@ from fer_meta.report.numbers import METHODS, half_width, method_name
 from fer_meta.report.pieces import code, exact, p_value, percent, pipes
 
 SHARED = {"image": "path", "clip": "clip", "person": "subject"}
-COLUMNS = ["experiment", "against", "source", "target", "method", "way", "shots", "accuracy", "ci95", "difference", "low", "high", "p",
-           "share_image", "share_clip", "share_person", "accuracy_shared", "accuracy_unshared", "chance", "seeds", "groups"]
+COLUMNS = ["experiment", "against", "source", "target", "method", "way", "shots", "accuracy", "ci95",
+           "difference", "low", "high", "p", "share_image", "share_clip", "share_person", "accuracy_shared",
+           "accuracy_unshared", "chance", "seeds", "groups"]
 ORACLE_COLUMNS = ["experiment", "source", "target", "method", "way", "shots", "difference", "low", "high", "p", "seeds"]
 
 
 def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFrame:
     """A row a method and experiment that is compared with another (`against`), or that others are compared with.
 
-    The checkpoint is picked on the source's validation split. `difference` (-1 to 1) to `against` with its 95 % interval `low` to
-    `high` and p-value: other episodes of the same images. `share_*` are the shares of queries of which the same image, another frame
-    of the clip or the person is in their own class's support, by the stored episodes; `accuracy_shared` is over the queries
-    of which any is, `accuracy_unshared` over the others; NaN where there are none. No rows without such experiments.
+    The checkpoint is picked on the source's validation split. `difference` (-1 to 1) to `against` with its 95 % interval
+    `low` to `high` and p-value: other episodes of the same images. `share_*` are the shares of queries of which the same
+    image, a frame of the same clip or the person is in their own class's support, by the stored episodes; `accuracy_shared`
+    is over the queries of which any is, `accuracy_unshared` over the others; NaN where there are none. No rows without such
+    experiments.
     """
     against = {key: told["against"] for key, told in results.experiments.items() if told["against"]}
     family = set(against) | set(against.values())
-    shown = {_key(cell): cell for cell in cells if cell.experiment in family and cell.shots > 0 and cell.selection == "source-val"}
+    shown = {_key(cell): cell for cell in cells
+             if cell.experiment in family and cell.shots > 0 and cell.selection == "source-val"}
     rows, known = [], {}
     for cell in shown.values():
         if cell.place not in known:
@@ -64,10 +67,10 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
     if leaks.empty:
         return ""
     parts = ["## What a leak is worth",
-             "Accuracy in percent, differences in percentage points with their 95 % intervals over seeds, people (clips, images) and "
-             "episodes; p-values are not corrected for their number. The share of queries of which the same image, a frame of the "
-             "same clip or the same person is in their own class's support is counted in the episodes themselves, and the "
-             "accuracy of the queries with any of them stands beside that of the others.",
+             "Accuracy in percent, differences in percentage points with their 95 % intervals over seeds, people (clips, "
+             "images) and episodes; p-values are not corrected for their number. The share of queries of which the same "
+             "image, a frame of the same clip or the same person is in their own class's support is counted in the episodes "
+             "themselves, and the accuracy of the queries with any of them stands beside that of the others.",
              "\n".join(f"- **{key}**: {told['title']}." for key, told in results.experiments.items()
                        if (leaks["experiment"] == key).any())]
     leaks = leaks.assign(rank=[list(METHODS).index(name) if name in METHODS else 99 for name in leaks["method"]])
@@ -124,7 +127,8 @@ def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]
     place = _place_of_queries(path, rows[~support], cell.queries, names)
     shared = {}
     for kind, column in SHARED.items():
-        member = rows.groupby(["episode", "label", "data", column], observed=True, dropna=True, sort=False).ngroup().to_numpy()
+        # -1 where the clip or the person is unknown.
+        member = rows.groupby(["episode", "label", "data", column], observed=True, sort=False).ngroup().to_numpy()
         shared[kind] = (np.isin(member[~support], member[support]) & (member[~support] >= 0))[place]
     return shared
 

@@ -69,14 +69,16 @@ def leakage(results: Results, leaks: pd.DataFrame) -> Figure:
     blocks = list(leaks.groupby(["source", "target", "shots"], sort=False))
     methods = sorted(leaks["method"].unique(), key=rank_of)
     experiments = [key for key in results.experiments if (leaks["experiment"] == key).any()]
-    figure, axes = panels(len(blocks), 2, 1.4 + 0.2 * len(methods) * len(experiments))
+    most = max(block["experiment"].nunique() for _, block in blocks)
+    figure, axes = panels(len(blocks), 2, 1.4 + 0.2 * len(methods) * most)
     for axis, ((source, target, shots), block) in zip(axes, blocks):
-        for place, key in enumerate(experiments):
-            rows = block[block["experiment"] == key]
-            heights = [methods.index(method) + 0.7 * ((place + 0.5) / len(experiments) - 0.5) for method in rows["method"]]
-            axis.errorbar(100 * rows["accuracy"], heights, xerr=100 * rows["ci95"].fillna(0), fmt=MARKERS[place % len(MARKERS)],
-                          color=MUTED[place % len(MUTED)], markersize=4.5, elinewidth=1, capsize=2,
-                          label=f"{key}: {results.experiments[key]['title']}")
+        here = [key for key in experiments if (block["experiment"] == key).any()]
+        for place, key in enumerate(here):
+            rows, look = block[block["experiment"] == key], experiments.index(key)
+            heights = [methods.index(method) + 0.7 * ((place + 0.5) / len(here) - 0.5) for method in rows["method"]]
+            axis.errorbar(100 * rows["accuracy"], heights, xerr=100 * rows["ci95"].fillna(0),
+                          fmt=MARKERS[look % len(MARKERS)], color=MUTED[look % len(MUTED)], markersize=4.5, elinewidth=1,
+                          capsize=2, label=f"{key}: {results.experiments[key]['title']}")
         axis.axvline(100 * block["chance"].iloc[0], **CHANCE)
         axis.set_yticks(range(len(methods)), [method_name(method, results) for method in methods], fontsize=SMALL)
         axis.set_ylim(len(methods) - 0.5, -0.5)
@@ -106,7 +108,8 @@ def reproduction(results: Results, rows: pd.DataFrame) -> Figure:
                           markerfacecolor=colour if filled else "white", markersize=6, elinewidth=1, capsize=2, label=label)
             chance = block["training_chance"] if "training" in column else block["chance"]
             told = block[column].notna() & chance.notna()
-            axis.hlines(100 * chance[told], places[told] - 0.06, places[told] + 0.06, **CHANCE | {"linestyle": "-", "linewidth": 1.5})
+            axis.hlines(100 * chance[told], places[told] - 0.06, places[told] + 0.06,
+                        **CHANCE | {"linestyle": "-", "linewidth": 1.5})
         crowded = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if block["own"].str.len().sum() > 40 else {}
         axis.set_xticks(block.index, block["own"], fontsize=SMALL, **crowded)
         axis.set_xlim(-0.6, max(len(block), 2) - 0.4)

@@ -23,8 +23,8 @@ def to_text(results: Results, table: pd.DataFrame) -> str:
                           span(row["seeds"]) + (" *" if seeds_lacking(row) else "")])
         if block["bayes"].notna().any():
             lines.append([BAYES, "", *[exact(block["bayes"].iloc[0])] * len(selections), "", "", ""])
-        title = experiment_title(results, experiment, "\n") + f"{domain_name(results, source)} -> {domain_name(results, target)}, {way}-way, accuracy in %"
-        blocks.append((title, lines))
+        title = f"{domain_name(results, source)} -> {domain_name(results, target)}, {way}-way, accuracy in %"
+        blocks.append((experiment_title(results, experiment, "\n") + title, lines))
     widths = [max(len(line[i]) for _, lines in blocks for line in [head, *lines]) for i in range(len(head))]
     text = ""
     for title, lines in blocks:
