@@ -37,7 +37,8 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
         return pd.DataFrame(columns=COLUMNS)
     once = heads[[*CELL, "uar", "clip_accuracy_vote", "clip_accuracy_mean"]]
     own_heads = heads[heads["shots"] == 0].rename(columns={"classes": "way"})
-    ours = pd.concat([table.drop(columns="uar").merge(once, "left", CELL), own_heads])
+    ours = table.drop(columns="uar").merge(once, "left", CELL)
+    ours = pd.concat([ours, own_heads]) if len(own_heads) else ours
     ours = ours[ours["selection"] == "source-val"]
     rows = []
     for key, told in published.items():
