@@ -141,3 +141,14 @@ def test_copies_count_as_seen_only_if_they_are_trained_on():
     assert divide(faces, Protocol(**SHAPES), LABELS, ["a"])["a"].val.copies_removed == 0
     with pytest.raises(ProtocolError, match="a \\(val\\)"):  # nothing of it is left
         divide(faces, Protocol(**SHAPES), LABELS, ["a", "b"])
+
+
+def test_what_is_only_trained_on_needs_no_people_to_test_on():
+    """FER2013 has no subjects, yet may be the source of a subject-disjoint test on faces of known people."""
+    anonymous, known = made_up_faces("a", clips_index("a").assign(subject=pd.array([None] * 720, dtype="string"))), made_up_faces("b", clips_index("b"))
+    protocol = Protocol(**{**SHAPES, "disjoint": "subject", "train": {"way": 3, "shots": 2, "queries": 2, "disjoint": "clip"},
+                           "validation": {"way": 3, "shots": 2, "queries": 1, "disjoint": "clip"}})
+    domains = divide([anonymous, known], protocol, LABELS, ["a"], ["b"])
+    assert domains["a"].test is None and len(domains["b"].test) == 240
+    with pytest.raises(ProtocolError, match="no subject"):
+        divide([anonymous, known], protocol, LABELS, ["a"])

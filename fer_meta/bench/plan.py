@@ -121,7 +121,8 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
             if experiment.train not in sources:
                 sources[experiment.train], lacking[experiment.train] = mix(experiment.train, mixture, cast)
             source, target = sources[experiment.train], cast[experiment.test]
-            domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name])
+            domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name],
+                             [target.name])
             setting = _setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms),
                                domains[source.name], domains[target.name], suite.classes, _rendered(source, target), drawn)
             settings.append(replace(setting, lacking=lacking.get(experiment.train, ())))

@@ -51,19 +51,20 @@ class Domain:
     index: pd.DataFrame
     train: Pool
     val: Pool
-    test: Pool | None  # None for a mixture, which is only trained on
+    test: Pool | None  # None for what is only trained on
     held: Pool | None  # images held out of training to be the test's support, for `support_from: source-train`
 
 
 def divide(
-    datasets: Sequence, protocol: Protocol, classes: Collection[str], sources: Collection[str] | None = None
+    datasets: Sequence, protocol: Protocol, classes: Collection[str], sources: Collection[str] | None = None,
+    targets: Collection[str] | None = None,
 ) -> dict[str, Domain]:
     """Divide cached data sets (`fer_meta.datasets.cache.CachedFaces`) into domains, in the order given.
 
     With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of `sources` (by default all of the data
     sets) or stands in the val of any data set, or earlier in its own role; identical images with different labels go altogether. So one target has one set of
     test images, whatever source a method was trained on. With `support_from: source-train` the images held out of the training of `sources`
-    stand in `held`, and what shares their group (copy, clip or person) stands nowhere.
+    stand in `held`, and what shares their group (copy, clip or person) stands nowhere. Only `targets` (by default all) have a `test`.
     """
     roles = {
         faces.name: _roles(faces.index, protocol, classes, sources is None or faces.name in sources) for faces in datasets
@@ -83,7 +84,7 @@ def divide(
             ("test", protocol.test_images_per_class, protocol.way, tested, seen_digests),
         ):
             rows = np.flatnonzero(role == name)
-            if name in pools and not len(rows):
+            if name in pools and not len(rows) or name == "test" and targets is not None and faces.name not in targets:
                 continue
             removed = 0
             if seen is not None and protocol.copies == "removed":
