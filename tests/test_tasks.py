@@ -128,12 +128,12 @@ def test_clips_that_only_some_images_have_are_refused():
         one_domain(index, disjoint="clip")
 
 
-def test_a_class_with_one_subject_is_named():
+def test_a_class_with_one_subject_cannot_be_support_and_query_and_is_excluded_by_name():
     index = _three_splits(subjects=30)
     index.loc[index["label"] == "anger", "subject"] = "only"
-    pool = one_domain(index, disjoint="subject").test
-    with pytest.raises(ProtocolError, match="anger has one group"):
-        draw(pool, EpisodeShape(way=3, shots=1, queries=1), 1, "a")
+    assert one_domain(index, disjoint="subject").test.excluded == {"anger": 12}
+    with pytest.raises(ProtocolError, match="of two subjects or more: anger"):
+        one_domain(index, disjoint="subject", small_classes="error")
 
 
 # --- splits -----------------------------------------------------------------------------------------------

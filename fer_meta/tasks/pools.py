@@ -140,6 +140,11 @@ def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
 def _pool(name, index, rows, need, way, shape, protocol: Protocol, classes, removed) -> Pool:
     """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `way` of them."""
     labels, groups = index["label"].iloc[rows], _group_ids(index, rows, shape.disjoint)
+    if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
+        raise ProtocolError(
+            f"{name}: {int(groups.isna().sum())} of {len(groups)} images have no {shape.disjoint}, "
+            f"so episodes cannot be {shape.disjoint}-disjoint; use `disjoint: image` or give a pattern for it"
+        )
     counts = labels.value_counts()
     # One clip or person alone can be support or query of an episode, but not both.
     both_sides = shape is not protocol or protocol.support_from == "target"
@@ -160,11 +165,6 @@ def _pool(name, index, rows, need, way, shape, protocol: Protocol, classes, remo
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
     groups = _group_ids(index, rows, shape.disjoint)
-    if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
-        raise ProtocolError(
-            f"{name}: {int(groups.isna().sum())} of {len(groups)} images have no {shape.disjoint}, "
-            f"so episodes cannot be {shape.disjoint}-disjoint; use `disjoint: image` or give a pattern for it"
-        )
     clips = index["clip"].fillna(index["path"]).iloc[rows] if shape.support_clips == "one" else None
     groups, clips = (None if ids is None else pd.factorize(ids)[0] for ids in (groups, clips))
     return _make(name, index, rows, kept, groups, clips, small, removed)
