@@ -134,21 +134,6 @@ def test_a_suite_without_roles_says_so(bench):
     assert result.exit_code == 2 and "has no roles to fill" in result.output
 
 
-@pytest.mark.parametrize("suite", ["reproduction", "leakage", "compound", "within"])
-def test_the_suites_of_the_package_run_under_smoke_on_their_stand_ins(suite, tmp_path, monkeypatch):
-    monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
-    result = CliRunner().invoke(main, ["bench", "--suite", suite, "--preset", "smoke", "--algorithms", "protonet",
-                                       "--device", "cpu", "--out", str(tmp_path)])  # fmt: skip
-    assert result.exit_code == 0, result.output
-    plan = json.loads((tmp_path / suite / "plan.json").read_text())
-    assert plan["not_run"] == {} and all((tmp_path / suite / "runs" / run["id"] / "DONE").exists() for run in plan["runs"])
-    if suite == "within":
-        assert all(run["source"] == run["target"] for run in plan["runs"]) and len(plan["runs"]) == 4
-    if suite == "compound":
-        told = json.loads(next((tmp_path / suite / "runs").glob("*/run.json")).read_text())
-        assert len(told["classes"]) == 11 and told["protocol"]["tested_classes"] == "unseen"
-
-
 def test_reproduction_runs_on_the_official_layouts_and_says_which_clips_the_data_lack(tmp_path, monkeypatch):
     monkeypatch.setattr(trees, "PER_CLASS", 24)
     trees.rafdb_basic(tmp_path / "rafdb")

@@ -11,6 +11,7 @@ from fer_meta.cli import main
 from fer_meta.datasets.synthetic import rendered
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
 from fer_meta.expressions import BASIC
+from fer_meta.suites.schema import suite_names
 
 RENDERING = """rendered: {domains: [synthetic-studio, synthetic-wild@0.2], subjects: 20, images: 280, seed: 3}
 presets: {quick: {}}"""
@@ -111,13 +112,26 @@ def test_a_wrong_source_is_told_before_anything_is_rendered(renders, trees):
     assert result.exit_code == 2 and "name it in --domains too" in result.output and renders.count == 0
 
 
-@pytest.mark.parametrize("suite", ["cross-domain", "domain-gap"])
-def test_the_suites_of_the_package_run_under_smoke_on_what_they_render(suite, tmp_path, monkeypatch):
+@pytest.mark.parametrize("suite", suite_names())
+def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, tmp_path, monkeypatch):
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
     result = CliRunner().invoke(main, ["bench", "--suite", suite, "--preset", "smoke", "--algorithms", "protonet",
                                        "--device", "cpu", "--out", str(tmp_path)])  # fmt: skip
     assert result.exit_code == 0, result.output
     plan = json.loads((tmp_path / suite / "plan.json").read_text())
-    sources = {row["source"] for row in plan["runs"]}
-    assert sources == ({"synthetic-studio"} if suite == "domain-gap" else set(plan["rendered"]))
-    assert len(plan["runs"]) == len(sources) * len(plan["rendered"])
+    assert plan["not_run"] == {} and all((tmp_path / suite / "runs" / run["id"] / "DONE").exists() for run in plan["runs"])
+    pairs = {(run["source"], run["target"]) for run in plan["runs"]}
+    domains = plan["rendered"]
+    expected = {
+        "cross-domain": {(a, b) for a in domains for b in domains},
+        "domain-gap": {("synthetic-studio", b) for b in domains},
+        "within": {(a, a) for a in domains},
+        "leakage": {("synthetic-wild", "synthetic-film")},
+        "compound": {("synthetic-wild", "synthetic-compound")},
+        "reproduction": {("synthetic-wild", "synthetic-film"), ("synthetic-film", "synthetic-compound"),
+                         ("basic+film", "synthetic-film"), ("basic+film-balanced", "synthetic-film")},
+    }
+    assert pairs == expected[suite]
+    if suite == "compound":
+        told = json.loads(next((tmp_path / suite / "runs").glob("*/run.json")).read_text())
+        assert len(told["classes"]) == 11 and told["protocol"]["tested_classes"] == "unseen"

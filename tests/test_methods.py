@@ -1,7 +1,5 @@
 """Each method against its paper's equations on a worked example, and all of them against the contract."""
 
-import contextlib
-
 import numpy as np
 import pytest
 import torch
@@ -12,10 +10,7 @@ from fer_meta import algorithms, backbones, l2l, training
 from fer_meta.algorithms import maml, relationnet, supervised
 from fer_meta.algorithms.base import Episode, class_means
 from fer_meta.errors import FerMetaError, ProtocolError, SuiteError
-from fer_meta.evaluation.episodes import Shown, answer_episodes, batch_statistics, embedder
-from fer_meta.images import fetch, normalise
-from fer_meta.tasks.episodes import draw
-from fer_meta.tasks.pools import Pool
+from fer_meta.evaluation.episodes import batch_statistics
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
 CLASSES = ("anger", "happiness", "neutral")
@@ -387,30 +382,3 @@ def test_averaged_maps_are_summed_maps_by_the_number_of_shots():
     torch.testing.assert_close(averaged[1], support[2:4].mean(0))
     one = [build(name).class_maps(support[::2], labels[::2], 3) for name in ("relationnet", "relationnet_mean")]
     torch.testing.assert_close(*one)
-
-
-@pytest.mark.parametrize("name", ["protonet", "relationnet", "maml", "supervised"])
-@pytest.mark.parametrize("batchnorm", ["eval", "batch"])
-def test_answers_are_those_of_the_classifier_asked_by_hand(name, batchnorm):
-    """The evaluator's tables, whatever is embedded once or episode by episode, against the method called on the pixels."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (30, SIZE, SIZE, 3), dtype=np.uint8)
-    labels = np.repeat(np.arange(3), 10)
-    pool = Pool("made-up", np.arange(30), labels, CLASSES, None, None, {}, 0, "")
-    method = build(name, Protocol(way=3, batchnorm=batchnorm, train=EpisodeShape(way=3, shots=2, queries=2))).eval()
-    episodes = draw(pool, EpisodeShape(way=3, shots=2, queries=2), 3, "a")
-    shown = Shown(images, pool)
-    device = torch.device("cpu")
-    answers = answer_episodes(method, embedder(method, shown, shown, batchnorm, device), pool, pool, episodes, batchnorm, probabilities=True)
-    for number, (support, query) in enumerate(zip(episodes.support, episodes.queries)):
-        names = pool.class_names(support[:, 0])
-        pixels = normalise(fetch(images, np.append(support.ravel(), query), device))
-        with torch.no_grad(), batch_statistics(method) if batchnorm == "batch" else contextlib.nullcontext():
-            features = method.embed(pixels).float()
-            classifiers = method.adapt(features[:6], torch.arange(3).repeat_interleave(2), names)
-            for key, classify in classifiers.items():
-                shares = method.probabilities(key, classify(features[6:])).numpy()
-                found = answers[(answers["episode"] == number) & (answers["method"] == key)]
-                assert found["row"].to_list() == query.tolist() and found["label"].to_list() == pool.class_names(query)
-                assert found["predicted"].to_list() == [names[i] for i in shares.argmax(1)]
-                np.testing.assert_allclose(found[[f"p_{c}" for c in names]], shares, atol=1e-3)

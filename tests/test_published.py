@@ -7,6 +7,7 @@ import pytest
 
 from fer_meta.report.load import Results, Run
 from fer_meta.report.published import Setting, beside, differs_in, read_published, same_setting, why_none
+from fer_meta.suites.schema import read_suite
 
 COLUMNS = ["method", "backbone", "init", "image_size", "source", "target", "split", "classes", "metric", "way", "shots",
            "scored", "protocol", "selection", "value", "interval", "reference", "where", "status", "remark"]
@@ -276,3 +277,11 @@ def test_a_score_that_needs_support_is_no_own_head():
     run = made_run("protonet", "fer2013", "fer2013", 7)
     shown = text([run], [cell(run, way=7)], [head(run, method="protonet", shots=5)])
     assert "each test image once" not in shown and "no figure of 7-way 5-shot episodes" in shown
+
+
+def test_the_reproduction_suite_prints_the_notes_figures_as_the_file_has_them():
+    suite = read_suite("reproduction", "full")
+    told = sorted(figure.figure for one in suite.experiments.values() for figure in one.published)
+    note = read_published()
+    note = note[note["reference"].str.startswith("research note of 2022")]
+    assert told == pytest.approx(sorted(note["value"] / 100))

@@ -42,12 +42,14 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 
 def ranks(table: pd.DataFrame) -> Ranks | None:
-    """Mean ranks over every experiment, source, target and shots; None where there are too few to rank.
+    """Mean ranks over experiments, sources, targets and shots; None where there are too few to rank.
 
-    Ranked are the methods that stand in all of them, by the accuracy of the checkpoint picked on the source's validation.
+    Ranked are the methods that stand in most of them, over those that have them all, by the accuracy of the checkpoint picked on the
+    source's validation.
     """
     shown = table[table["selection"] == "source-val"]
-    scores = shown.pivot_table("accuracy", BLOCK, "method").dropna(axis="columns")
+    scores = shown.pivot_table("accuracy", BLOCK, "method")
+    scores = scores.dropna(axis="columns", thresh=len(scores) // 2 + 1).dropna()
     if scores.shape[0] < 2 or scores.shape[1] < 3:
         return None
     found = mean_ranks(scores)
@@ -82,7 +84,7 @@ def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str
             f"p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; two methods are told apart "
             f"where their ranks differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation only: blocks of "
             "one bench share models and images and are no independent data sets."
-            + (f" Not ranked, because not in every block: {', '.join(others)}." if others else ""))
+            + (f" Not ranked, because not in most blocks: {', '.join(others)}." if others else ""))
 
 
 def _best_first(block: list[Cell]) -> list[Cell]:

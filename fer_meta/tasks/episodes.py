@@ -176,15 +176,20 @@ def draw_with_held_support(held: Pool, target: Pool, way: int, shots: int, queri
         raise ProtocolError(f"{target.name}: {len(target.classes)} classes are tested, of which {held.name} has {len(classes)}; "
                             f"`way: {way}` with `queries: {queries}` needs {'exactly' if exhaustive else 'at least'} {way} in both")
     members = {name: [pool.rows[pool.labels == pool.classes.index(name)].tolist() for pool in (held, target)] for name in classes}
-    with local_random(f"{seed}/deal"):
-        dealt = [np.sort(part) for part in np.array_split(random.sample(target.rows.tolist(), len(target)), count)]
-    support, asked = [], []
+    support, asked = [], _deal(target, count, seed) if exhaustive else []
     for i in range(count):
         with local_random(f"{seed}/{i}"):
             chosen = classes if exhaustive else random.sample(classes, way)
             support.append([random.sample(members[name][0], shots) for name in chosen])
-            asked.append(dealt[i] if exhaustive else np.array([row for name in chosen for row in random.sample(members[name][1], queries)]))
+            if not exhaustive:
+                asked.append(np.array([row for name in chosen for row in random.sample(members[name][1], queries)]))
     return FixedEpisodes(np.array(support, dtype=np.int64), tuple(asked))
+
+
+def _deal(pool: Pool, count: int, seed: str) -> list[np.ndarray]:
+    """The images of a pool in `count` random parts of nearly equal size."""
+    with local_random(f"{seed}/deal"):
+        return [np.sort(part) for part in np.array_split(random.sample(pool.rows.tolist(), len(pool)), count)]
 
 
 def fingerprint(*arrays: np.ndarray) -> str:
