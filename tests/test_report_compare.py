@@ -88,14 +88,17 @@ def test_where_each_image_is_asked_once_no_more_episodes_are_asked_for(tmp_path)
     assert compared.loc[~once, "statement"].str.contains("would do").any()
 
 
-def test_only_methods_in_every_block_are_ranked_and_the_others_are_named(folder):
+def test_methods_in_most_blocks_are_ranked_and_the_others_are_named(folder):
     results, _, table, compared = read(folder)
     whole = compare.ranks(table)
     assert whole.blocks == 6 and len(whole.methods) == 6
-    table = table[(table["method"] != "maml") | (table["source"] == "fer2013")]
+    whole_table, table = table, table[(table["method"] != "maml") | (table["source"] == "fer2013")]
     ranked = compare.ranks(table)
     assert "maml" not in ranked.methods and len(ranked.methods) == 5
-    assert "Not ranked, because not in every block: MAML." in compare.section(results, compared, table, ranked)
+    assert "Not ranked, because not in most blocks: MAML." in compare.section(results, compared, table, ranked)
+    most = whole_table[(whole_table["method"] != "maml") | (whole_table["source"] != "fer2013")]
+    over = compare.ranks(most)
+    assert "maml" in over.methods and over.blocks == 4  # those that have all of the ranked
 
 
 def test_ranks_on_a_worked_example_and_none_where_there_are_too_few():
