@@ -15,16 +15,18 @@ NAMES = np.array(["anger", "fear", "happiness", "sadness"])
 pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60).map(np.array)
 
 
+def counts(true, predicted) -> pd.DataFrame:
+    return pd.DataFrame(confusion_matrix(true, predicted, labels=NAMES), NAMES, NAMES)
+
+
 @given(pairs)
 @settings(max_examples=60, deadline=None)
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 @pytest.mark.filterwarnings("ignore:A single label was found")
 def test_scores_are_those_of_scikit_learn(pairs):
     true, predicted = NAMES[pairs].T
-    table = metrics.confusion(true, predicted)
-    found = metrics.scores(table)
+    found = metrics.scores(counts(true, predicted))
     occurring = np.unique(true)
-    assert (table.to_numpy() == confusion_matrix(true, predicted, labels=table.index)).all()
     assert found.accuracy == pytest.approx(accuracy_score(true, predicted))
     assert found.uar == pytest.approx(balanced_accuracy_score(true, predicted))
     assert found.macro_f1 == pytest.approx(f1_score(true, predicted, average="macro"))
@@ -36,7 +38,7 @@ def test_scores_are_those_of_scikit_learn(pairs):
 @settings(max_examples=30, deadline=None)
 def test_scores_are_those_of_torchmetrics(pairs):
     pairs = np.concatenate([pairs, np.arange(4)[:, None].repeat(2, 1)])  # each class occurs: what an absent one means differs
-    found = metrics.scores(metrics.confusion(*NAMES[pairs].T))
+    found = metrics.scores(counts(*NAMES[pairs].T))
     true, predicted = torch.from_numpy(pairs.T)
     for value, metric in [(found.accuracy, MulticlassAccuracy(4, average="micro")),
                           (found.uar, MulticlassAccuracy(4, average="macro")),

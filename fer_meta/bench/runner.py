@@ -156,9 +156,9 @@ def _validator(bench: Bench, protocol: Protocol, method: FewShotMethod, shown: S
     episodes = draw(shown.pool, shape, shape.episodes, VALIDATION_SEED) if method.episodic else None
 
     def validate() -> float:
-        if episodes is None:
-            return accuracy_of(answer_all(method, shown, bench.device))
         embed = embedder(method, shown, shown, protocol.batchnorm, bench.device)
+        if episodes is None:
+            return accuracy_of(answer_all(method, embed, shown.pool))
         return accuracy_of(answer_episodes(method, embed, shown.pool, shown.pool, episodes, protocol.batchnorm))
 
     return validate
@@ -204,5 +204,5 @@ def _ask(bench: Bench, setting: Setting, method: FewShotMethod, label: str) -> l
 
             asked = answer_episodes(method, embed, support.pool, query.pool, episodes, batchnorm, progress, exhaustive)
         tables.append(asked.assign(shots=shots))
-    whole = answer_all(method, query, bench.device)
+    whole = answer_all(method, embed, query.pool)
     return tables if whole is None else [*tables, whole.assign(shots=0)]

@@ -61,8 +61,11 @@ def embedder(method: FewShotMethod, support: Shown, query: Shown, batchnorm: str
 @torch.no_grad()
 def embed_all(method: FewShotMethod, shown: Shown, device) -> Tensor:
     """Features [len(pool), ...] of all of a pool, in batches."""
-    parts = np.split(shown.pool.rows, range(EMBED_BATCH, len(shown.pool), EMBED_BATCH))
-    return torch.cat([method.embed(normalise(fetch(shown.images, part, device))).float() for part in parts])
+    return torch.cat([method.embed(normalise(fetch(shown.images, part, device))).float() for part in _batches(shown.pool)])
+
+
+def _batches(pool: Pool) -> list[np.ndarray]:
+    return np.split(pool.rows, range(EMBED_BATCH, len(pool), EMBED_BATCH))
 
 
 @torch.no_grad()
@@ -106,14 +109,13 @@ def answer_episodes(
 
 
 @torch.no_grad()
-def answer_all(method: FewShotMethod, shown: Shown, device) -> pd.DataFrame | None:
-    """What the own head answers to each image of a pool, as `answer_episodes` with probabilities and one episode; None if the method has
-    no head for these classes."""
-    pool = shown.pool
+def answer_all(method: FewShotMethod, embed: Embed, pool: Pool) -> pd.DataFrame | None:
+    """What the own head answers to each image of `pool`, whose features `embed` has for queries: as `answer_episodes` with probabilities
+    and one episode; None if the method has no head for these classes."""
     head = method.own_head(pool.classes)
     if head is None:
         return None
-    shares = head(embed_all(method, shown, device)).softmax(1).cpu().numpy()
+    shares = torch.cat([head(embed(part[:0], part)[1].float()).softmax(1) for part in _batches(pool)]).cpu().numpy()
     return _frame(method, method.head_name, pool, pool.rows, [(np.arange(len(pool.classes)), shares)], True).assign(episode=np.int32(0))
 
 

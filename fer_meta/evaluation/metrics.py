@@ -20,14 +20,6 @@ class Scores:
     recall: dict[str, float]
 
 
-def confusion(true, predicted) -> pd.DataFrame:
-    """Counts (int) of true (rows) by predicted (columns) class names [N], over the sorted names that occur in either."""
-    numbers, names = pd.factorize(np.concatenate([np.asarray(true, dtype=object), np.asarray(predicted, dtype=object)]), sort=True)
-    rows, columns = np.split(numbers, 2)
-    counts = np.bincount(rows * len(names) + columns, minlength=len(names) ** 2).reshape(len(names), len(names))
-    return pd.DataFrame(counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
-
-
 def scores(confusion: pd.DataFrame) -> Scores:
     """Scores of a table of counts, true (index) by predicted (columns). Raises ValueError if it holds no count."""
     from sklearn.metrics import accuracy_score, f1_score, recall_score  # takes a second to import

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fer_meta.datasets.mixing import hold_out
 from fer_meta.errors import ProtocolError
-from fer_meta.tasks.protocol import Protocol
+from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.splits import assign_splits
 
 
@@ -72,16 +72,15 @@ def divide(
     trained_on = [faces for faces in datasets if sources is None or faces.name in sources]
     train_digests = _digests(trained_on, roles, ("train", "held"))
     seen_digests = train_digests | _digests(datasets, roles, ("val",))
-    train, val, tested = protocol.train, protocol.validation, protocol
     domains = {}
     for faces in datasets:
         role = roles[faces.name]
         pools = {"test": None, "held": None}
-        for name, need, way, shape, seen in (
-            ("train", train.images_per_class, train.way, train, None),
-            ("val", val.images_per_class, val.way, val, train_digests),
-            ("held", protocol.held_out, protocol.way, tested, None),
-            ("test", protocol.test_images_per_class, protocol.way, tested, seen_digests),
+        for name, need, shape, seen in (
+            ("train", protocol.train.images_per_class, protocol.train, None),
+            ("val", protocol.validation.images_per_class, protocol.validation, train_digests),
+            ("held", protocol.held_out, protocol, None),
+            ("test", protocol.test_images_per_class, protocol, seen_digests),
         ):
             rows = np.flatnonzero(role == name)
             if name in pools and not len(rows) or name == "test" and targets is not None and faces.name not in targets:
@@ -90,7 +89,7 @@ def divide(
             if seen is not None and protocol.copies == "removed":
                 kept = rows[_first_of_its_kind(faces.index.iloc[rows], seen)]
                 removed, rows = len(rows) - len(kept), kept
-            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed)
+            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, shape, protocol, classes, removed)
         domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools)
     return domains
 
@@ -137,8 +136,8 @@ def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
     return ~(part["digest"].isin(seen) | part.duplicated("digest") | disputed).to_numpy(dtype=bool)
 
 
-def _pool(name, index, rows, need, way, shape, protocol: Protocol, classes, removed) -> Pool:
-    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `way` of them."""
+def _pool(name, index, rows, need, shape: EpisodeShape | Protocol, protocol: Protocol, classes, removed) -> Pool:
+    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `shape.way` of them."""
     labels, groups = index["label"].iloc[rows], _group_ids(index, rows, shape.disjoint)
     if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
         raise ProtocolError(
@@ -158,9 +157,9 @@ def _pool(name, index, rows, need, way, shape, protocol: Protocol, classes, remo
             f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more: {_counts(small)}; "
             "say `small_classes: exclude`, or lower `shots` or `queries`"
         )
-    if len(kept) < way:
+    if len(kept) < shape.way:
         raise ProtocolError(
-            f"{name}: {way}-way episodes need {way} classes with {need} images or more, "
+            f"{name}: {shape.way}-way episodes need {shape.way} classes with {need} images or more, "
             f"but there are {len(kept)} ({', '.join(kept) or 'none'}); too small: {_counts(small)}"
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
