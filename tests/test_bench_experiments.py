@@ -2,11 +2,13 @@
 
 import json
 
+import drawn
 import fake_renderer
 import pandas as pd
 import pytest
 import trees
 from click.testing import CliRunner
+from drawn import LABELS
 from tiny_bench import SUITE
 
 from fer_meta.cli import main
@@ -157,3 +159,21 @@ def test_reproduction_runs_on_the_official_layouts_and_says_which_clips_the_data
     assert "no clips called disgust/00323664442, fear/01306270" in plan["experiments"]["E4"]["trained_on"]
     page = (tmp_path / "results/reproduction/table.md").read_text()
     assert "Beside the published figures" in page and "rendered" not in page
+
+
+@pytest.mark.parametrize("tested, expected", [("seen", LABELS[:3]), ("unseen", LABELS[3:])])
+def test_seen_classes_are_those_that_source_and_target_share_and_unseen_the_others_of_the_target(suite, bench, trees, tmp_path, tested, expected):
+    drawn.draw_tree(tmp_path / "three", labels=LABELS[:3])
+    suite.write_text(SUITE.replace("  way: 5\n", f"  way: 2\n  tested_classes: {tested}\n").replace("{way: 5", "{way: 2"))
+    result = bench("--algorithms", "protonet,supervised", "--sources", "three", "--data", f"three={tmp_path / 'three'}",
+                   "--domains", "three,night" if tested == "seen" else "night,three", domains=("night",))  # fmt: skip
+    if tested == "unseen":  # nothing of its own is unseen to a source
+        assert result.exit_code == 2 and "three (test): 2-way episodes need 2 classes, but only 0" in result.output
+        suite.write_text(suite.read_text() + "within: false\n")
+        result = bench("--algorithms", "protonet,supervised", "--sources", "three", "--data", f"three={tmp_path / 'three'}", domains=("night",))
+    assert result.exit_code == 0, result.output
+    for run in (tmp_path / "results/tiny/runs").glob("*to-night*"):
+        told = json.loads((run / "run.json").read_text())
+        answers = pd.read_parquet(run / "predictions.parquet")
+        assert told["classes"] == list(expected) and set(answers["label"]) == set(expected)
+        assert ("supervised-head" in set(answers["method"])) == (tested == "seen" and told["algorithm"] == "supervised")
