@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig
 from fer_meta.errors import FerMetaError
@@ -101,45 +101,57 @@ def fit(
     """Train `method` in place for `steps` steps, from where `folder` says it was.
 
     Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one a validation) and `resume.pt`. `progress` is told the steps done, the
-    running training accuracy and the last validation accuracy. Raises FerMetaError when the loss is no longer finite.
+    last training accuracy that was logged and the last validation accuracy. Raises FerMetaError when the loss is no longer finite.
     """
-    optimiser = _optimiser(method, config)
+    optimiser = new_optimiser(method, config)
     start, history = _resume(folder, method, optimiser)
     validation = next((row["val_accuracy"] for row in reversed(history) if "val_accuracy" in row), float("nan"))
     validate_at = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
     log_every = max(1, steps // LOG_POINTS)
-    losses, accuracies = [], []
+    unread = []
     began = time.perf_counter() - (history[-1]["seconds"] if history else 0)
-    device = next(method.parameters()).device
     method.train()
     for step in range(start, steps):
         for group in optimiser.param_groups:
             group["lr"] = config.lr * _schedule(config, step / steps, step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            loss, accuracy = method.loss(batch_at(step))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-        accuracies.append(accuracy.item())
-        if not math.isfinite(losses[-1]):
-            raise FerMetaError(f"the loss became {losses[-1]} at step {step + 1}; lower `lr` in the suite file")
+        unread.append(train_step(method, config, optimiser, batch_at(step)))
         done = step + 1
-        row = {}
-        if done % log_every == 0 or done in validate_at:
-            row = {"step": done, "loss": float(np.mean(losses)), "train_accuracy": float(np.mean(accuracies))}
+        if done % log_every and done not in validate_at:
+            progress(done, history[-1]["train_accuracy"] if history else float("nan"), validation)
+            continue
+        # Read now and then only: on a GPU each reading waits for all that was sent there.
+        losses, accuracies = torch.stack(unread).T.tolist()
+        for back, loss in enumerate(reversed(losses)):
+            if not math.isfinite(loss):
+                raise FerMetaError(f"the loss became {loss} at step {done - back}; lower `lr` in the suite file")
+        row = {"step": done, "loss": float(np.mean(losses)), "train_accuracy": float(np.mean(accuracies))}
         if done in validate_at:
             method.eval()
             row["val_accuracy"] = validation = validate()
             method.train()
-        if row:
-            history.append({**row, "seconds": round(time.perf_counter() - began, 2)})
+        history.append({**row, "seconds": round(time.perf_counter() - began, 2)})
         if done in validate_at:
             _save(folder, method, optimiser, done, history)
-        progress(done, float(np.mean(accuracies)), validation)
-        if row:
-            losses, accuracies = [], []
+        progress(done, row["train_accuracy"], validation)
+        unread = []
     method.eval()
+
+
+def train_step(method: FewShotMethod, config: TrainingConfig, optimiser: torch.optim.Optimizer, batch) -> Tensor:
+    """One optimiser step: the mean loss and accuracy, as a tensor [2] on the method's device.
+
+    Tasks are back-propagated one after the other, so that memory holds the graph of one, however many a step has.
+    """
+    parts = [[episode] for episode in batch] if method.episodic else [batch]
+    optimiser.zero_grad(set_to_none=True)
+    told = 0
+    for part in parts:
+        with torch.autocast(next(method.parameters()).device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            loss, accuracy = method.loss(part)
+        (loss / len(parts)).backward()
+        told = told + torch.stack([loss.detach(), accuracy.detach()])
+    optimiser.step()
+    return told / len(parts)
 
 
 def snapshots(folder: Path) -> dict[int, Path]:
@@ -159,7 +171,8 @@ def load_snapshot(method: nn.Module, path: Path) -> None:
     method.eval()
 
 
-def _optimiser(method, config):
+def new_optimiser(method: FewShotMethod, config: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimiser that a method is trained with."""
     if config.optimiser == "sgd":
         return torch.optim.SGD(
             method.parameters(), config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay

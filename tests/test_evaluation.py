@@ -3,6 +3,7 @@
 import contextlib
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from test_methods import CLASSES, SIZE, build
@@ -26,7 +27,8 @@ def test_answers_are_those_of_the_classifier_asked_by_hand(name, batchnorm):
     episodes = draw(pool, EpisodeShape(way=3, shots=2, queries=2), 3, "a")
     shown = Shown(images, pool)
     device = torch.device("cpu")
-    answers = answer_episodes(method, embedder(method, shown, shown, batchnorm, device), pool, pool, episodes, batchnorm, probabilities=True)
+    embed = embedder(method, shown, shown, batchnorm, device)
+    answers = pd.concat(list(answer_episodes(method, embed, pool, pool, episodes, batchnorm, probabilities=True)))
     for number, (support, query) in enumerate(zip(episodes.support, episodes.queries)):
         names = pool.class_names(support[:, 0])
         pixels = normalise(fetch(images, np.append(support.ravel(), query), device))

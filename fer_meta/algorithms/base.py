@@ -69,13 +69,24 @@ class FewShotMethod(nn.Module):
         (one for most methods). `classes` names the labels."""
         raise NotImplementedError
 
+    def answer(self, support: Tensor, query: Tensor, classes: Sequence[Sequence[str]]) -> dict[str, Tensor]:
+        """Features of E episodes, support [E, way, shots, ...] and query [E, Q, ...], and the names of each one's classes -> logits
+        [E, Q, way] of each classifier: here one episode after the other by `adapt`; a method that can do many at once says how."""
+        way, shots = support.shape[1:3]
+        labels = torch.arange(way, device=support.device).repeat_interleave(shots)
+        answers = [
+            {name: classify(asked) for name, classify in self.adapt(shown.flatten(0, 1), labels, names).items()}
+            for shown, asked, names in zip(support, query, classes)
+        ]
+        return {name: torch.stack([one[name] for one in answers]) for name in answers[0]}
+
     def own_head(self, classes: Sequence[str]) -> Classifier | None:
         """A classifier of `classes` that needs no support, if training made one and knows them all."""
         return None
 
     def probabilities(self, classifier: str, logits: Tensor) -> Tensor:
-        """Logits [Q, way] of one of its classifiers -> float32 shares that sum to 1, by softmax unless a method knows better."""
-        return logits.float().softmax(1)
+        """Logits [..., way] of one of its classifiers -> float32 shares that sum to 1, by softmax unless a method knows better."""
+        return logits.float().softmax(-1)
 
     def loss(self, batch) -> tuple[Tensor, Tensor]:
         """The training loss and the training accuracy (both scalars) of one step's batch."""

@@ -39,7 +39,7 @@ class Method(FewShotMethod):
     def probabilities(self, classifier, logits):
         """Each query's scores as shares of their sum, for clips that are decided by the mean over their frames."""
         scores = logits.float()
-        return scores / scores.sum(1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
+        return scores / scores.sum(-1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
 
     def loss(self, batch: list[Episode]):
         losses, accuracies = [], []

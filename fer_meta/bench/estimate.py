@@ -1,15 +1,14 @@
 """How long a plan takes here: one step and one episode of each method are timed, the rest is multiplication."""
 
-import dataclasses
 import time
 
-import numpy as np
 import torch
 
 from fer_meta import training
 from fer_meta.bench.plan import Run
 from fer_meta.bench.runner import Bench, new_method
-from fer_meta.evaluation.episodes import Shown, answer_episodes, embed_all, embedder
+from fer_meta.evaluation.episodes import answer_episodes, embedder, is_shared
+from fer_meta.evaluation.features import Features
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol
@@ -68,9 +67,9 @@ def _measure(bench: Bench, run: Run) -> tuple[float, float, dict[int, float], in
     seconds_a_step = _second_time(step)
     method.eval()
     seconds_an_image = 0.0
-    if method.shared_embedding and setting.protocol.batchnorm == "eval":
-        some = Shown(setting.target.images, _only(setting.test, setting.test.rows[:SAMPLE_IMAGES]))
-        seconds_an_image = _second_time(lambda: embed_all(method, some, bench.device)) / len(some.pool)
+    if is_shared(method, setting.protocol.batchnorm):
+        some = setting.test.rows[:SAMPLE_IMAGES]
+        seconds_an_image = _second_time(lambda: Features(method, setting.target.images, bench.device)(some)) / len(some)
     return seconds_a_step, seconds_an_image, {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes}, steps
 
 
@@ -78,22 +77,11 @@ def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> float:
     setting, batchnorm = run.setting, run.setting.protocol.batchnorm
     whole = setting.episodes[shots]
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
-    asked = np.concatenate(sample.queries)
-    if setting.support:
-        support = Shown(setting.source.images, _only(setting.support.pool, sample.support))
-        query = Shown(setting.target.images, _only(setting.test, asked))
-    else:
-        support = query = Shown(setting.target.images, _only(setting.test, np.append(asked, sample.support)))
-    embed = embedder(method, support, query, batchnorm, bench.device)
+    support = setting.support or setting.query
+    embed = embedder(method, support, setting.query, batchnorm, bench.device)
     return _second_time(
-        lambda: answer_episodes(method, embed, support.pool, query.pool, sample, batchnorm)
+        lambda: list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm))
     ) / len(sample)
-
-
-def _only(pool: Pool, rows: np.ndarray) -> Pool:
-    """The part of `pool` that is in `rows`, so that timing a few episodes does not embed everything."""
-    kept = np.isin(pool.rows, rows)
-    return dataclasses.replace(pool, rows=pool.rows[kept], labels=pool.labels[kept])
 
 
 def _second_time(function) -> float:

@@ -1,12 +1,14 @@
 """From a plan to results on disk: train what is not trained, ask what is not asked, go on after a failure."""
 
 import errno
+import functools
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -17,6 +19,7 @@ from fer_meta.bench.plan import Model, Run, Setting
 from fer_meta.bench.store import episodes_file, write_predictions
 from fer_meta.errors import FerMetaError, ResultsError
 from fer_meta.evaluation.episodes import Shown, accuracy_of, answer_all, answer_episodes, embedder
+from fer_meta.evaluation.features import Features
 from fer_meta.files import write_json, write_text
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import draw
@@ -36,12 +39,23 @@ class Bench:
     device: torch.device
     show: Callable[[str, int], object]  # (label, total) -> a tqdm bar
     failed_models: dict[str, str] = field(default_factory=dict)
+    embedded: dict[tuple, Features] = field(default_factory=dict)
 
     def run_folder(self, run: Run) -> Path:
         return self.folder / "runs" / run.id
 
     def model_folder(self, model: Model) -> Path:
         return self.folder / "models" / model.id
+
+    def features(self, model: Model, step: int, method: FewShotMethod, images: np.ndarray) -> Features:
+        """The features of `images` under a checkpoint, which `method` has loaded: those that an earlier run of the same checkpoint made,
+        by whatever protocol, and then new ones. Another checkpoint's are forgotten."""
+        checkpoint = model.id, step
+        self.embedded = {key: value for key, value in self.embedded.items() if key[0] == checkpoint}
+        key = checkpoint, id(images)  # a data set's map lives as long as the bench
+        if key not in self.embedded:
+            self.embedded[key] = Features(method, images, self.device)
+        return self.embedded[key]
 
     def is_done(self, run: Run) -> bool:
         return (self.run_folder(run) / "DONE").exists()
@@ -79,13 +93,8 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
     _train(bench, model, method)
     trained = time.perf_counter()
     selected, oracle_scores = _select(bench, run, method)
-    answers = []
-    for step in sorted(set(selected.values())):
-        names = [name for name, chosen in selected.items() if chosen == step]
-        training.load_snapshot(method, training.snapshots(bench.model_folder(model))[step])
-        asked = _ask(bench, setting, method, "/".join(names))
-        answers += [part.assign(selection=name) for name in names for part in asked]
-    write_predictions(folder / "predictions.parquet", answers, setting)
+    probabilities = setting.protocol.queries == "all" or method.own_head(setting.test.classes) is not None
+    write_predictions(folder / "predictions.parquet", _answers(bench, run, method, selected), setting, probabilities)
     finished = time.perf_counter()
     write_json(folder / "run.json", {
         "id": run.id,
@@ -189,20 +198,31 @@ def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[dict[str, in
     return selected, {str(step): value for step, value in target_val.items()}
 
 
-def _ask(bench: Bench, setting: Setting, method: FewShotMethod, label: str) -> list[pd.DataFrame]:
-    """One checkpoint's answers: to the fixed episodes, a table a number of shots, and to each test image once by the own head (0 shots)."""
-    query, batchnorm = setting.query, setting.protocol.batchnorm
+def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: dict[str, int]) -> Iterator[pd.DataFrame]:
+    """What each selection's checkpoint answers, part by part. The parts of a checkpoint that two selections picked come twice."""
+    for step in sorted(set(selected.values())):
+        names = [name for name, chosen in selected.items() if chosen == step]
+        training.load_snapshot(method, training.snapshots(bench.model_folder(run.model))[step])
+        for part in _ask(bench, run, method, step, "/".join(names)):
+            for name in names:
+                yield part.assign(selection=name)
+
+
+def _ask(bench: Bench, run: Run, method: FewShotMethod, step: int, label: str) -> Iterator[pd.DataFrame]:
+    """One checkpoint's answers: to the fixed episodes, and to each test image once by the own head (0 shots)."""
+    setting, protocol = run.setting, run.setting.protocol
+    query = setting.query
     support = setting.support or query
-    embed = embedder(method, support, query, batchnorm, bench.device)
-    exhaustive = setting.protocol.queries == "all"
-    tables = []
+    features = functools.partial(bench.features, run.model, step, method)
+    embed = embedder(method, support, query, protocol.batchnorm, bench.device, features)
     for shots, episodes in setting.episodes.items():
         with bench.show(f"test {shots}-shot ({label})", len(episodes)) as bar:
-            def progress(accuracy):
-                bar.update()
+            def progress(done, accuracy):
+                bar.update(done - bar.n)
                 bar.set_postfix_str(f"acc {accuracy:.3f}", refresh=False)
 
-            asked = answer_episodes(method, embed, support.pool, query.pool, episodes, batchnorm, progress, exhaustive)
-        tables.append(asked.assign(shots=shots))
-    whole = answer_all(method, embed, query.pool)
-    return tables if whole is None else [*tables, whole.assign(shots=0)]
+            parts = answer_episodes(method, embed, support.pool, query.pool, episodes, protocol.batchnorm, progress, protocol.queries == "all")
+            for part in parts:
+                yield part.assign(shots=shots)
+    for part in answer_all(method, embed, query.pool):
+        yield part.assign(shots=0)

@@ -22,6 +22,9 @@ from fer_meta.suites.schema import Suite
 # Columns whose few distinct texts are stored once.
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
+# Rows of answers that are written together.
+BLOCK = 200_000
+
 
 def write_plan(
     folder: Path, suite: Suite, settings: list[Setting], runs: list[Run], rendered: dict[str, Rendered], not_run: dict[str, str], command: str
@@ -36,7 +39,7 @@ def write_plan(
         "severity": {name: asdict(one) for name, one in rendered.items()},
         "bayes": _bayes(settings, rendered),
         "experiments": {
-            setting.experiment: _in_words(suite, suite.experiments[setting.experiment], setting, rendered)
+            setting.experiment: _told(suite, suite.experiments[setting.experiment], setting, rendered)
             for setting in settings if setting.experiment
         },
         "not_run": not_run,
@@ -63,21 +66,48 @@ def episodes_file(setting: Setting, shots: int) -> str:
     return f"episodes/{setting.target.name}-{shots}shot-{episodes_hash(setting, shots)}.parquet"
 
 
-def write_predictions(path: Path, parts: Iterable[pd.DataFrame], setting: Setting) -> None:
-    """Answers (of `evaluation.episodes`, with `shots` and `selection`) as a table in words, block by block: `full` has millions of rows."""
-    chances = [f"p_{name}" for name in setting.test.classes]
-    parts = list(parts)
-    chances = chances if any(chances[0] in part for part in parts) else []
+def write_predictions(path: Path, parts: Iterable[pd.DataFrame], setting: Setting, probabilities: bool) -> None:
+    """Answers (of `evaluation.episodes`, with `shots` and `selection`) as a table in words, block by block: `full` has millions of rows.
+
+    `probabilities`: whether any of them has the probabilities of all classes.
+    """
+    chances = [f"p_{name}" for name in setting.test.classes] if probabilities else []
     schema = pa.schema([
         ("method", _TEXTS), ("shots", pa.int16()), ("selection", _TEXTS), ("episode", pa.int32()), ("path", _TEXTS), ("label", _TEXTS),
         ("predicted", _TEXTS), ("confidence", pa.float32()), ("subject", _TEXTS), ("clip", _TEXTS), *((name, pa.float32()) for name in chances),
     ])
-    index = setting.target.index[["path", "subject", "clip"]].astype("category")
+    who = {name: setting.target.index[name].astype("category") for name in ("path", "subject", "clip")}
+    who = {name: (column.cat.codes.to_numpy(), pa.array(column.cat.categories, pa.string())) for name, column in who.items()}
     with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        block, rows = [], 0
         for part in parts:
-            who = index.iloc[part["row"].to_numpy()].reset_index(drop=True)
-            part = pd.concat([part.reset_index(drop=True), who], axis=1).reindex(columns=schema.names)
-            writer.write_table(pa.Table.from_pandas(part, schema=schema, preserve_index=False))
+            block.append(_in_words(part, who, schema))
+            rows += len(part)
+            if rows >= BLOCK:
+                writer.write_table(pa.concat_tables(block))
+                block, rows = [], 0
+        if block:
+            writer.write_table(pa.concat_tables(block))
+
+
+def _in_words(part: pd.DataFrame, who: dict, schema: pa.Schema) -> pa.Table:
+    """A part of the answers with the texts of their rows: `who` holds the code of each row of the data set, and the texts."""
+    def column(field: pa.Field) -> pa.Array:
+        if field.name in who:
+            codes, texts = who[field.name]
+        elif field.name not in part:
+            return pa.nulls(len(part), field.type)
+        elif isinstance(part[field.name].dtype, pd.CategoricalDtype):
+            texts, codes = pa.array(part[field.name].cat.categories, pa.string()), part[field.name].cat.codes.to_numpy()
+            return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), texts)
+        elif field.type == _TEXTS:
+            return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(part)), pa.int32()), [part[field.name].iloc[0]])
+        else:
+            return pa.array(part[field.name].to_numpy(), field.type)
+        codes = codes[part["row"].to_numpy()]
+        return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), texts)
+
+    return pa.table([column(field) for field in schema], schema)
 
 
 def _episodes_table(setting: Setting, shots: int) -> pd.DataFrame:
@@ -101,7 +131,7 @@ def _episodes_table(setting: Setting, shots: int) -> pd.DataFrame:
     return table.astype(dict.fromkeys(texts, "category"))
 
 
-def _in_words(suite: Suite, experiment: Experiment, setting: Setting, rendered: dict[str, Rendered]) -> dict:
+def _told(suite: Suite, experiment: Experiment, setting: Setting, rendered: dict[str, Rendered]) -> dict:
     def called(name: str) -> str:
         return f"{name} (rendered)" if name in rendered else name
 

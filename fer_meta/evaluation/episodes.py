@@ -1,10 +1,12 @@
 """What a trained method answers to each query of fixed episodes, and to whole splits if it has a head of its own.
 
-Answers, not scores: accuracy and all other statistics are made from them by the report, so a new one costs no network.
+Answers, not scores: accuracy and all other statistics are made from them by the report, so a new one costs no network. They come in
+parts, so that memory does not grow with the number of episodes.
 """
 
 import contextlib
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from fer_meta.algorithms.base import FewShotMethod
+from fer_meta.evaluation.features import EMBED_BATCH, Features
 from fer_meta.images import fetch, normalise
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 
-# Images a forward pass when a whole split is embedded.
-EMBED_BATCH = 256
+# Episodes that make a table together.
+PART = 100
+
+# Bytes of the features of episodes that are answered together: enough to make the calls cheap, few enough to stay in the cache.
+CACHED_BYTES = 1 << 22
 
 # Decimals of a stored probability: enough for any statistic, and a tenth of the bytes.
 DECIMALS = 3
@@ -32,40 +38,36 @@ class Shown:
     pool: Pool
 
 
-# rows of the support [S] and of the queries [Q] -> features [S, ...] and [Q, ...]
+# rows of the support [E, way, shots] and of the queries [E, Q] -> features [E, way, shots, ...] and [E, Q, ...]
 Embed = Callable[[np.ndarray, np.ndarray], tuple[Tensor, Tensor]]
 
 
-def embedder(method: FewShotMethod, support: Shown, query: Shown, batchnorm: str, device) -> Embed:
+def is_shared(method: FewShotMethod, batchnorm: str) -> bool:
+    """Whether an image's features are the same in every episode."""
+    return method.shared_embedding and batchnorm == "eval"
+
+
+def embedder(method: FewShotMethod, support: Shown, query: Shown, batchnorm: str, device, features: Callable | None = None) -> Embed:
     """How episodes with support from `support` and queries from `query` get their features.
 
-    A method whose embedding does not depend on the episode embeds each image once, here, and an episode is indexing.
+    A method whose embedding does not depend on the episode embeds each image once, and an episode is indexing: in `features(images)`,
+    a Features of `images` that other protocols share, by default new ones.
     """
-    if method.shared_embedding and batchnorm == "eval":
-        query_table = embed_all(method, query, device)
-        support_table = query_table if support is query else embed_all(method, support, device)
+    if is_shared(method, batchnorm):
+        features = features or (lambda images: Features(method, images, device))
+        of_queries = features(query.images)
+        of_support = of_queries if support.images is query.images else features(support.images)
+        return lambda s, q: (of_support(s), of_queries(q))
 
-        def look_up(table: Tensor, pool: Pool, rows: np.ndarray) -> Tensor:
-            return table[torch.from_numpy(pool.positions(rows)).to(device)]
+    def together(s: np.ndarray, q: np.ndarray):
+        """One pass an episode, so that transductive BatchNorm sees the whole of it and of no other."""
+        parts = []
+        for rows, asked in zip(s, q):
+            pixels = torch.cat([fetch(support.images, rows.ravel(), device), fetch(query.images, asked, device)])
+            parts.append(method.embed(normalise(pixels)).split([rows.size, len(asked)]))
+        return torch.stack([one.unflatten(0, s.shape[1:]) for one, _ in parts]), torch.stack([other for _, other in parts])
 
-        return lambda s, q: (look_up(support_table, support.pool, s), look_up(query_table, query.pool, q))
-
-    def one_pass(s: np.ndarray, q: np.ndarray):
-        # Together, so that transductive BatchNorm sees the whole episode.
-        pixels = torch.cat([fetch(support.images, s, device), fetch(query.images, q, device)])
-        return method.embed(normalise(pixels)).split([len(s), len(q)])
-
-    return one_pass
-
-
-@torch.no_grad()
-def embed_all(method: FewShotMethod, shown: Shown, device) -> Tensor:
-    """Features [len(pool), ...] of all of a pool, in batches."""
-    return torch.cat([method.embed(normalise(fetch(shown.images, part, device))).float() for part in _batches(shown.pool)])
-
-
-def _batches(pool: Pool) -> list[np.ndarray]:
-    return np.split(pool.rows, range(EMBED_BATCH, len(pool), EMBED_BATCH))
+    return together
 
 
 @torch.no_grad()
@@ -76,70 +78,101 @@ def answer_episodes(
     query: Pool,
     episodes: FixedEpisodes,
     batchnorm: str = "eval",
-    progress: Callable[[float], None] = lambda accuracy: None,
+    progress: Callable[[int, float], None] = lambda done, accuracy: None,
     probabilities: bool = False,
-) -> pd.DataFrame:
+) -> Iterator[pd.DataFrame]:
     """What each of the method's classifiers answers to each query of `episodes`.
 
-    Returns a row an answer, the episodes in order: `method`, `label` and `predicted` (categorical), `episode` (int32), `row` (of the
-    target's data set), `confidence` (float32, the probability of `predicted`; NaN if the method gives none) and, with `probabilities`,
-    `p_<class>` for each class of `query`. `progress` is told the first classifier's mean accuracy so far after each episode.
+    Yields tables of one classifier's answers to some of the episodes, in order, with a row an answer: `method`, `label` and `predicted`
+    (categorical), `episode` (int32), `row` (of the target's data set), `confidence` (float32, the probability of `predicted`; NaN if the
+    method gives none) and, with `probabilities`, `p_<class>` for each class of `query`. `progress` is told how many episodes are done and
+    the first classifier's mean accuracy so far.
     """
-    way, shots = episodes.support.shape[1:]
-    device = next(method.parameters()).device
-    support_labels = torch.arange(way, device=device).repeat_interleave(shots)
-    answers, right = {}, []
+    renumbered = np.array([query.classes.index(name) if name in query.classes else -1 for name in support.classes])
+    right = asked = 0
     with batch_statistics(method) if batchnorm == "batch" else contextlib.nullcontext():
-        for support_rows, query_rows in zip(episodes.support, episodes.queries):
-            names = support.class_names(support_rows[:, 0])
-            numbers = np.array([query.classes.index(name) for name in names])
-            support_features, query_features = embed(support_rows.ravel(), query_rows)
-            for name, classify in method.adapt(support_features, support_labels, names).items():
-                shares = method.probabilities(name, classify(query_features)).cpu().numpy()
-                answers.setdefault(name, []).append((numbers, shares))
-            numbers, shares = next(iter(answers.values()))[-1]
-            right.append(numbers[shares.argmax(1)] == query.class_numbers(query_rows))
-            progress(float(np.concatenate(right).mean()))
-    rows = np.concatenate(episodes.queries)
-    episode = np.repeat(np.arange(len(episodes), dtype=np.int32), [len(part) for part in episodes.queries])
-    return pd.concat(
-        [_frame(method, name, query, rows, parts, probabilities).assign(episode=episode) for name, parts in answers.items()],
-        ignore_index=True,
-    ).astype({"method": "category"})
+        for part in _parts(episodes):
+            support_rows, query_rows = episodes.support[part], np.stack(episodes.queries[part])
+            numbers = renumbered[support.class_numbers(support_rows[:, :, 0])]
+            names = [[query.classes[number] for number in row] for row in numbers]
+            labels = query.class_numbers(query_rows)
+            answers = _answers(method, embed, support_rows, query_rows, names, is_shared(method, batchnorm))
+            for place, (name, shares) in enumerate(answers.items()):
+                predicted = np.take_along_axis(numbers, shares.argmax(2), 1)
+                frame = _frame(method, name, query, query_rows.ravel(), labels.ravel(), predicted.ravel(), shares.max(2).ravel())
+                if probabilities:
+                    _add_probabilities(frame, query, np.take_along_axis(shares, np.argsort(numbers)[:, None], 2).reshape(-1, numbers.shape[1]))
+                yield frame.assign(episode=np.repeat(np.arange(len(episodes), dtype=np.int32)[part], query_rows.shape[1]))
+                if place == 0:
+                    right, asked = right + int((predicted == labels).sum()), asked + labels.size
+            progress(part.stop, right / asked)
+
+
+def _parts(episodes: FixedEpisodes) -> Iterator[slice]:
+    """Slices of `episodes` whose episodes have equally many queries."""
+    start = 0
+    for _, same in itertools.groupby(map(len, episodes.queries)):
+        end = start + sum(1 for _ in same)
+        for start in range(start, end, PART):
+            yield slice(start, min(start + PART, end))
+        start = end
+
+
+def _answers(method, embed: Embed, support_rows, query_rows, names, shared: bool) -> dict[str, np.ndarray]:
+    """Each classifier's probabilities [E, Q, way], by as many episodes at once as the method can take."""
+    parts, start, together = [], 0, 1
+    while start < len(names):
+        part = slice(start, start + together)
+        features = embed(support_rows[part], query_rows[part])
+        answers = method.answer(*features, names[part])
+        parts.append({name: method.probabilities(name, logits).cpu().numpy() for name, logits in answers.items()})
+        if start == 0 and shared:
+            together = max(1, CACHED_BYTES // (4 * sum(one.numel() for one in features)))
+        start = part.stop
+    return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
 
 
 @torch.no_grad()
-def answer_all(method: FewShotMethod, embed: Embed, pool: Pool) -> pd.DataFrame | None:
+def answer_all(method: FewShotMethod, embed: Embed, pool: Pool) -> Iterator[pd.DataFrame]:
     """What the own head answers to each image of `pool`, whose features `embed` has for queries: as `answer_episodes` with probabilities
-    and one episode; None if the method has no head for these classes."""
+    and one episode; nothing if the method has no head for these classes."""
     head = method.own_head(pool.classes)
     if head is None:
-        return None
-    shares = torch.cat([head(embed(part[:0], part)[1].float()).softmax(1) for part in _batches(pool)]).cpu().numpy()
-    return _frame(method, method.head_name, pool, pool.rows, [(np.arange(len(pool.classes)), shares)], True).assign(episode=np.int32(0))
+        return
+    for start in range(0, len(pool), EMBED_BATCH):
+        rows = pool.rows[start : start + EMBED_BATCH]
+        _, features = embed(rows[None, None, :0], rows[None])
+        shares = head(features[0].float()).softmax(1).cpu().numpy()
+        frame = _frame(method, method.head_name, pool, rows, pool.class_numbers(rows), shares.argmax(1), shares.max(1))
+        _add_probabilities(frame, pool, shares)
+        yield frame.assign(episode=np.int32(0))
 
 
-def accuracy_of(answers: pd.DataFrame) -> float:
+def accuracy_of(answers: Iterable[pd.DataFrame]) -> float:
     """The share of right answers of the first classifier, 0 to 1."""
-    first = answers[answers["method"] == answers["method"].iloc[0]]
-    return float((first["label"].cat.codes == first["predicted"].cat.codes).mean())
+    first, right, asked = None, 0, 0
+    for part in answers:
+        name = part["method"].iloc[0]
+        first = first or name
+        if name == first:
+            right, asked = right + int((part["label"].cat.codes == part["predicted"].cat.codes).sum()), asked + len(part)
+    return right / asked
 
 
-def _frame(method, name: str, pool: Pool, rows: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]], probabilities: bool) -> pd.DataFrame:
-    """Answers as a table; `parts` hold an episode's class numbers [way] and its probabilities [Q, way]."""
-    predicted = np.concatenate([numbers[shares.argmax(1)] for numbers, shares in parts])
-    confidence = np.concatenate([shares.max(1) for _, shares in parts]).round(DECIMALS)
-    frame = pd.DataFrame({
+def _frame(method, name: str, pool: Pool, rows, labels, predicted, confidence) -> pd.DataFrame:
+    """Answers of one classifier as a table; `labels` and `predicted` are class numbers of `pool`."""
+    return pd.DataFrame({
         "method": pd.Categorical.from_codes(np.zeros(len(rows), dtype=np.int8), [name]),
         "row": rows,
-        "label": pd.Categorical.from_codes(pool.class_numbers(rows), pool.classes),
+        "label": pd.Categorical.from_codes(labels, pool.classes),
         "predicted": pd.Categorical.from_codes(predicted, pool.classes),
-        "confidence": np.float32("nan") if name in method.uncalibrated else confidence.astype(np.float32),
+        "confidence": np.float32("nan") if name in method.uncalibrated else confidence.round(DECIMALS).astype(np.float32),
     })
-    if probabilities:
-        shares = np.concatenate([part[:, np.argsort(numbers)] for numbers, part in parts]).round(DECIMALS + 1)
-        frame[[f"p_{name}" for name in pool.classes]] = shares.astype(np.float32)
-    return frame
+
+
+def _add_probabilities(frame: pd.DataFrame, pool: Pool, shares: np.ndarray) -> None:
+    """A column a class; `shares` [rows, classes] in the order of the pool's classes."""
+    frame[[f"p_{name}" for name in pool.classes]] = shares.round(DECIMALS + 1).astype(np.float32)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,68 @@
+"""The features of a data set's images under one checkpoint: each image is embedded once, when it is first asked for."""
+
+import os
+import tempfile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fer_meta.algorithms.base import FewShotMethod
+from fer_meta.images import fetch, normalise
+
+# Images a forward pass.
+EMBED_BATCH = 256
+
+
+class Features:
+    """Features of `images` (uint8 [N, H, W, 3]) by row, float32, on `device`.
+
+    On a CPU they lie in a mapped temporary file, so that memory holds what is in use and the kernel may drop the rest; on a GPU in its
+    memory. With `precision` bf16 the network computes in bfloat16 (autocast); what is kept is float32 all the same.
+    """
+
+    def __init__(self, method: FewShotMethod, images: np.ndarray, device: torch.device, precision: str = "fp32"):
+        self.method, self.images, self.device, self.precision = method, images, device, precision
+        self.place = np.full(len(images), -1, dtype=np.int64)  # of each image's features in the table
+        self.count = 0
+        self.table = None
+
+    def __call__(self, rows: np.ndarray) -> Tensor:
+        """Features [*rows.shape, ...] of `rows`, an array of any shape; those of images not asked for before are made now.
+
+        Raises OSError if the temporary folder is full.
+        """
+        new = np.unique(rows[self.place[rows] < 0])
+        for part in np.split(new, range(EMBED_BATCH, len(new), EMBED_BATCH)):
+            if len(part):
+                self._keep(part, self._embed(part))
+        if not rows.size:
+            return torch.empty(*rows.shape, 0)
+        flat = self.table.index_select(0, torch.from_numpy(self.place[rows.ravel()]).to(self.device))
+        return flat.view(*rows.shape, *flat.shape[1:])
+
+    @torch.no_grad()
+    def _embed(self, rows: np.ndarray) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.method.embed(normalise(fetch(self.images, rows, self.device))).float()
+
+    def _keep(self, rows: np.ndarray, features: Tensor) -> None:
+        if self.table is None:
+            self._make_room((len(self.images), *features.shape[1:]))
+        places = np.arange(self.count, self.count + len(rows))
+        if self.device.type == "cpu":
+            # Written, not assigned through the map: where the disk is full that would kill the process.
+            values = features.contiguous().numpy()
+            os.pwrite(self.file.fileno(), values, self.count * values[0].nbytes)
+        else:
+            self.table[self.count : self.count + len(rows)] = features
+        self.place[rows] = places
+        self.count += len(rows)
+
+    def _make_room(self, shape: tuple[int, ...]) -> None:
+        if self.device.type != "cpu":
+            self.table = torch.empty(shape, device=self.device)
+            return
+        self.file = tempfile.TemporaryFile()  # gone from its folder at once, from the disk with the map
+        self.file.truncate(4 * int(np.prod(shape, dtype=np.int64)))  # takes no space until it is written
+        self.table = torch.from_numpy(np.memmap(self.file, dtype=np.float32, mode="r+", shape=shape))
