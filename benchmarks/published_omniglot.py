@@ -96,16 +96,16 @@ def _maml(method, way, shots, steps, batch, inner_lr):
 TRAININGS = (
     _metric("ProtoNet", "protonet", 60, 1, 4000),
     _metric("Relation Net", "relationnet", 20, 1, 5000),
-    _metric("ProtoNet", "protonet", 60, 5, 2000),
-    _metric("Relation Net", "relationnet", 20, 5, 4000),
     _maml("MAML", 5, 1, 1500, 16, 0.4),
-    _maml("FOMAML", 5, 1, 2500, 16, 0.4),
-    _maml("MAML", 5, 5, 1200, 8, 0.4),
-    _maml("FOMAML", 5, 5, 2000, 8, 0.4),
-    _maml("FOMAML", 20, 1, 2500, 4, 0.4),
-    _maml("MAML", 20, 1, 1500, 4, 0.4),
-    _maml("FOMAML", 20, 5, 1200, 4, 0.4),
-    _maml("MAML", 20, 5, 600, 4, 0.4),
+    _maml("FOMAML", 5, 1, 2000, 16, 0.4),
+    _metric("ProtoNet", "protonet", 60, 5, 1200),
+    _metric("Relation Net", "relationnet", 20, 5, 2500),
+    _maml("MAML", 5, 5, 800, 8, 0.4),
+    _maml("FOMAML", 5, 5, 1200, 8, 0.4),
+    _maml("FOMAML", 20, 1, 1000, 4, 0.4),
+    _maml("MAML", 20, 1, 500, 4, 0.4),
+    _maml("FOMAML", 20, 5, 400, 4, 0.4),
+    _maml("MAML", 20, 5, 150, 4, 0.4),
 )
 
 

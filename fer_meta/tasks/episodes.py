@@ -7,12 +7,14 @@ episode label is c, the support first. No pixel is read to draw one; one gather 
 import contextlib
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from fer_meta.errors import ProtocolError
+from fer_meta.files import mapped
 from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, TaskTransform, Taskset
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape
@@ -147,11 +149,11 @@ class Episodes(Taskset):
 
 @dataclass(frozen=True)
 class FixedEpisodes:
-    """Episodes to test on: `support` [E, way, shots] are rows of the support's data set, a row a class; `queries` are E arrays of
-    rows of the target, in the order of the episode's classes if they are drawn by class."""
+    """Episodes to test on: `support` [E, way, shots] are rows of the support's data set, a row a class; `queries` are E arrays (or one
+    [E, Q]) of rows of the target, in the order of the episode's classes if they are drawn by class."""
 
     support: np.ndarray
-    queries: tuple[np.ndarray, ...]
+    queries: Sequence[np.ndarray]
 
     def __len__(self) -> int:
         return len(self.support)
@@ -160,8 +162,12 @@ class FixedEpisodes:
 def draw(pool: Pool, shape: EpisodeShape, count: int, seed: str) -> FixedEpisodes:
     """`count` episodes with support and query from one pool."""
     tasks = Episodes(pool, shape, seed, count)
-    rows = np.stack([tasks[i] for i in range(count)])
-    return FixedEpisodes(rows[:, :, : shape.shots], tuple(rows[:, :, shape.shots :].reshape(count, -1)))
+    support = mapped((count, shape.way, shape.shots), np.int64)
+    queries = mapped((count, shape.way * shape.queries), np.int64)
+    for i in range(count):
+        rows = tasks[i]
+        support[i], queries[i] = rows[:, : shape.shots], rows[:, shape.shots :].ravel()
+    return FixedEpisodes(support, queries)
 
 
 def draw_with_held_support(held: Pool, target: Pool, way: int, shots: int, queries: int | str, count: int, seed: str) -> FixedEpisodes:
