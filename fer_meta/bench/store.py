@@ -3,7 +3,7 @@
 Everything a reader of results needs stands in these files in words (paths, names of expressions), not in rows of a cache.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,8 +22,11 @@ from fer_meta.suites.schema import Suite
 # Columns whose few distinct texts are stored once.
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
-# Rows of answers that are written together.
+_EPISODES = pa.schema([("episode", pa.int32()), *((name, _TEXTS) for name in ("role", "label", "data", "path", "subject", "clip"))])
+
+# Rows that are written together, and episodes that are put into words together.
 BLOCK = 200_000
+EPISODES = 500
 
 
 def write_plan(
@@ -58,7 +61,7 @@ def write_episodes(folder: Path, setting: Setting) -> None:
         path = folder / episodes_file(setting, shots)
         if not path.exists():
             with replacing(path) as temporary:
-                _episodes_table(setting, shots).to_parquet(temporary, index=False)
+                _write(temporary, _EPISODES, _episodes_in_words(setting, shots))
 
 
 def episodes_file(setting: Setting, shots: int) -> str:
@@ -76,12 +79,17 @@ def write_predictions(path: Path, parts: Iterable[pd.DataFrame], setting: Settin
         ("method", _TEXTS), ("shots", pa.int16()), ("selection", _TEXTS), ("episode", pa.int32()), ("path", _TEXTS), ("label", _TEXTS),
         ("predicted", _TEXTS), ("confidence", pa.float32()), ("subject", _TEXTS), ("clip", _TEXTS), *((name, pa.float32()) for name in chances),
     ])
-    who = {name: setting.target.index[name].astype("category") for name in ("path", "subject", "clip")}
-    who = {name: (column.cat.codes.to_numpy(), pa.array(column.cat.categories, pa.string())) for name, column in who.items()}
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    who = _texts(setting.target.index)
+    with replacing(path) as temporary:
+        _write(temporary, schema, (_in_words(part, who, schema) for part in parts))
+
+
+def _write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Small tables as one file of larger blocks."""
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         block, rows = [], 0
         for part in parts:
-            block.append(_in_words(part, who, schema))
+            block.append(part)
             rows += len(part)
             if rows >= BLOCK:
                 writer.write_table(pa.concat_tables(block))
@@ -90,45 +98,50 @@ def write_predictions(path: Path, parts: Iterable[pd.DataFrame], setting: Settin
             writer.write_table(pa.concat_tables(block))
 
 
+def _texts(index: pd.DataFrame) -> dict[str, tuple[np.ndarray, pa.Array]]:
+    """For who is in the images of a data set: the code of each row, -1 where unknown, and the texts that the codes stand for."""
+    columns = {name: index[name].astype("category") for name in ("path", "subject", "clip")}
+    return {name: (column.cat.codes.to_numpy(), pa.array(column.cat.categories, pa.string())) for name, column in columns.items()}
+
+
+def _coded(codes: np.ndarray, texts: pa.Array | list[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), texts)
+
+
 def _in_words(part: pd.DataFrame, who: dict, schema: pa.Schema) -> pa.Table:
     """A part of the answers with the texts of their rows: `who` holds the code of each row of the data set, and the texts."""
     def column(field: pa.Field) -> pa.Array:
         if field.name in who:
             codes, texts = who[field.name]
-        elif field.name not in part:
+            return _coded(codes[part["row"].to_numpy()], texts)
+        if field.name not in part:
             return pa.nulls(len(part), field.type)
-        elif isinstance(part[field.name].dtype, pd.CategoricalDtype):
-            texts, codes = pa.array(part[field.name].cat.categories, pa.string()), part[field.name].cat.codes.to_numpy()
-            return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), texts)
-        elif field.type == _TEXTS:
-            return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(part)), pa.int32()), [part[field.name].iloc[0]])
-        else:
-            return pa.array(part[field.name].to_numpy(), field.type)
-        codes = codes[part["row"].to_numpy()]
-        return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), texts)
+        values = part[field.name]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            return _coded(values.cat.codes.to_numpy(), pa.array(values.cat.categories, pa.string()))
+        if field.type == _TEXTS:
+            return _coded(np.zeros(len(part), dtype=np.int32), [values.iloc[0]])
+        return pa.array(values.to_numpy(), field.type)
 
     return pa.table([column(field) for field in schema], schema)
 
 
-def _episodes_table(setting: Setting, shots: int) -> pd.DataFrame:
-    episodes, support = setting.episodes[shots], setting.support or setting.query
-    sides = [
-        ("support", support.pool, setting.source if setting.support else setting.target, [rows.ravel() for rows in episodes.support]),
-        ("query", setting.test, setting.target, episodes.queries),
-    ]
-    parts = []
-    for role, pool, domain, rows in sides:
-        flat = np.concatenate(rows)
-        parts.append(pd.DataFrame({
-            "episode": np.repeat(np.arange(len(rows), dtype=np.int32), [len(part) for part in rows]),
-            "role": role,
-            "label": np.array(pool.classes, dtype=object)[pool.class_numbers(flat)],
-            "data": domain.name,
-            **{column: domain.index[column].iloc[flat].to_numpy() for column in ("path", "subject", "clip")},
-        }))
-    texts = ["role", "label", "data", "path", "subject", "clip"]
-    table = pd.concat(parts, ignore_index=True).sort_values("episode", kind="stable", ignore_index=True)
-    return table.astype(dict.fromkeys(texts, "category"))
+def _episodes_in_words(setting: Setting, shots: int) -> Iterator[pa.Table]:
+    """The support and queries of each episode, a few episodes at a time."""
+    episodes = setting.episodes[shots]
+    held = (setting.support.pool, setting.source) if setting.support else (setting.test, setting.target)
+    sides = [(role, pool, domain, _texts(domain.index)) for role, (pool, domain) in (("support", held), ("query", (setting.test, setting.target)))]
+    for start in range(0, len(episodes), EPISODES):
+        parts = []
+        for (role, pool, domain, who), rows in zip(sides, (episodes.support, episodes.queries)):
+            rows = rows[start : start + EPISODES]
+            flat, same = np.concatenate([one.ravel() for one in rows]), np.zeros(sum(one.size for one in rows), dtype=np.int32)
+            number = np.repeat(np.arange(start, start + len(rows), dtype=np.int32), [one.size for one in rows])
+            texts = [_coded(codes[flat], texts) for codes, texts in who.values()]
+            labels = _coded(pool.class_numbers(flat), list(pool.classes))
+            parts.append(pa.table([number, _coded(same, [role]), labels, _coded(same, [domain.name]), *texts], _EPISODES))
+        whole = pa.concat_tables(parts).unify_dictionaries()
+        yield whole.take(pa.array(np.argsort(whole["episode"].to_numpy(), kind="stable")))
 
 
 def _told(suite: Suite, experiment: Experiment, setting: Setting, rendered: dict[str, Rendered]) -> dict:
