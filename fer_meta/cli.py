@@ -132,14 +132,14 @@ def bench(
 
     asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
                  experiments=experiments)
-    command = " ".join(["fer-meta", *_shown(sys.argv[1:])])
-    asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device, command=command)
+    asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
     text = None if dry_run else read_finished(out, suite, asked_hash, data)
     if text is not None:
         click.echo(text)
         return
     from fer_meta.bench.main import run_bench
 
+    command = " ".join(["fer-meta", *_shown(sys.argv[1:])])
     failed = run_bench(suite, domains, data, asked, device, out, dry_run, command, roles, jobs, asked_hash)
     context.exit(1 if failed else 0)
 

@@ -13,7 +13,7 @@ import torch
 from fer_meta import algorithms, training
 from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.runner import Bench, new_method
-from fer_meta.bench.workers import side_by_side
+from fer_meta.bench.workers import Workers
 from fer_meta.evaluation.episodes import Shown, answer_episodes, embed_all, embedder
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
@@ -43,17 +43,17 @@ class _Unit(NamedTuple):
     episode: dict[int, float]
 
 
-def estimate(bench: Bench, runs: list[Run], jobs: int = 1, threads: int = 1) -> dict[str, Cost]:
+def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]:
     """The cost of each of `runs` that is not done, by its id; a model's training counts with the first run that needs it.
 
-    Each method is timed once a protocol, with `jobs` of them side by side on `threads` torch threads each, as they will run.
+    Each method is timed once a protocol, by `workers` as busy as they will be.
     """
     todo = [run for run in runs if not bench.is_done(run)]
     samples: dict[tuple, Run] = {}
     for run in todo:
         samples.setdefault(_kind(run), run)
     units: dict[tuple, _Unit] = {}
-    side_by_side(samples, lambda kind, tell: tell(_measure(bench, samples[kind])), units.__setitem__, jobs, threads)
+    workers.each(samples, lambda kind, tell: tell(_measure(bench, samples[kind])), units.__setitem__)
     costs, trained, steps = {}, set(), {}
     for run in todo:
         model, unit, seconds = run.model, units[_kind(run)], 0.0

@@ -1,7 +1,7 @@
 """Do the runs of a plan, one after the other or side by side, and say what happens as it happens.
 
 A model's training and all of its runs are one unit, done in order by one worker. Numbers do not hang on the order of the workers, but their
-last digits may on the threads that each has (see `workers.jobs_and_threads`).
+last digits may on the threads that each has (see `workers.choose_workers`).
 """
 
 import sys
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from fer_meta.bench.estimate import Cost, estimate, makespan
 from fer_meta.bench.plan import Run
 from fer_meta.bench.runner import Bench, execute, fail
-from fer_meta.bench.workers import Died, jobs_and_threads, side_by_side
+from fer_meta.bench.workers import Died, Workers
 
 Unit = list[Run]  # the runs of one model that are left to do
 
@@ -41,8 +41,8 @@ class _Ended(NamedTuple):
     seconds: float
 
 
-def run_all(bench: Bench, runs: Sequence[Run], jobs: int | None) -> int:
-    """Do what is not done yet, `jobs` models side by side (None: by default); returns how many runs failed.
+def run_all(bench: Bench, runs: Sequence[Run], workers: Workers) -> int:
+    """Do what is not done yet; returns how many runs failed.
 
     Raises ResultsError when the disk is full. An interrupt ends all workers and passes through.
     """
@@ -52,15 +52,17 @@ def run_all(bench: Bench, runs: Sequence[Run], jobs: int | None) -> int:
     if not todo:
         return 0
     units = by_model(todo)
-    jobs, threads = jobs_and_threads(jobs, bench.device, len(units))
-    bench = replace(bench, jobs=jobs)
+    workers = workers.at_most(len(units))
+    bench = replace(bench, jobs=workers.jobs)
     click.echo("timing a few steps of each method ...", err=True)
-    costs = estimate(bench, todo, jobs, threads)
-    if jobs > 1:
+    costs = estimate(bench, todo, workers)
+    if workers.jobs > 1:
         units.sort(key=lambda unit: -seconds_of(unit, costs))  # a long one begun last would keep the others waiting
-    with _Told(bench, units, costs, first=len(runs) - len(todo) + 1, total=len(runs)) as told:
+    # Workers' bars would overwrite each other: one is drawn here for all.
+    tells = workers.forked and sys.stderr.isatty()
+    with _Told(bench, units, costs, first=len(runs) - len(todo) + 1, total=len(runs), tells=tells) as told:
         while units:  # again, if a worker died and left runs undone
-            side_by_side(units, partial(_work, bench), told.hear, jobs, threads)
+            workers.each(units, partial(_work, bench, tells), told.hear)
             units = told.units = [unit for unit in units if unit]
     return told.failed
 
@@ -93,9 +95,7 @@ def bar(label: str, total: int) -> tqdm:
     return tqdm(total=total, desc=f"    {label}", leave=False, mininterval=0.5, dynamic_ncols=True, disable=None)
 
 
-def _work(bench: Bench, unit: Unit, tell: Callable[[object], None]) -> None:
-    # Workers' bars would overwrite each other; the parent draws one for all.
-    tells = bench.jobs > 1 and sys.stderr.isatty()
+def _work(bench: Bench, tells: bool, unit: Unit, tell: Callable[[object], None]) -> None:
     for run in list(unit):
         tell(_Began(run.id))
         began = time.perf_counter()
@@ -136,26 +136,23 @@ class _ToldBar:
 
 
 class _Told:
-    """A line when a run begins and one when it ends, the time left, and with several workers one bar over the whole bench."""
+    """A line when a run begins and one when it ends, the time left, and, if workers tell how far they are, a bar over the whole bench."""
 
-    def __init__(self, bench: Bench, units: list[Unit], costs: dict[str, Cost], first: int, total: int):
+    def __init__(self, bench: Bench, units: list[Unit], costs: dict[str, Cost], first: int, total: int, tells: bool):
         self.bench, self.units, self.costs, self.total = bench, units, costs, total
         self.next, self.failed = first, 0
         self.began = time.perf_counter()
         self.expected = self.spent = 0.0  # seconds of the runs that ended
         self.running: dict[str, tuple[int, float]] = {}  # run -> its number, and when it began
         self.at: dict[str, _At] = {}
-        self.bar = None
+        self.bar = tqdm(total=sum(map(sum, costs.values())), leave=False, smoothing=0, dynamic_ncols=True, disable=not tells,
+                        bar_format="    {percentage:3.0f} %|{bar}| {elapsed} so far, about {remaining} left{postfix}")
 
     def __enter__(self):
-        if self.bench.jobs > 1:
-            self.bar = tqdm(total=sum(map(sum, self.costs.values())), leave=False, smoothing=0, dynamic_ncols=True, disable=None,
-                            bar_format="    {percentage:3.0f} %|{bar}| {elapsed} so far, about {remaining} left{postfix}")
         return self
 
     def __exit__(self, *_):
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
     def hear(self, unit: Unit, message) -> None:
         """Take what a worker of `unit` tells; a run that ended leaves its unit."""
@@ -173,7 +170,7 @@ class _Told:
                 self.bench.failed_models[unit[0].model.id] = str(message)
             fail(self.bench, unit[0], str(message))
             self._end(unit.pop(0), str(message), "", 0.0)
-        if self.bar is not None:
+        if not self.bar.disable:
             self._draw()
 
     def left(self) -> float:

@@ -19,12 +19,12 @@ from fer_meta.bench.finished import forget_finished, hash_with_data, write_finis
 from fer_meta.bench.plan import Run, Setting, cross, make_plan, source_names, stage
 from fer_meta.bench.runner import Bench
 from fer_meta.bench.store import write_episodes, write_plan
-from fer_meta.bench.workers import can_fork, fork_each, jobs_and_threads
+from fer_meta.bench.workers import Died, Workers, choose_workers
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.catalogue import is_here, load, names, resolve
 from fer_meta.datasets.synthetic.rendered import is_cached, planned
 from fer_meta.device import choose_device, renderer_device
-from fer_meta.errors import ResultsError, SuiteError
+from fer_meta.errors import DatasetError, ResultsError, SuiteError
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain
@@ -63,7 +63,8 @@ def run_bench(
     folders = {name: root for name, root in roots.items() if root is not None}
     # Before they are read: what changes from now on is noticed the next time.
     made_from = hash_with_data(asked_hash, folders, names(given))
-    loaded = _load(suite, roots, device, dry_run, apart=jobs != 1 and can_fork(device))
+    workers = choose_workers(jobs, device)
+    loaded = _load(suite, roots, device, dry_run, workers)
     if suite.experiments:
         faces = dict(zip(dict.fromkeys(cast.values()), loaded))
         settings, not_run = stage(suite, {role: faces[name] for role, name in cast.items()})
@@ -76,14 +77,14 @@ def run_bench(
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
     bench = Bench(suite, out / suite.name, device, bar)
     if dry_run:
-        _print_plan(bench, settings, runs, jobs)
+        _print_plan(bench, settings, runs, workers)
         return 0
     with _alone(bench.folder):
         forget_finished(bench.folder)
         write_plan(bench.folder, suite, settings, runs, rendered, not_run, command)
         for setting in settings:
             write_episodes(bench.folder, setting)
-        failed = run_all(bench, runs, jobs)
+        failed = run_all(bench, runs, workers)
         try:
             text = write_report(bench.folder)
         except ResultsError:
@@ -168,9 +169,8 @@ def _only(experiments: dict, algorithms: list[str]):
             yield key, one.model_copy(update={"algorithms": tuple(own)})
 
 
-def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry_run: bool, apart: bool) -> list[CachedFaces]:
-    """Decode or render every data set; in a dry run, what would have to be rendered is only planned. `apart`: render in another process
-    (rendering computes with torch; see `workers`)."""
+def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry_run: bool, workers: Workers) -> list[CachedFaces]:
+    """Decode or render every data set, the latter by a worker; in a dry run, what would have to be rendered is only planned."""
     size, number = suite.image_size, suite.rendered.images
     drawn = suite.rendered.model_dump(include={"subjects", "images", "seed"})
     rendered = [name for name, root in roots.items() if root is None]
@@ -185,10 +185,14 @@ def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry
         if missing and dry_run:
             faces.append(planned(name, size=size, **drawn))
             continue
-        if missing and apart:
-            fork_each([name], lambda name, tell: load(name, None, size, **drawn) and None, lambda *_: None, 1, torch.get_num_threads())
-        faces.append(load(name, root, size, device=renderer_device(device), **drawn))
+        if missing:
+            workers.at_most(1).each([name], lambda name, _: load(name, None, size, device=renderer_device(device), **drawn), _not_rendered)
+        faces.append(load(name, root, size, **drawn))
     return faces
+
+
+def _not_rendered(name: str, died: Died) -> None:
+    raise DatasetError(f"{name}: was not rendered ({died})")
 
 
 @contextlib.contextmanager
@@ -216,7 +220,7 @@ def _lock(file: TextIO, folder: Path) -> None:
             raise
 
 
-def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], jobs: int | None) -> None:
+def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: Workers) -> None:
     suite, todo = bench.suite, [run for run in runs if not bench.is_done(run)]
     click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
     lines = {}
@@ -226,13 +230,13 @@ def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], jobs: in
     for line in lines:
         click.echo(f"  {line}")
     units = by_model(todo)
-    jobs, threads = jobs_and_threads(jobs, bench.device, len(units))
-    costs = estimate(bench, todo, jobs, threads)
+    workers = workers.at_most(len(units))
+    costs = estimate(bench, todo, workers)
     for run in runs:
         click.echo(f"  {title(run):60s} {clock(sum(costs[run.id])) if run.id in costs else 'done':>9s}")
-    seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), jobs)
+    seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
     click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go"
-               f"{f', {jobs} models side by side' if jobs > 1 else ''} (from a few timed steps and episodes of each method)")
+               f"{f', {workers.jobs} models side by side' if workers.jobs > 1 else ''} (from a few timed steps and episodes of each method)")
 
 
 def _domain_line(domain: Domain, rendered: bool) -> str:

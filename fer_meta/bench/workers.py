@@ -1,7 +1,7 @@
 """Work side by side: a forked process for each task, so that nothing is pickled on the way in and memory maps are shared.
 
-A fork copies no thread of OpenMP's, and a child that looks for its parent's hangs: the parent must not have computed with torch. So all
-that computes before (rendering, timing) goes through here too.
+A fork copies no thread of OpenMP's, and a child that waits for its parent's hangs: a process that forks must not have computed with torch.
+So rendering, timing and a single training go through here too, and `--jobs 1` alone computes in the process itself.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import connection, get_context
 
@@ -18,6 +18,9 @@ import torch
 
 # Beyond, the memory that each takes counts for more than the cores that threads leave idle.
 MOST_JOBS = 4
+
+# A worker that is told to end finishes the step it is at; one that does not is killed.
+SECONDS_TO_END = 20
 
 _PR_SET_PDEATHSIG = 1
 
@@ -34,64 +37,68 @@ class Died:
         return f"its process was ended by signal {-self.code}" if self.code < 0 else f"its process ended with status {self.code}"
 
 
-def can_fork(device: torch.device) -> bool:
-    """Whether tasks may run side by side: a GPU's context is not forked, nor are Apple's libraries made for it."""
-    return device.type == "cpu" and sys.platform == "linux"
+@dataclass(frozen=True)
+class Workers:
+    """Up to `jobs` forked processes of `threads` torch threads each; or this process, if they are not `forked`."""
 
+    jobs: int
+    threads: int
+    forked: bool
 
-def jobs_and_threads(asked: int | None, device: torch.device, tasks: int) -> tuple[int, int]:
-    """How many of `tasks` go side by side, if `asked` or by default, and torch's threads of each.
+    def at_most(self, tasks: int) -> "Workers":
+        """Those that `tasks` tasks keep busy, with a share of the threads each."""
+        jobs = max(1, min(self.jobs, tasks))
+        return replace(self, jobs=jobs, threads=max(1, torch.get_num_threads() // jobs))
 
-    The number of threads decides the order of sums, so that other jobs may give other last digits.
-    """
-    cores = len(os.sched_getaffinity(0)) if can_fork(device) else 1
-    jobs = max(1, min(asked or min(cores, MOST_JOBS), tasks)) if can_fork(device) else 1
-    return jobs, max(1, torch.get_num_threads() // jobs)
+    def each(self, tasks: Iterable, work: Callable[[object, Callable], None], hear: Callable[[object, object], None] = lambda *_: None) -> None:
+        """`work(task, tell)` for each task, begun in order.
 
-
-def side_by_side(
-    tasks: Iterable, work: Callable[[object, Callable], None], hear: Callable[[object, object], None], jobs: int, threads: int
-) -> None:
-    """`work(task, tell)` for each task, in processes of `threads` torch threads, at most `jobs` at a time and begun in order.
-
-    `hear(task, message)` is called here for whatever a worker tells, in the order told, and with Died for a worker that did not
-    end well. An exception raised by `work` is raised here, and ends the others, as an interrupt does. With `jobs` 1 all is done in
-    this process.
-    """
-    if jobs == 1:
+        `hear(task, message)` is called in this process for whatever a worker tells, in the order told, and with Died for a worker that did
+        not end well. An exception raised by `work` is raised here, and ends the others, as an interrupt does.
+        """
+        if self.forked:
+            return self._fork(deque(tasks), work, hear)
         for task in tasks:
             work(task, partial(hear, task))
-    else:
-        fork_each(tasks, work, hear, jobs, threads)
+
+    def _fork(self, waiting: deque, work, hear) -> None:
+        busy = {}
+        try:
+            while waiting or busy:
+                while waiting and len(busy) < self.jobs:
+                    task = waiting.popleft()
+                    pipe, process = _start(work, task, self.threads)
+                    busy[pipe] = task, process
+                for pipe in connection.wait(busy):
+                    task, process = busy[pipe]
+                    try:
+                        message = pipe.recv()
+                    except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
+                        del busy[pipe]
+                        process.join()
+                        if process.exitcode:
+                            hear(task, Died(process.exitcode))
+                        continue
+                    if isinstance(message, Exception):
+                        raise message
+                    hear(task, message)
+        finally:
+            for _, process in busy.values():
+                process.terminate()
+            for _, process in busy.values():
+                process.join(SECONDS_TO_END)
+                process.kill()
 
 
-def fork_each(tasks, work, hear, jobs: int, threads: int) -> None:
-    """As `side_by_side`, in processes of their own even if `jobs` is 1."""
-    waiting, busy = deque(tasks), {}
-    try:
-        while waiting or busy:
-            while waiting and len(busy) < jobs:
-                task = waiting.popleft()
-                pipe, process = _start(work, task, threads)
-                busy[pipe] = task, process
-            for pipe in connection.wait(busy):
-                task, process = busy[pipe]
-                try:
-                    message = pipe.recv()
-                except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
-                    del busy[pipe]
-                    process.join()
-                    if process.exitcode:
-                        hear(task, Died(process.exitcode))
-                    continue
-                if isinstance(message, Exception):
-                    raise message
-                hear(task, message)
-    finally:
-        for _, process in busy.values():
-            process.terminate()
-        for _, process in busy.values():
-            process.join()
+def choose_workers(asked: int | None, device: torch.device) -> Workers:
+    """Workers for `--jobs`: as many as asked for, else as many as there are cores, at most MOST_JOBS. A GPU does one thing at a time, and
+    neither its context nor Apple's libraries can be forked.
+
+    The threads of each decide the order of sums, so that another number of jobs may give other last digits.
+    """
+    can_fork = device.type == "cpu" and sys.platform == "linux"
+    jobs = (asked or min(len(os.sched_getaffinity(0)), MOST_JOBS)) if can_fork else 1
+    return Workers(jobs, torch.get_num_threads(), forked=jobs > 1)
 
 
 def _start(work, task, threads: int):
@@ -109,9 +116,9 @@ def _start(work, task, threads: int):
 
 
 def _work(work, task, pipe: connection.Connection, threads: int, parent: int) -> None:
-    # Ends by unwinding, so that no temporary file stays; and with its parent, however that ends.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(-signal.SIGTERM))
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # Ended, it unwinds, so that no temporary file stays; it never outlives its parent, however that ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
     torch.set_num_threads(threads)
