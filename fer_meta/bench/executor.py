@@ -145,8 +145,8 @@ class _Told:
         self.expected = self.spent = 0.0  # seconds of the runs that ended
         self.running: dict[str, tuple[int, float]] = {}  # run -> its number, and when it began
         self.at: dict[str, _At] = {}
-        self.bar = tqdm(total=sum(map(sum, costs.values())), leave=False, smoothing=0, dynamic_ncols=True, disable=not tells,
-                        bar_format="    {percentage:3.0f} %|{bar}| {elapsed} so far, about {remaining} left{postfix}")
+        self.bar = tqdm(total=sum(map(sum, costs.values())), leave=False, dynamic_ncols=True, disable=not tells,
+                        bar_format="    {percentage:3.0f} %|{bar:20}| {elapsed} so far{postfix}")
 
     def __enter__(self):
         return self
@@ -203,6 +203,6 @@ class _Told:
         trained = sum(at.done / at.total * self.costs[run].train for run, at in self.at.items() if at.label == "train")
         tested = sum(self.costs[run].train for run, at in self.at.items() if at.label != "train")
         ended = self.bar.total - sum(seconds_of(unit, self.costs) for unit in self.units)
-        where = "; ".join(f"[{self.running[run][0]}] {at.label} {at.done}/{at.total}" for run, at in self.at.items())
-        self.bar.set_postfix_str(where, refresh=False)
+        where = [f"[{self.running[run][0]}] {at.label.partition(' (')[0]} {at.done}/{at.total}" for run, at in self.at.items()]
+        self.bar.set_postfix_str("; ".join([f"about {clock(self.left())} left", *where]), refresh=False)
         self.bar.update(ended + trained + tested - self.bar.n)
