@@ -101,12 +101,14 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--image-size", type=click.IntRange(min=16), metavar="PX", help="Side of the images.  [default: the preset's]")
 @click.option("--weights", metavar="imagenet|none|FILE", help="What the supervised network starts from.  [default: none]")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
+              help="Models trained and tested side by side; only on a CPU under Linux.  [default: as many as cores, at most 4]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
               help="The suite's folder is made in here.")
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
 def bench(
-    context, suite, domains, sources, data, roles, experiments, algorithms, seeds, preset, image_size, weights, device, out, dry_run
+    context, suite, domains, sources, data, roles, experiments, algorithms, seeds, preset, image_size, weights, device, jobs, out, dry_run
 ) -> None:
     """Train and test what a suite compares; then write the report.
 
@@ -126,12 +128,19 @@ def bench(
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
     """
-    from fer_meta.bench.main import run_bench
+    from fer_meta.bench.finished import hash_of_asked, read_finished
 
     asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
                  experiments=experiments)
+    asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
+    text = None if dry_run else read_finished(out, suite, asked_hash, data)
+    if text is not None:
+        click.echo(text)
+        return
+    from fer_meta.bench.main import run_bench
+
     command = " ".join(["fer-meta", *_shown(sys.argv[1:])])
-    failed = run_bench(suite, domains, data, asked, device, out, dry_run, command, roles)
+    failed = run_bench(suite, domains, data, asked, device, out, dry_run, command, roles, jobs, asked_hash)
     context.exit(1 if failed else 0)
 
 
@@ -141,9 +150,9 @@ def _shown(arguments: list[str]) -> list[str]:
     for word in arguments:
         if skip:
             skip = False
-        elif word in ("--data", "--out", "--device"):
+        elif word in ("--data", "--out", "--device", "--jobs"):
             skip = True
-        elif not word.startswith(("--data=", "--out=", "--device=")) and word not in ("--dry-run", "--debug"):
+        elif not word.startswith(("--data=", "--out=", "--device=", "--jobs=")) and word not in ("--dry-run", "--debug"):
             shown.append(word)
     return shown
 

@@ -3,6 +3,7 @@ import pytest
 from click.testing import CliRunner
 from tiny_bench import SUITE
 
+from fer_meta.bench import workers
 from fer_meta.cli import main
 
 
@@ -11,6 +12,12 @@ def private_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache or data."""
     monkeypatch.setenv("FER_META_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FER_META_DATA", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """A bench computes in the tests' process, where it can be patched; and a process that has computed must not fork (bench/workers.py)."""
+    monkeypatch.setattr(workers, "MOST_JOBS", 1)
 
 
 @pytest.fixture(scope="session")

@@ -6,22 +6,23 @@ import platform
 import resource
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import torch
 
-PACKAGES = ("torch", "torchvision", "learn2learn", "numpy", "pandas", "scikit-learn", "fer-meta")
+from fer_meta.bench.finished import versions
 
 
-def environment(device: torch.device) -> dict:
-    """Versions of what computes, the device by name, and the commit of fer-meta if it is run from a clone."""
+def environment(device: torch.device, jobs: int) -> dict:
+    """Versions of what computes, the device by name, how many trainings went side by side and torch's threads of each, and the commit of
+    fer-meta if it is run from a clone."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": versions(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "cpus": os.cpu_count(),
+        "jobs": jobs,
         "threads": torch.get_num_threads(),
         "git_commit": _commit(),
     }
@@ -47,13 +48,6 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _commit() -> str | None:

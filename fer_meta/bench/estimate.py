@@ -1,12 +1,17 @@
-"""How long a plan takes here: one step and one episode of each method are timed, the rest is multiplication."""
+"""How long a plan takes here: a few steps and episodes of each method are timed, the rest is multiplication."""
 
+import heapq
+import statistics
 import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import torch
 
-from fer_meta import training
-from fer_meta.bench.plan import Run
+from fer_meta import algorithms, training
+from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.runner import Bench, new_method
+from fer_meta.bench.workers import Workers
 from fer_meta.evaluation.episodes import answer_episodes, embedder, is_shared
 from fer_meta.evaluation.features import Features
 from fer_meta.tasks.episodes import FixedEpisodes
@@ -17,60 +22,99 @@ from fer_meta.tasks.protocol import Protocol
 SAMPLE_IMAGES = 64
 SAMPLE_EPISODES = 2
 
+# Calls that are timed, unless these take so many seconds.
+TIMED_CALLS = 3
+TIMED_SECONDS = 1.0
 
-def estimate(bench: Bench, runs: list[Run]) -> dict[str, float]:
-    """Seconds for each of `runs` that is not done, by its id; a model's training counts with the first run that needs it."""
-    seconds, costs, trained = {}, {}, set()
-    for run in runs:
-        model, setting = run.model, run.setting
-        if bench.is_done(run):
-            continue
-        key = model.algorithm, setting.experiment or setting.source.name
-        if key not in costs:
-            costs[key] = _measure(bench, run)
-        step, image, episode, steps = costs[key]
-        seconds[run.id] = _scoring(bench, run, image, episode)
+
+class Cost(NamedTuple):
+    """Expected seconds of a run: of its model's training, if that is not done before, and of its evaluation."""
+
+    train: float
+    evaluate: float
+
+
+class _Unit(NamedTuple):
+    """Seconds a training step, an image embedded, an episode scored (by shots)."""
+
+    step: float
+    image: float
+    episode: dict[int, float]
+
+
+def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]:
+    """The cost of each of `runs` that is not done, by its id; a model's training counts with the first run that needs it.
+
+    Each method is timed once a protocol, by `workers` as busy as they will be.
+    """
+    todo = [run for run in runs if not bench.is_done(run)]
+    samples: dict[tuple, Run] = {}
+    for run in todo:
+        samples.setdefault(_kind(run), run)
+    units: dict[tuple, _Unit] = {}
+    workers.each(samples, lambda kind, tell: tell(_measure(bench, samples[kind])), units.__setitem__)
+    costs, trained, steps = {}, set(), {}
+    for run in todo:
+        model, unit, seconds = run.model, units[_kind(run)], 0.0
         if model.id not in trained and not (bench.model_folder(model) / "DONE").exists():
             trained.add(model.id)
-            seconds[run.id] += steps * step + _validations(bench, model.algorithm, model.protocol, model.source.val, image, episode)
-    return seconds
+            key = model.algorithm, model.source.name
+            steps[key] = steps.get(key) or _steps(bench, model)
+            seconds = steps[key] * unit.step + _validations(bench, model.algorithm, model.protocol, model.source.val, unit)
+        costs[run.id] = Cost(seconds, _scoring(bench, run, unit))
+    return costs
 
 
-def _scoring(bench: Bench, run: Run, image: float, episode: dict[int, float]) -> float:
+def makespan(seconds: Iterable[float], jobs: int) -> float:
+    """When the last of tasks ends that are begun in this order, at most `jobs` at a time."""
+    ends = [0.0] * jobs
+    for one in seconds:
+        heapq.heapreplace(ends, ends[0] + one)
+    return max(ends)
+
+
+def _kind(run: Run) -> tuple:
+    return run.model.algorithm, run.setting.protocol.model_dump_json()
+
+
+def _steps(bench: Bench, model: Model) -> int:
+    method, config = algorithms.load(model.algorithm).Method, bench.suite.algorithms[model.algorithm]
+    return training.batches(method, config, model.source, model.protocol, model.seed, bench.device)[0]
+
+
+def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     """Each selection's checkpoint on the test episodes, and each checkpoint on the oracle's."""
     setting = run.setting
-    once = image * len(setting.test) + sum(len(e) * episode[shots] for shots, e in setting.episodes.items())
+    once = unit.image * len(setting.test) + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
     oracle = "oracle" in bench.suite.selection and setting.target is not setting.source
-    validations = _validations(bench, run.model.algorithm, setting.protocol, setting.val, image, episode)
+    validations = _validations(bench, run.model.algorithm, setting.protocol, setting.val, unit)
     return once * len(bench.suite.selection) + oracle * validations
 
 
-def _validations(bench: Bench, algorithm: str, protocol: Protocol, val: Pool, image: float, episode: dict[int, float]) -> float:
-    seconds = image * len(val) + protocol.validation.episodes * max(episode.values())
+def _validations(bench: Bench, algorithm: str, protocol: Protocol, val: Pool, unit: _Unit) -> float:
+    seconds = unit.image * len(val) + protocol.validation.episodes * max(unit.episode.values())
     return bench.suite.algorithms[algorithm].validations * seconds
 
 
-def _measure(bench: Bench, run: Run) -> tuple[float, float, dict[int, float], int]:
-    """Seconds a training step, an image embedded, an episode scored (by shots); and how many steps there are."""
+def _measure(bench: Bench, run: Run) -> _Unit:
     model, setting = run.model, run.setting
     config = bench.suite.algorithms[model.algorithm]
     method = new_method(bench, model)
-    steps, batch_at = training.batches(method, config, model.source, model.protocol, model.seed, bench.device)
+    _, batch_at = training.batches(method, config, model.source, model.protocol, model.seed, bench.device)
     method.train()
 
-    def step():
-        with torch.autocast(bench.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            loss, _ = method.loss(batch_at(0))
-        loss.backward()
-        return loss.item()
+    optimiser = training.new_optimiser(method, config)
 
-    seconds_a_step = _second_time(step)
+    def step():
+        return training.train_step(method, config, optimiser, batch_at(0)).tolist()
+
+    seconds_a_step = _typical_time(step)
     method.eval()
     seconds_an_image = 0.0
     if is_shared(method, setting.protocol.batchnorm):
         some = setting.test.rows[:SAMPLE_IMAGES]
-        seconds_an_image = _second_time(lambda: Features(method, setting.target.images, bench.device)(some)) / len(some)
-    return seconds_a_step, seconds_an_image, {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes}, steps
+        seconds_an_image = _typical_time(lambda: Features(method, setting.target.images, bench.device)(some)) / len(some)
+    return _Unit(seconds_a_step, seconds_an_image, {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes})
 
 
 def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> float:
@@ -79,14 +123,17 @@ def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> float:
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
     support = setting.support or setting.query
     embed = embedder(method, support, setting.query, batchnorm, bench.device)
-    return _second_time(
+    return _typical_time(
         lambda: list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm))
     ) / len(sample)
 
 
-def _second_time(function) -> float:
-    """Seconds of the second call: the first pays for set-up."""
+def _typical_time(function: Callable[[], object]) -> float:
+    """Median seconds of a few calls after the first, which pays for set-up."""
     function()
-    began = time.perf_counter()
-    function()
-    return time.perf_counter() - began
+    times: list[float] = []
+    while len(times) < TIMED_CALLS and sum(times) < TIMED_SECONDS:
+        began = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)

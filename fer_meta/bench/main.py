@@ -2,28 +2,29 @@
 
 import contextlib
 import errno
-import time
+import fcntl
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TextIO
 
 import click
-import filelock
-import pandas as pd
 import torch
-from tqdm import tqdm
 
 from fer_meta import algorithms as methods
 from fer_meta.bench.environment import keep_freed_memory
-from fer_meta.bench.estimate import estimate
+from fer_meta.bench.estimate import estimate, makespan
+from fer_meta.bench.executor import bar, by_model, clock, run_all, seconds_of, title
+from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
 from fer_meta.bench.plan import Run, Setting, cross, make_plan, source_names, stage
-from fer_meta.bench.runner import Bench, execute
+from fer_meta.bench.runner import Bench
 from fer_meta.bench.store import write_episodes, write_plan
+from fer_meta.bench.workers import Died, Workers, choose_workers
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.catalogue import is_here, load, names, resolve
 from fer_meta.datasets.synthetic.rendered import is_cached, planned
 from fer_meta.device import choose_device, renderer_device
-from fer_meta.errors import ResultsError, SuiteError
+from fer_meta.errors import DatasetError, ResultsError, SuiteError
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain
@@ -42,9 +43,11 @@ def run_bench(
     dry_run: bool,
     command: str,
     roles: Mapping[str, str] = MappingProxyType({}),
+    jobs: int | None = None,
+    asked_hash: str | None = None,
 ) -> int:
     """Plan, run and report; returns the number of failed runs. `asked` holds the options that change the suite, `roles` the data sets
-    that play a role of its experiments.
+    that play a role of its experiments, `jobs` how many models go side by side, `asked_hash` (of `finished.hash_of_asked`) all of these.
 
     Raises FerMetaError for anything wrong before the first run.
     """
@@ -55,31 +58,48 @@ def run_bench(
     if suite.experiments:
         cast = _cast(suite, given, roles, asked_domains)
         roots = resolve(dict.fromkeys(cast.values()), given)
-        faces = dict(zip(dict.fromkeys(cast.values()), _load(suite, roots, device, dry_run)))
+    else:
+        suite, roots = _domains(suite, asked_domains, given, roles)
+    folders = {name: root for name, root in roots.items() if root is not None}
+    # Before they are read: what changes from now on is noticed the next time.
+    made_from = hash_with_data(asked_hash, folders, names(given))
+    workers = choose_workers(jobs, device)
+    loaded = _load(suite, roots, device, dry_run, workers)
+    if suite.experiments:
+        faces = dict(zip(dict.fromkeys(cast.values()), loaded))
         settings, not_run = stage(suite, {role: faces[name] for role, name in cast.items()})
         _tell_not_run(suite, settings, not_run)
     else:
-        suite, roots = _domains(suite, asked_domains, given, roles)
-        settings, not_run = cross(suite, _load(suite, roots, device, dry_run)), {}
+        settings, not_run = cross(suite, loaded), {}
         if not settings:
             raise SuiteError(f"{suite.name} does not test a source on itself and needs two domains; got {', '.join(roots)}")
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
-    bench = Bench(suite, out / suite.name, device, _bar)
+    bench = Bench(suite, out / suite.name, device, bar)
     if dry_run:
-        _print_plan(bench, settings, runs)
+        _print_plan(bench, settings, runs, workers)
         return 0
     with _alone(bench.folder):
+        forget_finished(bench.folder)
         write_plan(bench.folder, suite, settings, runs, rendered, not_run, command)
         for setting in settings:
             write_episodes(bench.folder, setting)
-        failed = _run_all(bench, runs)
+        failed = run_all(bench, runs, workers)
         try:
-            click.echo(write_report(bench.folder))
+            text = write_report(bench.folder)
         except ResultsError:
             if failed < len(runs):
                 raise
+            return failed
+        click.echo(text)
+        if not failed and not _weights_files(suite):
+            write_finished(bench.folder, made_from, folders, [run.id for run in runs], text.partition("\nWritten:\n")[0])
     return failed
+
+
+def _weights_files(suite: Suite) -> bool:
+    """Whether a training starts from a user's file, whose content is part of a run's identity."""
+    return any(getattr(config, "weights", "none") not in ("none", "imagenet") for config in suite.algorithms.values())
 
 
 def _domains(suite: Suite, asked: list[str] | None, given: dict[str, Path], roles: Mapping[str, str]) -> tuple[Suite, dict[str, Path | None]]:
@@ -149,8 +169,8 @@ def _only(experiments: dict, algorithms: list[str]):
             yield key, one.model_copy(update={"algorithms": tuple(own)})
 
 
-def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry_run: bool) -> list[CachedFaces]:
-    """Decode or render every data set; in a dry run, what would have to be rendered is only planned."""
+def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry_run: bool, workers: Workers) -> list[CachedFaces]:
+    """Decode or render every data set, the latter by a worker; in a dry run, what would have to be rendered is only planned."""
     size, number = suite.image_size, suite.rendered.images
     drawn = suite.rendered.model_dump(include={"subjects", "images", "seed"})
     rendered = [name for name, root in roots.items() if root is None]
@@ -161,17 +181,18 @@ def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry
         missing = root is None and not is_cached(name, size=size, **drawn)
         if missing:
             click.echo(f"{'to be rendered' if dry_run else 'rendering'}: {name}, {number:,} images of {suite.rendered.subjects:,} people, "
-                       f"{size} px; about {_clock(number / RENDERED_A_SECOND)} on two CPU cores, once")
+                       f"{size} px; about {clock(number / RENDERED_A_SECOND)} on two CPU cores, once")
         if missing and dry_run:
             faces.append(planned(name, size=size, **drawn))
-        else:
-            faces.append(load(name, root, size, device=renderer_device(device), **drawn))
+            continue
+        if missing:
+            workers.at_most(1).each([name], lambda name, _: load(name, None, size, device=renderer_device(device), **drawn), _not_rendered)
+        faces.append(load(name, root, size, **drawn))
     return faces
 
 
-def _bar(label: str, total: int) -> tqdm:
-    """A progress bar with the time left; none where no one watches, so that a log file holds a line a run."""
-    return tqdm(total=total, desc=f"    {label}", leave=False, mininterval=0.5, dynamic_ncols=True, disable=None)
+def _not_rendered(name: str, died: Died) -> None:
+    raise DatasetError(f"{name}: was not rendered ({died})")
 
 
 @contextlib.contextmanager
@@ -179,57 +200,27 @@ def _alone(folder: Path):
     """Two benches writing one folder would train everything twice: the second is turned away."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock", timeout=0):
+        with (folder / ".lock").open("a") as file:
+            # Forked workers share it: it holds until the last of them is gone, even if this process was killed.
+            _lock(file, folder)
             yield
-    except filelock.Timeout:
-        raise ResultsError(f"{folder}: another bench is writing here; wait for it or give another --out") from None
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC):
             raise
         raise ResultsError(f"{folder}: cannot be written ({error.strerror}); give another --out") from error
 
 
-def _run_all(bench: Bench, runs: list[Run]) -> int:
-    """Do what is not done yet, in order; returns how many failed."""
-    todo = [run for run in runs if not bench.is_done(run)]
-    if len(todo) < len(runs):
-        click.echo(f"{len(runs) - len(todo)} of {len(runs)} runs are done already and are not redone")
-    if not todo:
-        return 0
-    click.echo("timing one step of each method ...", err=True)
-    expected = estimate(bench, todo)
-    total, spent, failed, began = sum(expected.values()), 0.0, 0, time.perf_counter()
-    for number, run in enumerate(todo, start=len(runs) - len(todo) + 1):
-        elapsed = time.perf_counter() - began
-        # The estimate is corrected by how it has fared so far.
-        left = (total - spent) * (elapsed / spent if spent else 1.0)
-        click.echo(f"[{number}/{len(runs)}] {_title(run)}   ({_clock(elapsed)} so far, about {_clock(left)} left)")
-        error = execute(bench, run)
-        spent += expected[run.id]
-        if error:
-            failed += 1
-            click.echo(f"    FAILED: {error}", err=True)
-        else:
-            click.echo(f"    {_result(bench, run)}")
-    return failed
+def _lock(file: TextIO, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ResultsError(f"{folder}: another bench is writing here; wait for it or give another --out") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP):  # some network drives have no locks
+            raise
 
 
-def _title(run: Run) -> str:
-    setting = run.setting
-    key = f"{setting.experiment}  " if setting.experiment else ""
-    return f"{key}{run.model.algorithm}  {setting.source.name} -> {setting.target.name}  seed {run.model.seed}"
-
-
-def _result(bench: Bench, run: Run) -> str:
-    """The accuracies of a finished run in one line."""
-    answers = pd.read_parquet(bench.run_folder(run) / "predictions.parquet", columns=["method", "shots", "selection", "label", "predicted"])
-    answers = answers[answers["selection"] == bench.suite.selection[0]]
-    right = answers["label"].astype(str) == answers["predicted"].astype(str)
-    means = right.groupby([answers["method"].astype(str), answers["shots"]], sort=False).mean()
-    return ", ".join(f"{method} {f'{shots}-shot' if shots else 'on all images'} {100 * mean:.1f} %" for (method, shots), mean in means.items())
-
-
-def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run]) -> None:
+def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: Workers) -> None:
     suite, todo = bench.suite, [run for run in runs if not bench.is_done(run)]
     click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
     lines = {}
@@ -238,11 +229,14 @@ def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run]) -> None:
             lines.setdefault(_domain_line(domain, domain.name in setting.rendered))
     for line in lines:
         click.echo(f"  {line}")
-    expected = estimate(bench, todo)
+    units = by_model(todo)
+    workers = workers.at_most(len(units))
+    costs = estimate(bench, todo, workers)
     for run in runs:
-        click.echo(f"  {_title(run):60s} {_clock(expected[run.id]) if run.id in expected else 'done':>9s}")
-    click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {_clock(sum(expected.values()))} to go "
-               "(from one timed step and episode of each method)")
+        click.echo(f"  {title(run):60s} {clock(sum(costs[run.id])) if run.id in costs else 'done':>9s}")
+    seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
+    click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go"
+               f"{f', {workers.jobs} models side by side' if workers.jobs > 1 else ''} (from a few timed steps and episodes of each method)")
 
 
 def _domain_line(domain: Domain, rendered: bool) -> str:
@@ -253,9 +247,3 @@ def _domain_line(domain: Domain, rendered: bool) -> str:
     too_small = domain.test.excluded if domain.test else {}
     small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}" if too_small else ""
     return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -38,6 +38,7 @@ class Bench:
     folder: Path  # results/<suite>
     device: torch.device
     show: Callable[[str, int], object]  # (label, total) -> a tqdm bar
+    jobs: int = 1  # models trained and tested side by side
     failed_models: dict[str, str] = field(default_factory=dict)
     embedded: dict[tuple, Features] = field(default_factory=dict)
 
@@ -61,6 +62,26 @@ class Bench:
         return (self.run_folder(run) / "DONE").exists()
 
 
+class _Clock:
+    """Seconds of the stages within a run's `train_s` (drawing and fetching batches, validating) and `evaluate_s` (selecting)."""
+
+    def __init__(self):
+        self.seconds = dict.fromkeys(("data_s", "validate_s", "select_s"), 0.0)
+
+    def timed(self, stage: str, function: Callable) -> Callable:
+        def run(*arguments):
+            began = time.perf_counter()
+            try:
+                return function(*arguments)
+            finally:
+                self.seconds[stage] += time.perf_counter() - began
+
+        return run
+
+    def rounded(self) -> dict[str, float]:
+        return {stage: round(seconds, 2) for stage, seconds in self.seconds.items()}
+
+
 def execute(bench: Bench, run: Run) -> str | None:
     """Do one run and leave DONE or FAILED.json in its folder; returns the error's line if it failed.
 
@@ -76,8 +97,13 @@ def execute(bench: Bench, run: Run) -> str | None:
             raise ResultsError(f"{bench.folder}: no space left on the device; free some and run the same command again") from error
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         line = line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
-        write_json(folder / "FAILED.json", {"error": line, "traceback": traceback.format_exc()})
+        fail(bench, run, line, traceback.format_exc())
         return line
+
+
+def fail(bench: Bench, run: Run, line: str, trace: str = "") -> None:
+    """Leave FAILED.json in the folder of a run."""
+    write_json(bench.run_folder(run) / "FAILED.json", {"error": line, "traceback": trace})
 
 
 def _disk_is_full(error: Exception) -> bool:
@@ -88,11 +114,11 @@ def _disk_is_full(error: Exception) -> bool:
 
 def _execute(bench: Bench, run: Run, folder: Path) -> None:
     model, setting, suite = run.model, run.setting, bench.suite
-    began = time.perf_counter()
+    clock, began = _Clock(), time.perf_counter()
     method = new_method(bench, model)
-    _train(bench, model, method)
+    _train(bench, model, method, clock)
     trained = time.perf_counter()
-    selected, oracle_scores = _select(bench, run, method)
+    selected, oracle_scores = clock.timed("select_s", _select)(bench, run, method)
     probabilities = setting.protocol.queries == "all" or method.own_head(setting.test.classes) is not None
     write_predictions(folder / "predictions.parquet", _answers(bench, run, method, selected), setting, probabilities)
     finished = time.perf_counter()
@@ -119,8 +145,8 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
         "selected": selected,
         "target_val_accuracy": oracle_scores,
-        "environment": environment(bench.device),
-        "timings": {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2)},
+        "environment": environment(bench.device, bench.jobs),
+        "timings": {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2), **clock.rounded()},
         "peak_memory_mb": peak_memory_mb(bench.device),
     })
     write_text(folder / "DONE", "")
@@ -133,7 +159,7 @@ def new_method(bench: Bench, model: Model) -> FewShotMethod:
     return training.build(module, config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device)
 
 
-def _train(bench: Bench, model: Model, method: FewShotMethod) -> None:
+def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> None:
     """Train `method` unless its folder says that this is done. A training that failed is not tried again for the next target."""
     folder, source, protocol = bench.model_folder(model), model.source, model.protocol
     if (folder / "DONE").exists():
@@ -151,7 +177,8 @@ def _train(bench: Bench, model: Model, method: FewShotMethod) -> None:
                 bar.update(done - bar.n)
                 bar.set_postfix_str(f"train acc {accuracy:.3f}, val acc {validation:.3f}", refresh=False)
 
-            training.fit(method, config, steps, batch_at, validate, folder, progress)
+            fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
+            training.fit(method, config, steps, fetched, validated, folder, progress)
     except Exception as error:
         bench.failed_models[model.id] = str(error)
         raise

@@ -1,0 +1,128 @@
+"""Work side by side: a forked process for each task, so that nothing is pickled on the way in and memory maps are shared.
+
+A fork copies no thread of OpenMP's, and a child that waits for its parent's hangs: a process that forks must not have computed with torch.
+So rendering, timing and a single training go through here too, and `--jobs 1` alone computes in the process itself.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import connection, get_context
+
+import torch
+
+# Beyond, the memory that each takes counts for more than the cores that threads leave idle.
+MOST_JOBS = 4
+
+# A worker that is told to end finishes the step it is at; one that does not is killed.
+SECONDS_TO_END = 20
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Died:
+    """A worker ended in the middle of its task: killed by a signal (`code` is negative), as for want of memory, or by a bug."""
+
+    code: int
+
+    def __str__(self) -> str:
+        if self.code == -signal.SIGKILL:
+            return "its process was killed, perhaps for want of memory; try --jobs 1"
+        return f"its process was ended by signal {-self.code}" if self.code < 0 else f"its process ended with status {self.code}"
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Up to `jobs` forked processes of `threads` torch threads each; or this process, if they are not `forked`."""
+
+    jobs: int
+    threads: int
+    forked: bool
+
+    def at_most(self, tasks: int) -> "Workers":
+        """Those that `tasks` tasks keep busy, with a share of the threads each."""
+        jobs = max(1, min(self.jobs, tasks))
+        return replace(self, jobs=jobs, threads=max(1, torch.get_num_threads() // jobs))
+
+    def each(self, tasks: Iterable, work: Callable[[object, Callable], None], hear: Callable[[object, object], None] = lambda *_: None) -> None:
+        """`work(task, tell)` for each task, begun in order.
+
+        `hear(task, message)` is called in this process for whatever a worker tells, in the order told, and with Died for a worker that did
+        not end well. An exception raised by `work` is raised here, and ends the others, as an interrupt does.
+        """
+        if self.forked:
+            return self._fork(deque(tasks), work, hear)
+        for task in tasks:
+            work(task, partial(hear, task))
+
+    def _fork(self, waiting: deque, work, hear) -> None:
+        busy = {}
+        try:
+            while waiting or busy:
+                while waiting and len(busy) < self.jobs:
+                    task = waiting.popleft()
+                    pipe, process = _start(work, task, self.threads)
+                    busy[pipe] = task, process
+                for pipe in connection.wait(busy):
+                    task, process = busy[pipe]
+                    try:
+                        message = pipe.recv()
+                    except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
+                        del busy[pipe]
+                        process.join()
+                        if process.exitcode:
+                            hear(task, Died(process.exitcode))
+                        continue
+                    if isinstance(message, Exception):
+                        raise message
+                    hear(task, message)
+        finally:
+            for _, process in busy.values():
+                process.terminate()
+            for _, process in busy.values():
+                process.join(SECONDS_TO_END)
+                process.kill()
+
+
+def choose_workers(asked: int | None, device: torch.device) -> Workers:
+    """Workers for `--jobs`: as many as asked for, else as many as there are cores, at most MOST_JOBS. A GPU does one thing at a time, and
+    neither its context nor Apple's libraries can be forked.
+
+    The threads of each decide the order of sums, so that another number of jobs may give other last digits.
+    """
+    can_fork = device.type == "cpu" and sys.platform == "linux"
+    jobs = (asked or min(len(os.sched_getaffinity(0)), MOST_JOBS)) if can_fork else 1
+    return Workers(jobs, torch.get_num_threads(), forked=jobs > 1)
+
+
+def _start(work, task, threads: int):
+    context = get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(work, task, theirs, threads, os.getpid()), daemon=True)
+    # A Ctrl-C reaches the whole group: workers leave it to the parent, which ends them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+    return ours, process
+
+
+def _work(work, task, pipe: connection.Connection, threads: int, parent: int) -> None:
+    # Ended, it unwinds, so that no temporary file stays; it never outlives its parent, however that ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    torch.set_num_threads(threads)
+    try:
+        work(task, pipe.send)
+    except Exception as error:
+        pipe.send(error)
