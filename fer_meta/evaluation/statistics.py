@@ -83,9 +83,9 @@ def episode_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
 
 def hierarchical_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
     """`metric` ("accuracy" or "uar", mean over seeds) with its interval over seeds, episodes and groups of images together."""
-    groups, names = pd.factorize(outcomes.group)
+    groups, count = _numbered(outcomes.group)
     side = Side(_influence(outcomes, metric), _within(outcomes, metric), outcomes.episode, groups)
-    return _estimate(_value(outcomes, metric), [side], len(names))
+    return _estimate(_value(outcomes, metric), [side], count)
 
 
 def difference(a: Outcomes, b: Outcomes, metric: str = "accuracy") -> Estimate:
@@ -98,13 +98,14 @@ def difference(a: Outcomes, b: Outcomes, metric: str = "accuracy") -> Estimate:
     if len(a.right) != len(b.right):
         raise ValueError(f"{len(a.right)} seeds on one side and {len(b.right)} on the other cannot be paired; compare the same seeds")
     value = _value(a, metric) - _value(b, metric)
-    groups, names = pd.factorize(np.concatenate([a.group, b.group]))
-    ours, theirs = (Side(sign * _influence(side, metric), sign * _within(side, metric), side.episode, numbers)
-                    for sign, side, numbers in zip((1, -1), (a, b), np.split(groups, [len(a.group)])))
     if _same_queries(a, b):
-        both = Side(ours.influence + theirs.influence, ours.within + theirs.within, a.episode, ours.group)
-        return _estimate(value, [both], len(names))
-    return _estimate(value, [ours, theirs], len(names))
+        groups, count = _numbered(a.group)
+        influence, within = (of(a, metric) - of(b, metric) for of in (_influence, _within))
+        return _estimate(value, [Side(influence, within, a.episode, groups)], count)
+    groups, count = _numbered(np.concatenate([a.group, b.group]))
+    sides = [Side(sign * _influence(side, metric), sign * _within(side, metric), side.episode, numbers)
+             for sign, side, numbers in zip((1, -1), (a, b), np.split(groups, [len(a.group)]))]
+    return _estimate(value, sides, count)
 
 
 def effect_size(a: Outcomes, b: Outcomes) -> float:
@@ -114,7 +115,7 @@ def effect_size(a: Outcomes, b: Outcomes) -> float:
     """
     if not _same_queries(a, b):
         raise ValueError("d_z is defined over shared episodes; these two methods were tested on different queries")
-    episode, _ = pd.factorize(a.episode)
+    episode, _ = _numbered(a.episode)
     differences = np.bincount(episode, a.right.mean(0) - b.right.mean(0)) / np.bincount(episode)
     if len(differences) < 2:
         return math.nan
@@ -219,8 +220,8 @@ def _weights(outcomes: Outcomes, metric: str) -> np.ndarray:
         n = outcomes.right.shape[1]
         return np.full(n, 1 / n)
     if metric == "uar":
-        labels, names = pd.factorize(outcomes.label)
-        return 1 / (len(names) * np.bincount(labels)[labels])
+        labels, classes = _numbered(outcomes.label)
+        return 1 / (classes * np.bincount(labels)[labels])
     raise ValueError(f"unknown metric {metric!r}; use 'accuracy' or 'uar'")
 
 
@@ -236,7 +237,7 @@ def _within(outcomes: Outcomes, metric: str) -> np.ndarray:
 
 def _recall(outcomes: Outcomes) -> np.ndarray:
     """The recall of each query's class [N], mean over seeds."""
-    labels, _ = pd.factorize(outcomes.label)
+    labels, _ = _numbered(outcomes.label)
     return (np.bincount(labels, outcomes.right.mean(0)) / np.bincount(labels))[labels]
 
 
@@ -245,7 +246,16 @@ def _same_queries(a: Outcomes, b: Outcomes) -> bool:
 
 
 def _sums(influence: np.ndarray, member: np.ndarray) -> np.ndarray:
-    return np.bincount(pd.factorize(member)[0], influence)
+    return np.bincount(_numbered(member)[0], influence)
+
+
+def _numbered(names: np.ndarray) -> tuple[np.ndarray, int]:
+    """A number from 0 for each name [N], and how many there are."""
+    if np.issubdtype(names.dtype, np.integer) and len(names) and 0 <= names.min() and names.max() <= len(names):
+        there = np.bincount(names) > 0  # no need to sort or hash
+        return (names if there.all() else (there.cumsum() - 1)[names]), int(there.sum())
+    numbers, distinct = pd.factorize(names)
+    return numbers, len(distinct)
 
 
 def _spread(sums: np.ndarray) -> tuple[float, int]:

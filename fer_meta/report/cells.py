@@ -81,10 +81,11 @@ class Names:
     def numbers(self, column: str, texts: pa.ChunkedArray) -> np.ndarray:
         """[N] int32 for a column of texts, -1 where one is unknown."""
         names, codes = coded(texts)
-        new = names.filter(pc.invert(pc.is_in(names, self.known[column])))
-        if len(new):
-            self.known[column] = pa.concat_arrays([self.known[column], new])
-        return np.array([*pc.index_in(names, self.known[column]).to_numpy(), -1], np.int32)[codes]
+        told = pc.index_in(names, self.known[column])
+        if told.null_count:
+            self.known[column] = pa.concat_arrays([self.known[column], names.filter(told.is_null())])
+            told = pc.index_in(names, self.known[column])
+        return np.append(told.to_numpy(), np.int32(-1))[codes]
 
 
 def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
