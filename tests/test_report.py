@@ -433,7 +433,8 @@ def test_an_error_in_any_plot_is_the_users(tmp_path):
     def broken():
         raise ResultsError("no plot")
 
-    whole = partial(drawing.confusions, [drawing.Shares("one", ["anger"], ["anger", "fear"], np.array([[60, 40]]))], "title")
+    whole = partial(drawing.matrices, [drawing.Matrix("one", ["anger"], ["anger", "fear"], np.array([[60, np.nan]]))], "title", ("true", "predicted"),
+                    "{:.0f}", "Blues", (0, 100))
     for order in (["whole", "broken"], ["broken", "whole"]):  # whoever draws it
         with pytest.raises(ResultsError, match="no plot"):
             drawing.write_figures({name: {"whole": whole, "broken": broken}[name] for name in order}, tmp_path)

@@ -86,7 +86,9 @@ class ManyWords(Artist):
 @lru_cache(maxsize=None)
 def _outline(look: Words) -> Path:
     """In points, from where it stands."""
-    path = TextPath((0, 0), look.text, size=look.points)
+    fine = Affine2D().scale(20)  # polygons a twentieth of a point true, for extents of curves are slow to find
+    polygons = TextPath((0, 0), look.text, size=look.points).to_polygons(fine)
+    path = fine.inverted().transform_path(Path.make_compound_path(*(Path(points, closed=True) for points in polygons)))
     box = path.get_extents()
     across = {"left": 0, "center": 0.5, "right": 1}[look.ha] * box.xmax
     up = (box.ymin + box.ymax) / 2 if look.va == "center" else 0
@@ -94,65 +96,71 @@ def _outline(look: Words) -> Path:
 
 
 @dataclass(frozen=True)
-class Shares:
-    """A confusion matrix in percent of each true class, `percent` [true, predicted] (NaN where there is none), and its panel's title."""
+class Matrix:
+    """A panel of `percent` [rows, columns] (NaN where there is none), with its title and the names of its rows and columns."""
 
     title: str
-    true: list[str]
-    predicted: list[str]
+    rows: list[str]
+    columns: list[str]
     percent: np.ndarray
 
 
-def confusions(panels: list[Shares], title: str) -> Figure:
-    """The matrices side by side, three a row, on one scale; the true classes are named at the left of a row if they are the same everywhere.
+def matrices(
+    panels: list[Matrix], title: str, axes: tuple[str, str], form: str, colours: str, ends: tuple[float, float], bar: str = ""
+) -> Figure:
+    """Matrices side by side, three at most, on one scale of `colours` between `ends`, with a colour bar if `bar` says of what.
 
+    `axes` say what rows and columns are, `form` how a number is written. Rows are named once a line of panels if all panels have the same.
     All of it is one axes in inches from the upper left: two dozen axes of their own would take seconds.
     """
-    columns = min(3, len(panels))
-    lines = 1 + title.count("\n")
-    same = all(panel.true == panels[0].true for panel in panels)
-    names = 0.5 + max(map(inches, {name for panel in panels for name in panel.true}))  # the width of the classes' names and of "true"
-    wide = (WIDTH - 0.1 - names * (1 if same else columns)) / columns - 0.2
-    below = 0.42 + max(map(inches, {name for panel in panels for name in panel.predicted})) / math.sqrt(2)
-    tall = max(1.2, 0.22 * max(len(panel.true) for panel in panels))
-    rows = -(-len(panels) // columns)
-    height = 0.25 + 0.19 * lines + rows * (0.45 + tall + below)
+    across = min(3, len(panels))
+    same = all(panel.rows == panels[0].rows for panel in panels)
+    names = 0.5 + max(map(inches, {name for panel in panels for name in panel.rows}))  # the width of rows' names and what they are
+    wide = (WIDTH - 0.1 - 0.8 * bool(bar) - names * (1 if same else across)) / across - 0.2
+    below = 0.42 + max(map(inches, {name for panel in panels for name in panel.columns})) / math.sqrt(2)
+    tall = max(1.2, 0.22 * max(len(panel.rows) for panel in panels))
+    head, pitch = 0.25 + 0.19 * (1 + title.count("\n")), 0.45 + tall + below
+    height = head + -(-len(panels) // across) * pitch
     figure = Figure(figsize=(WIDTH, height))
     axis = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     axis.axis("off")
-    cells, values, strokes, words = [], [], [], []
+    cells, numbers, strokes, middles = [], [], [], []
+    words = [Words(WIDTH / 2, 0.26 + 0.19 * line, text, NORMAL + 2, va="baseline") for line, text in enumerate(title.split("\n"))]
     for number, panel in enumerate(panels):
-        row, column = divmod(number, columns)
-        left = names + column * (wide + 0.2) + (0 if same else column * names)
-        top = 0.25 + 0.19 * lines + 0.45 + row * (0.45 + tall + below)
-        across, down = wide / len(panel.predicted), tall / len(panel.true)
-        words += [Words(left + wide / 2, top - 0.08 - 0.16 * line, text, NORMAL, va="baseline")
-                  for line, text in enumerate(reversed(panel.title.split("\n")))]
+        line, place = divmod(number, across)
+        left, top = names + place * (wide + 0.2 + names * (not same)), head + 0.45 + line * pitch
+        cell_wide, cell_tall = wide / len(panel.columns), tall / len(panel.rows)
+        words += [Words(left + wide / 2, top - 0.08 - 0.16 * up, text, NORMAL, va="baseline")
+                  for up, text in enumerate(reversed(panel.title.split("\n")))]
         strokes.append([(left, top), (left + wide, top), (left + wide, top + tall), (left, top + tall), (left, top)])
-        for place, name in enumerate(panel.predicted):
-            x = left + (place + 0.5) * across
+        for column, name in enumerate(panel.columns):
+            x = left + (column + 0.5) * cell_wide
             strokes.append([(x, top + tall), (x, top + tall + 0.05)])
             words.append(Words(x + 0.03, top + tall + 0.13, name, ha="right", angle=45))
-        words.append(Words(left + wide / 2, top + tall + below - 0.12, "predicted", NORMAL, va="baseline"))
-        if not same or column == 0:
-            for place, name in enumerate(panel.true):
-                y = top + (place + 0.5) * down
+        words.append(Words(left + wide / 2, top + tall + below - 0.12, axes[1], NORMAL, va="baseline"))
+        if not same or place == 0:
+            for row, name in enumerate(panel.rows):
+                y = top + (row + 0.5) * cell_tall
                 strokes.append([(left - 0.05, y), (left, y)])
                 words.append(Words(left - 0.09, y, name, ha="right"))
-            words.append(Words(left - names + 0.18, top + tall / 2, "true", NORMAL, angle=90))
-        points = min(SMALL, 72 * across / 1.7)  # three digits side by side
-        for (true, predicted), share in np.ndenumerate(panel.percent):
-            x, y = left + predicted * across, top + true * down
-            cells.append([(x, y), (x + across, y), (x + across, y + down), (x, y + down)])
-            values.append(share)
-            words.append(Words(x + across / 2, y + down / 2, "–" if np.isnan(share) else f"{share:.0f}", points,
-                               colour="white" if share > 65 else "black"))
-    mesh = PolyCollection(cells, array=np.array(values), cmap="Blues", antialiaseds=False, linewidths=0)
-    mesh.set_clim(0, 100)
+            words.append(Words(left - names + 0.18, top + tall / 2, axes[0], NORMAL, angle=90))
+        for (row, column), percent in np.ndenumerate(panel.percent):
+            x, y = left + column * cell_wide, top + row * cell_tall
+            cells.append([(x, y), (x + cell_wide, y), (x + cell_wide, y + cell_tall), (x, y + cell_tall)])
+            numbers.append(percent)
+            middles.append((x + cell_wide / 2, y + cell_tall / 2, min(SMALL, 72 * cell_wide / (0.7 * len(form.format(10))))))
+    mesh = PolyCollection(cells, array=np.array(numbers), cmap=colours, clim=ends, antialiaseds=False, linewidths=0)
+    dark = mesh.to_rgba(mesh.get_array())[:, :3] @ [0.3, 0.6, 0.1] < 0.5
+    words += [Words(x, y, "–" if np.isnan(percent) else form.format(percent), points, colour="white" if deep else "black")
+              for (x, y, points), percent, deep in zip(middles, numbers, dark & ~np.isnan(numbers))]
     axis.add_collection(mesh, autolim=False)
     axis.add_collection(LineCollection(strokes, colors="black", linewidths=0.8), autolim=False)
     axis.add_artist(ManyWords(words))
-    figure.suptitle(title, fontsize=NORMAL + 2, y=1 - 0.12 / height)
+    if bar:
+        long = min(4.0, height - head - below - 0.6)
+        scale = figure.colorbar(mesh, cax=figure.add_axes(((WIDTH - 0.8) / WIDTH, 1 - (head + 0.45 + long) / height, 0.15 / WIDTH, long / height)))
+        scale.set_label(bar, fontsize=NORMAL)
+        scale.ax.tick_params(labelsize=SMALL)
     return figure
 
 
@@ -190,9 +198,6 @@ def render(figure: Figure) -> dict[str, bytes]:
     """The bytes of a `.png` (150 dpi) and a `.pdf`, by suffix; the same figure gives the same bytes."""
     figure.set_dpi(150)
     FigureCanvasAgg(figure)
-    if figure.get_layout_engine():
-        figure.get_layout_engine().execute(figure)
-        figure.set_layout_engine("none")  # or each format would be laid out, and all of it measured, again
     told = {".png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}}, ".pdf": {"metadata": {"CreationDate": None}}}
     rendered = {}
     with matplotlib.rc_context({"pdf.fonttype": 42}):  # publishers refuse Type 3 fonts
@@ -249,15 +254,6 @@ def settle(figure: Figure, axes, title: str, legend: int = 0, left: float = 0.6,
                       borderaxespad=0.3)
 
 
-def print_cells(axis, image, form: str) -> None:
-    """Each number of the image in its cell, in white where the cell is dark; a dash where there is none."""
-    numbers = np.ma.filled(image.get_array(), np.nan)
-    dark = (image.to_rgba(numbers)[..., :3] @ [0.3, 0.6, 0.1] < 0.5) & ~np.isnan(numbers)
-    axis.add_artist(ManyWords([
-        Words(column, row, "–" if np.isnan(number) else form.format(number), colour="white" if dark[row, column] else "black")
-        for (row, column), number in np.ndenumerate(numbers)]))
-
-
 def quiet(axis) -> None:
     """No frame at the top and right, small numbers."""
     axis.spines[["top", "right"]].set_visible(False)
@@ -288,8 +284,3 @@ def colours_of(methods: list[str]) -> dict[str, str]:
 def arrow(source: str, target: str) -> str:
     """A panel's title, in two lines where one is too narrow."""
     return f"{source} → {target}" if len(source + target) < 42 else f"{source}\n→ {target}"
-
-
-def wrapped(results: Results, domain: str) -> str:
-    """A domain's name in two lines where it is rendered."""
-    return domain_name(results, domain).replace(" (", "\n(")

@@ -19,19 +19,17 @@ from fer_meta.report.drawing import (
     MUTED,
     NORMAL,
     SMALL,
-    Shares,
+    Matrix,
     arrow,
     colours_of,
-    confusions,
     domains_in,
     intervals_in_words,
+    matrices,
     methods_in,
     panels,
-    print_cells,
     quiet,
     rank_of,
     settle,
-    wrapped,
 )
 from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import BAYES, domain_key, domain_name, method_name
@@ -102,35 +100,17 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
     table = table[table["shots"] == shots]
     methods = methods_in(table)
     sources, targets = domains_in(results, table["source"]), domains_in(results, table["target"])
-    columns = min(len(methods), 3 if len(targets) <= 5 else 2)
-    figure, axes = panels(len(methods), columns, 1.0 + 0.45 * len(sources))
-    figure.set_figheight(figure.get_figheight() + 1)  # for the title and the targets' names
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)  # only the outer panels have labels
-    low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
-    for axis, method in zip(axes, methods):
+    names = [[domain_name(results, name) for name in domains] for domains in (sources, targets)]
+    shown = []
+    for method in methods:
         cells = table[table["method"] == method].pivot_table("accuracy", "source", "target")
-        grid = 100 * cells.reindex(index=sources, columns=targets).to_numpy()
-        image = axis.imshow(grid, cmap="cividis", vmin=low, vmax=high, aspect="auto")
-        print_cells(axis, image, "{:.1f}")
-        axis.set_title(method_name(method, results), fontsize=NORMAL)
-        axis.set_xticks([])
-        axis.set_yticks([])
-    for axis in axes[::columns]:
-        axis.set_yticks(range(len(sources)), [wrapped(results, name) for name in sources], fontsize=SMALL)
-        axis.set_ylabel("source", fontsize=NORMAL)
-    for axis in axes[-columns:]:  # those with no panel below
-        axis.set_xticks(range(len(targets)), [wrapped(results, name) for name in targets], fontsize=SMALL,
-                        rotation=40, ha="right", rotation_mode="anchor")
-        axis.set_xlabel("target", fontsize=NORMAL)
-    bar = figure.colorbar(image, ax=list(axes), shrink=0.9)
-    bar.set_label("accuracy (%), from chance up", fontsize=NORMAL)
-    bar.ax.tick_params(labelsize=SMALL)
+        shown.append(Matrix(method_name(method, results), *names, 100 * cells.reindex(index=sources, columns=targets).to_numpy()))
+    low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
     exact = [f"{label}: {_by_target(results, table, column)}"
              for label, column in [("chance", "chance"), (BAYES, "bayes")] if table[column].notna().any()]
-    figure.suptitle("\n".join([f"Transfer from source to target, {shots}-shot accuracy in percent",
-                               "(checkpoint picked on the source's validation split)",
-                               *(fill(text, 90, break_on_hyphens=False) for text in exact)]), fontsize=NORMAL + 2)
-    return figure
+    title = [f"Transfer from source to target, {shots}-shot accuracy in percent", "(checkpoint picked on the source's validation split)",
+             *(fill(text, 90, break_on_hyphens=False) for text in exact)]
+    return matrices(shown, "\n".join(title), ("source", "target"), "{:.1f}", "cividis", (low, high), "accuracy (%), from chance up")
 
 
 def _by_target(results: Results, table: pd.DataFrame, column: str) -> str:
@@ -223,10 +203,11 @@ def _confusion(results: Results, cells: list[Cell]) -> Figure:
         predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
         grid = counts.loc[true, predicted]
         title = f"{method_name(cell.method, results)}\nfrom {domain_name(results, cell.source)}"
-        shown.append(Shares(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))
+        shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))
     start = f"{experiment}: confusion" if experiment else "Confusion"
-    return confusions(shown, f"{start} on {domain_name(results, target)}, {shots}-shot, percent of each true class\n"
-                             "(checkpoint picked on the source's validation split)")
+    title = (f"{start} on {domain_name(results, target)}, {shots}-shot, percent of each true class\n"
+             "(checkpoint picked on the source's validation split)")
+    return matrices(shown, title, ("true", "predicted"), "{:.0f}", "Blues", (0, 100))
 
 
 def _top(table: pd.DataFrame) -> float:
