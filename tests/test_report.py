@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import stored_results
@@ -18,7 +20,7 @@ from PIL import Image
 
 import fer_meta
 from fer_meta.errors import ResultsError
-from fer_meta.report import gap, latex, numbers, tables, write_report
+from fer_meta.report import drawing, gap, latex, numbers, tables, unchanged, write_report
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, history, read_results
 
@@ -358,7 +360,7 @@ def test_the_same_runs_give_the_same_bytes_and_nothing_else_is_read(report, tmp_
     text = write_report(needed)
     assert text == report[1].replace(str(report[0]), str(needed))
     made = [path.relative_to(report[0]) for path in report[0].rglob("*")
-            if path.is_file() and path.suffix in (".csv", ".md", ".tex", ".png", ".pdf")]
+            if path.is_file() and path.suffix in (".csv", ".md", ".tex", ".txt", ".png", ".pdf")]
     assert len(made) > 15 and all((needed / path).read_bytes() == (report[0] / path).read_bytes() for path in made)
 
 
@@ -369,3 +371,73 @@ def test_published_figures_are_told_only_when_asked_for(small, tmp_path):
     assert "## Published figures beside ours" in text
     assert "## Published figures beside ours" in (folder / "table.md").read_text(encoding="utf-8")
     assert "## Published figures beside ours" not in (EXPECTED / "table.md").read_text(encoding="utf-8")
+
+
+def test_the_text_is_kept_beside_the_tables(report):
+    assert report[1].startswith((report[0] / "table.txt").read_text(encoding="utf-8") + "\nWritten:\n")
+
+
+@pytest.fixture(scope="module")
+def written(small, tmp_path_factory) -> Path:
+    """A results folder of two runs with its report."""
+    folder = shutil.copytree(small, tmp_path_factory.mktemp("written") / "cross-domain")
+    only(folder, "protonet-fer2013-to-press_faces-seed0", "maml-fer2013-to-press_faces-seed0")
+    write_report(folder)
+    return folder
+
+
+def test_a_report_that_stands_is_left_alone_and_told_again(written):
+    before = {path: path.stat().st_mtime_ns for path in written.rglob("*")}
+    text = write_report(written)
+    assert text.startswith((written / "table.txt").read_text(encoding="utf-8") + "\nUnchanged:\n")
+    assert {path: path.stat().st_mtime_ns for path in written.rglob("*")} == before
+
+
+@pytest.mark.parametrize("change", [
+    lambda folder: (folder / "table.md").write_text("mine"),
+    lambda folder: (folder / "plots" / "confusion.png").unlink(),
+    lambda folder: (folder / "table.txt").unlink(),
+    lambda folder: (folder / "report.json").write_text("torn"),
+    lambda folder: only(folder, "maml-fer2013-to-press_faces-seed0"),
+    lambda folder: next(folder.glob("runs/protonet-*/DONE")).unlink(),
+    lambda folder: next(folder.glob("runs/protonet-*/run.json")).write_text("torn"),
+    lambda folder: next(folder.glob("episodes/*.parquet")).write_text("torn"),
+    lambda folder: next(folder.glob("models/protonet-fer2013-seed0/history.jsonl")).write_text(LAST_LOG),
+])
+def test_a_report_does_not_stand_once_a_run_or_a_file_has_changed(written, tmp_path, change):
+    folder = shutil.copytree(written, tmp_path / "cross-domain")
+    assert unchanged.standing(folder, unchanged.fingerprint(folder, published=False))
+    change(folder)
+    assert not unchanged.standing(folder, unchanged.fingerprint(folder, published=False))
+
+
+def test_published_figures_make_it_another_report(written):
+    assert not unchanged.standing(written, unchanged.fingerprint(written, published=True))
+
+
+def test_a_report_of_other_code_is_made_anew(stored, tmp_path):
+    before = unchanged.fingerprint(stored, published=False)
+    package = shutil.copytree(Path(fer_meta.__file__).parent, tmp_path / "copy" / "fer_meta", ignore=shutil.ignore_patterns("__pycache__"))
+    statistics = package / "evaluation" / "statistics.py"
+    seen = []
+    for changed in ("", "# changed\n"):
+        statistics.write_text(statistics.read_text(encoding="utf-8") + changed, encoding="utf-8")
+        code = "import sys; from pathlib import Path; from fer_meta.report import unchanged; print(unchanged.fingerprint(Path(sys.argv[1]), False))"
+        done = subprocess.run([sys.executable, "-c", code, str(stored)], capture_output=True, text=True, check=True, cwd=tmp_path / "copy",
+                              env=os.environ | {"PYTHONPATH": str(tmp_path / "copy")})
+        seen.append(done.stdout.strip())
+    assert seen[0] == before != seen[1]
+
+
+def test_an_error_in_any_plot_is_the_users(tmp_path):
+    def broken():
+        raise ResultsError("no plot")
+
+    whole = partial(drawing.matrices, [drawing.Matrix("one", ["anger"], ["anger", "fear"], np.array([[60, np.nan]]))], "title", ("true", "predicted"),
+                    "{:.0f}", "Blues", (0, 100))
+    for order in (["whole", "broken"], ["broken", "whole"]):  # whoever draws it
+        with pytest.raises(ResultsError, match="no plot"):
+            drawing.write_figures({name: {"whole": whole, "broken": broken}[name] for name in order}, tmp_path)
+    assert drawing.write_figures({"whole": whole, "again": whole}, tmp_path) == [
+        tmp_path / name for name in ("whole.png", "whole.pdf", "again.png", "again.pdf")]
+    assert (tmp_path / "whole.png").read_bytes() == (tmp_path / "again.png").read_bytes()

@@ -14,6 +14,7 @@ from matplotlib.text import Text
 
 from fer_meta.report import gap, latex, numbers, plots, tables, terminal, write_report
 from fer_meta.report.cells import Cell, Names, read_cells
+from fer_meta.report.drawing import ManyWords
 from fer_meta.report.load import Results, read_results
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -69,10 +70,12 @@ def test_every_rendered_domain_is_called_so_in_every_text(folder):
 
 def test_every_rendered_domain_is_called_so_in_every_plot(folder):
     results, cells, table, gaps = read(folder)
-    drawn = plots.figures(results, cells, table, gaps)
+    drawn = {name: draw() for name, draw in plots.figures(results, cells, table, gaps).items()}
     assert {"accuracy", "transfer", "training", "severity", f"confusion-{WILD}@0.5"} <= set(drawn)
     for name, figure in drawn.items():
-        shown = " ".join(text.get_text().replace("\n", " ") for text in figure.findobj(Text))
+        words = [text.get_text() for text in figure.findobj(Text)]
+        words += [words.text for artist in figure.findobj(ManyWords) for words in artist.places]
+        shown = " ".join(words).replace("\n", " ")
         assert "synthetic-" in shown, name
         assert not re.search(r"synthetic-[a-z]+(@[0-9.]+)?(?! \(rendered\)|[a-z@0-9.])", shown), name
 

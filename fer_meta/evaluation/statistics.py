@@ -31,11 +31,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special  # scipy.stats takes half a second to import, statsmodels seconds
 
 ALPHA = 0.05
 # Standard errors from 0 at which a true difference is found in 80 of 100 tests at 5 %: 1.96 + 0.84.
-POWERED = stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(0.8)
+POWERED = special.ndtri(1 - ALPHA / 2) + special.ndtri(0.8)
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def episode_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
 
 def hierarchical_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
     """`metric` ("accuracy" or "uar", mean over seeds) with its interval over seeds, episodes and groups of images together."""
-    groups, names = pd.factorize(outcomes.group)
+    groups, count = _numbered(outcomes.group)
     side = Side(_influence(outcomes, metric), _within(outcomes, metric), outcomes.episode, groups)
-    return _estimate(_value(outcomes, metric), [side], len(names))
+    return _estimate(_value(outcomes, metric), [side], count)
 
 
 def difference(a: Outcomes, b: Outcomes, metric: str = "accuracy") -> Estimate:
@@ -98,13 +98,14 @@ def difference(a: Outcomes, b: Outcomes, metric: str = "accuracy") -> Estimate:
     if len(a.right) != len(b.right):
         raise ValueError(f"{len(a.right)} seeds on one side and {len(b.right)} on the other cannot be paired; compare the same seeds")
     value = _value(a, metric) - _value(b, metric)
-    groups, names = pd.factorize(np.concatenate([a.group, b.group]))
-    ours, theirs = (Side(sign * _influence(side, metric), sign * _within(side, metric), side.episode, numbers)
-                    for sign, side, numbers in zip((1, -1), (a, b), np.split(groups, [len(a.group)])))
     if _same_queries(a, b):
-        both = Side(ours.influence + theirs.influence, ours.within + theirs.within, a.episode, ours.group)
-        return _estimate(value, [both], len(names))
-    return _estimate(value, [ours, theirs], len(names))
+        groups, count = _numbered(a.group)
+        influence, within = (of(a, metric) - of(b, metric) for of in (_influence, _within))
+        return _estimate(value, [Side(influence, within, a.episode, groups)], count)
+    groups, count = _numbered(np.concatenate([a.group, b.group]))
+    sides = [Side(sign * _influence(side, metric), sign * _within(side, metric), side.episode, numbers)
+             for sign, side, numbers in zip((1, -1), (a, b), np.split(groups, [len(a.group)]))]
+    return _estimate(value, sides, count)
 
 
 def effect_size(a: Outcomes, b: Outcomes) -> float:
@@ -114,7 +115,7 @@ def effect_size(a: Outcomes, b: Outcomes) -> float:
     """
     if not _same_queries(a, b):
         raise ValueError("d_z is defined over shared episodes; these two methods were tested on different queries")
-    episode, _ = pd.factorize(a.episode)
+    episode, _ = _numbered(a.episode)
     differences = np.bincount(episode, a.right.mean(0) - b.right.mean(0)) / np.bincount(episode)
     if len(differences) < 2:
         return math.nan
@@ -138,12 +139,9 @@ def episodes_needed(difference: Estimate) -> int | None:
 
 def holm(p: Sequence[float]) -> np.ndarray:
     """P-values corrected for their number (Holm 1979, Scand. J. Stat. 6, 65-70), in the order given; NaN stays and is not counted."""
-    from statsmodels.stats.multitest import multipletests  # takes seconds to import
-
     corrected = np.array(p, dtype=float)
-    known = ~np.isnan(corrected)
-    if known.any():
-        corrected[known] = multipletests(corrected[known], method="holm")[1]
+    order = np.argsort(corrected, kind="stable")[: np.count_nonzero(~np.isnan(corrected))]  # NaN is last
+    corrected[order] = np.minimum(np.maximum.accumulate(corrected[order] * np.arange(len(order), 0, -1)), 1)
     return corrected
 
 
@@ -167,12 +165,11 @@ def mean_ranks(scores: pd.DataFrame) -> Ranks:
     """Ranks of methods (columns) over blocks (rows: source, target, shots); a larger score is better. Blocks with a NaN are left out."""
     scores = scores.dropna()
     blocks, k = scores.shape
-    ranks = stats.rankdata(-scores.to_numpy(), axis=1)
+    ranks = scores.rank(axis=1, ascending=False).to_numpy()
     critical = friedman = math.nan
     if k >= 3 and blocks >= 2:
-        critical = stats.studentized_range.ppf(1 - ALPHA, k, np.inf) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * blocks))
-        all_tied = (ranks == ranks[:, :1]).all()
-        friedman = 1.0 if all_tied else stats.friedmanchisquare(*ranks.T).pvalue
+        critical = _range_quantile(1 - ALPHA, k) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * blocks))
+        friedman = _friedman(ranks)
     mean = ranks.mean(0) if blocks else np.full(k, math.nan)
     return Ranks(list(scores.columns), mean, float(critical), float(friedman), blocks, ALPHA)
 
@@ -223,8 +220,8 @@ def _weights(outcomes: Outcomes, metric: str) -> np.ndarray:
         n = outcomes.right.shape[1]
         return np.full(n, 1 / n)
     if metric == "uar":
-        labels, names = pd.factorize(outcomes.label)
-        return 1 / (len(names) * np.bincount(labels)[labels])
+        labels, classes = _numbered(outcomes.label)
+        return 1 / (classes * np.bincount(labels)[labels])
     raise ValueError(f"unknown metric {metric!r}; use 'accuracy' or 'uar'")
 
 
@@ -240,7 +237,7 @@ def _within(outcomes: Outcomes, metric: str) -> np.ndarray:
 
 def _recall(outcomes: Outcomes) -> np.ndarray:
     """The recall of each query's class [N], mean over seeds."""
-    labels, _ = pd.factorize(outcomes.label)
+    labels, _ = _numbered(outcomes.label)
     return (np.bincount(labels, outcomes.right.mean(0)) / np.bincount(labels))[labels]
 
 
@@ -249,7 +246,16 @@ def _same_queries(a: Outcomes, b: Outcomes) -> bool:
 
 
 def _sums(influence: np.ndarray, member: np.ndarray) -> np.ndarray:
-    return np.bincount(pd.factorize(member)[0], influence)
+    return np.bincount(_numbered(member)[0], influence)
+
+
+def _numbered(names: np.ndarray) -> tuple[np.ndarray, int]:
+    """A number from 0 for each name [N], and how many there are."""
+    if np.issubdtype(names.dtype, np.integer) and len(names) and 0 <= names.min() and names.max() <= len(names):
+        there = np.bincount(names) > 0  # no need to sort or hash
+        return (names if there.all() else (there.cumsum() - 1)[names]), int(there.sum())
+    numbers, distinct = pd.factorize(names)
+    return numbers, len(distinct)
 
 
 def _spread(sums: np.ndarray) -> tuple[float, int]:
@@ -291,6 +297,29 @@ def _interval(value: float, found: dict[str, float], twice: dict[str, float], co
     df = sum(found.values()) / sum(spread / (counts[level] - 1) for level, spread in found.items())
     half = se * special.stdtrit(df, 1 - ALPHA / 2)
     return Estimate(value, se, df, value - half, value + half, float(2 * special.stdtr(df, -abs(value) / se)), variance, counts)
+
+
+def _friedman(ranks: np.ndarray) -> float:
+    """P-value of Friedman's test (1937, J. Am. Stat. Assoc. 32, 675-701) that all methods rank alike, from ranks [blocks, methods].
+
+    With the chi-squared distribution, corrected for ties (Conover 1999, *Practical Nonparametric Statistics*, section 5.8).
+    """
+    blocks, k = ranks.shape
+    spread = ((ranks - (k + 1) / 2) ** 2).sum()
+    between = blocks * ((ranks.mean(0) - (k + 1) / 2) ** 2).sum()
+    return float(special.chdtrc(k - 1, blocks * (k - 1) * between / spread)) if spread else 1.0
+
+
+def _range_quantile(share: float, k: int) -> float:
+    """Below which the range of `k` standard normal draws lies with probability `share`: the studentised range's quantile for a known sd."""
+    z = np.linspace(-8, 8, 401)
+    density = np.exp(-z ** 2 / 2) / math.sqrt(2 * math.pi) * (z[1] - z[0])  # smooth and nothing at the ends: a plain sum is exact
+    low, high = 0.0, 16.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        below = k * density @ (special.ndtr(z) - special.ndtr(z - middle)) ** (k - 1)
+        low, high = (middle, high) if below < share else (low, middle)
+    return low
 
 
 def _points(score: float) -> str:

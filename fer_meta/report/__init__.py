@@ -5,12 +5,14 @@ from pathlib import Path
 import pandas as pd
 
 from fer_meta.files import replacing
-from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, tables, terminal
+from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, tables, terminal, unchanged
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.report.published import beside
 
 __all__ = ["write_report"]
+
+TEXT = "table.txt"  # what the terminal shows, without the list of files
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
 SOMETIMES = ["comparisons.csv", "experiments.csv", "heads.csv",
@@ -20,17 +22,21 @@ SOMETIMES = ["comparisons.csv", "experiments.csv", "heads.csv",
 def write_report(folder: Path, published: bool = False) -> str:
     """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
-    `table.{csv,md,tex}` and `recall.csv` always; `heads.csv`, `comparisons.csv` and `experiments.csv` where there is something to
+    `table.{csv,md,tex,txt}` (the last is the text) and `recall.csv` always; `heads.csv`, `comparisons.csv` and `experiments.csv` where there is something to
     say. Only finished runs of the plan count; the others are listed with the command that makes them. Everything is
     computed from the runs' predictions, the stored episodes and the trainings' logs; with `published` the page and the text end
-    with published figures in the same settings.
+    with published figures in the same settings. Where all of these, the code and the files written are as they were, they stay.
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
     """
+    folder = Path(folder)
+    key = unchanged.fingerprint(folder, published)
+    if written := unchanged.standing(folder, key):
+        return (folder / TEXT).read_text(encoding="utf-8") + _listed("Unchanged", written)
     from fer_meta.report import drawing, plots, plots_compared  # matplotlib takes half a second to import
 
-    results, names = read_results(Path(folder)), Names()
+    results, names = read_results(folder), Names()
     cells = read_cells(results, names)
     table, heads = numbers.accuracy_table(results, cells), numbers.head_table(results, cells)
     gaps = gap.gap_table(results, table)
@@ -45,7 +51,7 @@ def write_report(folder: Path, published: bool = False) -> str:
     if published:
         told = beside(results, table, heads)
         page, text = f"{page}\n{told}", f"{text}\n{told}"
-    texts = {"table.md": page, "table.tex": latex.to_latex(results, table),
+    texts = {TEXT: text, "table.md": page, "table.tex": latex.to_latex(results, table),
              "table.csv": tables.to_csv(table, tables.CSV_COLUMNS),
              "recall.csv": tables.to_csv(numbers.recall_table(results, cells))}
     found = {"published": reproduced, "leak": leaks, "oracle": oracles}
@@ -55,16 +61,20 @@ def write_report(folder: Path, published: bool = False) -> str:
         if len(rows):
             texts[name] = tables.to_csv(rows)
 
-    written = [_write(results.folder / name, content.encode()) for name, content in sorted(texts.items())]
-    written += [_write(results.folder / "plots" / (name + suffix), drawing.render(figure, suffix))
-                for name, figure in figures.items() for suffix in drawing.FORMATS]
+    written = [_write(folder / name, content) for name, content in sorted(texts.items())]
+    written += drawing.write_figures(figures, folder / "plots")
     for name in SOMETIMES:
-        for path in set(results.folder.glob(name)) - set(written):
+        for path in set(folder.glob(name)) - set(written):
             path.unlink()
-    return text + "\nWritten:\n" + "".join(f"  {path}\n" for path in written)
+    unchanged.note(folder, key, written)
+    return text + _listed("Written", written)
 
 
-def _write(path: Path, content: bytes) -> Path:
+def _listed(what: str, paths: list[Path]) -> str:
+    return f"\n{what}:\n" + "".join(f"  {path}\n" for path in paths)
+
+
+def _write(path: Path, text: str) -> Path:
     with replacing(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(text.encode())
     return path

@@ -1,30 +1,34 @@
 """What each method scored: the predictions of every run, read once and reduced to what tables and statistics need.
 
-A `full` run holds millions of queries, so rows are only ever handled as whole columns of numbers.
+A `full` run holds millions of queries, so rows are only ever handled as whole columns of numbers, and one block of a run at a time.
 """
 
+import hashlib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fer_meta.evaluation import metrics
 from fer_meta.evaluation.metrics import Scores
 from fer_meta.evaluation.statistics import Outcomes
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.report.load import Results, Run, damaged, read_parquet
+from fer_meta.report.load import Results, Run, damaged, read_parts
 
 COLUMNS = ["method", "shots", "selection", "episode", "path", "label", "predicted", "confidence", "subject", "clip"]
-BLOCK = ["method", "shots", "selection"]
 
 
 @dataclass(frozen=True)
 class Queries:
     """What is asked of every method, seed and selection of an experiment, source, target and number of shots.
 
-    `episode`, `path`, `label` and `group` are [N] numbers; equal numbers mean equal names throughout a results folder.
+    `episode`, `path`, `label` and `group` are [N] numbers; equal numbers mean equal names throughout a results folder, and `label` is
+    the place in EXPRESSIONS.
     `groups` says what a group is: "people", "clips" where not everyone is known, or else "images".
     """
 
@@ -72,15 +76,24 @@ class Names:
     """Numbers for names, the same for the same name of a column in every file."""
 
     def __init__(self):
-        self.known = {}
+        self.known = defaultdict(lambda: pa.array([], pa.string()))
 
-    def number(self, column: str, name: str) -> int:
-        return self.known.setdefault((column, name), len(self.known))
+    def numbers(self, column: str, texts: pa.ChunkedArray) -> np.ndarray:
+        """[N] int32 for a column of texts, -1 where one is unknown."""
+        names, codes = coded(texts)
+        told = pc.index_in(names, self.known[column])
+        if told.null_count:
+            self.known[column] = pa.concat_arrays([self.known[column], names.filter(told.is_null())])
+            told = pc.index_in(names, self.known[column])
+        return np.append(told.to_numpy(), np.int32(-1))[codes]
 
-    def numbers(self, column: pd.Series) -> np.ndarray:
-        """[N] int32 for a categorical column, -1 where a name is unknown."""
-        told = [self.number(column.name, name) for name in column.cat.categories]
-        return np.array([*told, -1], np.int32)[column.cat.codes.to_numpy()]
+
+def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
+    """The distinct texts of a column, and the place of each of its cells among them [N], -1 where it is empty."""
+    column = texts.combine_chunks()
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    return column.dictionary.cast(pa.string()), column.indices.fill_null(-1).to_numpy()
 
 
 def read_cells(results: Results, names: Names) -> list[Cell]:
@@ -90,12 +103,13 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
         ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not asked
             the same queries.
     """
-    asked, scored = {}, defaultdict(list)
+    asked, scored, kept = {}, defaultdict(list), {}
     for run in sorted(results.runs, key=lambda run: run.seed):
         for (method, shots, selection), queries, row in _read_run(run, names):
+            queries = kept.setdefault(_digest(queries), queries)  # most sources of a target share them
             place = (run.experiment, run.source, run.target, shots)
             first, other = asked.setdefault(place, (queries, run))
-            if not _same(first, queries):
+            if first is not queries:
                 raise damaged(run.predictions, f"its {shots}-shot queries are not those of {other.predictions}, so the "
                               "two cannot be compared")
             scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection].append((run, row))
@@ -115,40 +129,52 @@ def _cell(key: tuple, rows: list[tuple[Run, dict]], queries: Queries) -> Cell:
                 pd.DataFrame([row["clips"] for _, row in rows]))
 
 
-def _read_run(run: Run, names: Names):
+def _read_run(run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
     """(method, shots, selection), its queries and its row of a cell, for each block of a run's predictions."""
-    table = read_parquet(run.predictions, COLUMNS)
-    numbers = {name: names.numbers(table[name]) for name in ("path", "subject", "clip")}
-    label, predicted = (_expressions(run, table[name]) for name in ("label", "predicted"))
-    episode, confidence = table["episode"].to_numpy(np.int32), table["confidence"].to_numpy()
-    if not ((confidence >= 0) & (confidence <= 1 + 1e-5) | np.isnan(confidence)).all():
-        raise damaged(run.predictions, "has confidences outside 0 to 1")
-    clips = _clips(run)
-    for key, rows in _blocks(run, table).items():
-        kind, groups = next((kind, numbers[name][rows]) for kind, name in
-                            [("people", "subject"), ("clips", "clip"), ("images", "path")]
-                            if (numbers[name][rows] >= 0).all())
-        _check_episodes(run, key[1], episode[rows])
-        right = label[rows] == predicted[rows]
+    for key, table in _blocks(run):
+        once = key[1] == 0 or run.protocol["queries"] == "all"
+        numbers = {name: names.numbers(name, table[name]) for name in ("path", "subject", "clip")}
+        label, predicted = (_expressions(run, name, table[name]) for name in ("label", "predicted"))
+        episode, confidence = table["episode"].to_numpy().astype(np.int32), table["confidence"].to_numpy()
+        if not ((confidence >= 0) & (confidence <= 1 + 1e-5) | np.isnan(confidence)).all():
+            raise damaged(run.predictions, "has confidences outside 0 to 1")
+        kind, groups = next((kind, numbers[name]) for kind, name in [("people", "subject"), ("clips", "clip"), ("images", "path")]
+                            if (numbers[name] >= 0).all())
+        _check_episodes(run, key[1], episode)
+        right = label == predicted
         size = len(EXPRESSIONS)
-        counts = np.bincount(size * label[rows] + predicted[rows], minlength=size ** 2)
-        yield key, Queries(episode[rows], numbers["path"][rows], label[rows], groups, kind), {
+        counts = np.bincount(size * label.astype(int) + predicted, minlength=size ** 2)
+        yield key, Queries(episode, numbers["path"], label, groups, kind), {
             "packed": np.packbits(right),
             "confusion": counts.reshape(size, size),
-            "ece": metrics.calibration_error(confidence[rows], right),
-            "clips": clips.get(key, {"clips": np.nan, "vote": np.nan, "mean": np.nan}),
+            "ece": metrics.calibration_error(confidence, right),
+            "clips": once and _clips(table, numbers["clip"], label) or {"clips": np.nan, "vote": np.nan, "mean": np.nan},
         }
 
 
-def _blocks(run: Run, table: pd.DataFrame) -> dict[tuple, slice]:
-    """The rows of each (method, shots, selection); they stand together."""
-    codes = np.stack([table[name].cat.codes if name != "shots" else table[name] for name in BLOCK])
-    starts = [0, *np.flatnonzero((np.diff(codes) != 0).any(axis=0)) + 1, len(table)]
-    blocks = {tuple(table[name].iloc[start] for name in BLOCK): slice(start, end)
-              for start, end in zip(starts, starts[1:]) if end > start}
-    if not blocks or len(blocks) < len(starts) - 1:
-        raise damaged(run.predictions, "empty, or its rows are out of order")
-    return blocks
+def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
+    """The (method, shots, selection) and the rows of each block; they stand together."""
+    seen = set()
+    for key, parts in groupby(_pieces(run), key=lambda piece: piece[0]):
+        if key in seen:
+            raise damaged(run.predictions, "its rows are out of order")
+        seen.add(key)
+        yield key, pa.concat_tables([part for _, part in parts]).unify_dictionaries()
+    if not seen:
+        raise damaged(run.predictions, "empty")
+
+
+def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
+    """The file's parts, cut where the block changes."""
+    for table in read_parts(run.predictions, COLUMNS, "p_"):
+        (methods, method), (selections, selection) = coded(table["method"]), coded(table["selection"])
+        shots = table["shots"].to_numpy()
+        changes = np.diff(method).astype(bool) | np.diff(shots).astype(bool) | np.diff(selection).astype(bool)
+        starts = [0, *np.flatnonzero(changes) + 1, len(table)]
+        for start, end in zip(starts, starts[1:]):
+            if end > start:
+                key = methods[method[start]].as_py(), int(shots[start]), selections[selection[start]].as_py()
+                yield key, table.slice(start, end - start)
 
 
 def _check_episodes(run: Run, shots: int, episode: np.ndarray) -> None:
@@ -158,34 +184,30 @@ def _check_episodes(run: Run, shots: int, episode: np.ndarray) -> None:
         raise damaged(run.predictions, f"its {shots}-shot episodes are not whole")
 
 
-def _expressions(run: Run, column: pd.Series) -> np.ndarray:
-    """[N] int64 places in EXPRESSIONS."""
-    unknown = sorted(set(column.cat.categories) - set(EXPRESSIONS))
-    if unknown or column.isna().any():
-        raise damaged(run.predictions, f"{column.name}: {unknown[0] if unknown else 'an empty cell'} is no expression")
-    return np.array([EXPRESSIONS.index(name) for name in column.cat.categories], np.int64)[column.cat.codes.to_numpy()]
+def _expressions(run: Run, column: str, texts: pa.ChunkedArray) -> np.ndarray:
+    """[N] int8 places in EXPRESSIONS."""
+    names, codes = coded(texts)
+    names = names.to_pylist()
+    unknown = sorted(set(names) - set(EXPRESSIONS))
+    if unknown or (codes < 0).any():
+        raise damaged(run.predictions, f"{column}: {unknown[0] if unknown else 'an empty cell'} is no expression")
+    return np.array([EXPRESSIONS.index(name) for name in names], np.int8)[codes]
 
 
-def _clips(run: Run) -> dict[tuple, dict]:
-    """Per (method, shots, selection): the clips and how often each decision is right.
+def _clips(table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:
+    """The clips and how often each decision is right.
 
     None where no clip has two frames, or where one has two labels, so that no decision could be right.
     """
-    probabilities = [name for name in pq.read_schema(run.predictions).names if name.startswith("p_")]
-    if not probabilities:
-        return {}
-    filters = None if run.protocol["queries"] == "all" else [("shots", "==", 0)]
-    table = read_parquet(run.predictions, [*BLOCK, "clip", "label", "predicted", *probabilities], filters)
-    table = table.dropna(subset=["clip"])
-    decided = {}
-    for key, frames in table.groupby(BLOCK, sort=False, observed=True):
-        labels = frames.groupby("clip", observed=True)["label"].nunique()
-        if frames["clip"].duplicated().any() and labels.max() == 1:
-            clips = metrics.decide_clips(frames.drop(columns=BLOCK))
-            decided[key] = {"clips": len(clips), "vote": (clips["vote"] == clips["label"]).mean(),
-                            "mean": (clips["mean"] == clips["label"]).mean()}
-    return decided
+    chances = [name for name in table.column_names if name.startswith("p_")]
+    known, told = clip >= 0, np.unique(clip[clip >= 0])
+    labels = np.unique(clip[known] * len(EXPRESSIONS) + label[known])
+    if not chances or len(told) == known.sum() or len(labels) > len(told):
+        return None
+    clips = metrics.decide_clips(table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas())
+    return {"clips": len(clips), "vote": (clips["vote"] == clips["label"]).mean(), "mean": (clips["mean"] == clips["label"]).mean()}
 
 
-def _same(one: Queries, other: Queries) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("episode", "path", "label", "group"))
+def _digest(queries: Queries) -> bytes:
+    columns = [queries.episode, queries.path, queries.label, queries.group]
+    return hashlib.blake2b(b"".join(column.tobytes() for column in columns)).digest()

@@ -4,13 +4,30 @@ Plots are drawn through matplotlib's objects, so that no global state of pyplot 
 """
 
 import io
+import math
+import os
+import pathlib
+import sys
+import warnings
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from multiprocessing import get_context
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
 
+from fer_meta.files import replacing
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import BAYES, METHODS, domain_key, domain_name
 
@@ -29,13 +46,166 @@ CHANCE = {"color": "black", "linestyle": "--", "linewidth": 1, "label": "chance"
 BEST = {"color": "black", "linestyle": ":", "linewidth": 1.5, "label": BAYES}
 
 
-def render(figure: Figure, suffix: str) -> bytes:
-    """The bytes of a `.png` (150 dpi) or `.pdf`; the same figure gives the same bytes."""
-    dated = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
-    buffer = io.BytesIO()
+@dataclass(frozen=True)
+class Words:
+    """A line of text at `x`, `y` (data coordinates, its end or beginning by `ha`), in `points`, turned by `angle` degrees about there."""
+
+    x: float
+    y: float
+    text: str
+    points: float = SMALL
+    ha: str = "center"  # left | center | right
+    va: str = "center"  # center | baseline
+    angle: float = 0.0
+    colour: str = "black"
+
+
+class ManyWords(Artist):
+    """Hundreds of short texts, as outlines: each distinct one is made once and stamped wherever it stands.
+
+    As matplotlib's own texts they would take most of a figure's time, each being measured and set many times.
+    """
+
+    def __init__(self, words: list[Words]):
+        super().__init__()
+        self.set_in_layout(False)
+        self.set_zorder(3)  # as other texts
+        self.places = defaultdict(list)
+        for one in words:
+            self.places[replace(one, x=0.0, y=0.0)].append((one.x, one.y))
+
+    def draw(self, renderer) -> None:
+        points = Affine2D().scale(renderer.points_to_pixels(1))
+        gc = renderer.new_gc()
+        gc.set_linewidth(0)
+        for look, places in self.places.items():
+            renderer.draw_markers(gc, _outline(look), points, Path(places), self.axes.transData, to_rgb(look.colour))
+        gc.restore()
+
+
+@lru_cache(maxsize=None)
+def _outline(look: Words) -> Path:
+    """In points, from where it stands."""
+    fine = Affine2D().scale(20)  # polygons a twentieth of a point true, for extents of curves are slow to find
+    polygons = TextPath((0, 0), look.text, size=look.points).to_polygons(fine)
+    path = fine.inverted().transform_path(Path.make_compound_path(*(Path(points, closed=True) for points in polygons)))
+    box = path.get_extents()
+    across = {"left": 0, "center": 0.5, "right": 1}[look.ha] * box.xmax
+    up = (box.ymin + box.ymax) / 2 if look.va == "center" else 0
+    return Affine2D().translate(-across, -up).rotate_deg(look.angle).transform_path(path)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A panel of `percent` [rows, columns] (NaN where there is none), with its title and the names of its rows and columns."""
+
+    title: str
+    rows: list[str]
+    columns: list[str]
+    percent: np.ndarray
+
+
+def matrices(
+    panels: list[Matrix], title: str, axes: tuple[str, str], form: str, colours: str, ends: tuple[float, float], bar: str = ""
+) -> Figure:
+    """Matrices side by side, three at most, on one scale of `colours` between `ends`, with a colour bar if `bar` says of what.
+
+    `axes` say what rows and columns are, `form` how a number is written. Rows are named once a line of panels if all panels have the same.
+    All of it is one axes in inches from the upper left: two dozen axes of their own would take seconds.
+    """
+    across = min(3, len(panels))
+    same = all(panel.rows == panels[0].rows for panel in panels)
+    names = 0.5 + max(map(inches, {name for panel in panels for name in panel.rows}))  # the width of rows' names and what they are
+    wide = (WIDTH - 0.1 - 0.8 * bool(bar) - names * (1 if same else across)) / across - 0.2
+    below = 0.42 + max(map(inches, {name for panel in panels for name in panel.columns})) / math.sqrt(2)
+    tall = max(1.2, 0.22 * max(len(panel.rows) for panel in panels))
+    head, pitch = 0.25 + 0.19 * (1 + title.count("\n")), 0.45 + tall + below
+    height = head + -(-len(panels) // across) * pitch
+    figure = Figure(figsize=(WIDTH, height))
+    axis = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
+    axis.axis("off")
+    cells, numbers, strokes, middles = [], [], [], []
+    words = [Words(WIDTH / 2, 0.26 + 0.19 * line, text, NORMAL + 2, va="baseline") for line, text in enumerate(title.split("\n"))]
+    for number, panel in enumerate(panels):
+        line, place = divmod(number, across)
+        left, top = names + place * (wide + 0.2 + names * (not same)), head + 0.45 + line * pitch
+        cell_wide, cell_tall = wide / len(panel.columns), tall / len(panel.rows)
+        words += [Words(left + wide / 2, top - 0.08 - 0.16 * up, text, NORMAL, va="baseline")
+                  for up, text in enumerate(reversed(panel.title.split("\n")))]
+        strokes.append([(left, top), (left + wide, top), (left + wide, top + tall), (left, top + tall), (left, top)])
+        for column, name in enumerate(panel.columns):
+            x = left + (column + 0.5) * cell_wide
+            strokes.append([(x, top + tall), (x, top + tall + 0.05)])
+            words.append(Words(x + 0.03, top + tall + 0.13, name, ha="right", angle=45))
+        words.append(Words(left + wide / 2, top + tall + below - 0.12, axes[1], NORMAL, va="baseline"))
+        if not same or place == 0:
+            for row, name in enumerate(panel.rows):
+                y = top + (row + 0.5) * cell_tall
+                strokes.append([(left - 0.05, y), (left, y)])
+                words.append(Words(left - 0.09, y, name, ha="right"))
+            words.append(Words(left - names + 0.18, top + tall / 2, axes[0], NORMAL, angle=90))
+        for (row, column), percent in np.ndenumerate(panel.percent):
+            x, y = left + column * cell_wide, top + row * cell_tall
+            cells.append([(x, y), (x + cell_wide, y), (x + cell_wide, y + cell_tall), (x, y + cell_tall)])
+            numbers.append(percent)
+            middles.append((x + cell_wide / 2, y + cell_tall / 2, min(SMALL, 72 * cell_wide / (0.7 * len(form.format(10))))))
+    mesh = PolyCollection(cells, array=np.array(numbers), cmap=colours, clim=ends, antialiaseds=False, linewidths=0)
+    dark = mesh.to_rgba(mesh.get_array())[:, :3] @ [0.3, 0.6, 0.1] < 0.5
+    words += [Words(x, y, "–" if np.isnan(percent) else form.format(percent), points, colour="white" if deep else "black")
+              for (x, y, points), percent, deep in zip(middles, numbers, dark & ~np.isnan(numbers))]
+    axis.add_collection(mesh, autolim=False)
+    axis.add_collection(LineCollection(strokes, colors="black", linewidths=0.8), autolim=False)
+    axis.add_artist(ManyWords(words))
+    if bar:
+        long = min(4.0, height - head - below - 0.6)
+        scale = figure.colorbar(mesh, cax=figure.add_axes(((WIDTH - 0.8) / WIDTH, 1 - (head + 0.45 + long) / height, 0.15 / WIDTH, long / height)))
+        scale.set_label(bar, fontsize=NORMAL)
+        scale.ax.tick_params(labelsize=SMALL)
+    return figure
+
+
+def inches(text: str) -> float:
+    """How long a small text is."""
+    return _outline(Words(0, 0, text)).get_extents().width / 72
+
+
+def write_figures(drawings: dict[str, Callable[[], Figure]], folder: pathlib.Path) -> list[pathlib.Path]:
+    """Draw each figure and write it to `folder` under its name, in every format; on all cores where processes can be forked."""
+    shares = min(len(drawings), os.cpu_count() or 1) if sys.platform == "linux" else 1
+    names = list(drawings)
+
+    def write(share: list[str]) -> None:
+        for name in share:
+            for suffix, content in render(drawings[name]()).items():
+                with replacing(folder / (name + suffix)) as temporary:
+                    temporary.write_bytes(content)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads: a child only draws
+        others = [get_context("fork").Process(target=write, args=(names[number::shares],)) for number in range(1, shares)]
+        for process in others:
+            process.start()
+    write(names[::shares])
+    for process in others:
+        process.join()
+    for number, process in enumerate(others, start=1):
+        if process.exitcode:
+            write(names[number::shares])  # here, where its error is the user's
+    return [folder / (name + suffix) for name in names for suffix in FORMATS]
+
+
+def render(figure: Figure) -> dict[str, bytes]:
+    """The bytes of a `.png` (150 dpi) and a `.pdf`, by suffix; the same figure gives the same bytes."""
+    figure.set_dpi(150)
+    FigureCanvasAgg(figure)
+    told = {".png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}}, ".pdf": {"metadata": {"CreationDate": None}}}
+    rendered = {}
     with matplotlib.rc_context({"pdf.fonttype": 42}):  # publishers refuse Type 3 fonts
-        figure.savefig(buffer, format=suffix[1:], dpi=150, metadata=dated[suffix])
-    return buffer.getvalue()
+        for suffix in FORMATS:
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix[1:], dpi=150, **told[suffix])
+            rendered[suffix] = buffer.getvalue()
+    return rendered
 
 
 def intervals_in_words(table: pd.DataFrame) -> str:
@@ -46,40 +216,48 @@ def intervals_in_words(table: pd.DataFrame) -> str:
 
 
 def panels(count: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
-    """A figure of WIDTH with `count` axes, `columns` a row at most, each row `height` inches."""
+    """A figure of WIDTH with `count` axes, `columns` a row at most, each row `height` inches; `settle` finds their places."""
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(WIDTH, rows * height + 1.0), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(WIDTH, rows * height))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for spare in axes[count:]:
         spare.remove()
     return figure, axes[:count]
 
 
-def print_cells(axis, image, form: str) -> None:
-    """Each number of the image in its cell, in white where the cell is dark; a dash where there is none."""
-    for (row, column), number in np.ndenumerate(np.ma.filled(image.get_array(), np.nan)):
-        dark = np.dot(image.to_rgba(number)[:3], [0.3, 0.6, 0.1]) < 0.5 and not np.isnan(number)
-        axis.text(column, row, "–" if np.isnan(number) else form.format(number), ha="center", va="center",
-                  fontsize=SMALL, color="white" if dark else "black")
+def settle(figure: Figure, axes, title: str, legend: int = 0, left: float = 0.6, below: float = 0.35, points: float = NORMAL + 2) -> None:
+    """Last of all: the title, a legend for all axes in `legend` columns, and the places of everything.
+
+    `left` and `below` are the inches that ticks and labels take beside each axes. matplotlib's own layouts find these by measuring every
+    text several times, which takes longer than the drawing.
+    """
+    entries = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())} if legend else {}
+    for label in ("chance", BAYES):  # last, for matplotlib lists lines before bars
+        if label in entries:
+            entries[label] = entries.pop(label)
+    above = 0.14 + 0.16 * max(bool(axis.get_title()) + axis.get_title().count("\n") for axis in axes)
+    head, foot = 0.22 + 0.19 * (1 + title.count("\n")), 0.1 + 0.2 * -(-len(entries) // legend) if legend else 0.1
+    grid, (width, height) = axes[0].get_gridspec(), figure.get_size_inches()
+    wide, tall = (width - 0.1) / grid.ncols - left - 0.1, height / grid.nrows - above - below
+    height += head + foot
+    figure.set_size_inches(width, height)
+    figure.subplots_adjust(left=left / width, right=1 - 0.2 / width, bottom=(foot + below) / height, top=1 - (head + above) / height,
+                           wspace=(left + 0.1) / wide, hspace=(above + below) / tall)
+    for axis in axes:
+        axis.yaxis.set_label_coords(-(left - 0.2) / wide, 0.5)
+        axis.xaxis.set_label_coords(0.5, -(below - 0.2) / tall)
+        axis.set_title(axis.get_title(), fontsize=NORMAL, y=1)
+    figure.suptitle(title, fontsize=points, y=1 - 0.12 / height)
+    if entries:
+        figure.legend(entries.values(), entries.keys(), loc="lower center", ncols=legend, fontsize=NORMAL, frameon=False,
+                      borderaxespad=0.3)
 
 
 def quiet(axis) -> None:
     """No frame at the top and right, small numbers."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=SMALL)
-
-
-def legend_below(figure: Figure, axes, columns: int = 4) -> None:
-    """One legend for all axes, each entry once."""
-    entries = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
-    for label in ("chance", BAYES):  # last, for matplotlib lists lines before bars
-        if label in entries:
-            entries[label] = entries.pop(label)
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns, fontsize=NORMAL,
-                  frameon=False)
 
 
 def domains_in(results: Results, names) -> list[str]:
@@ -106,8 +284,3 @@ def colours_of(methods: list[str]) -> dict[str, str]:
 def arrow(source: str, target: str) -> str:
     """A panel's title, in two lines where one is too narrow."""
     return f"{source} → {target}" if len(source + target) < 42 else f"{source}\n→ {target}"
-
-
-def wrapped(results: Results, domain: str) -> str:
-    """A domain's name in two lines where it is rendered."""
-    return domain_name(results, domain).replace(" (", "\n(")

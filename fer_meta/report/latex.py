@@ -4,7 +4,7 @@ import pandas as pd
 
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import domain_name, method_name
-from fer_meta.report.pieces import BAYES_NOTE, exact, interval_note, is_best, percent, seeds_lacking
+from fer_meta.report.pieces import BAYES_NOTE, best_of, exact, interval_note, is_best, percent, seeds_lacking
 
 
 def to_latex(results: Results, table: pd.DataFrame) -> str:
@@ -15,8 +15,9 @@ def to_latex(results: Results, table: pd.DataFrame) -> str:
     first = ["Experiment"] if results.experiments else []
     lines = []
     for (experiment, target, way, source), block in table.groupby(["experiment", "target", "way", "source"], sort=False):
+        best = best_of(block)
         for method, row in block.groupby("method", sort=False):
-            cells = {cell.shots: "$" + percent(cell, r"\mathbf{{{}}}", is_best(cell, block), r" \pm ") + "$"
+            cells = {cell.shots: "$" + percent(cell, r"\mathbf{{{}}}", is_best(cell, best), r" \pm ") + "$"
                      for cell in row.itertuples()}
             names = [*[experiment] * len(first), domain_name(results, source), domain_name(results, target),
                      method_name(method, results) + seeds_lacking(row)]

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from fer_meta.evaluation.statistics import difference, hierarchical_interval
-from fer_meta.report.cells import Cell, Names, Queries
-from fer_meta.report.load import Results, damaged, read_parquet
+from fer_meta.report.cells import Cell, Names, Queries, coded
+from fer_meta.report.load import Results, damaged, read_parts
 from fer_meta.report.numbers import METHODS, half_width, method_name
 from fer_meta.report.pieces import code, exact, p_value, percent, pipes
 
@@ -122,20 +123,25 @@ def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]
     if str(cell.shots) not in run.episodes:
         raise damaged(run.folder / "run.json", f"names no episodes for {cell.shots} shots")
     path = results.folder / run.episodes[str(cell.shots)]
-    rows = read_parquet(path, ["episode", "role", "label", "data", "path", "subject", "clip"])
-    support = (rows["role"] == "support").to_numpy()
-    place = _place_of_queries(path, rows[~support], cell.queries, names)
+    rows = pa.concat_tables(list(read_parts(path, ["episode", "role", "label", "data", *SHARED.values()]))).unify_dictionaries()
+    roles, role = coded(rows["role"])
+    support = role == roles.to_pylist().index("support")
+    place = _place_of_queries(path, rows.filter(~support), cell.queries, names)
+    own_class = rows["episode"].to_numpy().astype(np.int64)
+    for column in ("label", "data"):
+        texts, codes = coded(rows[column])
+        own_class = own_class * len(texts) + codes
     shared = {}
     for kind, column in SHARED.items():
-        # -1 where the clip or the person is unknown.
-        member = rows.groupby(["episode", "label", "data", column], observed=True, sort=False).ngroup().to_numpy()
+        texts, codes = coded(rows[column])
+        member = np.where(codes < 0, -1, own_class * len(texts) + codes)  # -1 where the clip or the person is unknown
         shared[kind] = (np.isin(member[~support], member[support]) & (member[~support] >= 0))[place]
     return shared
 
 
-def _place_of_queries(path: Path, rows: pd.DataFrame, queries: Queries, names: Names) -> np.ndarray:
+def _place_of_queries(path: Path, rows: pa.Table, queries: Queries, names: Names) -> np.ndarray:
     """[N] where in `rows` each query stands; a query drawn twice in an episode may be found at either place."""
-    stored = rows["episode"].to_numpy(np.int64) << 32 | names.numbers(rows["path"])
+    stored = rows["episode"].to_numpy().astype(np.int64) << 32 | names.numbers("path", rows["path"])
     asked = queries.episode.astype(np.int64) << 32 | queries.path
     by_key = np.argsort(stored, kind="stable")
     place = by_key[np.minimum(np.searchsorted(stored, asked, sorter=by_key), len(stored) - 1)]

@@ -1,6 +1,7 @@
 """What a bench left on disk, read back: the plan, its finished runs, what is missing and why, and its tables."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -99,21 +100,24 @@ def history(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=["step", "loss", "train_accuracy", "val_accuracy"]).astype(float)
 
 
-def read_parquet(path: Path, columns: list[str], filters: list | None = None) -> pd.DataFrame:
-    """`columns` of a table, texts as categoricals (an unknown text is NA); raises ResultsError if one is not there.
+def read_parts(path: Path, columns: list[str], prefix: str | None = None) -> Iterator[pa.Table]:
+    """`columns` of a table (and those that begin with `prefix`), part by part as it was written, texts as dictionaries.
 
-    `filters` are pyarrow's, such as `[("shots", "==", 0)]`.
+    Raises:
+        ResultsError: it cannot be read, or a column is not there.
     """
     try:
         schema = pq.read_schema(path)
         lacking = [name for name in columns if name not in schema.names]
         if lacking:
             raise ValueError(f"it has no column {', '.join(lacking)}")
+        columns = columns + [name for name in schema.names if prefix and name.startswith(prefix)]
         texts = [name for name in columns if not _is_number(schema.field(name).type)]
-        table = pq.read_table(path, columns=columns, filters=filters, read_dictionary=texts).unify_dictionaries()
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number, columns, use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise damaged(path, f"cannot be read ({_one_line(error)})") from None
-    return table.to_pandas(split_blocks=True).astype({name: "category" for name in texts})
 
 
 def damaged(path: Path, what: str) -> ResultsError:

@@ -1,5 +1,7 @@
 """Small pieces that the report's forms are put together from: a cell, a count, a table of pipes."""
 
+from collections import defaultdict
+
 import pandas as pd
 
 from fer_meta.report.load import Results
@@ -30,12 +32,18 @@ def exact(accuracy: float) -> str:
     return "" if pd.isna(accuracy) else f"{100 * accuracy:.1f}"
 
 
-def is_best(cell, block: pd.DataFrame) -> bool:
-    """Best as shown: two cells that read the same are both best; a lone method is not a winner."""
-    rivals = block[(block["source"] == cell.source) & (block["shots"] == cell.shots)
-                   & (block["selection"] == "source-val")]["accuracy"]
-    shown = f"{100 * rivals.max():.1f}"
-    return cell.selection == "source-val" and len(rivals) > 1 and f"{100 * cell.accuracy:.1f}" == shown
+def best_of(block: pd.DataFrame) -> dict[tuple, str]:
+    """By source and shots: the best accuracy as shown, where a method has rivals."""
+    rivals = defaultdict(list)
+    for source, shots, selection, accuracy in zip(*(block[name] for name in ("source", "shots", "selection", "accuracy"))):
+        if selection == "source-val":
+            rivals[source, shots].append(accuracy)
+    return {key: f"{100 * max(accuracies):.1f}" for key, accuracies in rivals.items() if len(accuracies) > 1}
+
+
+def is_best(cell, best: dict[tuple, str]) -> bool:
+    """Best as shown in `best_of` its block: two cells that read the same are both best."""
+    return cell.selection == "source-val" and f"{100 * cell.accuracy:.1f}" == best.get((cell.source, cell.shots))
 
 
 def seeds_lacking(row: pd.DataFrame) -> str:

@@ -1,7 +1,10 @@
 """The plots of every report: accuracy, transfer, severity, training and confusion."""
 
+from collections.abc import Callable
+from functools import partial
 from textwrap import fill
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -16,45 +19,49 @@ from fer_meta.report.drawing import (
     MUTED,
     NORMAL,
     SMALL,
+    Matrix,
     arrow,
     colours_of,
     domains_in,
     intervals_in_words,
-    legend_below,
+    matrices,
     methods_in,
     panels,
-    print_cells,
     quiet,
     rank_of,
-    wrapped,
+    settle,
 )
-from fer_meta.report.load import Results
+from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import BAYES, domain_key, domain_name, method_name
 
 
-def figures(results: Results, cells: list[Cell], table: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, Figure]:
-    """Every plot by its name: accuracy, transfer, severity, training, confusion (one a target if there are several).
+def figures(results: Results, cells: list[Cell], table: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, Callable[[], Figure]]:
+    """What draws each plot, by its name: confusion (one a target if there are several), accuracy, severity, transfer, training.
 
     A plot whose selection (source-val) or log is in no run is left out, severity where no gap is measured, and transfer
-    where experiments have protocols of their own.
+    where experiments have protocols of their own. The trainings' logs are read here, so that a damaged one is told before any file is written.
     """
-    shown = table[table["selection"] == "source-val"]
-    drawn = {"training": _training(results)}
-    if len(shown):
-        drawn["accuracy"] = _accuracy(results, shown)
-        if not results.experiments:
-            drawn["transfer"] = _transfer(results, shown)
-    if len(gaps):
-        drawn["severity"] = _severity(results, gaps)
-    tested = {}
+    drawn, tested = {}, {}
     for cell in cells:
         if cell.selection == "source-val" and cell.shots > 0:
             tested.setdefault((cell.experiment, cell.target), []).append(cell)
     for key, block in tested.items():
         name = "-".join(["confusion", *filter(None, key)]) if len(tested) > 1 else "confusion"
         most = max(cell.shots for cell in block)
-        drawn[name] = _confusion(results, [cell for cell in block if cell.shots == most])
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+        drawn[name] = partial(_confusion, results, [cell for cell in block if cell.shots == most])
+    shown = table[table["selection"] == "source-val"]
+    if len(shown):
+        drawn["accuracy"] = partial(_accuracy, results, shown)
+    if len(gaps):
+        drawn["severity"] = partial(_severity, results, gaps)
+    if len(shown) and not results.experiments:
+        drawn["transfer"] = partial(_transfer, results, shown)
+    models = {run.model: run for run in results.runs}.values()
+    logs = [(run, load.history(results.folder / "models" / run.model / "history.jsonl")) for run in models]
+    logs = [(run, log) for run, log in logs if len(log)]
+    if logs:
+        drawn["training"] = partial(_training, results, logs)
+    return drawn
 
 
 def _accuracy(results: Results, table: pd.DataFrame) -> Figure:
@@ -67,14 +74,12 @@ def _accuracy(results: Results, table: pd.DataFrame) -> Figure:
     for axis, ((experiment, source, target, way), block) in zip(axes, pairs):
         shots = sorted(block["shots"].unique())
         width = 0.84 / len(methods)
-        for number, method in enumerate(methods):
-            rows = block[block["method"] == method]
-            shift = (number - (len(methods) - 1) / 2) * width
-            places = [shots.index(count) + shift for count in rows["shots"]]
-            axis.bar(places, 100 * rows["accuracy"], 0.92 * width, color=colours[method],
+        places = [shots.index(row.shots) + (methods.index(row.method) - (len(methods) - 1) / 2) * width for row in block.itertuples()]
+        for method in methods:
+            of = (block["method"] == method).to_numpy()
+            axis.bar(np.array(places)[of], 100 * block["accuracy"][of], 0.92 * width, color=colours[method],
                      label=method_name(method, results))
-            axis.errorbar(places, 100 * rows["accuracy"], 100 * rows["ci95"].fillna(0), fmt="none",
-                          ecolor="black", elinewidth=1, capsize=2)
+        axis.errorbar(places, 100 * block["accuracy"], 100 * block["ci95"].fillna(0), fmt="none", ecolor="black", elinewidth=1, capsize=2)
         axis.axhline(100 / way, **CHANCE)
         if block["bayes"].notna().any():
             axis.axhline(100 * block["bayes"].iloc[0], **BEST)
@@ -84,9 +89,8 @@ def _accuracy(results: Results, table: pd.DataFrame) -> Figure:
         start = f"{experiment}: " if experiment else ""
         axis.set_title(arrow(start + domain_name(results, source), domain_name(results, target)), fontsize=NORMAL)
         quiet(axis)
-    figure.suptitle(f"Accuracy in the same episodes, with {intervals_in_words(table)}\n"
-                    "(checkpoint picked on the source's validation split)", fontsize=NORMAL + 2)
-    legend_below(figure, axes)
+    settle(figure, axes, f"Accuracy in the same episodes, with {intervals_in_words(table)}\n"
+                         "(checkpoint picked on the source's validation split)", legend=4)
     return figure
 
 
@@ -96,33 +100,17 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
     table = table[table["shots"] == shots]
     methods = methods_in(table)
     sources, targets = domains_in(results, table["source"]), domains_in(results, table["target"])
-    columns = min(len(methods), 3 if len(targets) <= 5 else 2)
-    figure, axes = panels(len(methods), columns, 1.0 + 0.45 * len(sources))
-    low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
-    for axis, method in zip(axes, methods):
+    names = [[domain_name(results, name) for name in domains] for domains in (sources, targets)]
+    shown = []
+    for method in methods:
         cells = table[table["method"] == method].pivot_table("accuracy", "source", "target")
-        grid = 100 * cells.reindex(index=sources, columns=targets).to_numpy()
-        image = axis.imshow(grid, cmap="cividis", vmin=low, vmax=high, aspect="auto")
-        print_cells(axis, image, "{:.1f}")
-        axis.set_title(method_name(method, results), fontsize=NORMAL)
-        axis.set_xticks([])
-        axis.set_yticks([])
-    for axis in axes[::columns]:
-        axis.set_yticks(range(len(sources)), [wrapped(results, name) for name in sources], fontsize=SMALL)
-        axis.set_ylabel("source", fontsize=NORMAL)
-    for axis in axes[-columns:]:  # those with no panel below
-        axis.set_xticks(range(len(targets)), [wrapped(results, name) for name in targets], fontsize=SMALL,
-                        rotation=40, ha="right", rotation_mode="anchor")
-        axis.set_xlabel("target", fontsize=NORMAL)
-    bar = figure.colorbar(image, ax=list(axes), shrink=0.9)
-    bar.set_label("accuracy (%), from chance up", fontsize=NORMAL)
-    bar.ax.tick_params(labelsize=SMALL)
+        shown.append(Matrix(method_name(method, results), *names, 100 * cells.reindex(index=sources, columns=targets).to_numpy()))
+    low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
     exact = [f"{label}: {_by_target(results, table, column)}"
              for label, column in [("chance", "chance"), (BAYES, "bayes")] if table[column].notna().any()]
-    figure.suptitle("\n".join([f"Transfer from source to target, {shots}-shot accuracy in percent",
-                               "(checkpoint picked on the source's validation split)",
-                               *(fill(text, 90, break_on_hyphens=False) for text in exact)]), fontsize=NORMAL + 2)
-    return figure
+    title = [f"Transfer from source to target, {shots}-shot accuracy in percent", "(checkpoint picked on the source's validation split)",
+             *(fill(text, 90, break_on_hyphens=False) for text in exact)]
+    return matrices(shown, "\n".join(title), ("source", "target"), "{:.1f}", "cividis", (low, high), "accuracy (%), from chance up")
 
 
 def _by_target(results: Results, table: pd.DataFrame, column: str) -> str:
@@ -167,19 +155,13 @@ def _severity(results: Results, gaps: pd.DataFrame) -> Figure:
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
         axis.set_title(arrow(domain_name(results, source), f"{recipe} (rendered), {count}-shot"), fontsize=NORMAL)
         quiet(axis)
-    figure.suptitle(f"Accuracy against the size of the domain gap, with {intervals_in_words(gaps)}\n"
-                    "(checkpoint picked on the source's validation split)", fontsize=NORMAL + 2)
-    legend_below(figure, axes)
+    settle(figure, axes, f"Accuracy against the size of the domain gap, with {intervals_in_words(gaps)}\n"
+                         "(checkpoint picked on the source's validation split)", legend=4, below=0.65)
     return figure
 
 
-def _training(results: Results) -> Figure | None:
+def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
     """Loss and validation accuracy over steps: a row an algorithm, a line a model, its colour the source."""
-    models = {run.model: run for run in results.runs}.values()
-    logs = [(run, load.history(results.folder / "models" / run.model / "history.jsonl")) for run in models]
-    logs = [(run, log) for run, log in logs if len(log)]
-    if not logs:
-        return None
     algorithms = sorted({run.algorithm for run, _ in logs}, key=lambda name: (rank_of(name.replace("_", "-")), name))
     # Experiments may share a model, or train a source in two ways.
     used = {run.model: [] for run, _ in logs}
@@ -206,9 +188,7 @@ def _training(results: Results) -> Figure | None:
         axis.set_ylabel("accuracy (%)" if number % 2 else "loss", fontsize=NORMAL)
         axis.set_xlabel("training step", fontsize=NORMAL)
         quiet(axis)
-    figure.suptitle("Training on the source, a line a model; validation on the source's own split",
-                    fontsize=NORMAL + 2)
-    legend_below(figure, axes)
+    settle(figure, axes, "Training on the source, a line a model; validation on the source's own split", legend=2, below=0.5)
     return figure
 
 
@@ -216,25 +196,18 @@ def _confusion(results: Results, cells: list[Cell]) -> Figure:
     """Row-normalised counts on one target, over all seeds: a panel a method and source."""
     experiment, target, shots = cells[0].experiment, cells[0].target, cells[0].shots
     cells = sorted(cells, key=lambda cell: (domain_key(results, cell.source), rank_of(cell.method)))
-    figure, axes = panels(len(cells), columns=3, height=3.1)
-    for axis, cell in zip(axes, cells):
+    shown = []
+    for cell in cells:
         counts = pd.DataFrame(cell.confusion.sum(axis=0), EXPRESSIONS, EXPRESSIONS)
         true = sorted(counts.index[counts.sum(axis=1) > 0])
         predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
         grid = counts.loc[true, predicted]
-        shares = 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()
-        image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-        print_cells(axis, image, "{:.0f}")
-        axis.set_title(f"{method_name(cell.method, results)}\nfrom {domain_name(results, cell.source)}", fontsize=NORMAL)
-        axis.set_xticks(range(len(predicted)), predicted, fontsize=SMALL, rotation=45, ha="right",
-                        rotation_mode="anchor")
-        axis.set_yticks(range(len(true)), true, fontsize=SMALL)
-        axis.set_xlabel("predicted", fontsize=NORMAL)
-        axis.set_ylabel("true", fontsize=NORMAL)
+        title = f"{method_name(cell.method, results)}\nfrom {domain_name(results, cell.source)}"
+        shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))
     start = f"{experiment}: confusion" if experiment else "Confusion"
-    figure.suptitle(f"{start} on {domain_name(results, target)}, {shots}-shot, percent of each true class\n"
-                    "(checkpoint picked on the source's validation split)", fontsize=NORMAL + 2)
-    return figure
+    title = (f"{start} on {domain_name(results, target)}, {shots}-shot, percent of each true class\n"
+             "(checkpoint picked on the source's validation split)")
+    return matrices(shown, title, ("true", "predicted"), "{:.0f}", "Blues", (0, 100))
 
 
 def _top(table: pd.DataFrame) -> float:

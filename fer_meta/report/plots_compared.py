@@ -1,10 +1,13 @@
 """Plots of comparisons: mean ranks with the critical difference, what a leak is worth, and published figures beside ours."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_meta.evaluation.statistics import Ranks
-from fer_meta.report.drawing import CHANCE, MARKERS, MUTED, NORMAL, SMALL, arrow, legend_below, panels, quiet, rank_of
+from fer_meta.report.drawing import CHANCE, MARKERS, MUTED, NORMAL, SMALL, arrow, inches, panels, quiet, rank_of, settle
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import domain_name, method_name
 
@@ -18,13 +21,15 @@ READINGS = {
 }
 
 
-def figures(results: Results, ranked: Ranks | None, leaks: pd.DataFrame, reproduced: pd.DataFrame) -> dict[str, Figure]:
-    """`ranks`, `leakage` and `reproduction`, each where there is something to show."""
-    drawn = {"ranks": ranks(results, ranked)} if ranked else {}
+def figures(
+    results: Results, ranked: Ranks | None, leaks: pd.DataFrame, reproduced: pd.DataFrame
+) -> dict[str, Callable[[], Figure]]:
+    """What draws `ranks`, `leakage` and `reproduction`, each where there is something to show."""
+    drawn = {"ranks": partial(ranks, results, ranked)} if ranked else {}
     if len(leaks):
-        drawn["leakage"] = leakage(results, leaks)
+        drawn["leakage"] = partial(leakage, results, leaks)
     if len(reproduced):
-        drawn["reproduction"] = reproduction(results, reproduced)
+        drawn["reproduction"] = partial(reproduction, results, reproduced)
     return drawn
 
 
@@ -59,8 +64,8 @@ def ranks(results: Results, ranked: Ranks) -> Figure:
     domains = {name for run in results.runs for name in (run.source, run.target)}
     drawn = domains & set(results.plan.get("rendered", []))
     faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
-    figure.suptitle(f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be told\n"
-                    "apart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation", fontsize=NORMAL + 1)
+    settle(figure, [axis], f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be told\n"
+                    "apart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation", left=0.1, below=0.1, points=NORMAL + 1)
     return figure
 
 
@@ -86,9 +91,8 @@ def leakage(results: Results, leaks: pd.DataFrame) -> Figure:
         axis.set_xlabel("accuracy (%)", fontsize=NORMAL)
         axis.set_title(arrow(domain_name(results, source), f"{domain_name(results, target)}, {shots:.0f}-shot"), fontsize=NORMAL)
         quiet(axis)
-    figure.suptitle("What support and query share, with 95 % intervals\n(checkpoint picked on the source's validation split)",
-                    fontsize=NORMAL + 2)
-    legend_below(figure, axes, columns=1)
+    settle(figure, axes, "What support and query share, with 95 % intervals\n(checkpoint picked on the source's validation split)",
+           legend=1, left=0.2 + max(inches(method_name(method, results)) for method in methods), below=0.5)
     return figure
 
 
@@ -118,9 +122,8 @@ def reproduction(results: Results, rows: pd.DataFrame) -> Figure:
         axis.set_title(method_name(method, results), fontsize=NORMAL)
         quiet(axis)
     tested = [domain_name(results, name) for name in dict.fromkeys(rows["target"].dropna())]
-    figure.suptitle("Published figures and ours, each with its own chance level; ours with 95 % intervals\n"
-                    f"(ours tested on {', '.join(tested)})", fontsize=NORMAL + 2)
-    legend_below(figure, axes, columns=2)
+    settle(figure, axes, "Published figures and ours, each with its own chance level; ours with 95 % intervals\n"
+                         f"(ours tested on {', '.join(tested)})", legend=2, below=0.3 + 0.5 * max(map(inches, rows["own"])))
     return figure
 
 

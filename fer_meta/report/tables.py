@@ -9,6 +9,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.numbers import BAYES, SELECTIONS, experiment_title, method_name, order
 from fer_meta.report.pieces import (
     BAYES_NOTE,
+    best_of,
     code,
     exact,
     fenced,
@@ -89,7 +90,8 @@ def _headline(results: Results, table: pd.DataFrame) -> list[str]:
         lines = [[*first, "source", "target", *(method_name(method, results) for method in methods), "Chance", BAYES]]
         for (experiment, source, target, _), row in rows.groupby(["experiment", "source", "target", "way"], sort=False):
             # No spaces: a cell of a table this wide would be broken at them.
-            cells = {cell.method: percent(cell, "**{}**", is_best(cell, row), "±") + star(cell)
+            best = best_of(row)
+            cells = {cell.method: percent(cell, "**{}**", is_best(cell, best), "±") + star(cell)
                      for cell in row.itertuples()}
             lines.append([*[experiment] * len(first), code(results, source), code(results, target),
                           *(cells.get(method, "") for method in methods),
@@ -117,8 +119,9 @@ def _gaps(results: Results, gaps: pd.DataFrame) -> list[str]:
                  for severity, target in columns.itertuples(index=False)]
         lines = [["method", "shots", *heads]]
         for shots, rows in block.groupby("shots"):
+            best = {target: best_of(here) for target, here in rows.groupby("target")}
             for method, row in rows.groupby("method", sort=False):
-                cells = {cell.target: percent(cell, "**{}**", is_best(cell, rows[rows["target"] == cell.target]))
+                cells = {cell.target: percent(cell, "**{}**", is_best(cell, best[cell.target]))
                          + star(cell) for cell in row.itertuples()}
                 lines.append([method_name(method, results), str(shots),
                               *(cells.get(target, "") for target in columns["target"])])
@@ -136,8 +139,9 @@ def _block(results: Results, block: pd.DataFrame) -> str:
                for selection in sorted(block["selection"].unique(), key=list(SELECTIONS).index)]
     lines = [["method", "source",
               *(f"{shots}-shot {SELECTIONS[selection]}, ± all (episodes alone)" for shots, selection in columns)]]
+    best = best_of(block)
     for (source, method), row in block.groupby(["source", "method"], sort=False):
-        cells = {(cell.shots, cell.selection): percent(cell, "**{}**", best=is_best(cell, block)) + _episodes_alone(cell)
+        cells = {(cell.shots, cell.selection): percent(cell, "**{}**", best=is_best(cell, best)) + _episodes_alone(cell)
                  for cell in row.itertuples()}
         lines.append([method_name(method, results) + seeds_lacking(row), code(results, source),
                       *(cells.get(column, "") for column in columns)])
