@@ -10,7 +10,8 @@ import gym_notices.notices
 gym_notices.notices.notices.clear()
 
 from learn2learn.algorithms import MAML  # noqa: E402
+from learn2learn.algorithms.maml import maml_update  # noqa: E402
 from learn2learn.data import DataDescription, MetaDataset, Taskset  # noqa: E402
 from learn2learn.data.transforms import LoadData, RemapLabels, TaskTransform  # noqa: E402
 
-__all__ = ["DataDescription", "LoadData", "MAML", "MetaDataset", "RemapLabels", "TaskTransform", "Taskset"]
+__all__ = ["DataDescription", "LoadData", "MAML", "MetaDataset", "RemapLabels", "TaskTransform", "Taskset", "maml_update"]

@@ -3,10 +3,13 @@
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from fer_meta import backbones, l2l
 from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy
+from fer_meta.batchnorm import normalise_by_first, support_batchnorm
 from fer_meta.errors import ProtocolError
 
 
@@ -16,6 +19,11 @@ class Config(TrainingConfig):
     inner_steps: int = Field(5, ge=1, description="gradient steps on a support set, in training and in test")
     inner_lr: float = Field(0.01, gt=0)
     first_order: bool = Field(False, description="drop the second derivatives (FOMAML)")
+    # No part of a run's identity: the gradients are the same.
+    inner_checkpoint: bool = Field(
+        False, exclude=True,
+        description="second order: make each inner step anew in the backward pass; the memory of one, whatever `inner_steps`",
+    )
 
 
 class Method(FewShotMethod):
@@ -33,6 +41,7 @@ class Method(FewShotMethod):
         self.way = protocol.train.way
         self.transductive = protocol.batchnorm == "batch"
         self.steps = config.inner_steps
+        self.checkpoint = config.inner_checkpoint
         self.name = "fomaml" if config.first_order else "maml"
         if not config.first_order:
             self.memory_format = torch.contiguous_format  # the double backward pass is many times slower in channels_last
@@ -52,62 +61,68 @@ class Method(FewShotMethod):
         if len(classes) != self.way:
             raise ProtocolError(f"MAML's head was trained {self.way}-way and cannot serve {len(classes)}-way episodes")
         learner = self.learn(support, labels, first_order=True)
-        return {self.name: lambda query: _no_grad(learner, query)}
+        return {self.name: torch.no_grad()(lambda query: self.logits(learner, support, query))}
 
     @torch.enable_grad()
-    def learn(self, support: Tensor, labels: Tensor, first_order: bool) -> nn.Module:
-        """A clone of the meta-model after gradient descent on the support set, ready for queries."""
+    def learn(self, support: Tensor, labels: Tensor, first_order: bool) -> l2l.MAML:
+        """A clone of the meta-model after gradient descent on the support set."""
         learner = self.maml.clone(first_order=first_order)
-        learner.train()
         for _ in range(self.steps):
-            learner.adapt(cross_entropy(learner(support), labels))
-        if not self.transductive:
-            learner(support)  # the adapted network's statistics of the support, kept for the queries
-            learner.eval()
+            if self.checkpoint and not first_order:
+                gradients = _Recomputed.apply(self._gradients(support, labels), *learner.parameters())
+                l2l.maml_update(learner.module, learner.lr, gradients)
+            else:
+                learner.adapt(cross_entropy(learner(support), labels))
         return learner
+
+    def logits(self, learner: l2l.MAML, support: Tensor, query: Tensor) -> Tensor:
+        """What `learner`, adapted to `support`, answers to queries: [Q, 3, H, W] -> [Q, way]."""
+        # Whatever is differentiated once only is fastest so.
+        query = query.contiguous(memory_format=torch.channels_last)
+        if self.transductive:
+            return learner(query)
+        normalise_by_first(learner, len(support))
+        return learner(torch.cat([support, query]))[len(support):]
 
     def loss(self, batch: list[Episode]):
         losses, accuracies = [], []
         for episode in batch:
-            support, query = (x.contiguous(memory_format=self.memory_format) for x in (episode.support, episode.query))
+            support = episode.support.contiguous(memory_format=self.memory_format)
             learner = self.learn(support, episode.support_labels, self.maml.first_order)
-            logits = learner(query)
+            logits = self.logits(learner, episode.support, episode.query)
             losses.append(cross_entropy(logits, episode.query_labels))
             accuracies.append(accuracy(logits, episode.query_labels))
         return torch.stack(losses).mean(), torch.stack(accuracies).mean().detach()
 
+    def _gradients(self, support: Tensor, labels: Tensor):
+        """The support loss's gradients, as a function of the network's weights."""
+        network, device = self.maml.module, support.device.type
+        names = [name for name, _ in network.named_parameters()]
+        mixed = torch.is_autocast_enabled(device)  # a backward pass runs outside of it
 
-class SupportBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm whose statistics are those of the support set, and part of the graph.
+        def gradients(weights: list[Tensor], create_graph: bool) -> tuple[Tensor, ...]:
+            with torch.enable_grad(), torch.autocast(device, torch.bfloat16, enabled=mixed):
+                loss = cross_entropy(functional_call(network, dict(zip(names, weights)), support), labels)
+                return torch.autograd.grad(loss, weights, create_graph=create_graph)
 
-    In training mode it normalises a batch by its own statistics and remembers the batch; in evaluation mode it normalises by the
-    statistics of the batch last remembered. There are no running averages, so nothing leaks from a clone to the meta-model or
-    from one task to the next.
-    """
-
-    def __init__(self, features: int):
-        super().__init__(features, track_running_stats=False)
-        self.support = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            self.support = x
-            return super().forward(x)
-        var, mean = torch.var_mean(self.support, (0, 2, 3), correction=0)
-        scale = self.weight * torch.rsqrt(var + self.eps)
-        return x * scale.view(1, -1, 1, 1) + (self.bias - mean * scale).view(1, -1, 1, 1)
+        return gradients
 
 
-def support_batchnorm(network: nn.Module) -> nn.Module:
-    """Replace each BatchNorm2d of `network` (in place) by a SupportBatchNorm2d."""
-    for name, child in network.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(network, name, SupportBatchNorm2d(child.num_features))
-        else:
-            support_batchnorm(child)
-    return network
+class _Recomputed(Function):
+    """Gradients as a function of weights that keeps only the weights, and makes its graph anew when it is differentiated."""
+
+    @staticmethod
+    def forward(ctx, gradients, *weights):
+        ctx.gradients = gradients
+        ctx.save_for_backward(*weights)
+        return gradients(_leaves(weights), create_graph=False)
+
+    @staticmethod
+    def backward(ctx, *vector):
+        weights = _leaves(ctx.saved_tensors)
+        gradients = ctx.gradients(weights, create_graph=True)
+        return None, *torch.autograd.grad(gradients, weights, vector)
 
 
-@torch.no_grad()
-def _no_grad(learner: nn.Module, query: Tensor) -> Tensor:
-    return learner(query)
+def _leaves(weights) -> list[Tensor]:
+    return [weight.detach().requires_grad_() for weight in weights]
