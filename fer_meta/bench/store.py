@@ -3,6 +3,8 @@
 Everything a reader of results needs stands in these files in words (paths, names of expressions), not in rows of a cache.
 """
 
+import contextlib
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -60,8 +62,9 @@ def write_episodes(folder: Path, setting: Setting) -> None:
     for shots in setting.episodes:
         path = folder / episodes_file(setting, shots)
         if not path.exists():
-            with replacing(path) as temporary:
-                _write(temporary, _EPISODES, _episodes_in_words(setting, shots))
+            with replacing(path) as temporary, contextlib.closing(_Rows(temporary, _EPISODES)) as rows:
+                for part in _episodes_in_words(setting, shots):
+                    rows.add(part)
 
 
 def episodes_file(setting: Setting, shots: int) -> str:
@@ -80,22 +83,43 @@ def write_predictions(path: Path, parts: Iterable[pd.DataFrame], setting: Settin
         ("predicted", _TEXTS), ("confidence", pa.float32()), ("subject", _TEXTS), ("clip", _TEXTS), *((name, pa.float32()) for name in chances),
     ])
     who = _texts(setting.target.index)
-    with replacing(path) as temporary:
-        _write(temporary, schema, (_in_words(part, who, schema) for part in parts))
-
-
-def _write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
-    """Small tables as one file of larger blocks."""
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        block, rows = [], 0
+    keys = ["method", "shots", "selection"]
+    with replacing(path) as temporary, tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        # Answers come episode by episode, of all classifiers; each block is kept in a file of its own until all have come.
+        blocks: dict[tuple, _Rows] = {}
         for part in parts:
-            block.append(part)
-            rows += len(part)
-            if rows >= BLOCK:
-                writer.write_table(pa.concat_tables(block))
-                block, rows = [], 0
-        if block:
-            writer.write_table(pa.concat_tables(block))
+            key = tuple(part[keys].iloc[0])
+            if key not in blocks:
+                blocks[key] = _Rows(Path(folder) / f"{len(blocks)}.parquet", schema)
+            blocks[key].add(_in_words(part, who, schema))
+        with contextlib.closing(_Rows(temporary, schema)) as whole:
+            for block in blocks.values():
+                block.close()
+                for table in pq.ParquetFile(block.path).iter_batches(BLOCK):
+                    whole.add(pa.Table.from_batches([table]))
+
+
+class _Rows:
+    """A parquet file to which small tables are added; they are written in larger row groups."""
+
+    def __init__(self, path: Path, schema: pa.Schema):
+        self.path, self.writer = path, pq.ParquetWriter(path, schema, compression="zstd")
+        self.waiting, self.rows = [], 0
+
+    def add(self, table: pa.Table) -> None:
+        self.waiting.append(table)
+        self.rows += len(table)
+        if self.rows >= BLOCK:
+            self._write()
+
+    def close(self) -> None:
+        if self.waiting:
+            self._write()
+        self.writer.close()
+
+    def _write(self) -> None:
+        self.writer.write_table(pa.concat_tables(self.waiting))
+        self.waiting, self.rows = [], 0
 
 
 def _texts(index: pd.DataFrame) -> dict[str, tuple[np.ndarray, pa.Array]]:
