@@ -23,6 +23,8 @@ def build(name, protocol=PROTOCOL, size=SIZE, **config):
     module = algorithms.load(name)
     if name == "supervised":
         config = {"backbone": "conv4", **config}
+    if name == "maml":
+        config = {"inner_steps": 2, **config}
     return training.build(module, module.Config(steps=1, **config), protocol, CLASSES, size, 0, torch.device("cpu"))
 
 
