@@ -417,12 +417,14 @@ def test_published_figures_make_it_another_report(written):
 
 def test_a_report_of_other_code_is_made_anew(stored, tmp_path):
     before = unchanged.fingerprint(stored, published=False)
-    package = shutil.copytree(Path(fer_meta.__file__).parent, tmp_path / "copy" / "fer_meta", ignore=shutil.ignore_patterns("__pycache__"))
+    package = shutil.copytree(Path(fer_meta.__file__).parent, tmp_path / "copy" / "fer_meta",
+                              ignore=shutil.ignore_patterns("__pycache__"))
     statistics = package / "evaluation" / "statistics.py"
     seen = []
     for changed in ("", "# changed\n"):
         statistics.write_text(statistics.read_text(encoding="utf-8") + changed, encoding="utf-8")
-        code = "import sys; from pathlib import Path; from fer_meta.report import unchanged; print(unchanged.fingerprint(Path(sys.argv[1]), False))"
+        code = ("import sys; from pathlib import Path; from fer_meta.report import unchanged; "
+                "print(unchanged.fingerprint(Path(sys.argv[1]), False))")
         done = subprocess.run([sys.executable, "-c", code, str(stored)], capture_output=True, text=True, check=True, cwd=tmp_path / "copy",
                               env=os.environ | {"PYTHONPATH": str(tmp_path / "copy")})
         seen.append(done.stdout.strip())
@@ -433,8 +435,8 @@ def test_an_error_in_any_plot_is_the_users(tmp_path):
     def broken():
         raise ResultsError("no plot")
 
-    whole = partial(drawing.matrices, [drawing.Matrix("one", ["anger"], ["anger", "fear"], np.array([[60, np.nan]]))], "title", ("true", "predicted"),
-                    "{:.0f}", "Blues", (0, 100))
+    panel = drawing.Matrix("one", ["anger"], ["anger", "fear"], np.array([[60, np.nan]]))
+    whole = partial(drawing.matrices, [panel], "title", ("true", "predicted"), "{:.0f}", "Blues", (0, 100))
     for order in (["whole", "broken"], ["broken", "whole"]):  # whoever draws it
         with pytest.raises(ResultsError, match="no plot"):
             drawing.write_figures({name: {"whole": whole, "broken": broken}[name] for name in order}, tmp_path)

@@ -22,10 +22,10 @@ SOMETIMES = ["comparisons.csv", "experiments.csv", "heads.csv",
 def write_report(folder: Path, published: bool = False) -> str:
     """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
-    `table.{csv,md,tex,txt}` (the last is the text) and `recall.csv` always; `heads.csv`, `comparisons.csv` and `experiments.csv` where there is something to
-    say. Only finished runs of the plan count; the others are listed with the command that makes them. Everything is
-    computed from the runs' predictions, the stored episodes and the trainings' logs; with `published` the page and the text end
-    with published figures in the same settings. Where all of these, the code and the files written are as they were, they stay.
+    `table.{csv,md,tex,txt}` (the last is the text) and `recall.csv` always; `heads.csv`, `comparisons.csv` and `experiments.csv`
+    where there is something to say. Only finished runs of the plan count; the others are listed with the command that makes them.
+    Everything is computed from the runs' predictions, the stored episodes and the trainings' logs; with `published` the page and the
+    text end with published figures in the same settings. Where all of these, the code and the files written are as they were, they stay.
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.

@@ -29,7 +29,7 @@ from matplotlib.transforms import Affine2D
 
 from fer_meta.files import replacing
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import BAYES, METHODS, domain_key, domain_name
+from fer_meta.report.numbers import BAYES, METHODS, domain_key
 
 FORMATS = (".png", ".pdf")
 WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt text still readable
@@ -158,7 +158,8 @@ def matrices(
     axis.add_artist(ManyWords(words))
     if bar:
         long = min(4.0, height - head - below - 0.6)
-        scale = figure.colorbar(mesh, cax=figure.add_axes(((WIDTH - 0.8) / WIDTH, 1 - (head + 0.45 + long) / height, 0.15 / WIDTH, long / height)))
+        place = (WIDTH - 0.8) / WIDTH, 1 - (head + 0.45 + long) / height, 0.15 / WIDTH, long / height
+        scale = figure.colorbar(mesh, cax=figure.add_axes(place))
         scale.set_label(bar, fontsize=NORMAL)
         scale.ax.tick_params(labelsize=SMALL)
     return figure
@@ -171,7 +172,7 @@ def inches(text: str) -> float:
 
 def write_figures(drawings: dict[str, Callable[[], Figure]], folder: pathlib.Path) -> list[pathlib.Path]:
     """Draw each figure and write it to `folder` under its name, in every format; on all cores where processes can be forked."""
-    shares = min(len(drawings), os.cpu_count() or 1) if sys.platform == "linux" else 1
+    shares = min(len(drawings), len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
     names = list(drawings)
 
     def write(share: list[str]) -> None:

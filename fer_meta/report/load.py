@@ -107,13 +107,14 @@ def read_parts(path: Path, columns: list[str], prefix: str | None = None) -> Ite
         ResultsError: it cannot be read, or a column is not there.
     """
     try:
-        schema = pq.read_schema(path)
+        footer = pq.read_metadata(path)
+        schema = footer.schema.to_arrow_schema()
         lacking = [name for name in columns if name not in schema.names]
         if lacking:
             raise ValueError(f"it has no column {', '.join(lacking)}")
         columns = columns + [name for name in schema.names if prefix and name.startswith(prefix)]
         texts = [name for name in columns if not _is_number(schema.field(name).type)]
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
+        with pq.ParquetFile(path, metadata=footer, read_dictionary=texts) as file:
             for number in range(file.num_row_groups):
                 yield file.read_row_group(number, columns, use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -18,7 +18,6 @@ from fer_meta.report.drawing import (
     MARKERS,
     MUTED,
     NORMAL,
-    SMALL,
     Matrix,
     arrow,
     colours_of,
@@ -39,7 +38,8 @@ def figures(results: Results, cells: list[Cell], table: pd.DataFrame, gaps: pd.D
     """What draws each plot, by its name: confusion (one a target if there are several), accuracy, severity, transfer, training.
 
     A plot whose selection (source-val) or log is in no run is left out, severity where no gap is measured, and transfer
-    where experiments have protocols of their own. The trainings' logs are read here, so that a damaged one is told before any file is written.
+    where experiments have protocols of their own. The trainings' logs are read here, so that a damaged one is told before any
+    file is written.
     """
     drawn, tested = {}, {}
     for cell in cells:

@@ -65,7 +65,8 @@ def ranks(results: Results, ranked: Ranks) -> Figure:
     drawn = domains & set(results.plan.get("rendered", []))
     faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
     settle(figure, [axis], f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be told\n"
-                    "apart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation", left=0.1, below=0.1, points=NORMAL + 1)
+                    "apart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation",
+           left=0.1, below=0.1, points=NORMAL + 1)
     return figure
 
 

@@ -14,7 +14,7 @@ TESTED = {"seen": "seen in training, those that source and target share", "unsee
 
 def protocol_line(results: Results, block: pd.DataFrame) -> str:
     """The protocol of the runs in `block` (rows of one experiment, target and way); a field unknown here by its name."""
-    places = set(block[PLACE].itertuples(index=False, name=None))
+    places = set(zip(*(block[name] for name in PLACE)))
     runs = [run for run in results.runs if (run.experiment, run.source, run.target) in places
             and run.protocol["way"] == block["way"].iloc[0]]
 
