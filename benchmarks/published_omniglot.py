@@ -87,7 +87,7 @@ def _metric(method, algorithm, way, shots, steps):
 
 def _maml(method, way, shots, steps, batch, inner_lr):
     """As Finn et al. ran it: one inner step, and a task's queries are normalised together (transductive)."""
-    config = {"steps": steps, "augment": False, "validations": 10, "batch": batch, "lr": 2e-3, "inner_steps": 1, "inner_lr": inner_lr,
+    config = {"steps": steps, "augment": False, "validations": 10, "batch": batch, "lr": 2e-3, "inner_steps": 1, "inner_lr": inner_lr, "precision": "bf16",
               "first_order": method == "FOMAML"}
     return Training(method, "maml", config, EpisodeShape(way=way, shots=shots, queries=5), "batch", ((way, shots),))
 

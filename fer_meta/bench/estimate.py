@@ -51,8 +51,14 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
     samples: dict[tuple, Run] = {}
     for run in todo:
         samples.setdefault(_kind(run), run)
-    units: dict[tuple, _Unit] = {}
-    workers.each(samples, lambda kind, tell: tell(_measure(bench, samples[kind])), units.__setitem__)
+    # A worker that dies of it leaves no time; the runs will say why.
+    units = {kind: _Unit(0.0, 0.0, dict.fromkeys(run.setting.episodes, 0.0)) for kind, run in samples.items()}
+
+    def hear(kind: tuple, message) -> None:
+        if isinstance(message, _Unit):
+            units[kind] = message
+
+    workers.each(samples, lambda kind, tell: tell(_measure(bench, samples[kind])), hear)
     costs, trained, steps = {}, set(), {}
     for run in todo:
         model, unit, seconds = run.model, units[_kind(run)], 0.0

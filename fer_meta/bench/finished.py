@@ -33,7 +33,7 @@ def versions() -> dict[str, str | None]:
 
 
 def hash_of_asked(suite: str, **options) -> str | None:
-    """A hash of all that is asked of a bench: the suite file, the options, fer-meta's own files and the versions; None without such a file."""
+    """A hash of all that is asked of a bench: the suite file, the options, fer-meta's own files and the versions; None if there is none."""
     sources = sorted(path for path in _SOURCE.rglob("*") if path.suffix in (".py", ".yaml", ".csv"))
     digest = hashlib.blake2b(repr((suite, sorted(options.items()), platform.python_version(), versions())).encode(), digest_size=16)
     try:
@@ -72,7 +72,7 @@ def read_finished(out: Path, suite: str, asked: str | None, given: Mapping[str, 
 
 
 def write_finished(folder: Path, made_from: str, data: Iterable[str], runs: Iterable[str], text: str) -> None:
-    """Say that `folder` holds all of `runs` (their ids) and their report, whose files are those that stand there now, and keep its `text`."""
+    """Say that `folder` holds all of `runs` (their ids) and their report: the files that stand there now, and its `text`."""
     write_text(folder / TABLE, text)
     done = [f"runs/{run}/DONE" for run in dict.fromkeys(runs)]
     report = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*.*"), *folder.glob("plots/*"))

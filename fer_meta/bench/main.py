@@ -235,8 +235,9 @@ def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers:
     for run in runs:
         click.echo(f"  {title(run):60s} {clock(sum(costs[run.id])) if run.id in costs else 'done':>9s}")
     seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
-    click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go"
-               f"{f', {workers.jobs} models side by side' if workers.jobs > 1 else ''} (from a few timed steps and episodes of each method)")
+    together = f", {workers.jobs} models side by side" if workers.jobs > 1 else ""
+    click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
+               "(from a few timed steps and episodes of each method)")
 
 
 def _domain_line(domain: Domain, rendered: bool) -> str:

@@ -1,7 +1,7 @@
 """Work side by side: a forked process for each task, so that nothing is pickled on the way in and memory maps are shared.
 
 A fork copies no thread of OpenMP's, and a child that waits for its parent's hangs: a process that forks must not have computed with torch.
-So rendering, timing and a single training go through here too, and `--jobs 1` alone computes in the process itself.
+So rendering, timing and a bench's only training go through here too; where one job is all there may be, nothing is forked.
 """
 
 import ctypes
@@ -50,7 +50,7 @@ class Workers:
         jobs = max(1, min(self.jobs, tasks))
         return replace(self, jobs=jobs, threads=max(1, torch.get_num_threads() // jobs))
 
-    def each(self, tasks: Iterable, work: Callable[[object, Callable], None], hear: Callable[[object, object], None] = lambda *_: None) -> None:
+    def each(self, tasks: Iterable, work: Callable[[object, Callable], None], hear: Callable[[object, object], None]) -> None:
         """`work(task, tell)` for each task, begun in order.
 
         `hear(task, message)` is called in this process for whatever a worker tells, in the order told, and with Died for a worker that did

@@ -114,7 +114,7 @@ def split_of(folder: str) -> str | None:
 def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
     """The canonical expression that a folder is named after; DatasetError if it is not in `allowed`."""
     try:
-        label = canonical(Path(folder).name)
+        label = canonical(folder.rpartition("/")[2])
     except ValueError:
         label = None
     if label not in allowed:

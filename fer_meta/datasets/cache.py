@@ -89,7 +89,7 @@ def _fingerprint(spec: DatasetSpec, root: Path, index: pd.DataFrame, size: int) 
     hasher.update(_rows_text(index, INDEX_COLUMNS))
     for path in dict.fromkeys(re.sub(r"(\.csv|\.npy)#\d+$", r"\1", path) for path in index["path"]):
         try:
-            stat = os.stat(root / path)
+            stat = os.stat(os.path.join(root, path))
             state = (stat.st_size, stat.st_mtime_ns)
         except OSError:
             state = None

@@ -93,7 +93,7 @@ def _scan_folders(root: Path) -> pd.DataFrame:
 def _split(root: Path, path: str, merged: bool) -> str:
     """The split of a file. `merged`: there is no validation folder, so `test` may hold both test parts."""
     folder = split_of(path.split("/")[0])
-    prefix = re.match(r"[A-Za-z]+", Path(path).name)
+    prefix = re.match(r"[A-Za-z]+", path.rpartition("/")[2])
     named = USAGES.get(prefix.group()) if prefix else None
     if named in (None, folder) or (merged and folder == "test" and named == "val"):
         return named or folder
