@@ -44,7 +44,8 @@ def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
     for number, run in enumerate(plan):
         rng = np.random.default_rng(number)
         home = folder / "runs" / run.id
-        write_predictions(home / "predictions.parquet", _answers(run, rng), run.setting)
+        answers = _answers(run, rng)
+        write_predictions(home / "predictions.parquet", answers, run.setting, any(set(OWN_HEAD) & {*part["method"]} for part in answers))
         write_json(home / "run.json", _told(run, suite))
         write_text(home / "DONE", "")
         log = folder / "models" / run.model.id / "history.jsonl"

@@ -17,9 +17,10 @@ import yaml
 
 import fer_meta
 from fer_meta.errors import DatasetError
-from fer_meta.files import write_json, write_text
+from fer_meta.files import write_json
 
-FINISHED, TABLE = "finished.json", "table.txt"
+FINISHED = "finished.json"
+TABLE = "table.txt"  # which the report writes
 
 # What computes. A plan hangs on some of them too: splits are scikit-learn's.
 PACKAGES = ("torch", "torchvision", "learn2learn", "numpy", "pandas", "scikit-learn", "fer-meta")
@@ -71,9 +72,8 @@ def read_finished(out: Path, suite: str, asked: str | None, given: Mapping[str, 
         return None
 
 
-def write_finished(folder: Path, made_from: str, data: Iterable[str], runs: Iterable[str], text: str) -> None:
-    """Say that `folder` holds all of `runs` (their ids) and their report: the files that stand there now, and its `text`."""
-    write_text(folder / TABLE, text)
+def write_finished(folder: Path, made_from: str, data: Iterable[str], runs: Iterable[str]) -> None:
+    """Say that `folder` holds all of `runs` (their ids) and their report: the files that stand there now."""
     done = [f"runs/{run}/DONE" for run in dict.fromkeys(runs)]
     report = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*.*"), *folder.glob("plots/*"))
                     if path.is_file() and not path.name.startswith("."))

@@ -86,14 +86,13 @@ def run_bench(
             write_episodes(bench.folder, setting)
         failed = run_all(bench, runs, workers)
         try:
-            text = write_report(bench.folder)
+            click.echo(write_report(bench.folder))
         except ResultsError:
             if failed < len(runs):
                 raise
             return failed
-        click.echo(text)
         if not failed and not _weights_files(suite):
-            write_finished(bench.folder, made_from, folders, [run.id for run in runs], text.partition("\nWritten:\n")[0])
+            write_finished(bench.folder, made_from, folders, [run.id for run in runs])
     return failed
 
 
