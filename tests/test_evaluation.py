@@ -9,6 +9,7 @@ import torch
 from test_methods import CLASSES, SIZE, build
 
 from fer_meta.evaluation.episodes import Shown, answer_episodes, batch_statistics, embedder
+from fer_meta.evaluation.features import Features
 from fer_meta.images import fetch, normalise
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Pool
@@ -41,3 +42,58 @@ def test_answers_are_those_of_the_classifier_asked_by_hand(name, batchnorm):
                 assert found["row"].to_list() == query.tolist() and found["label"].to_list() == pool.class_names(query)
                 assert found["predicted"].to_list() == [names[i] for i in shares.argmax(1)]
                 np.testing.assert_allclose(found[[f"p_{c}" for c in names]], shares, atol=1e-3)
+
+
+CPU = torch.device("cpu")
+
+
+def faces(count=40, seed=0):
+    """Made-up images of three classes, and the pool of all of them."""
+    images = np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
+    return images, Pool("made-up", np.arange(count), np.arange(count) % 3, CLASSES, None, None, {}, 0, "")
+
+
+def test_an_image_is_embedded_once_for_all_shots_and_protocols(monkeypatch):
+    images, pool = faces()
+    method, shown = build("protonet").eval(), Shown(images, pool)
+    embedded = []
+    embed = method.embed
+    monkeypatch.setattr(method, "embed", lambda pixels: embedded.append(len(pixels)) or embed(pixels))
+    features = Features(method, images, CPU)
+    asked = set()
+    for shots in (1, 2, 3):
+        episodes = draw(pool, EpisodeShape(way=3, shots=shots, queries=4), 10, f"{shots}")
+        list(answer_episodes(method, embedder(method, shown, shown, "eval", CPU, lambda _: features), pool, pool, episodes))
+        asked |= {*episodes.support.ravel().tolist(), *np.concatenate(episodes.queries).tolist()}
+    assert sum(embedded) == len(asked)
+
+
+def test_features_are_those_of_the_image_whatever_was_asked_for_before():
+    images, _ = faces()
+    method = build("protonet").eval()
+    features, rows = Features(method, images, CPU), np.array([[7, 3], [3, 31]])
+    features(np.array([30, 3]))
+    with torch.no_grad():
+        by_hand = method.embed(normalise(fetch(images, rows.ravel(), CPU)))
+    torch.testing.assert_close(features(rows).flatten(0, 1), by_hand, rtol=1e-5, atol=1e-5)
+
+
+def test_features_in_bf16_are_nearly_those_in_fp32():
+    images, pool = faces()
+    method = build("protonet").eval()
+    exact, rounded = (Features(method, images, CPU, precision)(pool.rows) for precision in ("fp32", "bf16"))
+    assert rounded.dtype == torch.float32 and not torch.equal(exact, rounded)
+    assert torch.nn.functional.cosine_similarity(exact, rounded).min() > 0.999
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 101, 250])
+def test_episodes_come_in_parts_without_loss(count):
+    """However many there are, each episode is answered once and in order, and progress ends at the last."""
+    images, pool = faces()
+    method, shown = build("protonet").eval(), Shown(images, pool)
+    episodes, told = draw(pool, EpisodeShape(way=3, shots=1, queries=2), count, "b"), []
+    embed = embedder(method, shown, shown, "eval", CPU)
+    parts = list(answer_episodes(method, embed, pool, pool, episodes, progress=lambda done, accuracy: told.append(done)))
+    answers = pd.concat(parts, ignore_index=True)
+    assert answers["episode"].to_list() == np.repeat(np.arange(count), 6).tolist()
+    assert answers["row"].to_list() == np.concatenate(episodes.queries).tolist() and told[-1] == count

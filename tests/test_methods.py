@@ -112,6 +112,18 @@ def test_training_on_one_batch_lowers_its_loss(name, config):
     assert losses[-1] < 0.8 * losses[0] and 0 <= accuracy <= 1
 
 
+@pytest.mark.parametrize("name", [name for name in algorithms.names() if name != "supervised"])
+def test_tasks_of_a_step_one_after_the_other_give_the_gradient_of_their_mean_loss(name):
+    together, apart = (build(name).double().train() for _ in range(2))
+    batch = [an_episode(seed=seed, dtype=torch.float64) for seed in (0, 1)]
+    together.loss(batch)[0].backward()
+    config = algorithms.load(name).Config(steps=1, lr=1e-9)
+    told = training.train_step(apart, config, training.new_optimiser(apart, config), batch)
+    assert told[0].item() == pytest.approx(np.mean([together.loss([one])[0].item() for one in batch]), rel=1e-6)
+    for a, b in zip(together.parameters(), apart.parameters()):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-6, atol=1e-10)
+
+
 @pytest.mark.parametrize("name, config", METHODS)
 def test_the_seed_fixes_the_initial_weights_and_spares_the_global_generator(name, config):
     torch.manual_seed(3)

@@ -209,7 +209,9 @@ def _model_identity(suite: Suite, algorithm: str, setting: Setting, seed: int) -
 
 
 def _run_identity(suite: Suite, model: Model, setting: Setting) -> dict:
+    embedding = setting.protocol.embedding
     return {
+        **({} if embedding == "fp32" else {"embedding": embedding}),  # the field is younger than the first results
         "model": model.identity,
         "way": setting.protocol.way,
         "queries": setting.protocol.queries,

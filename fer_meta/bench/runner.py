@@ -48,14 +48,15 @@ class Bench:
     def model_folder(self, model: Model) -> Path:
         return self.folder / "models" / model.id
 
-    def features(self, model: Model, step: int, method: FewShotMethod, images: np.ndarray) -> Features:
+    def features(self, run: Run, step: int, method: FewShotMethod, images: np.ndarray) -> Features:
         """The features of `images` under a checkpoint, which `method` has loaded: those that an earlier run of the same checkpoint made,
         by whatever protocol, and then new ones. Another checkpoint's are forgotten."""
-        checkpoint = model.id, step
-        self.embedded = {key: value for key, value in self.embedded.items() if key[0] == checkpoint}
-        key = checkpoint, id(images)  # a data set's map lives as long as the bench
+        checkpoint, precision = (run.model.id, step), run.setting.protocol.embedding
+        for other in [key for key in self.embedded if key[0] != checkpoint]:
+            del self.embedded[other]
+        key = checkpoint, precision, id(images)  # a data set's map lives as long as the bench
         if key not in self.embedded:
-            self.embedded[key] = Features(method, images, self.device)
+            self.embedded[key] = Features(method, images, self.device, precision)
         return self.embedded[key]
 
     def is_done(self, run: Run) -> bool:
@@ -240,7 +241,7 @@ def _ask(bench: Bench, run: Run, method: FewShotMethod, step: int, label: str) -
     setting, protocol = run.setting, run.setting.protocol
     query = setting.query
     support = setting.support or query
-    features = functools.partial(bench.features, run.model, step, method)
+    features = functools.partial(bench.features, run, step, method)
     embed = embedder(method, support, query, protocol.batchnorm, bench.device, features)
     for shots, episodes in setting.episodes.items():
         with bench.show(f"test {shots}-shot ({label})", len(episodes)) as bar:
