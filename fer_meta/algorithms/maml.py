@@ -3,9 +3,9 @@
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
 
 from fer_meta import backbones, l2l
 from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy
@@ -69,7 +69,9 @@ class Method(FewShotMethod):
         learner = self.maml.clone(first_order=first_order)
         for _ in range(self.steps):
             if self.checkpoint and not first_order:
-                gradients = _Recomputed.apply(self._gradients(support, labels), *learner.parameters())
+                gradients = checkpoint(
+                    self._gradients, support, labels, *learner.parameters(), use_reentrant=False, preserve_rng_state=False
+                )
                 l2l.maml_update(learner.module, learner.lr, gradients)
             else:
                 learner.adapt(cross_entropy(learner(support), labels))
@@ -94,35 +96,9 @@ class Method(FewShotMethod):
             accuracies.append(accuracy(logits, episode.query_labels))
         return torch.stack(losses).mean(), torch.stack(accuracies).mean().detach()
 
-    def _gradients(self, support: Tensor, labels: Tensor):
-        """The support loss's gradients, as a function of the network's weights."""
-        network, device = self.maml.module, support.device.type
-        names = [name for name, _ in network.named_parameters()]
-        mixed = torch.is_autocast_enabled(device)  # a backward pass runs outside of it
-
-        def gradients(weights: list[Tensor], create_graph: bool) -> tuple[Tensor, ...]:
-            with torch.enable_grad(), torch.autocast(device, torch.bfloat16, enabled=mixed):
-                loss = cross_entropy(functional_call(network, dict(zip(names, weights)), support), labels)
-                return torch.autograd.grad(loss, weights, create_graph=create_graph)
-
-        return gradients
-
-
-class _Recomputed(Function):
-    """Gradients as a function of weights that keeps only the weights, and makes its graph anew when it is differentiated."""
-
-    @staticmethod
-    def forward(ctx, gradients, *weights):
-        ctx.gradients = gradients
-        ctx.save_for_backward(*weights)
-        return gradients(_leaves(weights), create_graph=False)
-
-    @staticmethod
-    def backward(ctx, *vector):
-        weights = _leaves(ctx.saved_tensors)
-        gradients = ctx.gradients(weights, create_graph=True)
-        return None, *torch.autograd.grad(gradients, weights, vector)
-
-
-def _leaves(weights) -> list[Tensor]:
-    return [weight.detach().requires_grad_() for weight in weights]
+    def _gradients(self, support: Tensor, labels: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        """The support loss's gradients at `weights`, as a graph."""
+        network = self.maml.module
+        names = (name for name, _ in network.named_parameters())
+        loss = cross_entropy(functional_call(network, dict(zip(names, weights)), support), labels)
+        return torch.autograd.grad(loss, weights, create_graph=True)
