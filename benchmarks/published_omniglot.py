@@ -10,7 +10,6 @@ rotation of a test character is seen in training. No augmentation.
 """
 
 import json
-import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path

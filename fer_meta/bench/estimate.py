@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import torch
 
 from fer_meta import algorithms, training
 from fer_meta.bench.plan import Model, Run

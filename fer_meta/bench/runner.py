@@ -15,7 +15,7 @@ import torch
 from fer_meta import algorithms, training
 from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.environment import environment, peak_memory_mb
-from fer_meta.bench.plan import Model, Run, Setting
+from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.store import episodes_file, write_predictions
 from fer_meta.errors import FerMetaError, ResultsError
 from fer_meta.evaluation.episodes import Shown, accuracy_of, answer_all, answer_episodes, embedder
