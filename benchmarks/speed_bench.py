@@ -17,7 +17,11 @@ from pathlib import Path
 from speed_data import Row, median
 from stored_suite import write_stored_suite
 
-SUITE = ["bench", "--suite", "cross-domain", "--domains", "synthetic-wild,synthetic-film", "--sources", "synthetic-wild"]
+from fer_meta.datasets.synthetic.rendered import load_rendered
+from fer_meta.suites.schema import read_suite
+
+DOMAINS = "synthetic-wild", "synthetic-film"
+SUITE = ["bench", "--suite", "cross-domain", "--domains", ",".join(DOMAINS), "--sources", "synthetic-wild"]
 CORES = len(os.sched_getaffinity(0))
 STAGES = {"train_s": "training", "data_s": "... of it batches", "validate_s": "... of it validation", "evaluate_s": "tests"}
 
@@ -40,7 +44,9 @@ class Benched:
 
 def benches(folder: Path) -> list[Benched]:
     """With a job a core and with one job, the faces rendered before."""
-    _command([*SUITE, "--preset", "quick", "--dry-run", "--algorithms", "protonet"])
+    suite = read_suite("cross-domain", "quick")
+    for name in DOMAINS:
+        load_rendered(name, size=suite.image_size, **suite.rendered.model_dump(include={"subjects", "images", "seed"}))
     return [_bench(folder / f"jobs{jobs}", jobs) for jobs in (CORES, 1)]
 
 

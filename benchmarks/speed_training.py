@@ -42,7 +42,6 @@ def rows(files: Path) -> list[Row]:
             for one in CONTESTANTS:
                 told[one].append(in_a_process(Path(__file__), "one", name, one, files))
         step = {one: median([one_told["step"] for one_told in told[one]]) for one in CONTESTANTS}
-        outside = median([one_told["outside"] for one_told in told["ours-bf16"]])
         for one in CONTESTANTS[1:]:
             ratio = step["stock"] / step[one]
             share = median([one_told["outside"] for one_told in told[one]])
@@ -110,10 +109,7 @@ def _stock_episodic(name: str, folder):
         fetched = time.perf_counter() - began
         support = torch.from_numpy(np.arange(len(data)) % SHAPE.images_per_class < SHAPE.shots)
         loss = loss_of(network, network.embed(data), labels, support)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        loss.item()
+        _update(optimiser, loss)
         return fetched
 
     return step
@@ -137,6 +133,13 @@ def _stock_relationnet(network, maps, labels, support):
     return mse_loss(scores, one_hot(labels[~support], SHAPE.way).float())
 
 
+def _update(optimiser, loss) -> None:
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    loss.item()
+
+
 def _stock_supervised(folder):
     from torchvision.models import resnet18
 
@@ -149,10 +152,7 @@ def _stock_supervised(folder):
         images, labels = next(batches)
         fetched = time.perf_counter() - began
         loss = nn.functional.cross_entropy(network(images), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        loss.item()
+        _update(optimiser, loss)
         return fetched
 
     return step
