@@ -28,6 +28,14 @@ def one_thread():
 
 
 @pytest.fixture
+def hears_ctrl_c():
+    """A background job of a shell is started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def in_a_worker(monkeypatch):
     """Do something in a worker when it saves its first checkpoint, the model of `algorithm` only."""
 
@@ -70,7 +78,7 @@ def test_a_killed_worker_fails_its_run_in_a_line_and_the_others_go_on(bench, tmp
     assert all((path / "DONE").exists() for name, path in runs.items() if name.startswith("protonet"))
 
 
-def test_ctrl_c_ends_all_workers_and_the_same_command_goes_on(bench, tmp_path, in_a_worker):
+def test_ctrl_c_ends_all_workers_and_the_same_command_goes_on(bench, tmp_path, in_a_worker, hears_ctrl_c):
     def interrupt():
         os.kill(os.getppid(), signal.SIGINT)
         time.sleep(60)
