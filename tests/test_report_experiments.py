@@ -253,7 +253,7 @@ def test_an_experiment_that_was_not_run_is_named_with_the_reason(leaky):
 
 
 OTHERS = {"shots": [5], "queries": "all", "episodes": None, "tested_classes": "unseen", "support_from": "target", "held_out": 7,
-          "disjoint": "nothing", "support_clips": "one", "batchnorm": "batch", "copies": "kept", "small_classes": "error",
+          "disjoint": "nothing", "support_clips": "one", "batchnorm": "batch", "embedding": "bf16", "copies": "kept", "small_classes": "error",
           "split": [0.3, 0.3, 0.4], "carve": 0.2, "train": {"way": 3}, "validation": {"way": 3}, "way": None}
 
 
