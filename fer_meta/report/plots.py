@@ -77,20 +77,21 @@ def _accuracy(results: Results, table: pd.DataFrame) -> Figure:
         places = [shots.index(row.shots) + (methods.index(row.method) - (len(methods) - 1) / 2) * width for row in block.itertuples()]
         for method in methods:
             of = (block["method"] == method).to_numpy()
-            axis.bar(np.array(places)[of], 100 * block["accuracy"][of], 0.92 * width, color=colours[method],
-                     label=method_name(method, results))
+            if of.any():  # no bars would be a legend's entry without a colour
+                axis.bar(np.array(places)[of], 100 * block["accuracy"][of], 0.92 * width, color=colours[method],
+                         label=method_name(method, results))
         axis.errorbar(places, 100 * block["accuracy"], 100 * block["ci95"].fillna(0), fmt="none", ecolor="black", elinewidth=1, capsize=2)
         axis.axhline(100 / way, **CHANCE)
         if block["bayes"].notna().any():
             axis.axhline(100 * block["bayes"].iloc[0], **BEST)
-        axis.set_ylim(0, top)
+        axis.set(xlim=(-0.55, len(shots) - 0.45), ylim=(0, top))
         axis.set_xticks(range(len(shots)), [f"{count}-shot, {way}-way" for count in shots], fontsize=NORMAL)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
         start = f"{experiment}: " if experiment else ""
         axis.set_title(arrow(start + domain_name(results, source), domain_name(results, target)), fontsize=NORMAL)
         quiet(axis)
     settle(figure, axes, f"Accuracy in the same episodes, with {intervals_in_words(table)}\n"
-                         "(checkpoint picked on the source's validation split)", legend=4)
+                         "(checkpoint picked on the source's validation split)", legend=3)
     return figure
 
 
@@ -156,7 +157,7 @@ def _severity(results: Results, gaps: pd.DataFrame) -> Figure:
         axis.set_title(arrow(domain_name(results, source), f"{recipe} (rendered), {count}-shot"), fontsize=NORMAL)
         quiet(axis)
     settle(figure, axes, f"Accuracy against the size of the domain gap, with {intervals_in_words(gaps)}\n"
-                         "(checkpoint picked on the source's validation split)", legend=4, below=0.65)
+                         "(checkpoint picked on the source's validation split)", legend=3, below=0.65)
     return figure
 
 
