@@ -14,7 +14,7 @@ import stored_results
 from matplotlib.text import Text
 
 from fer_meta.errors import ResultsError
-from fer_meta.report import experiments, leakage, numbers, plots_compared, tables, write_report
+from fer_meta.report import experiments, leakage, numbers, plots, plots_compared, tables, write_report
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
 from fer_meta.report.protocol import protocol_line
@@ -271,3 +271,12 @@ def test_every_field_of_a_protocol_is_shown(leaky, name):
     else:
         assert line(**{name: OTHERS[name]}) != line()
     assert "weather sunny" in line(weather="sunny")
+
+
+def test_a_method_keeps_its_colour_in_the_legend_where_the_last_panel_lacks_it(leaky):
+    results, cells, _, table, _ = read(leaky)
+    methods = table["method"].unique()
+    last = table["experiment"] == table["experiment"].iloc[-1]
+    figure = plots.figures(results, cells, table[~last | (table["method"] == methods[0])], table.iloc[:0])["accuracy"]()
+    colours = [handle.get_facecolor() for handle in figure.legends[0].legend_handles if hasattr(handle, "get_facecolor")]
+    assert len(methods) > 1 and len(set(colours)) == len(colours) == len(methods)
