@@ -1,6 +1,5 @@
 """The features of a data set's images under one checkpoint: each image is embedded once, when it is first asked for."""
 
-import os
 import tempfile
 
 import numpy as np
@@ -47,22 +46,20 @@ class Features:
             return self.method.embed(normalise(fetch(self.images, rows, self.device))).float()
 
     def _keep(self, rows: np.ndarray, features: Tensor) -> None:
-        if self.table is None:
-            self._make_room((len(self.images), *features.shape[1:]))
-        places = np.arange(self.count, self.count + len(rows))
-        if self.device.type == "cpu":
+        if self.device.type != "cpu":
+            self.table = features if self.table is None else torch.cat((self.table, features))
+        else:
+            if self.table is None:
+                self._make_room((len(self.images), *features.shape[1:]))
             # Written, not assigned through the map: where the disk is full that would kill the process.
             values = features.contiguous().numpy()
-            os.pwrite(self.file.fileno(), values, self.count * values[0].nbytes)
-        else:
-            self.table[self.count : self.count + len(rows)] = features
-        self.place[rows] = places
+            self.file.seek(self.count * values[0].nbytes)
+            self.file.write(values)
+            self.file.flush()
+        self.place[rows] = np.arange(self.count, self.count + len(rows))
         self.count += len(rows)
 
     def _make_room(self, shape: tuple[int, ...]) -> None:
-        if self.device.type != "cpu":
-            self.table = torch.empty(shape, device=self.device)
-            return
         self.file = tempfile.TemporaryFile()  # gone from its folder at once, from the disk with the map
         self.file.truncate(4 * int(np.prod(shape, dtype=np.int64)))  # takes no space until it is written
         self.table = torch.from_numpy(np.memmap(self.file, dtype=np.float32, mode="r+", shape=shape))
