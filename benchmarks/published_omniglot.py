@@ -101,12 +101,12 @@ TRAININGS = (
     _maml("FOMAML", 5, 1, 900, 16),
     _metric("ProtoNet", "protonet", 60, 5, 1200),
     _metric("Relation Net", "relationnet", 20, 5, 2000),
-    _maml("MAML", 5, 5, 700, 8),
-    _maml("FOMAML", 5, 5, 700, 8),
-    _maml("FOMAML", 20, 1, 600, 4),
-    _maml("MAML", 20, 1, 500, 4),
-    _maml("FOMAML", 20, 5, 250, 4),
-    _maml("MAML", 20, 5, 150, 4),
+    _maml("MAML", 5, 5, 3000, 8),
+    _maml("FOMAML", 5, 5, 3000, 8),
+    _maml("FOMAML", 20, 1, 2000, 4),
+    _maml("MAML", 20, 1, 2000, 4),
+    _maml("FOMAML", 20, 5, 800, 4),
+    _maml("MAML", 20, 5, 800, 4),
 )
 
 
