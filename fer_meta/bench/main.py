@@ -85,15 +85,18 @@ def run_bench(
         for setting in settings:
             write_episodes(bench.folder, setting)
         failed = run_all(bench, runs, workers)
-        try:
-            click.echo(write_report(bench.folder))
-        except ResultsError:
-            if failed < len(runs):
-                raise
-            return failed
+        _report(bench, nothing_done=failed == len(runs))
         if not failed and not _weights_files(suite):
             write_finished(bench.folder, made_from, folders, [run.id for run in runs])
     return failed
+
+
+def _report(bench: Bench, nothing_done: bool) -> None:
+    try:
+        click.echo(write_report(bench.folder))
+    except ResultsError:
+        if not nothing_done:
+            raise
 
 
 def _weights_files(suite: Suite) -> bool:

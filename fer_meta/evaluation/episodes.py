@@ -113,8 +113,8 @@ def _parts(episodes: FixedEpisodes) -> Iterator[slice]:
     start = 0
     for _, same in itertools.groupby(map(len, episodes.queries)):
         end = start + sum(1 for _ in same)
-        for start in range(start, end, PART):
-            yield slice(start, min(start + PART, end))
+        for first in range(start, end, PART):
+            yield slice(first, min(first + PART, end))
         start = end
 
 
