@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import fer_meta
 from fer_meta.errors import ResultsError
 from fer_meta.report import drawing, gap, latex, numbers, tables, write_report
 from fer_meta.report.cells import Cell, Names, read_cells
