@@ -1,0 +1,78 @@
+"""Does training in bf16 harm what is learned? Each method trained twice from the same weights on the same batches, in fp32 and in bf16.
+
+    python benchmarks/precision.py                          # the rendered wild
+    python benchmarks/precision.py --data fer2013=PATH      # or photographs
+
+The methods and steps are those of `cross-domain` under `quick`, tested in fp32 on 200 episodes of the same domain's test split. Writes
+results/benchmarks/precision.md; what is finished is not redone. A quarter of an hour on two cores.
+"""
+
+from pathlib import Path
+
+import click
+import pandas as pd
+from scipy import stats
+
+from fer_meta.bench.main import run_bench
+from fer_meta.cli_data import data_option
+from fer_meta.files import write_text
+from fer_meta.report.load import read_results
+from fer_meta.report.numbers import METHODS
+
+SUITE = Path(__file__).with_suffix(".yaml")
+PRECISIONS = ("fp32", "bf16")
+
+
+@click.command()
+@data_option
+@click.option("--device", default="auto", show_default=True)
+@click.option("--runs", default="results/benchmarks/precision-runs", show_default=True, type=click.Path(path_type=Path),
+              help="Where the runs are kept.")
+@click.option("--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+def main(data, device, runs, out):
+    """Train in both precisions and print the accuracies, paired by seed."""
+    asked = dict(sources=None, seeds=None, image_size=None, weights=None, algorithms=None)
+    for preset in PRECISIONS:
+        run_bench(str(SUITE), list(data) or None, data, asked | dict(preset=preset), device, runs / preset, False, "precision.py")
+    found = pd.concat([accuracies(runs / preset / "precision").assign(precision=preset) for preset in PRECISIONS])
+    lines = paired(found.pivot(index=["source", "target", "algorithm", "method", "seed"], columns="precision", values="accuracy"),
+                   "".join(f" --data {name}=PATH" for name in data))
+    click.echo("\n".join(lines))
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "precision.md", "\n".join(lines))
+
+
+def accuracies(folder: Path) -> pd.DataFrame:
+    """Of each training's classifiers: source, target, algorithm, method, seed, accuracy in %."""
+    rows = []
+    for run in read_results(folder).runs:
+        answers = pd.read_parquet(run.predictions, columns=["method", "shots", "label", "predicted"]).query("shots == 5")
+        right = (answers["label"].astype(str) == answers["predicted"].astype(str)).groupby(answers["method"].astype(str)).mean()
+        rows += [(run.source, run.target, run.algorithm, method, run.seed, 100 * share) for method, share in right.items()]
+    return pd.DataFrame(rows, columns=["source", "target", "algorithm", "method", "seed", "accuracy"])
+
+
+def paired(found: pd.DataFrame, given: str) -> list[str]:
+    """Markdown, a row a method and target; `found` has a row a training and a column a precision."""
+    found = found.assign(difference=found["bf16"] - found["fp32"])
+    seeds = found.index.get_level_values("seed").nunique()
+    lines = ["# Training in bf16", "",
+             f"`python benchmarks/precision.py{given}`; 5-way 5-shot accuracy in %, 200 episodes, tested in fp32, 48 px, {seeds} seeds: mean and standard deviation "
+             "over the trainings. A pair starts from the same weights and sees the same batches; the difference has its 95 % interval (Student's t) over "
+             "the pairs.", "",
+             "| source -> target | method | fp32 | bf16 | bf16 - fp32 |", "|---|---|---|---|---|"]
+    for (source, target, method), rows in found.groupby(["source", "target", "method"], sort=False):
+        cells = [f"{rows[name].mean():.1f} ({rows[name].std():.1f})" for name in PRECISIONS]
+        place = " -> ".join(name + (" (rendered)" if name.startswith("synthetic-") else "") for name in (source, target))
+        lines.append(f"| {place} | {METHODS.get(method, method)} | {' | '.join(cells)} | {_interval(rows['difference'])} |")
+    trainings = found["difference"].groupby(["source", "algorithm", "seed"]).mean()  # one training has several readings and targets
+    return [*lines, "", f"Over all {len(trainings)} pairs of trainings: {_interval(trainings)} points.", ""]
+
+
+def _interval(differences: pd.Series) -> str:
+    half = stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)
+    return f"{differences.mean():+.2f} ± {half:.2f}"
+
+
+if __name__ == "__main__":
+    main()
