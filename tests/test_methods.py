@@ -200,6 +200,26 @@ def test_first_order_maml_is_called_so_in_tables():
     assert list(method.adapt(episode.support, episode.support_labels, CLASSES)) == ["fomaml"]
 
 
+@pytest.mark.parametrize("config", [{"first_order": True}, {}, {"inner_checkpoint": True}])
+def test_with_zero_head_each_task_starts_from_a_head_of_zeros_and_learns_its_own(config):
+    module, method = algorithms.load("maml"), build("maml", zero_head=True, **config)
+    settings, episode = module.Config(steps=1, zero_head=True, **config), an_episode()
+    head, trunk = method.maml.module[1], next(method.parameters()).detach().clone()
+    optimiser = training.new_optimiser(method, settings)
+    for _ in range(3):
+        training.train_step(method, settings, optimiser, [episode])
+    assert not head.weight.any() and not head.bias.any()
+    assert not torch.equal(next(method.parameters()), trunk)
+    learner = method.learn(episode.support, episode.support_labels, first_order=True)
+    assert learner.module[1].weight.any()
+
+
+def test_zero_head_is_named_in_an_identity_only_where_it_is_on():
+    config = algorithms.load("maml").Config
+    assert "zero_head" not in config(steps=1).model_dump()
+    assert config(steps=1, zero_head=True).model_dump()["zero_head"] is True
+
+
 # --- supervised -------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,8 @@ class Config(TrainingConfig):
     inner_steps: int = Field(5, ge=1, description="gradient steps on a support set, in training and in test")
     inner_lr: float = Field(0.01, gt=0)
     first_order: bool = Field(False, description="drop the second derivatives (FOMAML)")
+    # Part of a run's identity if it is on: the field is younger than the first results.
+    zero_head: bool = Field(False, exclude_if=lambda on: not on, description="start every task from a head of zeros, which is not meta-learned")
     # No part of a run's identity: the gradients are the same.
     inner_checkpoint: bool = Field(
         False, exclude=True,
@@ -51,6 +53,11 @@ class Method(FewShotMethod):
         # MAML is a noisy contrastive learner, ICLR 2022).
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
+        if config.zero_head:
+            # Their zeroing trick. First order needs it where ways are many: what the outer gradients say of the head is noise, which Adam
+            # turns into steps as large as any.
+            for weight in head.parameters():
+                weight.register_hook(torch.zeros_like)
         network = nn.Sequential(support_batchnorm(backbone), head)
         self.maml = l2l.MAML(network, lr=config.inner_lr, first_order=config.first_order)
 
