@@ -4,7 +4,7 @@
     python benchmarks/precision.py --data fer2013=PATH      # or photographs
 
 The methods and steps are those of `cross-domain` under `quick`, tested in fp32 on 200 episodes of the same domain's test split. Writes
-results/benchmarks/precision.md; what is finished is not redone. A quarter of an hour on two cores.
+results/benchmarks/precision.md; what is finished is not redone. About 25 minutes on two cores.
 """
 
 from pathlib import Path
