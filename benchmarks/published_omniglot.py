@@ -239,7 +239,7 @@ def table(out: Path) -> None:
         "a character's four rotations are four classes; 1,028 characters to train, 172 to choose the checkpoint, 423 to test, drawn at random "
         "(seed 0): as many as in the split of Vinyals et al., whose lists are not part of the data. ProtoNet and Relation Net are tested inductively, "
         "with one checkpoint for 5-way and 20-way, and trained in bf16 as all are; MAML and FOMAML normalise a task's queries together (transductive), as Finn et al. did, "
-        "with one inner step of 0.4 (MAML) or five of 0.1 (FOMAML; 20-way from a head of zeros, `zero_head`). No augmentation. Relation Net's paper trained on 500,000 episodes, MAML's on 60,000 steps of 32 tasks. `asked` is the least that this project asks of itself, "
+        "with one inner step of 0.4 (MAML) or five of 0.1 (FOMAML; 20-way from a head of zeros, `zero_head`, at half the learning rate). No augmentation. Relation Net's paper trained on 500,000 episodes, MAML's on 60,000 steps of 32 (20-way 16) tasks. `asked` is the least that this project asks of itself, "
         "from the spread of what was published.", "",
         head, "|---|---|---|---|---|---|---|---|---|---|---|", *(rows[key] for key in PUBLISHED if key in rows), "",
         *([f"Not trained yet: {missing}.", ""] if missing else []),
