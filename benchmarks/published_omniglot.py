@@ -87,7 +87,7 @@ def _metric(method, algorithm, way, shots, steps):
 def _maml(method, way, shots, steps, batch):
     """Finn et al.'s inner steps, one of 0.4 (their 5-way) or, first order, five of 0.1 (their 20-way: with one, first order learns little);
     a task's queries are normalised together (transductive), as theirs were. First order 20-way starts every task from a head of zeros (Kao et
-    al. 2022): with a learned head its accuracy in training fell from 79 to 70 % between steps 200 and 500, and does not leave 80 with half the rates."""
+    al. 2022): at these rates a learned head's accuracy in training falls from 78 to 61 % between steps 120 and 240, where that of zeros has 87."""
     inner = {"inner_steps": 1, "inner_lr": 0.4} if method == "MAML" else {"inner_steps": 5, "inner_lr": 0.1}
     if method == "FOMAML" and way == 20:
         inner |= {"zero_head": True, "lr": 1e-3}
