@@ -1,26 +1,90 @@
 """Files that are either whole or not there, and arrays that lie in files."""
 
 import contextlib
+import errno
+import hashlib
 import json
 import os
+import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 
+TEMPORARY = ".tmp"
+"""How the names of all temporary files and folders begin: what a killed process left behind is known by it (safetensors' begin so too)."""
+
+DONE = "DONE"
+"""The seal of a finished folder: the digests of its files, as JSON. An older version left it empty."""
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and is removed when it does not."""
+    """A temporary path in the folder of `path` that takes its place, whole and on the disk, when the block ends well, and is removed when not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f"{TEMPORARY}-{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
         yield temporary
+        sync(temporary)
         os.replace(temporary, path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk: after a power cut, no name shall stand for an empty file."""
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders
+        return
+    file = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network drives cannot
+            raise
+    finally:
+        os.close(file)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in `folder` and below. Only for one who is alone in it."""
+    for left in sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """A hash of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        found = hashlib.blake2b(digest_size=16)
+        while part := file.read(1 << 20):
+            found.update(part)
+    return found.hexdigest()
+
+
+def seal(folder: Path, files: Iterable[str]) -> None:
+    """Say that `folder` is finished, and that `files` in it are to stay as they are."""
+    write_json(folder / DONE, {name: digest(folder / name) for name in sorted(files)})
+
+
+def broken_seal(folder: Path) -> str | None:
+    """What is no longer as it was when `folder` was sealed, in words such as "run.json was changed"; None if all is."""
+    try:
+        text = (folder / DONE).read_text(encoding="utf-8")
+        sealed = json.loads(text) if text else {}
+        for name, kept in sealed.items():
+            if not (folder / name).is_file():
+                return f"{name} is missing"
+            if digest(folder / name) != kept:
+                return f"{name} was changed after it was written"
+    except (ValueError, AttributeError):
+        return f"{DONE} is damaged"
+    return None
 
 
 def write_text(path: Path, text: str) -> None:
