@@ -1,5 +1,7 @@
 """The command line. torch, pandas and learn2learn take seconds to import: each command imports what it needs when it runs."""
 
+import contextlib
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -9,6 +11,7 @@ import click
 from fer_meta import __version__
 from fer_meta.cli_data import data, data_option
 from fer_meta.errors import FerMetaError
+from fer_meta.streams import Ended, Lasting, end_on_signals, open_closed_streams
 
 RESULTS = Path("results")
 
@@ -24,9 +27,11 @@ class OneLineErrors(click.Group):
                 traceback.print_exc()
             click.echo(f"fer-meta: {error}", err=True)
             context.exit(2)
-        except KeyboardInterrupt:
-            click.echo("\nfer-meta: interrupted; the same command goes on where it was", err=True)
-            context.exit(130)
+        except KeyboardInterrupt as error:
+            by = error.signal if isinstance(error, Ended) else signal.SIGINT
+            with contextlib.suppress(OSError):  # the terminal may be what went
+                click.echo(f"\nfer-meta: interrupted{f' by {by.name}' if by != signal.SIGINT else ''}; the same command goes on where it was", err=True)
+            context.exit(128 + by)
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -132,6 +137,7 @@ def bench(
     """
     from fer_meta.bench.finished import hash_of_asked, read_finished
 
+    sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)  # what a bench is for lies on disk
     asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
                  experiments=experiments, precision=precision)
     asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
@@ -179,5 +185,8 @@ def report(suite: str, published: bool, out: Path) -> None:
     click.echo(write_report(out / suite, published))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """`main`, as a process of its own."""
+    open_closed_streams()
+    end_on_signals()
     main()
