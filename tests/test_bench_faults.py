@@ -61,7 +61,7 @@ def remove(path):
 
 
 @pytest.mark.parametrize(("file", "harm"), [
-    ("predictions.parquet", turn_a_byte), ("predictions.parquet", remove), ("run.json", cut), ("DONE", turn_a_byte),
+    ("predictions.parquet", turn_a_byte), ("predictions.parquet", remove), ("run.json", cut), ("DONE", cut),
 ])  # fmt: skip
 def test_a_damaged_run_is_done_anew_and_said(bench, tmp_path, done, file, harm):
     _, run, before = done
