@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -26,14 +25,13 @@ from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec
 from fer_meta.datasets.decoding import Face, face_of
 from fer_meta.datasets.places import BUILDING, appear, cache_dir, explained, remove_stale, retire
 from fer_meta.datasets.prepared import read_prepared, write_prepared
-from fer_meta.datasets.scanning import unread
+from fer_meta.datasets.scanning import ABSENT, unread
 from fer_meta.errors import DamagedError, DatasetError, ImageError, one_line
 
 ALIGNMENT = "centre-crop"
 FORMAT = 1
 """Goes up whenever this module would make other pixels or other columns from the same files."""
 
-_ABSENT = (ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG)
 _CHUNK = 512
 
 
@@ -105,7 +103,7 @@ def _state(spec: DatasetSpec, file: str) -> tuple[int, int] | None:
     except ValueError:  # a list that names something with a zero byte
         return None
     except OSError as error:
-        if error.errno in _ABSENT and (spec.listed or os.path.islink(file)):
+        if error.errno in ABSENT and (spec.listed or os.path.islink(file)):
             return None
         raise unread(file, error) from None
     return state.st_size, state.st_mtime_ns

@@ -9,11 +9,15 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from pathlib import Path
 
 from fer_meta.errors import DatasetError
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+
+ABSENT = (ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG)
+"""What the disk answers where no file can be."""
 
 _AGAIN = "see that the disk is there and the file may be read, then run again"
 
@@ -104,11 +108,15 @@ def _files(root: Path) -> Iterator[str]:
 
 def _is_folder(entry: os.DirEntry) -> bool:
     with reading(entry.path):
-        if entry.is_dir():
-            return True
-        if entry.is_symlink() and not os.path.splitext(entry.name)[1]:
-            os.stat(entry.path)  # a link without a suffix that leads nowhere: the folder that was there must not be missed in silence
-        return False
+        if not entry.is_symlink():
+            return entry.is_dir()
+        try:
+            return stat.S_ISDIR(os.stat(entry.path).st_mode)
+        except OSError as error:
+            # A link that leads nowhere: without a suffix it was a folder, and its images must not be missed in silence.
+            if error.errno in ABSENT and os.path.splitext(entry.name)[1]:
+                return False
+            raise
 
 
 def read_lines(path: Path) -> list[str]:
