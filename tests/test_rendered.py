@@ -273,58 +273,6 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_there(monkeypatch, place):
     assert "\n" not in str(caught.value) and list(place.glob(".building-*"))
 
 
-def flip(path: Path, at: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(data)
-
-
-def test_a_damaged_set_is_rendered_again_and_says_so_in_one_line(place, capsys):
-    pixels = load().images.copy()
-    made, = place.glob("synthetic-*")
-    flip(made / "images.npy", -5)
-    assert not is_cached("synthetic-studio", **SMALL)
-    assert (load().images == pixels).all() and is_cached("synthetic-studio", **SMALL)
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and str(made) in said and "rendering it again" in said
-    assert list(place.iterdir()) == [made]
-
-
-@pytest.mark.parametrize("damage, kept", [
-    (lambda images: images.write_bytes(b""), 0),
-    (lambda images: images.write_bytes(images.read_bytes()[:-10]), 64),
-    (lambda images: images.write_bytes(bytes(images.stat().st_size)), 0),  # as a power cut may leave it
-    (lambda images: flip(images, 128 + 40 * 16 * 16 * 3), 32),
-    (lambda images: images.unlink(), 0),
-    (lambda images: (images.parent / rendered.WRITTEN).unlink(), 0),  # as an older version left it
-    (lambda images: (images.parent / rendered.WRITTEN).write_bytes(bytes(30)), 0),
-    (lambda images: (images.parent / rendered.WRITTEN).open("a").write("9 0"), 96),
-])
-def test_a_damaged_unfinished_render_ends_like_one_never_stopped(tmp_path, monkeypatch, damage, kept):
-    how = {key: SMALL[key] for key in ("size", "subjects", "images", "seed")}
-    render_set("synthetic-studio", tmp_path / "whole", progress=False, **how)
-    monkeypatch.setattr(rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=3))
-    with pytest.raises(KeyboardInterrupt):
-        render_set("synthetic-studio", tmp_path / "cut", progress=False, **how)
-    building, = tmp_path.glob(".building-cut-*")
-    damage(building / "images.npy")
-    monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
-    assert render_set("synthetic-studio", tmp_path / "cut", progress=False, **how) == 140 - kept
-    assert files(tmp_path / "cut") == files(tmp_path / "whole")
-
-
-def test_a_killed_render_goes_on_however_long_ago_it_was(place, monkeypatch):
-    monkeypatch.setattr(rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=2))
-    with pytest.raises(KeyboardInterrupt):
-        load()
-    building, = place.glob(".building-*")
-    for path in (*building.iterdir(), building):
-        os.utime(path, (time.time() - 30 * 24 * 3600,) * 2)
-    renderer = fake_renderer.Renderer(16)
-    monkeypatch.setattr(rendered, "_renderer", lambda size, device: renderer)
-    assert len(load().images) == 140 and renderer.drawn == 140 - 64
-
-
 # given back
 
 
@@ -347,28 +295,6 @@ def test_a_cache_of_photographs_can_be_given_back_too(trees, tmp_path, place):
     spec = spec_for("again", made.rename(tmp_path / "again"))
     again = load_images(spec, tmp_path / "again", 32, progress=False)
     assert again.content == first.content and again.spec.rendered is None and (again.images == first.images).all()
-
-
-@pytest.mark.parametrize("damage", [
-    lambda folder: (folder / "meta.json").write_text("{"),
-    lambda folder: (folder / "meta.json").write_text("[]"),
-    lambda folder: (folder / "index.parquet").write_bytes(b"PAR1"),
-    lambda folder: flip(folder / "images.npy", -1),
-    lambda folder: flip(folder / "index.parquet", 40),
-    lambda folder: flip(folder / "meta.json", 20),
-    lambda folder: (folder / "images.npy").write_bytes(b""),
-    lambda folder: np.save(folder / "images.npy", np.zeros((140, 16, 16, 3))),
-    lambda folder: pd.read_parquet(folder / "index.parquet").drop(columns="digest").to_parquet(folder / "index.parquet"),
-    lambda folder: pd.read_parquet(folder / "index.parquet").iloc[1:].to_parquet(folder / "index.parquet"),
-    lambda folder: pd.read_parquet(folder / "index.parquet").assign(label="bored").to_parquet(folder / "index.parquet"),
-    lambda folder: (folder / "meta.json").write_text((folder / "meta.json").read_text().replace('"severity"', '"severe"')),
-])  # fmt: skip
-def test_a_damaged_folder_that_is_given_is_one_line_with_its_name(tmp_path, damage):
-    assert render(tmp_path / "out").exit_code == 0
-    damage(tmp_path / "out")
-    with pytest.raises(DatasetError, match="make it again") as caught:
-        load_images(spec_for("mine", tmp_path / "out"), tmp_path / "out", 16, progress=False)
-    assert str(caught.value).startswith(str(tmp_path / "out")) and "\n" not in str(caught.value)
 
 
 # the commands
