@@ -79,10 +79,10 @@ def load_images(spec: DatasetSpec, root: Path, size: int, progress: bool = True)
     fingerprint = _fingerprint(spec, index, size, states)
     place = cache_dir() / f"{spec.name}-{size}px-{fingerprint[:12]}"
     with explained(place):
+        remove_stale(place.parent)
         faces = reopened(spec, place, "decoding the images again")
         if faces is None:
             place.parent.mkdir(parents=True, exist_ok=True)
-            remove_stale(place.parent)
             _build(spec, root, index, size, fingerprint, states, place, progress)
     return faces or open_cached(spec, place)
 

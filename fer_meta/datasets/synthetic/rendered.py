@@ -134,8 +134,8 @@ def render_set(
                 building, rendered_spec(drawing.name), index, size=size, alignment=ALIGNMENT, fingerprint=drawing.fingerprint,
                 content=content_hash(index, size), unreadable=[], subjects=subjects, seed=seed, version=drawing.recipe.version,
             )
-            (building / WRITTEN).unlink()
             appear(building, folder)
+            (folder / WRITTEN).unlink()  # last: a render killed just before has lost nothing
     return rendered
 
 
@@ -146,9 +146,8 @@ def load_rendered(
     """The set called `name` (such as `synthetic-wild@0.5`), rendered now if it was not before or is damaged. DatasetError as `render_set`."""
     drawing, spec = _drawing(name, size, subjects, images, seed), rendered_spec(name)
     with explained(drawing.place):
+        remove_stale(drawing.place.parent, keep=drawing.building(drawing.place))
         faces = reopened(spec, drawing.place, "rendering it again")
-        if faces is None:
-            remove_stale(drawing.place.parent, keep=drawing.building(drawing.place))
     if faces is None:
         render_set(drawing.recipe.name, drawing.place, size=size, subjects=subjects, images=images, severity=drawing.severity,
                    seed=seed, device=device, progress=progress)
