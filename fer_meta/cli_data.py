@@ -151,7 +151,7 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
     """Render a data set into a folder, to look into it, to share it, or to have more images than a bench renders.
 
     The recipes are synthetic-studio, synthetic-wild, synthetic-film (clips) and synthetic-compound (see
-    `fer-meta data list`). The folder holds images.npy (uint8, a row an image), index.parquet (label, person,
+    `fer-meta data list`). The folder holds images.npy (uint8, one row per image), index.parquet (label, person,
     clip, split and the action units drawn) and meta.json; it can be given to every command as --data.
 
     A render that is stopped goes on when the same command is given again. A bench needs no `data render`: it

@@ -1,4 +1,4 @@
-"""What can go wrong for a user. Each message is one line: what is wrong, where, and the mend."""
+"""What can go wrong for a user. Each message is one line: what is wrong, where, and the fix."""
 
 
 def one_line(text: str) -> str:

@@ -71,7 +71,7 @@ class DatasetSpec:
 
 
 def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """An index, one row an image, in the given order: the columns of INDEX_COLUMNS, unknown is NA.
+    """An index, one row per image, in the given order: the columns of INDEX_COLUMNS, unknown is NA.
 
     `path` is relative to the data set's root, with forward slashes (`fer2013.csv#<row>` for a row of a csv);
     `label` is a canonical expression; `subject` and `clip` are strings, unique within the data set; `frame`

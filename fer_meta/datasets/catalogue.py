@@ -74,7 +74,7 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
         return root
     if root is not None and root.exists():
         raise DatasetError(f"{root}: this is a file; give the folder that holds it")
-    where = f"no folder {root}" if root is not None else "not told where it is"
+    where = f"no folder {root}" if root is not None else "no folder was given"
     obtain = f"; to obtain it: {CATALOGUE[name].obtain}" if name in CATALOGUE else ""
     raise DatasetError(f"{name}: {where}; give --data {name}=PATH or put it in $FER_META_DATA/{name}{obtain}")
 
@@ -87,7 +87,7 @@ def spec_for(name: str, root: Path) -> DatasetSpec:
 
 
 def load(name: str, root: Path | None, size: int, **rendering) -> CachedFaces:
-    """A data set that `resolve` found, at `size` x `size` pixels: decoded, or rendered as `load_rendered` is told, once."""
+    """A data set that `resolve` found, at `size` x `size` pixels: decoded, or rendered with the arguments of `load_rendered`, once."""
     if root is None:
         return load_rendered(name, size=size, **rendering)
     return load_images(spec_for(name, root), root, size)

@@ -23,7 +23,7 @@ _EXAMPLES = 3
 def listing(name: str, given: Mapping[str, Path]) -> list[str]:
     """What one data set is, how to get it and, where it is here, its images, subjects and clips.
 
-    A data set that is missing or faulty is told as text, so that it does not hide the others.
+    That a data set is missing or faulty is among the lines, so that it does not hide the others.
     """
     if name in RECIPES and not is_here(name, given):
         here = "; ".join(cached_sets(name)) or "not yet rendered"

@@ -1,7 +1,7 @@
 """A rendered data set on disk: drawn from a recipe, rendered once, and kept like any decoded data set.
 
 A set is rendered in chunks into a folder beside its place, which is named after all that decides the pixels and renamed when whole:
-a killed render goes on where it was. The index knows what was drawn, so images are told apart by that and not by their pixels,
+a killed render goes on where it was. The index knows what was drawn, so images are identified by that and not by their pixels,
 which may differ in the last digit from one machine to another: results of two machines then have the same identities.
 """
 
