@@ -1,5 +1,7 @@
 """The command line. torch, pandas and learn2learn take seconds to import: each command imports what it needs when it runs."""
 
+import errno
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -9,24 +11,82 @@ import click
 from fer_meta import __version__
 from fer_meta.cli_data import data, data_option
 from fer_meta.errors import FerMetaError
+from fer_meta.oneline import UNPRINTABLE, one_line
 
 RESULTS = Path("results")
+MOST_SEEDS = 1000
+
+# What a path that is given can be the cause of (exit status 2), and what the machine is the cause of (1), each with the fix.
+_PATHS = {
+    errno.ENAMETOOLONG: "give a shorter name", errno.ELOOP: "give another path, this link leads back to itself",
+    errno.ENOTDIR: "give another path, a part of this one is a file", errno.EISDIR: "give a file",
+}
+_MACHINE = {
+    errno.ENOSPC: "free some space there", errno.EDQUOT: "free some space there", errno.EROFS: "name a folder that can be written",
+    errno.EACCES: "see who may read and write there", errno.EPERM: "see who may read and write there",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
 
 
 class OneLineErrors(click.Group):
-    """Shows a FerMetaError as its line, with the traceback only under --debug."""
+    """Shows a FerMetaError, and what the machine refuses, as one line, with the traceback only under --debug."""
+
+    def resolve_command(self, context: click.Context, args: list[str]):
+        """Words with line breaks, control characters or bytes that are no text would break names, files and tables: they are refused."""
+        for word in args:
+            if UNPRINTABLE.search(word):
+                raise FerMetaError(f"{word!r} has a control character or bytes that are no text in UTF-8; give it another name")
+        return super().resolve_command(context, args)
 
     def invoke(self, context: click.Context):
         try:
             return super().invoke(context)
         except FerMetaError as error:
-            if context.params["debug"]:
-                traceback.print_exc()
-            click.echo(f"fer-meta: {error}", err=True)
-            context.exit(2)
+            self._end(context, str(error), 2)
+        except BrokenPipeError:  # `| head` has read enough; click ends quietly
+            raise
+        except OSError as error:
+            self._end(context, *_in_words(error))
+        except MemoryError as error:
+            what = str(error) or "no memory left"
+            self._end(context, f"not enough memory ({what}); close other programs, or ask for less (smaller images or batches)", 1)
         except KeyboardInterrupt:
             click.echo("\nfer-meta: interrupted; the same command goes on where it was", err=True)
             context.exit(130)
+
+    def main(self, *args, **extra):
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:  # before there is a command, such as of the help that cannot be printed
+            line, status = _in_words(error)
+            click.echo(f"fer-meta: {one_line(line)}", err=True)
+            sys.exit(status)
+
+    def _end(self, context: click.Context, line: str, status: int):
+        if context.params["debug"]:
+            traceback.print_exc()
+        click.echo(f"fer-meta: {one_line(line)}", err=True)
+        context.exit(status)
+
+
+def _in_words(error: OSError) -> tuple[str, int]:
+    """What went wrong with which path, and the exit status."""
+    reason = error.strerror or str(error)
+    if traceback.extract_tb(error.__traceback__)[-1].filename == click.utils.__file__:  # of click.echo
+        _throw_away(sys.stdout)
+        return f"the output cannot be written ({reason}); free some space, or send it elsewhere", 1
+    named = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    fix = _PATHS.get(error.errno) or _MACHINE.get(error.errno)
+    return f"{one_line(named, 300)}{': ' if named else ''}{reason}{f'; {fix}' if fix else ''}", 2 if error.errno in _PATHS else 1
+
+
+def _throw_away(stream) -> None:
+    """What could not be printed goes nowhere, or the interpreter would try and complain once more when it ends."""
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+    except (OSError, ValueError):  # no file, as in tests
+        pass
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,23 +130,35 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
     try:
         numbers = [int(part) for part in value.split(",")]
     except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number of seeds (3) nor a list of them (0,1,2)") from None
+        raise click.BadParameter(f"{one_line(value, 60)!r} is neither a number of seeds (3) nor a list of them (0,1,2)") from None
+    if len(numbers) > MOST_SEEDS or len(numbers) == 1 and numbers[0] > MOST_SEEDS:
+        raise click.BadParameter(f"there may be {MOST_SEEDS:,} seeds at most")
     seeds = tuple(range(numbers[0])) if len(numbers) == 1 else tuple(dict.fromkeys(numbers))
-    if not seeds or min(seeds) < 0:
-        raise click.BadParameter("there must be at least one seed, and none below 0")
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise click.BadParameter("there must be at least one seed, none below 0 and none of 2**32 or more")
     return seeds
+
+
+def _suite(context, parameter, value: str) -> str:
+    """Read at once: what is no suite file is said before torch is loaded."""
+    from fer_meta.suites.text import parse, suite_text
+
+    parse(*suite_text(value))
+    return value
 
 
 def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     """ROLE=NAME, repeatable."""
     pairs = dict(value.partition("=")[::2] for value in values)
+    if len(pairs) < len(values):
+        raise click.BadParameter("a role is given twice")
     if not all(pairs) or not all(pairs.values()):
         raise click.BadParameter("give ROLE=NAME, such as film=afew")
     return pairs
 
 
 @main.command()
-@click.option("--suite", required=True, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
+@click.option("--suite", required=True, callback=_suite, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
 @click.option("--domains", callback=_names, metavar="NAME,...", 
               help="Data sets to compare, such as fer2013,synthetic-wild@0.5.  [default: all that are here, else rendered ones]")
 @click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only; all are tested on.")
@@ -98,7 +170,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
 @click.option("--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True,
               help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.")
-@click.option("--image-size", type=click.IntRange(min=16), metavar="PX", help="Side of the images.  [default: the preset's]")
+@click.option("--image-size", type=click.IntRange(16, 1024), metavar="PX", help="Side of the images.  [default: the preset's]")
 @click.option("--weights", metavar="imagenet|none|FILE", help="What the supervised network starts from.  [default: none]")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
