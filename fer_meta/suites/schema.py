@@ -154,7 +154,7 @@ def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
 
 def _plain(error: ValidationError) -> list[tuple[tuple, str]]:
     """pydantic's errors as (path of keys, message); its words for a key that is none are not a user's."""
-    return [(e["loc"], "unknown key" if e["type"] == "extra_forbidden" else e["msg"]) for e in error.errors()]
+    return [(e["loc"], "unknown key" if e["type"] == "extra_forbidden" else e["msg"].removeprefix("Value error, ")) for e in error.errors()]
 
 
 def _merge(base: dict, changes: dict) -> dict:
