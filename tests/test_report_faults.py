@@ -28,7 +28,7 @@ from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import history, read_results
 from fer_meta.report.published import beside
 
-FUZZ = settings(max_examples=int(os.environ.get("FER_META_FUZZ", 25)), deadline=None,
+FUZZ = settings(max_examples=int(os.environ.get("FER_META_FUZZ", 12)), deadline=None,
                 suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 RUNS = ["protonet-fer2013-to-press_faces-seed0", "supervised-fer2013-to-press_faces-seed0"]
 HOSTILE = "<script>alert(1)</script> # `code` *bold* [a](b) | 50 % of $x_1$ & \\x {y} ~ ^"
@@ -165,6 +165,26 @@ def test_a_file_changed_after_it_was_written_is_no_result(stored):
     assert texts(stored) == before
     path.unlink()
     assert "predictions.parquet is missing; run `" in wrong(stored)
+
+
+def test_the_only_run_with_a_lost_file_is_not_taken_for_an_older_versions(stored):
+    only(stored, RUNS[0])
+    (stored / "runs" / RUNS[0] / "predictions.parquet").unlink()
+    shutil.rmtree(stored / "runs" / RUNS[1])
+    assert "delete the folder" not in wrong(stored)
+
+
+@pytest.mark.parametrize("mutate, words", [
+    (lambda t: t.drop(columns="p_anger"), "no column p_anger"),
+    (lambda t: t.assign(p_anger=t["p_anger"] * 0 - 1), "probabilities that are empty or outside 0 to 1"),
+    (lambda t: t.assign(p_anger=t["p_anger"].mask(t.index % 2 == 0)), "probabilities that are empty or outside 0 to 1"),
+])
+def test_probabilities_that_cannot_decide_clips_are_named(tmp_path, mutate, words):
+    folder = stored_results.write_experiments(tmp_path / "reproduction", seeds=1, episodes=3)
+    only(folder, "E4-protonet-synthetic-mix-to-synthetic-film-seed0")
+    path = folder / "runs" / "E4-protonet-synthetic-mix-to-synthetic-film-seed0" / "predictions.parquet"
+    mutate(pd.read_parquet(path)).to_parquet(path)
+    assert words in wrong(folder)
 
 
 def test_one_lost_file_of_an_older_run_costs_that_run_alone(stored):

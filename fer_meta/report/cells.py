@@ -154,7 +154,7 @@ def _read_run(run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
             "packed": np.packbits(right),
             "confusion": counts.reshape(size, size),
             "ece": metrics.calibration_error(confidence, right),
-            "clips": once and _clips(table, numbers["clip"], label) or {"clips": np.nan, "vote": np.nan, "mean": np.nan},
+            "clips": once and _clips(run, table, numbers["clip"], label) or {"clips": np.nan, "vote": np.nan, "mean": np.nan},
         }
 
 
@@ -224,7 +224,7 @@ def _expressions(run: Run, column: str, texts: pa.ChunkedArray) -> np.ndarray:
     return np.array([EXPRESSIONS.index(name) for name in names], np.int8)[codes]
 
 
-def _clips(table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:
+def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:
     """The clips and how often each decision is right.
 
     None where no clip has two frames, or where one has two labels, so that no decision could be right.
@@ -234,7 +234,14 @@ def _clips(table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:
     labels = np.unique(clip[known] * len(EXPRESSIONS) + label[known])
     if not chances or len(told) == known.sum() or len(labels) > len(told):
         return None
-    clips = metrics.decide_clips(table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas())
+    frames = table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas()
+    given = frames[chances].notna()
+    if (given.any() & ~given.all()).any() or ((frames[chances] < 0) | (frames[chances] > 1 + 1e-5)).any(axis=None):
+        raise run.damaged(ANSWERS, "has probabilities that are empty or outside 0 to 1")
+    try:
+        clips = metrics.decide_clips(frames)
+    except ValueError as error:
+        raise run.damaged(ANSWERS, one_line(str(error), 120)) from None
     return {"clips": len(clips), "vote": (clips["vote"] == clips["label"]).mean(), "mean": (clips["mean"] == clips["label"]).mean()}
 
 

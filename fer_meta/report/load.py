@@ -18,6 +18,7 @@ from fer_meta.report.stored import Plan, PlannedRun, RunFile, in_words
 PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
 PLAN_FIX = "run the bench again, which rewrites it"
 HISTORY_FIX = "delete it, and the report leaves this training out of its curves"
+OLD_ANSWERS = "episodes.parquet"  # accuracies of episodes, which an older version kept of a run instead of answers
 LOGGED = ["step", "loss", "train_accuracy", "val_accuracy"]
 
 
@@ -86,7 +87,7 @@ def read_results(folder: Path) -> Results:
     planned = {run["id"]: run for run in plan["runs"]}  # a run listed twice must not count twice
     runs, missing = [], []
     done = {home.name: home for home in sorted(folder.glob("runs/*")) if (home / DONE).is_file()}
-    if done and not any((home / "predictions.parquet").exists() for home in done.values()):
+    if done and all((home / OLD_ANSWERS).exists() and not (home / "predictions.parquet").exists() for home in done.values()):
         raise ResultsError(f"{folder}: made by an older version of fer-meta, which kept no predictions; "
                            f"delete the folder {folder / 'runs'} and run the bench again")
     for run in planned.values():
@@ -98,7 +99,7 @@ def read_results(folder: Path) -> Results:
         failures = "; ".join(f"{run['id']} {why}" for run, why in missing if why.startswith("failed"))
         raise ResultsError(f"{folder}: none of the {len(planned)} runs has finished"
                            f"{' (' + failures + ')' if failures else ''}; run `{plan['command']}`")
-    return Results(folder, plan, runs, missing, [_told(home) for name, home in done.items() if name not in planned])
+    return Results(folder, plan, runs, missing, [_unplanned(home) for name, home in done.items() if name not in planned])
 
 
 def history(path: Path) -> pd.DataFrame:
@@ -148,7 +149,9 @@ def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -
         if error.errno:  # the machine's; what cannot be decoded has none
             raise
         raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
-    except (ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError, pa.ArrowException) as error:
+    except MemoryError:  # the machine's, too
+        raise
+    except (ValueError, ArithmeticError, LookupError, RuntimeError, pa.ArrowException) as error:
         raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
 
 
@@ -158,10 +161,11 @@ def _check_column(schema: pa.Schema, name: str, kind: str) -> None:
         raise ValueError(f"it has {'two columns' if found else 'no column'} {one_line(name, 60)}")
     held = schema.field(name).type
     value = held.value_type if pa.types.is_dictionary(held) else held
-    right = {"text": pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_null(held),
-             "whole": pa.types.is_integer(held), "number": _is_number(held) or pa.types.is_null(held)}[kind]
+    empty, number = pa.types.is_null(held), pa.types.is_integer(held) or pa.types.is_floating(held)
+    words, right = {"text": ("text", empty or pa.types.is_string(value) or pa.types.is_large_string(value)),
+                    "whole": ("whole numbers", pa.types.is_integer(held)), "number": ("numbers", empty or number)}[kind]
     if not right:
-        raise ValueError(f"its column {one_line(name, 60)} holds {held}, not {kind if kind == 'text' else f'{kind} numbers'.replace('number n', 'n')}")
+        raise ValueError(f"its column {one_line(name, 60)} holds {one_line(str(held), 60)}, not {words}")
 
 
 def _as_kinds(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
@@ -210,7 +214,7 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
                unreadable=checked.unreadable, precision=checked.precision)
 
 
-def _told(folder: Path) -> dict:
+def _unplanned(folder: Path) -> dict:
     """What a run says of itself; nothing if that cannot be read, for the plan does not ask for it."""
     try:
         found = _read_json(folder / "run.json")
@@ -223,7 +227,7 @@ def _why_missing(folder: Path) -> str:
     failed = folder / "FAILED.json"
     if failed.is_file():
         try:
-            return "failed: " + " ".join(str(_read_json(failed)["error"]).split())
+            return "failed: " + str(_read_json(failed)["error"])
         except (ValueError, LookupError, TypeError):
             return "failed: its FAILED.json cannot be read"
     return "not finished" if folder.exists() else "not run"
@@ -237,7 +241,3 @@ def _read_json(path: Path):
         return cleaned(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
