@@ -1,7 +1,6 @@
 """What may happen to a process from outside: its terminal closes, the reader of its output leaves, somebody asks it to end."""
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -42,7 +41,7 @@ def open_closed_streams() -> None:
 
 
 class Lasting:
-    """A text stream whose reader may leave (`| head`, a closed terminal): what is written after that goes nowhere."""
+    """A text stream whose reader may leave (`| head`, a closed terminal, a full disk): what is written after that goes nowhere."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -63,8 +62,11 @@ class Lasting:
     def _without_reader(self):
         try:
             yield
-        except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EIO):
-                raise
-            with open(os.devnull, "w") as nowhere:
-                os.dup2(nowhere.fileno(), self._stream.fileno())
+        except OSError:
+            throw_away(self._stream)
+
+
+def throw_away(stream: TextIO) -> None:
+    """Let what is written to a stream go nowhere, what could not be written before included."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:  # ValueError: no file, as in tests
+        os.dup2(nowhere.fileno(), stream.fileno())

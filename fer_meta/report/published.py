@@ -12,8 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import method_name
-from fer_meta.report.pieces import code
+from fer_meta.report.pieces import code, markdown, method
 
 COUNTS = ["image_size", "classes", "way", "shots"]
 PERCENT = ["value", "interval"]
@@ -130,11 +129,11 @@ def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Se
         run = runs[row.get("experiment", ""), row["source"], row["target"], row["algorithm"]]
         way, shots = (row["way"], row["shots"]) if scored == "episode" else (None, None)
         setting = Setting(run.source, run.target, len(run.classes), metric, way, shots)
-        name = "ours: " + method_name(row["method"], results)
+        name = "ours: " + method(results, row["method"])
         name += ", clips by majority vote" if scored == "clip" else ""
         found.setdefault(setting, []).append({
-            "method": name + (f" ({run.experiment})" if run.experiment else ""), "backbone": run.config["backbone"],
-            "init": run.config.get("weights", "none"), "image_size": run.image_size, "selection": row["selection"],
+            "method": name + (f" ({markdown(run.experiment)})" if run.experiment else ""), "backbone": markdown(run.config["backbone"]),
+            "init": markdown(run.config.get("weights", "none")), "image_size": run.image_size, "selection": row["selection"],
             "scored": scored, "value": 100 * value, "interval": 100 * half, "seeds": row["seeds"],
             "copies_removed": run.copies_removed})
 
