@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from fer_meta.evaluation.rounding import settled
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import method_name
 from fer_meta.report.pieces import code
@@ -135,7 +136,7 @@ def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Se
         found.setdefault(setting, []).append({
             "method": name + (f" ({run.experiment})" if run.experiment else ""), "backbone": run.config["backbone"],
             "init": run.config.get("weights", "none"), "image_size": run.image_size, "selection": row["selection"],
-            "scored": scored, "value": 100 * value, "interval": 100 * half, "seeds": row["seeds"],
+            "scored": scored, "value": 100 * settled(value), "interval": 100 * settled(half), "seeds": row["seeds"],
             "copies_removed": run.copies_removed})
 
     for row in heads.to_dict("records"):
