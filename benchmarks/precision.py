@@ -1,9 +1,9 @@
-"""Does training in bf16 harm what is learned? Each method trained twice from the same weights on the same batches, in fp32 and in bf16.
+"""Does bf16 harm what is learned? Each method trained and tested twice, in fp32 and in bf16, from the same weights and on the same batches.
 
     python benchmarks/precision.py                          # the rendered wild
     python benchmarks/precision.py --data fer2013=PATH      # or photographs
 
-The methods and steps are those of `cross-domain` under `quick`, tested in fp32 on 200 episodes of the same domain's test split. Writes
+Few steps of each method, tested on 200 episodes of the same domain's test split. Writes
 results/benchmarks/precision.md; what is finished is not redone. About 25 minutes on two cores.
 """
 
@@ -31,10 +31,10 @@ PRECISIONS = ("fp32", "bf16")
 @click.option("--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 def main(data, device, runs, out):
     """Train in both precisions and print the accuracies, paired by seed."""
-    asked = dict(sources=None, seeds=None, image_size=None, weights=None, algorithms=None)
-    for preset in PRECISIONS:
-        run_bench(str(SUITE), list(data) or None, data, asked | dict(preset=preset), device, runs / preset, False, "precision.py")
-    found = pd.concat([accuracies(runs / preset / "precision").assign(precision=preset) for preset in PRECISIONS])
+    asked = dict(preset="pairs", sources=None, seeds=None, image_size=None, weights=None, algorithms=None)
+    for precision in PRECISIONS:
+        run_bench(str(SUITE), list(data) or None, data, asked | dict(precision=precision), device, runs / precision, False, "precision.py")
+    found = pd.concat([accuracies(runs / precision / "precision").assign(precision=precision) for precision in PRECISIONS])
     lines = paired(found.pivot(index=["source", "target", "algorithm", "method", "seed"], columns="precision", values="accuracy"),
                    "".join(f" --data {name}=PATH" for name in data))
     click.echo("\n".join(lines))
@@ -56,8 +56,8 @@ def paired(found: pd.DataFrame, given: str) -> list[str]:
     """Markdown, a row a method and target; `found` has a row a training and a column a precision."""
     found = found.assign(difference=found["bf16"] - found["fp32"])
     seeds = found.index.get_level_values("seed").nunique()
-    lines = ["# Training in bf16", "",
-             f"`python benchmarks/precision.py{given}`; 5-way 5-shot accuracy in %, 200 episodes, tested in fp32, 48 px, {seeds} seeds: mean and standard deviation "
+    lines = ["# Training and testing in bf16", "",
+             f"`python benchmarks/precision.py{given}`; 5-way 5-shot accuracy in %, 200 episodes, 48 px, {seeds} seeds: mean and standard deviation "
              "over the trainings. A pair starts from the same weights and sees the same batches; the difference has its 95 % interval (Student's t) over "
              "the pairs.", "",
              "| source -> target | method | fp32 | bf16 | bf16 - fp32 |", "|---|---|---|---|---|"]

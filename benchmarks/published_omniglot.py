@@ -80,7 +80,7 @@ class Training:
 
 def _metric(method, algorithm, way, shots, steps):
     """A method whose one checkpoint serves 5-way and 20-way episodes; no query is normalised by another."""
-    config = {"steps": steps, "augment": False, "precision": "bf16", "validations": 20}
+    config = {"steps": steps, "augment": False, "validations": 20}
     return Training(method, algorithm, config, EpisodeShape(way=way, shots=shots, queries=5), "eval", ((5, shots), (20, shots)))
 
 
@@ -91,7 +91,7 @@ def _maml(method, way, shots, steps, batch):
     inner = {"inner_steps": 1, "inner_lr": 0.4} if method == "MAML" else {"inner_steps": 5, "inner_lr": 0.1}
     if method == "FOMAML" and way == 20:
         inner |= {"zero_head": True, "lr": 1e-3}
-    config = {"steps": steps, "augment": False, "precision": "bf16", "validations": 10, "batch": batch, "lr": 2e-3,
+    config = {"steps": steps, "augment": False, "validations": 10, "batch": batch, "lr": 2e-3,
               "first_order": method == "FOMAML", **inner}
     return Training(method, "maml", config, EpisodeShape(way=way, shots=shots, queries=5), "batch", ((way, shots),))
 

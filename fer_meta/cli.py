@@ -101,6 +101,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--image-size", type=click.IntRange(min=16), metavar="PX", help="Side of the images.  [default: the preset's]")
 @click.option("--weights", metavar="imagenet|none|FILE", help="What the supervised network starts from.  [default: none]")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]),
+              help="What networks compute in; auto: bf16 where the machine has units for it, else fp32.  [default: the suite's, auto]")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Models trained and tested side by side; only on a CPU under Linux.  [default: as many as cores, at most 4]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
@@ -108,7 +110,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
 def bench(
-    context, suite, domains, sources, data, roles, experiments, algorithms, seeds, preset, image_size, weights, device, jobs, out, dry_run
+    context, suite, domains, sources, data, roles, experiments, algorithms, seeds, preset, image_size, weights, device, precision, jobs, out, dry_run
 ) -> None:
     """Train and test what a suite compares; then write the report.
 
@@ -131,7 +133,7 @@ def bench(
     from fer_meta.bench.finished import hash_of_asked, read_finished
 
     asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
-                 experiments=experiments)
+                 experiments=experiments, precision=precision)
     asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
     text = None if dry_run else read_finished(out, suite, asked_hash, data)
     if text is not None:

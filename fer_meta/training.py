@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig
+from fer_meta.device import autocast
 from fer_meta.errors import FerMetaError
 from fer_meta.files import replacing, write_text
 from fer_meta.images import augment, fetch, normalise
@@ -146,7 +147,7 @@ def train_step(method: FewShotMethod, config: TrainingConfig, optimiser: torch.o
     optimiser.zero_grad(set_to_none=True)
     told = 0
     for part in parts:
-        with torch.autocast(next(method.parameters()).device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        with autocast(config.precision, next(method.parameters()).device):
             loss, accuracy = method.loss(part)
         (loss / len(parts)).backward()
         told = told + torch.stack([loss.detach(), accuracy.detach()])

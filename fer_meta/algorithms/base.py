@@ -25,7 +25,9 @@ class TrainingConfig(Strict):
     halve_every: int = Field(4000, ge=1, description="steps between halvings, for `schedule: halving`")
     batch: int = Field(1, ge=1, description="tasks a step; images a step for supervised training")
     augment: bool = True
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast in training")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="in training and embedding; auto: bf16 (autocast) where the machine has units for it. No part of a run's identity"
+    )
     validations: int = Field(10, ge=1, description="how often the validation episodes are scored and a checkpoint kept")
 
 

@@ -118,7 +118,7 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     seconds_an_image = 0.0
     if is_shared(method, setting.protocol.batchnorm):
         some = setting.test.rows[:SAMPLE_IMAGES]
-        seconds_an_image = _typical_time(lambda: Features(method, setting.target.images, bench.device)(some)) / len(some)
+        seconds_an_image = _typical_time(lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some)) / len(some)
     return _Unit(seconds_a_step, seconds_an_image, {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes})
 
 
@@ -127,7 +127,7 @@ def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> float:
     whole = setting.episodes[shots]
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
     support = setting.support or setting.query
-    embed = embedder(method, support, setting.query, batchnorm, bench.device)
+    embed = embedder(method, support, setting.query, batchnorm, bench.device, precision=bench.precision(run.model))
     return _typical_time(
         lambda: list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm))
     ) / len(sample)

@@ -138,7 +138,7 @@ def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]
         raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
 
 
-def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None) -> Suite:
+def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None) -> Suite:
     suite = read_suite(name, preset, sources=sources, seeds=seeds, image_size=image_size)
     if experiments is not None:
         unknown = [key for key in experiments if key not in suite.experiments]
@@ -160,6 +160,8 @@ def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weigh
         if "supervised" not in chosen:
             raise SuiteError("--weights is for the supervised network, which is not among the algorithms of this bench")
         chosen["supervised"] = chosen["supervised"].model_copy(update={"weights": weights})
+    if precision is not None:
+        chosen = {name: config.model_copy(update={"precision": precision}) for name, config in chosen.items()}
     return suite.model_copy(update={"algorithms": chosen})
 
 

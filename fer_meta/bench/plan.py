@@ -190,7 +190,8 @@ def _draw(protocol: Protocol, shots: int, test: Pool, held: Pool | None) -> Fixe
 
 
 def _model_identity(suite: Suite, algorithm: str, setting: Setting, seed: int) -> dict:
-    config = suite.algorithms[algorithm].model_dump(mode="json")
+    # Precision is the machine's. The first results were made in fp32, and keep their names.
+    config = {**suite.algorithms[algorithm].model_dump(mode="json"), "precision": "fp32"}
     if config.get("weights", "none") not in ("none", "imagenet"):
         config["weights"] = _file_hash(Path(config["weights"]))
     protocol = setting.protocol
@@ -209,9 +210,7 @@ def _model_identity(suite: Suite, algorithm: str, setting: Setting, seed: int) -
 
 
 def _run_identity(suite: Suite, model: Model, setting: Setting) -> dict:
-    embedding = setting.protocol.embedding
     return {
-        **({} if embedding == "fp32" else {"embedding": embedding}),  # the field is younger than the first results
         "model": model.identity,
         "way": setting.protocol.way,
         "queries": setting.protocol.queries,

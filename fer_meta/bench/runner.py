@@ -17,6 +17,7 @@ from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.environment import environment, peak_memory_mb
 from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.store import episodes_file, write_predictions
+from fer_meta.device import precision_on
 from fer_meta.errors import FerMetaError, ResultsError
 from fer_meta.evaluation.episodes import Shown, accuracy_of, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
@@ -51,13 +52,17 @@ class Bench:
     def features(self, run: Run, step: int, method: FewShotMethod, images: np.ndarray) -> Features:
         """The features of `images` under a checkpoint, which `method` has loaded: those that an earlier run of the same checkpoint made,
         by whatever protocol, and then new ones. Another checkpoint's are forgotten."""
-        checkpoint, precision = (run.model.id, step), run.setting.protocol.embedding
+        checkpoint = run.model.id, step
         for other in [key for key in self.embedded if key[0] != checkpoint]:
             del self.embedded[other]
-        key = checkpoint, precision, id(images)  # a data set's map lives as long as the bench
+        key = checkpoint, id(images)  # a data set's map lives as long as the bench
         if key not in self.embedded:
-            self.embedded[key] = Features(method, images, self.device, precision)
+            self.embedded[key] = Features(method, images, self.device, self.precision(run.model))
         return self.embedded[key]
+
+    def precision(self, model: Model) -> str:
+        """What a model is trained and its images are embedded in on this machine: fp32 or bf16."""
+        return precision_on(self.suite.algorithms[model.algorithm].precision, self.device)
 
     def is_done(self, run: Run) -> bool:
         return (self.run_folder(run) / "DONE").exists()
@@ -146,7 +151,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
         "selected": selected,
         "target_val_accuracy": oracle_scores,
-        "environment": environment(bench.device, bench.jobs),
+        "environment": {**environment(bench.device, bench.jobs), "precision": bench.precision(model)},
         "timings": {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2), **clock.rounded()},
         "peak_memory_mb": peak_memory_mb(bench.device),
     })
@@ -167,11 +172,11 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
         return
     if model.id in bench.failed_models:
         raise FerMetaError(bench.failed_models[model.id])
-    write_json(folder / "model.json", {"id": model.id, "identity": model.identity})
+    write_json(folder / "model.json", {"id": model.id, "identity": model.identity, "precision": bench.precision(model)})
     config = bench.suite.algorithms[model.algorithm]
     steps, batch_at = training.batches(method, config, source, protocol, model.seed, bench.device)
     val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)
-    validate = _validator(bench, protocol, method, Shown(source.images, val))
+    validate = _validator(bench, protocol, method, Shown(source.images, val), bench.precision(model))
     try:
         with bench.show("train", steps) as bar:
             def progress(done, accuracy, validation):
@@ -187,13 +192,13 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
     (folder / "resume.pt").unlink(missing_ok=True)
 
 
-def _validator(bench: Bench, protocol: Protocol, method: FewShotMethod, shown: Shown) -> Callable[[], float]:
+def _validator(bench: Bench, protocol: Protocol, method: FewShotMethod, shown: Shown, precision: str) -> Callable[[], float]:
     """The accuracy that chooses a checkpoint: on fixed validation episodes of `shown`, or by the own head on all of it."""
     shape = protocol.validation
     episodes = draw(shown.pool, shape, shape.episodes, VALIDATION_SEED) if method.episodic else None
 
     def validate() -> float:
-        embed = embedder(method, shown, shown, protocol.batchnorm, bench.device)
+        embed = embedder(method, shown, shown, protocol.batchnorm, bench.device, precision=precision)
         if episodes is None:
             return accuracy_of(answer_all(method, embed, shown.pool))
         return accuracy_of(answer_episodes(method, embed, shown.pool, shown.pool, episodes, protocol.batchnorm))
@@ -215,7 +220,7 @@ def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[dict[str, in
         if setting.source is setting.target or not (method.episodic or method.own_head(setting.val.classes)):
             target_val = source_val
         else:
-            validate = _validator(bench, setting.protocol, method, Shown(setting.target.images, setting.val))
+            validate = _validator(bench, setting.protocol, method, Shown(setting.target.images, setting.val), bench.precision(run.model))
             with bench.show("oracle", len(steps)) as bar:
                 for step, path in steps.items():
                     training.load_snapshot(method, path)
@@ -242,7 +247,7 @@ def _ask(bench: Bench, run: Run, method: FewShotMethod, step: int, label: str) -
     query = setting.query
     support = setting.support or query
     features = functools.partial(bench.features, run, step, method)
-    embed = embedder(method, support, query, protocol.batchnorm, bench.device, features)
+    embed = embedder(method, support, query, protocol.batchnorm, bench.device, features, bench.precision(run.model))
     for shots, episodes in setting.episodes.items():
         with bench.show(f"test {shots}-shot ({label})", len(episodes)) as bar:
             def progress(done, accuracy):

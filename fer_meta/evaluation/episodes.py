@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_meta.algorithms.base import FewShotMethod
+from fer_meta.device import autocast
 from fer_meta.evaluation.features import EMBED_BATCH, Features
 from fer_meta.images import fetch, normalise
 from fer_meta.tasks.episodes import FixedEpisodes
@@ -47,14 +48,16 @@ def is_shared(method: FewShotMethod, batchnorm: str) -> bool:
     return method.shared_embedding and batchnorm == "eval"
 
 
-def embedder(method: FewShotMethod, support: Shown, query: Shown, batchnorm: str, device, features: Callable | None = None) -> Embed:
-    """How episodes with support from `support` and queries from `query` get their features.
+def embedder(
+    method: FewShotMethod, support: Shown, query: Shown, batchnorm: str, device, features: Callable | None = None, precision: str = "fp32"
+) -> Embed:
+    """How episodes with support from `support` and queries from `query` get their features, computed in `precision`.
 
     A method whose embedding does not depend on the episode embeds each image once, and an episode is indexing: in `features(images)`,
     a Features of `images` that other protocols share, by default new ones.
     """
     if is_shared(method, batchnorm):
-        features = features or (lambda images: Features(method, images, device))
+        features = features or (lambda images: Features(method, images, device, precision))
         of_queries = features(query.images)
         of_support = of_queries if support.images is query.images else features(support.images)
         return lambda s, q: (of_support(s), of_queries(q))
@@ -64,7 +67,9 @@ def embedder(method: FewShotMethod, support: Shown, query: Shown, batchnorm: str
         parts = []
         for rows, asked in zip(s, q):
             pixels = torch.cat([fetch(support.images, rows.ravel(), device), fetch(query.images, asked, device)])
-            parts.append(method.embed(normalise(pixels)).split([rows.size, len(asked)]))
+            with autocast(precision, device):
+                embedded = method.embed(normalise(pixels)).float()
+            parts.append(embedded.split([rows.size, len(asked)]))
         return torch.stack([one.unflatten(0, s.shape[1:]) for one, _ in parts]), torch.stack([other for _, other in parts])
 
     return together

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fer_meta.algorithms.base import FewShotMethod
+from fer_meta.device import autocast
 from fer_meta.images import fetch, normalise
 
 # Images a forward pass.
@@ -17,7 +18,7 @@ class Features:
     """Features of `images` (uint8 [N, H, W, 3]) by row, float32, on `device`.
 
     On a CPU they lie in a mapped temporary file, so that memory holds what is in use and the kernel may drop the rest; on a GPU in its
-    memory. With `precision` bf16 the network computes in bfloat16 (autocast); what is kept is float32 all the same.
+    memory. The network computes in `precision` (`auto`, `fp32` or `bf16`: autocast); what is kept is float32 all the same.
     """
 
     def __init__(self, method: FewShotMethod, images: np.ndarray, device: torch.device, precision: str = "fp32"):
@@ -42,7 +43,7 @@ class Features:
 
     @torch.no_grad()
     def _embed(self, rows: np.ndarray) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with autocast(self.precision, self.device):
             return self.method.embed(normalise(fetch(self.images, rows, self.device))).float()
 
     def _keep(self, rows: np.ndarray, features: Tensor) -> None:

@@ -62,9 +62,6 @@ class Protocol(Strict):
     batchnorm: Literal["eval", "batch"] = Field(
         "eval", description="eval: no query is normalised with another query's statistics; batch: transductive"
     )
-    embedding: Literal["fp32", "bf16"] = Field(
-        "fp32", description="precision in which test images are embedded, by methods that embed each image once; bf16: autocast"
-    )
     copies: Literal["removed", "kept"] = Field(
         "removed", description="test images identical to a training, validation or other test image"
     )
