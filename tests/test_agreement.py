@@ -20,6 +20,8 @@ from fer_meta.algorithms.base import Episode
 from fer_meta.batchnorm import SupportBatchNorm2d
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
+pytestmark = pytest.mark.numeric
+
 CLASSES = ("anger", "happiness", "neutral")
 SIZE = 32
 
