@@ -12,7 +12,7 @@ bench: install
 	$(VENV)/bin/fer-meta bench --suite cross-domain $(ARGS)
 
 test: install
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal --maxprocesses 8 $(ARGS)
 
 install: $(VENV)/.installed
 

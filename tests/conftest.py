@@ -1,5 +1,18 @@
+"""What all tests share: one thread, the same random numbers in any order of the tests, no cache but their own, and two drawn data sets."""
+
+import os
+
+# Before torch is imported: one thread, here and in the processes that tests start, unless the environment asks for more. The tests' networks are
+# small, and threads that wait for one another beside a busy process took most of the time; so do those that spin while they wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import random
+
 import drawn
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from tiny_bench import SUITE
 
@@ -12,6 +25,14 @@ def private_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache or data."""
     monkeypatch.setenv("FER_META_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FER_META_DATA", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """A test's random numbers do not depend on the tests before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

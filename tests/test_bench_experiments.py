@@ -17,6 +17,8 @@ from fer_meta.expressions import BASIC
 from fer_meta.report.load import read_results
 from fer_meta.suites.schema import read_suite
 
+pytestmark = pytest.mark.numeric
+
 EXPERIMENTS = """\
 classes: [anger, happiness, neutral, sadness, surprise]
 roles:

@@ -15,6 +15,8 @@ from fer_meta import training
 from fer_meta.bench.estimate import makespan
 from fer_meta.bench.workers import choose_workers
 
+pytestmark = pytest.mark.numeric
+
 TWO = ("--algorithms", "protonet,supervised")
 
 

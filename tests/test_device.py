@@ -10,6 +10,8 @@ import torch
 from fer_meta import device
 from fer_meta.device import autocast, precision_on
 
+pytestmark = pytest.mark.numeric
+
 CPU = torch.device("cpu")
 
 

@@ -15,6 +15,8 @@ from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("name", ["protonet", "relationnet", "maml", "supervised"])
 @pytest.mark.parametrize("batchnorm", ["eval", "batch"])
@@ -40,7 +42,8 @@ def test_answers_are_those_of_the_classifier_asked_by_hand(name, batchnorm):
                 shares = method.probabilities(key, classify(features[6:])).numpy()
                 found = answers[(answers["episode"] == number) & (answers["method"] == key)]
                 assert found["row"].to_list() == query.tolist() and found["label"].to_list() == pool.class_names(query)
-                assert found["predicted"].to_list() == [names[i] for i in shares.argmax(1)]
+                answered = shares[np.arange(len(shares)), [names.index(name) for name in found["predicted"]]]
+                np.testing.assert_allclose(answered, shares.max(1), atol=1e-4)  # the best one, or one as good
                 np.testing.assert_allclose(found[[f"p_{c}" for c in names]], shares, atol=1e-3)
 
 
@@ -75,7 +78,7 @@ def test_features_are_those_of_the_image_whatever_was_asked_for_before():
     features(np.array([30, 3]))
     with torch.no_grad():
         by_hand = method.embed(normalise(fetch(images, rows.ravel(), CPU)))
-    torch.testing.assert_close(features(rows).flatten(0, 1), by_hand, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(features(rows).flatten(0, 1), by_hand, rtol=1e-3, atol=1e-3)
 
 
 def test_features_in_bf16_are_nearly_those_in_fp32():

@@ -13,6 +13,8 @@ from fer_meta.errors import FerMetaError, ProtocolError, SuiteError
 from fer_meta.evaluation.episodes import batch_statistics
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
+pytestmark = pytest.mark.numeric
+
 CLASSES = ("anger", "happiness", "neutral")
 PROTOCOL = Protocol(way=3, train=EpisodeShape(way=3, shots=2, queries=2))
 SIZE = 32
@@ -61,18 +63,19 @@ def test_probabilities_add_to_one_and_name_the_class_of_the_largest_logit(name, 
             logits = classify(query)
             shares = method.probabilities(key, logits)
             torch.testing.assert_close(shares.sum(1), torch.ones(len(shares)))
-            assert torch.equal(shares.argmax(1), logits.argmax(1)) and shares.min() >= 0
+            torch.testing.assert_close(logits.gather(1, shares.argmax(1, keepdim=True))[:, 0], logits.amax(1))
+            assert shares.min() >= 0
 
 
 @pytest.mark.parametrize("name, config", METHODS)
 def test_a_query_is_classified_alike_whatever_queries_stand_beside_it(name, config):
     """Inductive: with `batchnorm: eval` no query may lend its statistics to another."""
-    method, episode = build(name, **config).eval(), an_episode(queries=4)
+    method, episode = build(name, **config).double().eval(), an_episode(queries=4, dtype=torch.float64)
     with torch.no_grad():
         support, query = method.embed(episode.support), method.embed(episode.query)
         for classify in method.adapt(support, episode.support_labels, CLASSES).values():
             alone = torch.cat([classify(query[i : i + 1]) for i in range(len(query))])
-            torch.testing.assert_close(alone, classify(query), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(alone, classify(query), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name, config", METHODS)
@@ -86,7 +89,7 @@ def test_adapting_to_a_task_leaves_the_method_as_it_was(name, config):
 
 @pytest.mark.parametrize("name, config", METHODS)
 def test_the_order_of_the_support_does_not_matter(name, config):
-    method, episode = build(name, **config).eval(), an_episode()
+    method, episode = build(name, **config).double().eval(), an_episode(dtype=torch.float64)
     order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         support, query = method.embed(episode.support), method.embed(episode.query)
@@ -102,14 +105,14 @@ def test_training_on_one_batch_lowers_its_loss(name, config):
     batch = [episode] if method.episodic else (episode.query, episode.query_labels)
     optimiser = torch.optim.Adam(method.parameters(), 1e-3)
     losses = []
-    for _ in range(12):
+    while len(losses) < 2 or losses[-1] > 0.8 * losses[0] and len(losses) < 12:
         loss, accuracy = method.loss(batch)
         optimiser.zero_grad()
         loss.backward()
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0] and 0 <= accuracy <= 1
+    assert losses[-1] <= 0.8 * losses[0] and 0 <= accuracy <= 1
 
 
 @pytest.mark.parametrize("name", [name for name in algorithms.names() if name != "supervised"])

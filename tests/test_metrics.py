@@ -11,6 +11,8 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibratio
 
 from fer_meta.evaluation import metrics
 
+pytestmark = pytest.mark.numeric
+
 NAMES = np.array(["anger", "fear", "happiness", "sadness"])
 pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60).map(np.array)
 

@@ -242,25 +242,26 @@ def test_a_killed_render_keeps_its_chunks_for_a_day(place, monkeypatch):
     assert not building.exists()
 
 
-def test_a_second_process_waits_and_finds_the_finished_set(monkeypatch, capsys):
-    """Two threads stand for the processes: the lock does not tell them apart."""
-    began, drawn = threading.Event(), []
+def test_a_second_process_waits_and_finds_the_finished_set(monkeypatch):
+    """Two threads stand for the processes: the lock does not tell them apart. The first renders no picture before the second has said that it waits."""
+    began, waits, said, drawn = threading.Event(), threading.Event(), [], []
 
     class Slow(fake_renderer.Renderer):
         def __call__(self, scenes):
             began.set()
-            time.sleep(0.1)
+            waits.wait(60)
             drawn.append(len(scenes))
             return super().__call__(scenes)
 
     monkeypatch.setattr(rendered, "_renderer", Slow)
+    monkeypatch.setattr(rendered.tqdm, "write", lambda text, **_: (said.append(text), waits.set()))
     first = threading.Thread(target=load)
     first.start()
-    began.wait(10)
+    assert began.wait(60)
     faces = load_rendered("synthetic-studio", **SMALL)
     first.join()
     assert len(faces.images) == sum(drawn) == 140
-    assert "being rendered by another process; waiting" in capsys.readouterr().err
+    assert "being rendered by another process; waiting" in said[0]
 
 
 def test_a_full_disk_is_one_line_and_keeps_what_is_there(monkeypatch, place):

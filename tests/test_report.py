@@ -24,6 +24,8 @@ from fer_meta.report import drawing, gap, latex, numbers, tables, write_report
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, history, read_results
 
+pytestmark = pytest.mark.numeric
+
 EXPECTED = Path(__file__).parent / "expected"
 LAST_LOG = json.dumps({"step": 200, "loss": 1.25, "val_accuracy": 0.4321, "seconds": 12.3456789})
 WRITE = """

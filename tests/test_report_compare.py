@@ -16,6 +16,8 @@ from fer_meta.report import compare, numbers, plots_compared
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
 
+pytestmark = pytest.mark.numeric
+
 CELL = ["source", "target", "shots"]
 
 

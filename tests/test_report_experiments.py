@@ -20,6 +20,8 @@ from fer_meta.report.load import Results, read_results
 from fer_meta.report.protocol import protocol_line
 from fer_meta.tasks.protocol import Protocol
 
+pytestmark = pytest.mark.numeric
+
 UNRENDERED = r"synthetic-[a-z]+(@[0-9.]+)?(?! \(rendered\)|[a-z@0-9.])"
 
 

@@ -17,6 +17,8 @@ from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.drawing import ManyWords
 from fer_meta.report.load import Results, read_results
 
+pytestmark = pytest.mark.numeric
+
 EXPECTED = Path(__file__).parent / "expected"
 STUDIO, WILD = "synthetic-studio", "synthetic-wild"
 

@@ -16,6 +16,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from fer_meta.evaluation.statistics import (
     Estimate, Outcomes, difference, effect_size, episode_interval, episodes_needed, hierarchical_interval, holm, mean_ranks, statement)
 
+pytestmark = pytest.mark.numeric
+
 LEVELS = ["seeds", "episodes", "groups"]
 
 

@@ -108,6 +108,11 @@ def embed_episode(method: FewShotMethod, episode: Episode) -> tuple[Tensor, Tens
     return features.split([len(episode.support), len(episode.query)])
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """`x` in float32 where it is of half precision (autocast), else as it is: losses are added up in no less."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     """The share of rows whose largest logit is the label's (a scalar)."""
     return (logits.argmax(1) == labels).float().mean()

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fer_meta import backbones
-from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy, class_means, embed_episode
+from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy, at_least_float32, class_means, embed_episode
 
 
 class Config(TrainingConfig):
@@ -35,8 +35,8 @@ class Method(FewShotMethod):
     def loss(self, batch: list[Episode]):
         losses, accuracies = [], []
         for episode in batch:
-            support, query = embed_episode(self, episode)
-            logits = self.adapt(support.float(), episode.support_labels, episode.classes)["protonet"](query.float())
+            support, query = map(at_least_float32, embed_episode(self, episode))
+            logits = self.adapt(support, episode.support_labels, episode.classes)["protonet"](query)
             losses.append(cross_entropy(logits, episode.query_labels))
             accuracies.append(accuracy(logits, episode.query_labels))
         return torch.stack(losses).mean(), torch.stack(accuracies).mean()

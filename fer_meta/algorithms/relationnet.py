@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, mse_loss, one_hot
 
 from fer_meta import backbones
-from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy, class_means, embed_episode
+from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy, at_least_float32, class_means, embed_episode
 
 
 class Config(TrainingConfig):
@@ -45,8 +45,8 @@ class Method(FewShotMethod):
         losses, accuracies = [], []
         for episode in batch:
             support, query = embed_episode(self, episode)
-            scores = self.adapt(support, episode.support_labels, episode.classes)[self.name](query).float()
-            losses.append(mse_loss(scores, one_hot(episode.query_labels, scores.shape[1]).float()))
+            scores = at_least_float32(self.adapt(support, episode.support_labels, episode.classes)[self.name](query))
+            losses.append(mse_loss(scores, one_hot(episode.query_labels, scores.shape[1]).to(scores)))
             accuracies.append(accuracy(scores, episode.query_labels))
         return torch.stack(losses).mean(), torch.stack(accuracies).mean()
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from fer_meta import backbones
-from fer_meta.algorithms.base import FewShotMethod, TrainingConfig, accuracy, class_means
+from fer_meta.algorithms.base import FewShotMethod, TrainingConfig, accuracy, at_least_float32, class_means
 from fer_meta.algorithms.protonet import squared_distances
 
 
@@ -63,7 +63,7 @@ class Method(FewShotMethod):
 
     def loss(self, batch: tuple[Tensor, Tensor]):
         images, labels = batch
-        logits = self.head(self.embed(images)).float()
+        logits = at_least_float32(self.head(self.embed(images)))
         return cross_entropy(logits, labels), accuracy(logits, labels)
 
 

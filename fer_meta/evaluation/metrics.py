@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fer_meta.evaluation.rounding import settled
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -61,18 +63,18 @@ def decide_clips(frames: pd.DataFrame) -> pd.DataFrame:
     are left out. Raises ValueError if a clip has more than one label, or a class predicted has no column.
     """
     frames = frames[frames["clip"].notna()]
-    groups = frames.groupby("clip", sort=True, observed=True)
+    columns = sorted(name for name in frames.columns if name.startswith("p_") and frames[name].notna().any())
+    groups = frames.astype(dict.fromkeys(columns, float)).groupby("clip", sort=True, observed=True)
     labels = groups["label"]
     if (labels.nunique() > 1).any():
         name = labels.nunique().idxmax()
         raise ValueError(f"clip {name!r} has the labels {', '.join(sorted(frames.loc[frames['clip'] == name, 'label'].unique()))}; "
                          "a clip needs one label to be voted on")
-    columns = sorted(name for name in frames.columns if name.startswith("p_") and frames[name].notna().any())
     classes = [name.removeprefix("p_") for name in columns]
     unknown = sorted(set(frames["predicted"]) - set(classes))
     if unknown:
         raise ValueError(f"no column p_{unknown[0]}; clips need the probability of each class that is predicted")
-    mean = groups[columns].mean().to_numpy()
+    mean = settled(groups[columns].mean().to_numpy())  # equal means are equal, whatever the order of the frames
     voted = frames["predicted"].astype(pd.CategoricalDtype(classes)).cat.codes.to_numpy()
     clip = groups.ngroup().to_numpy()
     votes = np.bincount(clip * len(classes) + voted, minlength=mean.size).reshape(mean.shape)

@@ -33,6 +33,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from fer_meta.evaluation.rounding import percent, settled
+
 ALPHA = 0.05
 # Standard errors from 0 at which a true difference is found in 80 of 100 tests at 5 %: 1.96 + 0.84.
 POWERED = special.ndtri(1 - ALPHA / 2) + special.ndtri(0.8)
@@ -133,8 +135,11 @@ def episodes_needed(difference: Estimate) -> int | None:
     """
     variance = dict(difference.variance)
     of_one = variance.pop("episodes", math.nan) * difference.counts["episodes"]
-    room = (difference.value / POWERED) ** 2 - sum(variance.values())
-    return max(2, math.ceil(of_one / room)) if room > 0 and not math.isnan(of_one) else None
+    allowed = (settled(difference.value) / POWERED) ** 2
+    room = allowed - sum(variance.values())
+    if math.isnan(of_one) or room <= 1e-9 * allowed:  # rounding
+        return None
+    return max(2, math.ceil(of_one / room * (1 - 1e-9)))
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -163,7 +168,7 @@ class Ranks:
 
 def mean_ranks(scores: pd.DataFrame) -> Ranks:
     """Ranks of methods (columns) over blocks (rows: source, target, shots); a larger score is better. Blocks with a NaN are left out."""
-    scores = scores.dropna()
+    scores = settled(scores.dropna())
     blocks, k = scores.shape
     ranks = scores.rank(axis=1, ascending=False).to_numpy()
     critical = friedman = math.nan
@@ -183,12 +188,14 @@ def statement(first: str, second: str, difference: Estimate, p: float, groups: s
     `p` is that after Holm's correction, `groups` says what a group is ("people"), `once` that each image was a query once: then
     there are no more episodes to be had.
     """
+    difference = replace(difference, value=settled(difference.value))
     if difference.value < 0:
         first, second = second, first
         difference = replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
-    points, low, high = (_points(x) for x in (difference.value, difference.low, difference.high))
+    points, low, high = (percent(x) for x in (difference.value, difference.low, difference.high))
     if math.isnan(difference.se):
         return f"{first} and {second} differ by {points} points; with one member of each level nothing is known of the spread"
+    p = settled(p)
     told = f"95 % interval {low} to {high}, {_p(p)}"
     one_seed = " (one seed each: says nothing about other trainings)" if difference.counts["seeds"] == 1 else ""
     if p < ALPHA:
@@ -302,10 +309,6 @@ def _interval(value: float, found: dict[str, float], twice: dict[str, float], co
     return Estimate(value, se, df, value - half, value + half, float(2 * special.stdtr(df, -abs(value) / se)), variance, counts)
 
 
-def _points(score: float) -> str:
-    return f"{100 * score:.1f}".replace("-0.0", "0.0")
-
-
 def _p(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
 
@@ -320,4 +323,4 @@ def _mend(difference: Estimate, groups: str) -> str:
     if needed <= difference.counts["episodes"]:
         return ""
     step = 10 ** max(len(str(needed)) - 2, 0)
-    return f"; about {math.ceil(needed / step) * step:,} would do"
+    return f"; about {-(-needed // step) * step:,} would do"

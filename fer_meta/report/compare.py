@@ -4,8 +4,10 @@ from collections import defaultdict
 from functools import partial
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
+from fer_meta.evaluation.rounding import settled
 from fer_meta.evaluation.statistics import Ranks, difference, effect_size, episodes_needed, holm, mean_ranks, statement
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
@@ -88,7 +90,7 @@ def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str
 
 
 def _best_first(block: list[Cell]) -> list[Cell]:
-    return sorted(block, key=lambda cell: -sum(scores.accuracy for scores in cell.scores) / len(cell.scores))
+    return sorted(block, key=lambda cell: -settled(np.mean([scores.accuracy for scores in cell.scores])))
 
 
 def _pair(results: Results, first: Cell, second: Cell) -> dict | None:

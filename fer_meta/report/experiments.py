@@ -131,7 +131,7 @@ def _figure(value: float, told: dict) -> str:
 
 
 def _shared_percent(row) -> str:
-    half = "" if pd.isna(row.shared_ci95) else f" ± {100 * row.shared_ci95:.1f}"
+    half = "" if pd.isna(row.shared_ci95) else f" ± {exact(row.shared_ci95)}"
     return exact(row.shared_accuracy) and exact(row.shared_accuracy) + half
 
 

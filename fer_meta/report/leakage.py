@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fer_meta.errors import ResultsError
+from fer_meta.evaluation import rounding
 from fer_meta.evaluation.statistics import difference, hierarchical_interval
 from fer_meta.report.cells import Cell, Names, Queries, coded
 from fer_meta.report.load import Results, read_parts
@@ -84,8 +85,8 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
             for row in rows.itertuples():
                 differs = not pd.isna(row.difference)
                 lines.append([method(results, row.method), markdown(row.experiment), percent(row),
-                              f"{100 * row.difference:+.1f} to {markdown(row.against)}" if differs else "",
-                              f"{100 * row.low:+.1f} to {100 * row.high:+.1f}" if differs else "",
+                              f"{_points(row.difference)} to {markdown(row.against)}" if differs else "",
+                              f"{_points(row.low)} to {_points(row.high)}" if differs else "",
                               p_value(row.p) if differs else "",
                               *(exact(getattr(row, f"share_{kind}")) for kind in SHARED),
                               exact(row.accuracy_shared), exact(row.accuracy_unshared), exact(row.chance)])
@@ -94,11 +95,15 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
     if len(oracles):
         lines = [["method", "experiment", "shots", "worth", "95 % interval", "p"]]
         lines += [[method(results, row.method), markdown(row.experiment), str(row.shots),
-                   f"{100 * row.difference:+.1f}", f"{100 * row.low:+.1f} to {100 * row.high:+.1f}", p_value(row.p)]
+                   _points(row.difference), f"{_points(row.low)} to {_points(row.high)}", p_value(row.p)]
                   for row in oracles.itertuples()]
         parts += ["What picking the checkpoint on the target's validation split is worth in points, against the source's (same "
                   "trainings, same queries):", pipes(lines, text_columns=2)]
     return "\n\n".join(parts)
+
+
+def _points(difference: float) -> str:
+    return rounding.percent(difference, "+")
 
 
 def _key(cell: Cell) -> tuple:

@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import pandas as pd
 
+from fer_meta.evaluation import rounding
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import domain_name, experiment_title, method_name
 
@@ -23,14 +24,14 @@ def interval_note(table: pd.DataFrame) -> str:
 
 def percent(cell, bold: str = "{}", best: bool = False, plus_minus: str = " ± ") -> str:
     """Accuracy and the half width of its interval over seeds, people and episodes, which may be unknown."""
-    mean = f"{100 * cell.accuracy:.1f}"
-    half = "" if pd.isna(cell.ci95) else f"{plus_minus}{100 * cell.ci95:.1f}"
+    mean = rounding.percent(cell.accuracy)
+    half = "" if pd.isna(cell.ci95) else plus_minus + rounding.percent(cell.ci95)
     return (bold.format(mean) if best else mean) + half
 
 
 def exact(accuracy: float) -> str:
     """A percentage without an interval, such as chance or Bayes; empty where there is none."""
-    return "" if pd.isna(accuracy) else f"{100 * accuracy:.1f}"
+    return "" if pd.isna(accuracy) else rounding.percent(accuracy)
 
 
 def best_of(block: pd.DataFrame) -> dict[tuple, str]:
@@ -39,12 +40,12 @@ def best_of(block: pd.DataFrame) -> dict[tuple, str]:
     for source, shots, selection, accuracy in zip(*(block[name] for name in ("source", "shots", "selection", "accuracy"))):
         if selection == "source-val":
             rivals[source, shots].append(accuracy)
-    return {key: f"{100 * max(accuracies):.1f}" for key, accuracies in rivals.items() if len(accuracies) > 1}
+    return {key: rounding.percent(max(accuracies)) for key, accuracies in rivals.items() if len(accuracies) > 1}
 
 
 def is_best(cell, best: dict[tuple, str]) -> bool:
     """Best as shown in `best_of` its block: two cells that read the same are both best."""
-    return cell.selection == "source-val" and f"{100 * cell.accuracy:.1f}" == best.get((cell.source, cell.shots))
+    return cell.selection == "source-val" and rounding.percent(cell.accuracy) == best.get((cell.source, cell.shots))
 
 
 def seeds_lacking(row: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fer_meta.evaluation.rounding import percent, settled
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report import load
 from fer_meta.report.cells import Cell
@@ -105,7 +106,7 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
     shown = []
     for method in methods:
         cells = table[table["method"] == method].pivot_table("accuracy", "source", "target")
-        shown.append(Matrix(method_name(method, results), *names, 100 * cells.reindex(index=sources, columns=targets).to_numpy()))
+        shown.append(Matrix(method_name(method, results), *names, 100 * settled(cells.reindex(index=sources, columns=targets).to_numpy())))
     low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
     exact = [f"{label}: {_by_target(results, table, column)}"
              for label, column in [("chance", "chance"), (BAYES, "bayes")] if table[column].notna().any()]
@@ -118,7 +119,7 @@ def _by_target(results: Results, table: pd.DataFrame, column: str) -> str:
     """The exact accuracy on each target that has one, or the one of all; two numbers where it depends on the source."""
     shown = {}
     for target, numbers in table.dropna(subset=[column]).groupby("target")[column]:
-        ends = [f"{100 * number:.1f}" for number in (numbers.min(), numbers.max())]
+        ends = [percent(number) for number in (numbers.min(), numbers.max())]
         shown[target] = " to ".join(dict.fromkeys(ends))
     if len(set(shown.values())) == 1:
         return next(iter(shown.values()))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from fer_meta.evaluation.rounding import settled
 from fer_meta.report.load import Results
 from fer_meta.report.pieces import code, markdown, method
 
@@ -134,7 +135,7 @@ def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Se
         found.setdefault(setting, []).append({
             "method": name + (f" ({markdown(run.experiment)})" if run.experiment else ""), "backbone": markdown(run.config["backbone"]),
             "init": markdown(run.config.get("weights", "none")), "image_size": run.image_size, "selection": row["selection"],
-            "scored": scored, "value": 100 * value, "interval": 100 * half, "seeds": row["seeds"],
+            "scored": scored, "value": 100 * settled(value), "interval": 100 * settled(half), "seeds": row["seeds"],
             "copies_removed": run.copies_removed})
 
     for row in heads.to_dict("records"):

@@ -5,6 +5,7 @@ from functools import partial
 
 import pandas as pd
 
+from fer_meta.evaluation.rounding import settled
 from fer_meta.report.load import Results
 from fer_meta.report.leftout import left_out_lines
 from fer_meta.report.numbers import BAYES, SELECTIONS, order
@@ -36,7 +37,9 @@ RENDERED_NOTE = "(rendered): faces drawn by fer-meta on the machine, not photogr
 
 def to_csv(table: pd.DataFrame, columns: Sequence[str] | None = None) -> str:
     """Numbers as numbers, an unknown one empty; six decimals, so that machines agree on the bytes."""
-    return table[columns or list(table)].round(6).to_csv(index=False, lineterminator="\n")
+    shown = table[columns or list(table)]
+    numbers = shown.select_dtypes("floating")
+    return shown.assign(**(settled(numbers).round(6) + 0.0)).to_csv(index=False, lineterminator="\n")
 
 
 def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps: pd.DataFrame,
@@ -169,7 +172,7 @@ def _block(results: Results, block: pd.DataFrame) -> str:
 
 
 def _episodes_alone(cell) -> str:
-    return "" if pd.isna(cell.ci95_episodes) else f" ({100 * cell.ci95_episodes:.1f})"
+    return "" if pd.isna(cell.ci95_episodes) else f" ({exact(cell.ci95_episodes)})"
 
 
 def _heads(results: Results, heads: pd.DataFrame) -> str:
