@@ -1,7 +1,6 @@
 # Two commands on a bare machine (Python 3.10 or later and a C compiler): `make bench` and `make test`.
 # Options go in ARGS: make bench ARGS="--data fer2013=/data/fer2013 --preset smoke"
-# TORCH_INDEX takes torch and torchvision from another package index, such as PyTorch's CPU builds, without CUDA's 4 GB:
-#   make bench TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# TORCH_INDEX takes torch and torchvision from another package index, such as that of PyTorch's CPU builds, which need none of CUDA's 4 GB.
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -4,7 +4,7 @@ pip alone cannot do it well: learn2learn's last release, 0.2.0, is a source arch
 
 - whose C files, written by a Cython of 2020, do not compile on Python 3.11 and later: Cython writes them anew here;
 - which requires gsutil, never imported, qpth, imported by its MetaOptNet head alone and under a guard, and gym, for its reinforcement
-  learning. They bring fifty packages, and qpth holds numpy below 2: none is required here, and gym's import gets a guard like qpth's;
+  learning. They bring some forty packages, and qpth holds numpy below 2: none is required here, and gym's import gets a guard like qpth's;
 - which installs its tests as a top-level package `tests`: they are left out here.
 
 Nothing else is changed. The result calls itself 0.2.0+lean: a local version, by which Python packages mark a patched build.
