@@ -1,5 +1,5 @@
 """`python -m fer_meta` is `fer-meta`."""
 
-from fer_meta.cli import main
+from fer_meta.cli import run
 
-main()
+run()

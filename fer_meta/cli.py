@@ -1,32 +1,17 @@
 """The command line. torch, pandas and learn2learn take seconds to import: each command imports what it needs when it runs."""
 
 import sys
-import traceback
 from pathlib import Path
 
 import click
 
 from fer_meta import __version__
 from fer_meta.cli_data import data, data_option
-from fer_meta.errors import FerMetaError
+from fer_meta.cli_errors import OneLineErrors
+from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
 
 RESULTS = Path("results")
-
-
-class OneLineErrors(click.Group):
-    """Shows a FerMetaError as its line, with the traceback only under --debug."""
-
-    def invoke(self, context: click.Context):
-        try:
-            return super().invoke(context)
-        except FerMetaError as error:
-            if context.params["debug"]:
-                traceback.print_exc()
-            click.echo(f"fer-meta: {error}", err=True)
-            context.exit(2)
-        except KeyboardInterrupt:
-            click.echo("\nfer-meta: interrupted; the same command goes on where it was", err=True)
-            context.exit(130)
+MOST_SEEDS = 1000
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,23 +55,36 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
     try:
         numbers = [int(part) for part in value.split(",")]
     except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number of seeds (3) nor a list of them (0,1,2)") from None
+        raise click.BadParameter(f"{one_line(value, 60)!r} is neither a number of seeds (3) nor a list of them (0,1,2)") from None
+    if len(numbers) > MOST_SEEDS or len(numbers) == 1 and numbers[0] > MOST_SEEDS:
+        raise click.BadParameter(f"there may be {MOST_SEEDS:,} seeds at most")
     seeds = tuple(range(numbers[0])) if len(numbers) == 1 else tuple(dict.fromkeys(numbers))
-    if not seeds or min(seeds) < 0:
-        raise click.BadParameter("there must be at least one seed, and none below 0")
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise click.BadParameter("there must be at least one seed, none below 0 and none of 2**32 or more")
     return seeds
+
+
+def _suite(context, parameter, value: str) -> str:
+    """Read at once: what is no suite file is said before torch is loaded."""
+    from fer_meta.suites.text import parse, suite_text
+
+    if not context.resilient_parsing:
+        parse(*suite_text(value))
+    return value
 
 
 def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     """ROLE=NAME, repeatable."""
     pairs = dict(value.partition("=")[::2] for value in values)
+    if len(pairs) < len(values):
+        raise click.BadParameter("a role is given twice")
     if not all(pairs) or not all(pairs.values()):
         raise click.BadParameter("give ROLE=NAME, such as film=afew")
     return pairs
 
 
 @main.command()
-@click.option("--suite", required=True, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
+@click.option("--suite", required=True, callback=_suite, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
 @click.option("--domains", callback=_names, metavar="NAME,...", 
               help="Data sets to compare, such as fer2013,synthetic-wild@0.5.  [default: all that are here, else rendered ones]")
 @click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only; all are tested on.")
@@ -98,7 +96,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
 @click.option("--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True,
               help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.")
-@click.option("--image-size", type=click.IntRange(min=16), metavar="PX", help="Side of the images.  [default: the preset's]")
+@click.option("--image-size", type=click.IntRange(16, 1024), metavar="PX", help="Side of the images.  [default: the preset's]")
 @click.option("--weights", metavar="imagenet|none|FILE", help="What the supervised network starts from.  [default: none]")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]),
@@ -132,6 +130,7 @@ def bench(
     """
     from fer_meta.bench.finished import hash_of_asked, read_finished
 
+    sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)  # what a bench is for lies on disk
     asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
                  experiments=experiments, precision=precision)
     asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
@@ -179,5 +178,8 @@ def report(suite: str, published: bool, out: Path) -> None:
     click.echo(write_report(out / suite, published))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """`main`, as a process of its own."""
+    open_closed_streams()
+    end_on_signals()
     main()

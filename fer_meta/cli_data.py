@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from fer_meta.errors import one_line
+
 
 def _parse_data(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict:
     given = {}
@@ -18,7 +20,7 @@ def _parse_data(context: click.Context, parameter: click.Parameter, values: tupl
             raise click.BadParameter(f"'{value}' is not NAME=PATH, such as fer2013=/data/fer2013")
         if name in given:
             raise click.BadParameter(f"'{name}' is given twice")
-        given[name] = Path(path).expanduser()
+        given[name] = Path(path)  # `~` is expanded where it is looked for
     return given
 
 
@@ -58,7 +60,7 @@ def list_(data: dict[str, Path]) -> None:
 @data.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @data_option
-@click.option("--size", default=48, show_default=True, type=click.IntRange(min=1),
+@click.option("--size", default=48, show_default=True, type=click.IntRange(1, 1024),
               help="Side in pixels of the decoded images that are kept in the cache.")
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write every group of identical images to FILE.")
@@ -92,15 +94,15 @@ def check(context: click.Context, names: tuple[str, ...], data: dict[str, Path],
         click.echo("\n".join(across_lines(together)))
     if csv_file is not None:
         write_copies(together, csv_file)
-        click.echo(f"Wrote {len(together.copies):,} images of which there are copies to {csv_file}")
+        click.echo(f"Wrote {len(together.copies):,} images of which there are copies to {one_line(str(csv_file))}")
     context.exit(0 if sound else 1)
 
 
 @data.command()
 @click.argument("name", metavar="NAME")
 @data_option
-@click.option("--size", default=64, show_default=True, type=click.IntRange(min=8), help="Side of the images in pixels.")
-@click.option("--people", default=10, show_default=True, type=click.IntRange(min=1), help="How many columns.")
+@click.option("--size", default=64, show_default=True, type=click.IntRange(8, 1024), help="Side of the images in pixels.")
+@click.option("--people", default=10, show_default=True, type=click.IntRange(1, 100), help="How many columns.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Another seed shows other faces.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="[default: NAME.png]")
 def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, out: Path | None) -> None:
@@ -128,15 +130,15 @@ def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, o
     growing = growing_severity(name, size, min(people, 9), seed) if root is None else ()
     out = out or Path(f"{name}.png")
     write_sheet(contact_sheet(faces, people, seed, growing), out)
-    click.echo(f"Wrote {out}")
+    click.echo(f"Wrote {one_line(str(out))}")
 
 
 @data.command()
 @click.argument("name", metavar="NAME[@SEVERITY]")
-@click.option("--size", default=64, show_default=True, type=click.IntRange(min=16), help="Side of the images in pixels.")
-@click.option("--subjects", default=200, show_default=True, type=click.IntRange(min=1), metavar="N",
+@click.option("--size", default=64, show_default=True, type=click.IntRange(16, 1024), help="Side of the images in pixels.")
+@click.option("--subjects", default=200, show_default=True, type=click.IntRange(1, 10**6), metavar="N",
               help="How many people; nobody is in two splits.")
-@click.option("--images", default=3000, show_default=True, type=click.IntRange(min=1), metavar="N",
+@click.option("--images", default=3000, show_default=True, type=click.IntRange(1, 10**7), metavar="N",
               help="How many images; of clips, how many frames.")
 @click.option("--severity", type=click.FloatRange(0, 1), metavar="X",
               help="How far from the studio (0) towards the recipe itself (1).  [default: 1]")
@@ -149,7 +151,7 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
     """Render a data set into a folder, to look into it, to share it, or to have more images than a bench renders.
 
     The recipes are synthetic-studio, synthetic-wild, synthetic-film (clips) and synthetic-compound (see
-    `fer-meta data list`). The folder holds images.npy (uint8, a row an image), index.parquet (label, person,
+    `fer-meta data list`). The folder holds images.npy (uint8, one row per image), index.parquet (label, person,
     clip, split and the action units drawn) and meta.json; it can be given to every command as --data.
 
     A render that is stopped goes on when the same command is given again. A bench needs no `data render`: it
@@ -161,7 +163,7 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
       fer-meta data render synthetic-wild@0.5 --size 84 --subjects 400 --images 20000 --out half
       fer-meta bench --suite cross-domain --data half=half --data fer2013=/data/fer2013
     """
-    from fer_meta.datasets.prepared import MEND, read_prepared
+    from fer_meta.datasets.prepared import REMAKE, read_prepared
     from fer_meta.datasets.synthetic.rendered import domain_name, parse_name, render_set
     from fer_meta.device import choose_device, renderer_device
 
@@ -174,11 +176,12 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
     out = out or Path(name)
     began = time.perf_counter()
     number = render_set(recipe, out, size=size, subjects=subjects, images=images, severity=severity, seed=seed,
-                        device=renderer_device(choose_device(device)), mend="name another folder with --out")
+                        device=renderer_device(choose_device(device)), fix="name another folder with --out")
     seconds = time.perf_counter() - began
-    found = f"{len(read_prepared(out, MEND)[1]):,} rendered images of {subjects:,} people, {size} px"
+    found = f"{len(read_prepared(out, REMAKE)[1]):,} rendered images of {subjects:,} people, {size} px"
+    shown = one_line(str(out))
     if number:
-        click.echo(f"Wrote {found}, to {out} ({number:,} of them now, {number / seconds:.1f} a second with start-up)")
+        click.echo(f"Wrote {found}, to {shown} ({number:,} of them now, {number / seconds:.1f} a second with start-up)")
     else:
-        click.echo(f"{out} holds this very set already: {found}")
-    click.echo(f"Use it: fer-meta bench --suite cross-domain --data {out.resolve().name}={out}")
+        click.echo(f"{shown} holds this very set already: {found}")
+    click.echo(f"Use it: fer-meta bench --suite cross-domain --data {one_line(out.absolute().name)}={shown}")

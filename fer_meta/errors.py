@@ -1,12 +1,28 @@
-"""What can go wrong for a user. Each message is one line: what is wrong, where, and the mend."""
+"""What can go wrong for a user. Each message is one line: what is wrong, where, and the fix."""
+
+
+def one_line(text: str) -> str:
+    """`text` in one line that every terminal shows: line breaks, control characters and odd bytes of file names become escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class FerMetaError(Exception):
     """Shown as its one-line message; the traceback only with `--debug`."""
 
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
 
 class DatasetError(FerMetaError):
     """A data set is missing, laid out in an unknown way, or holds nothing usable."""
+
+
+class DamagedError(DatasetError):
+    """Decoded images on disk are no longer what was written."""
+
+
+class ImageError(FerMetaError):
+    """An image is damaged: the message is the reason. It is left out of its data set and named."""
 
 
 class ProtocolError(FerMetaError):

@@ -17,6 +17,9 @@ import numpy as np
 TEMPORARY = ".tmp"
 """How the names of all temporary files and folders begin: what a killed process left behind is known by it (safetensors' begin so too)."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The numbers of errors that mean: the disk, or the user's share of it, is full."""
+
 DONE = "DONE"
 """The seal of a finished folder: the digests of its files, as JSON. An older version left it empty."""
 
@@ -27,12 +30,30 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}-{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
-        yield temporary
-        sync(temporary)
+        with naming(path.parent):
+            yield temporary
+            sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(place: Path | str) -> Iterator[None]:
+    """Let an OSError of the block say where it happened: one of writing to an open file does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(place)) from error
+
+
+def full_disk(place: Path | str) -> str:
+    """What is wrong at `place`, and the fix, where an error's number is in FULL."""
+    other = " or set TMPDIR to another folder" if str(place) == tempfile.gettempdir() else ""
+    return f"no space left on this disk; free some{other}"
 
 
 def sync(path: Path) -> None:
@@ -101,7 +122,7 @@ def mapped(shape: tuple[int, ...], dtype) -> np.ndarray:
 
     Raises OSError if the temporary folder has no room for it: later, writing through the map would kill the process.
     """
-    with tempfile.TemporaryFile() as file:
+    with naming(tempfile.gettempdir()), tempfile.TemporaryFile() as file:
         size = max(1, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize)
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)

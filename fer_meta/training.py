@@ -4,6 +4,8 @@ Each step's batch is a function of the seed and the step alone, so resuming need
 of any random generator.
 """
 
+import hashlib
+import io
 import json
 import math
 import time
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig
 from fer_meta.device import autocast
 from fer_meta.errors import FerMetaError
-from fer_meta.files import replacing, write_text
+from fer_meta.files import DONE, broken_seal, digest, replacing, seal, write_text
 from fer_meta.images import augment, fetch, normalise
 from fer_meta.tasks.episodes import Episodes
 from fer_meta.tasks.pools import Domain
@@ -26,6 +28,15 @@ from fer_meta.tasks.protocol import Protocol
 
 # Mean loss and accuracy are logged this many times in a training.
 LOG_POINTS = 100
+
+RESUME = "resume.pt"
+"""What a training goes on from: a digest, then torch's file of weights, optimiser, history and the digests of the checkpoints so far."""
+
+_DIGEST_BYTES = 16
+
+
+class ResumeError(Exception):
+    """What an interrupted training left behind is damaged; `forget` it and begin anew."""
 
 
 def build(module, config: TrainingConfig, protocol: Protocol, classes, image_size: int, seed: int, device) -> FewShotMethod:
@@ -102,7 +113,8 @@ def fit(
     """Train `method` in place for `steps` steps, from where `folder` says it was.
 
     Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one a validation) and `resume.pt`. `progress` is told the steps done, the
-    last training accuracy that was logged and the last validation accuracy. Raises FerMetaError when the loss is no longer finite.
+    last training accuracy that was logged and the last validation accuracy. Raises FerMetaError when the loss is no longer finite,
+    ResumeError, before anything is done, when the folder is not as an earlier part of this training left it.
     """
     optimiser = new_optimiser(method, config)
     start, history = _resume(folder, method, optimiser)
@@ -155,6 +167,17 @@ def train_step(method: FewShotMethod, config: TrainingConfig, optimiser: torch.o
     return told / len(parts)
 
 
+def damage(folder: Path) -> str | None:
+    """What is wrong with the folder of a finished model, in words; None if it serves. Somebody may have deleted `checkpoints` to free disk."""
+    return broken_seal(folder) or (None if snapshots(folder) else "checkpoints were deleted")
+
+
+def finish(folder: Path) -> None:
+    """Seal the folder of a model that is trained."""
+    seal(folder, ["history.jsonl", *(path.relative_to(folder).as_posix() for path in snapshots(folder).values())])
+    (folder / RESUME).unlink(missing_ok=True)
+
+
 def snapshots(folder: Path) -> dict[int, Path]:
     """The checkpoints of a trained model: step -> file, in order."""
     return {int(path.stem.split("-")[1]): path for path in sorted((folder / "checkpoints").glob("step-*.safetensors"))}
@@ -187,21 +210,51 @@ def _schedule(config: TrainingConfig, share: float, step: int) -> float:
     return 0.5 ** (step // config.halve_every) if config.schedule == "halving" else 1.0
 
 
+def forget(folder: Path) -> None:
+    """Remove all that a training left in the folder of its model, which then begins anew."""
+    for path in (folder / DONE, folder / RESUME, folder / "history.jsonl", *snapshots(folder).values()):
+        path.unlink(missing_ok=True)
+
+
 def _save(folder: Path, method, optimiser, step: int, history: list[dict]) -> None:
-    """Checkpoint and history first: a kill before `resume.pt` is replaced only repeats the last stretch."""
+    """The resume state comes last and knows all the rest: a kill before it is replaced only repeats the last stretch."""
     with replacing(folder / "checkpoints" / f"step-{step:06d}.safetensors") as temporary:
         save_file({key: value.contiguous() for key, value in method.state_dict().items()}, temporary)
-    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
-    with replacing(folder / "resume.pt") as temporary:
-        torch.save({"step": step, "method": method.state_dict(), "optimiser": optimiser.state_dict()}, temporary)
+    _write_history(folder, history)
+    content = io.BytesIO()
+    torch.save({
+        "step": step, "method": method.state_dict(), "optimiser": optimiser.state_dict(), "history": history,
+        "checkpoints": {str(one): digest(path) for one, path in snapshots(folder).items() if one <= step},
+    }, content)
+    with replacing(folder / RESUME) as temporary:
+        with temporary.open("wb") as file:
+            file.write(_digest(content.getbuffer()))
+            file.write(content.getbuffer())
 
 
 def _resume(folder: Path, method, optimiser) -> tuple[int, list[dict]]:
-    path = folder / "resume.pt"
+    """The step to go on from and the history up to it. Raises ResumeError unless state and checkpoints are as they were written."""
+    path = folder / RESUME
     if not path.exists():
         return 0, []
+    content = path.read_bytes()
+    if content[:_DIGEST_BYTES] != _digest(content[_DIGEST_BYTES:]):
+        raise ResumeError(f"{path.name} is damaged")
     device = next(method.parameters()).device
-    state = torch.load(path, map_location=device, weights_only=True)
+    state = torch.load(io.BytesIO(content[_DIGEST_BYTES:]), map_location=device, weights_only=True)
+    there = snapshots(folder)
+    for step, kept in state["checkpoints"].items():
+        if int(step) not in there or digest(there[int(step)]) != kept:
+            raise ResumeError(f"the checkpoint of step {step} is missing or was changed")
     method.load_state_dict(state["method"])
     optimiser.load_state_dict(state["optimiser"])
-    return state["step"], [row for row in read_history(folder) if row["step"] <= state["step"]]
+    _write_history(folder, state["history"])
+    return state["step"], state["history"]
+
+
+def _write_history(folder: Path, history: list[dict]) -> None:
+    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+
+
+def _digest(content) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()

@@ -110,14 +110,20 @@ def test_both_csv_files_give_the_same_faces(tmp_path):
 
 
 @pytest.mark.parametrize("old, new, words", [
-    ("Training", "Holiday", ("row 0", "Usage 'Holiday'")),
-    ("\n0,", "\n7,", ("row 0", "emotion '7'")),
-    ("Usage", "Use", ("no columns 'emotion' and 'Usage'",)),
+    ("Training", "Holiday", ("line 2", "Usage 'Holiday'")),
+    ("\n0,", "\n7,", ("line 2", "emotion '7'")),
+    ("Usage", "Use", ("no columns 'emotion', 'pixels' and 'Usage'",)),
+    ("pixels", "picture", ("no columns 'emotion', 'pixels' and 'Usage'",)),
+    ("pixels", "Usage", ("no columns 'emotion', 'pixels' and 'Usage', once each",)),
+    (",Training", ",Training,more", ("line 2 has 4 cells and the header has 3",)),
+    ("emotion,pixels,Usage\n", "emotion,pixels,Usage\n\n0,\n", ("line 3 has 2 cells",)),
+    ("\n0,", "\n\"0,", ("line 2 is no row of a csv",)),
+    ("Training", "Train\udcffing", ("line 2 is not UTF-8",)),
 ])
 def test_a_csv_with_something_unknown_is_refused(tmp_path, old, new, words):
     root = trees.fer2013_csv(tmp_path)
     path = root / "fer2013.csv"
-    path.write_text(path.read_text().replace(old, new, 1))
+    path.write_bytes(path.read_text().replace(old, new, 1).encode(errors="surrogateescape"))
     fails("fer2013", root, "fer2013.csv", *words)
 
 
@@ -198,10 +204,11 @@ def test_a_list_as_long_as_the_basic_one_is_no_compound_list(tmp_path):
     ("train_00001.jpg", ("line 1", "expected '<name> <label>'")),
     ("valid_00001.jpg 3", ("line 1", "valid_00001.jpg")),
     ("train_00002.jpg 1", ("listed twice",)),
+    ("train_\udce900001.jpg 1", ("line 1", "not UTF-8")),
 ])
 def test_a_faulty_line_of_the_list_is_named(tmp_path, line, words):
     listed = trees.rafdb_basic(tmp_path) / "basic/EmoLabel/list_patition_label.txt"
-    listed.write_text("\n".join([line, *listed.read_text().splitlines()[1:]]))
+    listed.write_bytes("\n".join([line, *listed.read_text().splitlines()[1:]]).encode(errors="surrogateescape"))
     fails("rafdb-basic", tmp_path, "list_patition_label.txt", *words)
 
 
@@ -223,6 +230,17 @@ def test_a_mirror_whose_table_contradicts_its_folders_is_refused(tmp_path):
     fails("rafdb-basic", tmp_path, "test_0001_aligned.jpg", "lies in folder 1", "says 4")
 
 
+@pytest.mark.parametrize("old, new, words", [
+    ("test_0001_aligned.jpg,1", "test_0001_aligned.jpg,1,x", ("line 2 has 3 cells and the header has 2",)),
+    ("test_0001_aligned.jpg,1", "\udcff,1", ("line 2 is not UTF-8",)),
+    ("image,label", "image,labels", ("'image' and 'label'",)),
+])
+def test_a_faulty_table_of_the_mirror_is_refused(tmp_path, old, new, words):
+    table = trees.rafdb_kaggle(tmp_path) / "test_labels.csv"
+    table.write_bytes(table.read_text().replace(old, new, 1).encode(errors="surrogateescape"))
+    fails("rafdb-basic", tmp_path, "test_labels.csv", *words)
+
+
 # AFEW
 
 @pytest.mark.parametrize("make", [trees.afew, trees.afew_background, trees.afew_unpacked, trees.afew_tracks])
@@ -239,6 +257,11 @@ def test_frames_are_in_the_order_of_time(tmp_path):
     for frame in (10, 9, 1):
         trees.face(tmp_path / "Train_AFEW/Happy/000000001" / f"{frame}.jpg")
     assert scan("afew", tmp_path)["frame"].tolist() == [1, 9, 10]
+
+
+def test_a_frame_whose_number_no_column_holds_is_an_error_that_names_it(tmp_path):
+    trees.face(tmp_path / "Train_AFEW/Happy/000000001" / f"{'9' * 20}.jpg")
+    fails("afew", tmp_path, "9.jpg", "more than 18 digits")
 
 
 def test_afew_test_clips_have_no_labels_and_are_left_out(tmp_path):
@@ -293,9 +316,14 @@ def test_a_named_group_may_stand_anywhere_in_the_pattern(tmp_path):
     ("- subject", ("expected lines `key: value`",)),
     ("subject: '", ("not readable as YAML",)),
     ("title: !!python/object/apply:os.getcwd []", ("not readable as YAML",)),
+    ("title: !!float x", ("not readable as YAML",)),
+    ("[" * 2000, ("not readable as YAML",)),
+    ("title: &a [*a]", ("'title' must be text",)),
+    ("title: \udcff", ("line 1", "not UTF-8")),
+    ("subject: '(a{99999999999})'", ("'subject' is no regular expression",)),
 ])
 def test_a_faulty_yaml_is_an_error_that_names_file_and_key(tmp_path, text, words):
-    (trees.folder_labels(tmp_path) / "fer-meta.yaml").write_text(text)
+    (trees.folder_labels(tmp_path) / "fer-meta.yaml").write_bytes(text.encode(errors="surrogateescape"))
     fails("faces", tmp_path, "fer-meta.yaml", *words)
 
 
@@ -324,8 +352,9 @@ def test_a_data_set_that_is_not_here_is_an_error_with_the_mend(name, tmp_path, m
     assert name not in CATALOGUE or CATALOGUE[name].obtain in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["../secrets", "a/b", "", ".hidden"])
+@pytest.mark.parametrize("name", ["../secrets", "a/b", "", ".hidden", "a" * 101, "odd\udcff", "two\nlines"])
 def test_a_name_cannot_leave_the_data_folder(name, tmp_path, monkeypatch):
     monkeypatch.setenv("FER_META_DATA", str(tmp_path))
-    with pytest.raises(DatasetError, match="no name for a data set"):
+    with pytest.raises(DatasetError, match="no name for a data set") as caught:
         locate(name, {})
+    assert str(caught.value).isprintable()

@@ -1,6 +1,7 @@
 """The cache of decoded images: made once, whole or not at all, and never out of date."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -212,13 +213,41 @@ def test_two_builds_at_once_both_end_well(root, place):
     assert [path.name[:6] for path in place.iterdir()] == ["faces-"]
 
 
-def test_a_damaged_cache_is_an_error_that_names_the_folder_to_delete(root, place):
-    load(root)
+@pytest.mark.parametrize("damage", [
+    lambda made: (made / "images.npy").write_bytes(b""),
+    lambda made: (made / "images.npy").unlink(),
+    lambda made: flip(made / "images.npy", -1),
+    lambda made: flip(made / "index.parquet", 40),
+    lambda made: flip(made / "meta.json", 30),
+    lambda made: (made / "meta.json").write_text("[]"),
+])
+def test_a_damaged_cache_is_made_again_and_says_so_in_one_line(root, place, capsys, damage):
+    before = load(root)
     made, = place.iterdir()
-    (made / "images.npy").write_bytes(b"")
-    with pytest.raises(DatasetError, match="delete this folder") as caught:
-        load(root)
-    assert str(made) in str(caught.value)
+    pixels = before.images.copy()
+    damage(made)
+    after = load(root)
+    assert (after.images == pixels).all() and after.content == before.content and after.index.equals(before.index)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and str(made) in said and "damaged" in said and "decoding the images again" in said
+    assert list(place.iterdir()) == [made]
+    load(root)
+    assert not capsys.readouterr().err
+
+
+def test_a_cache_of_an_older_version_has_no_checksums_and_is_used(root, place):
+    first = load(root)
+    made, = place.iterdir()
+    meta = json.loads((made / "meta.json").read_text())
+    (made / "meta.json").write_text(json.dumps({key: value for key, value in meta.items() if not key.startswith("checksum")}))
+    spec = replace(spec_for("faces", root), read=lambda root, path: pytest.fail("decoded again"))
+    assert load_images(spec, root, SIZE).content == first.content
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
 
 
 def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):

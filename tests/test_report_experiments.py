@@ -235,7 +235,7 @@ def test_episodes_that_are_not_those_predicted_are_refused(own):
         write_report(own)
     assert str(error.value).startswith(f"{path}: does not hold the queries that were predicted")
     path.unlink()
-    with pytest.raises(ResultsError, match="episodes/synthetic-film-5shot-image.parquet: cannot be read"):
+    with pytest.raises(ResultsError, match="episodes/synthetic-film-5shot-image.parquet: is missing; run `.*` again, which writes it anew"):
         write_report(own)
 
 

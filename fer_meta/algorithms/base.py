@@ -17,18 +17,18 @@ Classifier = Callable[[Tensor], Tensor]
 class TrainingConfig(Strict):
     """How a method is trained; each method's Config adds its own hyper-parameters."""
 
-    steps: int = Field(ge=1, description="optimiser steps")
+    steps: int = Field(ge=1, le=10**8, description="optimiser steps")
     optimiser: Literal["adam", "sgd"] = "adam"
     lr: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["cosine", "halving", "constant"] = "cosine"
-    halve_every: int = Field(4000, ge=1, description="steps between halvings, for `schedule: halving`")
-    batch: int = Field(1, ge=1, description="tasks a step; images a step for supervised training")
+    halve_every: int = Field(4000, ge=1, le=10**8, description="steps between halvings, for `schedule: halving`")
+    batch: int = Field(1, ge=1, le=10_000, description="tasks a step; images a step for supervised training")
     augment: bool = True
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="in training and embedding; auto: bf16 (autocast) where the machine has units for it. No part of a run's identity"
     )
-    validations: int = Field(10, ge=1, description="how often the validation episodes are scored and a checkpoint kept")
+    validations: int = Field(10, ge=1, le=1000, description="how often the validation episodes are scored and a checkpoint kept")
 
 
 @dataclass(frozen=True)

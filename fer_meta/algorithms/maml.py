@@ -15,8 +15,8 @@ from fer_meta.errors import ProtocolError
 
 class Config(TrainingConfig):
     backbone: backbones.Name = "conv4"
-    batch: int = Field(4, ge=1, description="tasks a step")
-    inner_steps: int = Field(5, ge=1, description="gradient steps on a support set, in training and in test")
+    batch: int = Field(4, ge=1, le=10_000, description="tasks a step")
+    inner_steps: int = Field(5, ge=1, le=1000, description="gradient steps on a support set, in training and in test")
     inner_lr: float = Field(0.01, gt=0)
     first_order: bool = Field(False, description="drop the second derivatives (FOMAML)")
     # Part of a run's identity if it is on: the field is younger than the first results.

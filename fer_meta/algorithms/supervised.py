@@ -17,9 +17,9 @@ from fer_meta.algorithms.protonet import squared_distances
 class Config(TrainingConfig):
     backbone: backbones.Name = "resnet50"
     weights: str = Field("none", description="imagenet, none, or the path of a torchvision state dict")
-    batch: int = Field(64, ge=1, description="images a step")
+    batch: int = Field(64, ge=1, le=10_000, description="images a step")
     weight_decay: float = Field(5e-4, ge=0)
-    max_epochs: int = Field(60, ge=1, description="a small source stops after this many passes, even before `steps`")
+    max_epochs: int = Field(60, ge=1, le=10**6, description="a small source stops after this many passes, even before `steps`")
 
 
 class Method(FewShotMethod):

@@ -1,11 +1,10 @@
 """How long a plan takes here: a few steps and episodes of each method are timed, the rest is multiplication."""
 
+import contextlib
 import heapq
-import statistics
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
-
 
 from fer_meta import algorithms, training
 from fer_meta.bench.plan import Model, Run
@@ -21,9 +20,9 @@ from fer_meta.tasks.protocol import Protocol
 SAMPLE_IMAGES = 64
 SAMPLE_EPISODES = 2
 
-# Calls that are timed, unless these take so many seconds.
-TIMED_CALLS = 3
-TIMED_SECONDS = 1.0
+# Calls are timed for so many seconds, and so many of them at least.
+TIMED_SECONDS = 1.5
+TIMED_CALLS = 2
 
 
 class Cost(NamedTuple):
@@ -50,18 +49,22 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
     samples: dict[tuple, Run] = {}
     for run in todo:
         samples.setdefault(_kind(run), run)
-    # A worker that dies of it leaves no time; the runs will say why.
+    # What fails when it is timed, or kills its worker, has no time; its runs will say why.
     units = {kind: _Unit(0.0, 0.0, dict.fromkeys(run.setting.episodes, 0.0)) for kind, run in samples.items()}
 
     def hear(kind: tuple, message) -> None:
         if isinstance(message, _Unit):
             units[kind] = message
 
-    workers.each(samples, lambda kind, tell: tell(_measure(bench, samples[kind])), hear)
+    def measure(kind: tuple, tell: Callable[[object], None]) -> None:
+        with contextlib.suppress(Exception):
+            tell(_measure(bench, samples[kind]))
+
+    workers.each(samples, measure, hear)
     costs, trained, steps = {}, set(), {}
     for run in todo:
         model, unit, seconds = run.model, units[_kind(run)], 0.0
-        if model.id not in trained and not (bench.model_folder(model) / "DONE").exists():
+        if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
             key = model.algorithm, model.source.name
             steps[key] = steps.get(key) or _steps(bench, model)
@@ -113,12 +116,12 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     def step():
         return training.train_step(method, config, optimiser, batch_at(0)).tolist()
 
-    seconds_a_step = _typical_time(step)
+    seconds_a_step = _mean_time(step)
     method.eval()
     seconds_an_image = 0.0
     if is_shared(method, setting.protocol.batchnorm):
         some = setting.test.rows[:SAMPLE_IMAGES]
-        seconds_an_image = _typical_time(lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some)) / len(some)
+        seconds_an_image = _mean_time(lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some)) / len(some)
     return _Unit(seconds_a_step, seconds_an_image, {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes})
 
 
@@ -128,17 +131,19 @@ def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> float:
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
     support = setting.support or setting.query
     embed = embedder(method, support, setting.query, batchnorm, bench.device, precision=bench.precision(run.model))
-    return _typical_time(
+    return _mean_time(
         lambda: list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm))
     ) / len(sample)
 
 
-def _typical_time(function: Callable[[], object]) -> float:
-    """Median seconds of a few calls after the first, which pays for set-up."""
+def _mean_time(function: Callable[[], object]) -> float:
+    """Mean seconds of calls after the first, which pays for set-up.
+
+    The mean, over seconds, and not what is typical: where another process takes the core now and then, it will do so in the bench too.
+    """
     function()
-    times: list[float] = []
-    while len(times) < TIMED_CALLS and sum(times) < TIMED_SECONDS:
-        began = time.perf_counter()
+    calls, began = 0, time.perf_counter()
+    while calls < TIMED_CALLS or time.perf_counter() - began < TIMED_SECONDS:
         function()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+        calls += 1
+    return (time.perf_counter() - began) / calls

@@ -34,6 +34,10 @@ class _At(NamedTuple):
     total: int
 
 
+class _Said(NamedTuple):
+    line: str
+
+
 class _Ended(NamedTuple):
     run: str
     error: str | None
@@ -96,6 +100,7 @@ def bar(label: str, total: int) -> tqdm:
 
 
 def _work(bench: Bench, tells: bool, unit: Unit, tell: Callable[[object], None]) -> None:
+    bench = replace(bench, say=lambda line: tell(_Said(line)))
     for run in list(unit):
         tell(_Began(run.id))
         began = time.perf_counter()
@@ -161,12 +166,14 @@ class _Told:
             elapsed = clock(time.perf_counter() - self.began)
             self._say(f"[{self.next}/{self.total}] {title(unit[0])}   ({elapsed} so far, about {clock(self.left())} left)")
             self.next += 1
+        elif isinstance(message, _Said):
+            self._say(message.line)
         elif isinstance(message, _At):
             self.at[message.run] = message
         elif isinstance(message, _Ended):
             self._end(unit.pop(0), message.error, message.accuracies, message.seconds)
         elif isinstance(message, Died) and unit:
-            if not (self.bench.model_folder(unit[0].model) / "DONE").exists():
+            if not self.bench.is_trained(unit[0].model):
                 self.bench.failed_models[unit[0].model.id] = str(message)
             fail(self.bench, unit[0], str(message))
             self._end(unit.pop(0), str(message), "", 0.0)

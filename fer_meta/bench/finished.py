@@ -2,7 +2,7 @@
 
 Nothing here imports torch, plans or opens an image. `finished.json` is written when a bench has done all its runs and its report, and
 removed when another begins in the same folder. Any doubt (another option, a touched data folder, a run or a file of the report that is
-gone, another version or source of fer-meta) is answered by None: then the bench plans and looks at its runs as ever.
+gone or changed, another version or source of fer-meta) is answered by None: then the bench plans and looks at its runs as ever.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import yaml
 
 import fer_meta
 from fer_meta.errors import DatasetError
-from fer_meta.files import write_json
+from fer_meta.files import broken_seal, digest, write_json
 
 FINISHED = "finished.json"
 TABLE = "table.txt"  # which the report writes
@@ -65,19 +65,20 @@ def read_finished(out: Path, suite: str, asked: str | None, given: Mapping[str, 
         from fer_meta.datasets.catalogue import locate, names
 
         same = hash_with_data(asked, {name: locate(name, given) for name in told["data"]}, names(given)) == told["made_from"]
-        if not same or not all((folder / file).is_file() for file in told["files"]):
+        whole = all(digest(folder / file) == kept for file, kept in told["files"].items())
+        if not same or not whole or any(broken_seal(folder / "runs" / run) for run in told["runs"]):
             return None
-        return f"{told['runs']} of {told['runs']} runs are done already\n\n{(folder / TABLE).read_text(encoding='utf-8')}"
+        return f"{len(told['runs'])} of {len(told['runs'])} runs are done already\n\n{(folder / TABLE).read_text(encoding='utf-8')}"
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, DatasetError):
         return None
 
 
 def write_finished(folder: Path, made_from: str, data: Iterable[str], runs: Iterable[str]) -> None:
     """Say that `folder` holds all of `runs` (their ids) and their report: the files that stand there now."""
-    done = [f"runs/{run}/DONE" for run in dict.fromkeys(runs)]
     report = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*.*"), *folder.glob("plots/*"))
                     if path.is_file() and not path.name.startswith("."))
-    write_json(folder / FINISHED, {"made_from": made_from, "data": sorted(data), "runs": len(done), "files": [*report, *done]})
+    files = {name: digest(folder / name) for name in report}
+    write_json(folder / FINISHED, {"made_from": made_from, "data": sorted(data), "runs": list(dict.fromkeys(runs)), "files": files})
 
 
 def forget_finished(folder: Path) -> None:

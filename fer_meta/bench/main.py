@@ -25,9 +25,11 @@ from fer_meta.datasets.catalogue import is_here, load, names, resolve
 from fer_meta.datasets.synthetic.rendered import is_cached, planned
 from fer_meta.device import choose_device, renderer_device
 from fer_meta.errors import DatasetError, ResultsError, SuiteError
+from fer_meta.files import DONE, broken_seal, sweep
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain
+from fer_meta.training import RESUME
 
 # Images of 64 px a second on two CPU cores (benchmarks/rendering.py), for the time that a bench announces.
 RENDERED_A_SECOND = 80
@@ -76,11 +78,13 @@ def run_bench(
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
     bench = Bench(suite, out / suite.name, device, bar)
+    bench.damaged = damaged(bench, runs)
     if dry_run:
         _print_plan(bench, settings, runs, workers)
         return 0
     with _alone(bench.folder):
         forget_finished(bench.folder)
+        tidy(bench)
         write_plan(bench.folder, suite, settings, runs, rendered, not_run, command)
         for setting in settings:
             write_episodes(bench.folder, setting)
@@ -89,6 +93,24 @@ def run_bench(
         if not failed and not _weights_files(suite):
             write_finished(bench.folder, made_from, folders, [run.id for run in runs])
     return failed
+
+
+def damaged(bench: Bench, runs: list[Run]) -> dict[str, str]:
+    """What is wrong with those of `runs` that were finished and whose files are no longer as they were, by id."""
+    found = {run.id: broken_seal(bench.run_folder(run)) for run in runs if bench.is_done(run)}
+    return {run: wrong for run, wrong in found.items() if wrong}
+
+
+def tidy(bench: Bench) -> None:
+    """Remove what killed benches left in the folder, and the seals of damaged runs, which are then done anew. For one who is alone in it."""
+    sweep(bench.folder)
+    for resume in bench.folder.glob(f"models/*/{RESUME}"):
+        if (resume.parent / DONE).exists():  # killed just before it was removed
+            resume.unlink()
+    for run, wrong in bench.damaged.items():
+        click.echo(f"run {run}: {wrong}; it is done anew")
+        (bench.folder / "runs" / run / DONE).unlink()
+    bench.damaged.clear()
 
 
 def _report(bench: Bench, nothing_done: bool) -> None:
@@ -236,6 +258,8 @@ def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers:
     units = by_model(todo)
     workers = workers.at_most(len(units))
     costs = estimate(bench, todo, workers)
+    for run, wrong in bench.damaged.items():
+        click.echo(f"  run {run}: {wrong}; it will be done anew")
     for run in runs:
         click.echo(f"  {title(run):60s} {clock(sum(costs[run.id])) if run.id in costs else 'done':>9s}")
     seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
@@ -251,4 +275,5 @@ def _domain_line(domain: Domain, rendered: bool) -> str:
     removed = sum(pool.copies_removed for _, pool in roles)
     too_small = domain.test.excluded if domain.test else {}
     small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}" if too_small else ""
-    return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}"
+    unreadable = f"; {domain.unreadable} unreadable images left out" if domain.unreadable else ""
+    return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}{unreadable}"

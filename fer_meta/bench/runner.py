@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import torch
@@ -21,7 +22,7 @@ from fer_meta.device import precision_on
 from fer_meta.errors import FerMetaError, ResultsError
 from fer_meta.evaluation.episodes import Shown, accuracy_of, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
-from fer_meta.files import write_json, write_text
+from fer_meta.files import DONE, FULL, full_disk, seal, write_json
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import restrict
@@ -40,7 +41,9 @@ class Bench:
     device: torch.device
     show: Callable[[str, int], object]  # (label, total) -> a tqdm bar
     jobs: int = 1  # models trained and tested side by side
+    say: Callable[[str], None] = click.echo  # a line for the user
     failed_models: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)  # run -> what is wrong with its finished folder
     embedded: dict[tuple, Features] = field(default_factory=dict)
 
     def run_folder(self, run: Run) -> Path:
@@ -65,7 +68,10 @@ class Bench:
         return precision_on(self.suite.algorithms[model.algorithm].precision, self.device)
 
     def is_done(self, run: Run) -> bool:
-        return (self.run_folder(run) / "DONE").exists()
+        return run.id not in self.damaged and (self.run_folder(run) / DONE).exists()
+
+    def is_trained(self, model: Model) -> bool:
+        return (self.model_folder(model) / DONE).exists()
 
 
 class _Clock:
@@ -100,7 +106,8 @@ def execute(bench: Bench, run: Run) -> str | None:
         return None
     except Exception as error:
         if _disk_is_full(error):
-            raise ResultsError(f"{bench.folder}: no space left on the device; free some and run the same command again") from error
+            place = getattr(error, "filename", None) or bench.folder
+            raise ResultsError(f"{place}: {full_disk(place)}; then run the same command again") from error
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         line = line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
         fail(bench, run, line, traceback.format_exc())
@@ -113,9 +120,8 @@ def fail(bench: Bench, run: Run, line: str, trace: str = "") -> None:
 
 
 def _disk_is_full(error: Exception) -> bool:
-    """safetensors and torch.save say it in words of their own."""
-    words = "No space left on device", "file write failed"
-    return getattr(error, "errno", None) == errno.ENOSPC or any(part in str(error) for part in words)
+    """safetensors says it in words of its own."""
+    return getattr(error, "errno", None) in FULL or "No space left on device" in str(error)
 
 
 def _execute(bench: Bench, run: Run, folder: Path) -> None:
@@ -148,6 +154,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "copies_removed": setting.test.copies_removed,
         "train_images": len(setting.source.train),
         "test_images": len(setting.test),
+        "unreadable": {domain.name: domain.unreadable for domain in (setting.source, setting.target) if domain.unreadable},
         "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
         "selected": selected,
         "target_val_accuracy": oracle_scores,
@@ -155,7 +162,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "timings": {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2), **clock.rounded()},
         "peak_memory_mb": peak_memory_mb(bench.device),
     })
-    write_text(folder / "DONE", "")
+    seal(folder, ["run.json", "predictions.parquet"])
 
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
@@ -168,10 +175,13 @@ def new_method(bench: Bench, model: Model) -> FewShotMethod:
 def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> None:
     """Train `method` unless its folder says that this is done. A training that failed is not tried again for the next target."""
     folder, source, protocol = bench.model_folder(model), model.source, model.protocol
-    if (folder / "DONE").exists():
-        return
     if model.id in bench.failed_models:
         raise FerMetaError(bench.failed_models[model.id])
+    if bench.is_trained(model):
+        wrong = training.damage(folder)
+        if wrong is None:
+            return
+        _begin_anew(bench, model, wrong)
     write_json(folder / "model.json", {"id": model.id, "identity": model.identity, "precision": bench.precision(model)})
     config = bench.suite.algorithms[model.algorithm]
     steps, batch_at = training.batches(method, config, source, protocol, model.seed, bench.device)
@@ -184,12 +194,21 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
                 bar.set_postfix_str(f"train acc {accuracy:.3f}, val acc {validation:.3f}", refresh=False)
 
             fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
-            training.fit(method, config, steps, fetched, validated, folder, progress)
+            fit = functools.partial(training.fit, method, config, steps, fetched, validated, folder, progress)
+            try:
+                fit()
+            except training.ResumeError as error:
+                _begin_anew(bench, model, str(error))
+                fit()
     except Exception as error:
         bench.failed_models[model.id] = str(error)
         raise
-    write_text(folder / "DONE", "")
-    (folder / "resume.pt").unlink(missing_ok=True)
+    training.finish(folder)
+
+
+def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:
+    bench.say(f"    model {model.id}: {wrong}; it is trained anew")
+    training.forget(bench.model_folder(model))
 
 
 def _validator(bench: Bench, protocol: Protocol, method: FewShotMethod, shown: Shown, precision: str) -> Callable[[], float]:

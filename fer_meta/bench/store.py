@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 from fer_meta.bench.plan import Run, Setting, episodes_hash
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
-from fer_meta.files import replacing, write_json
+from fer_meta.files import TEMPORARY, replacing, write_json
 from fer_meta.suites.experiments import Experiment
 from fer_meta.suites.schema import Suite
+from fer_meta.tasks.episodes import FixedEpisodes
 
 # Columns whose few distinct texts are stored once.
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
@@ -58,13 +59,22 @@ def write_plan(
 
 
 def write_episodes(folder: Path, setting: Setting) -> None:
-    """The fixed episodes of a setting, a file a number of shots; one that is there is the same one, for its name holds its hash."""
-    for shots in setting.episodes:
+    """The fixed episodes of a setting, a file a number of shots; one that is there and whole is the same one, for its name holds its hash."""
+    for shots, episodes in setting.episodes.items():
         path = folder / episodes_file(setting, shots)
-        if not path.exists():
+        if not _is_whole(path, episodes):
             with replacing(path) as temporary, contextlib.closing(_Rows(temporary, _EPISODES)) as rows:
                 for part in _episodes_in_words(setting, shots):
                     rows.add(part)
+
+
+def _is_whole(path: Path, episodes: FixedEpisodes) -> bool:
+    """Whether all of `episodes` can be read from a file."""
+    try:
+        rows = len(pq.read_table(path, page_checksum_verification=True))
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+    return rows == episodes.support.size + sum(map(len, episodes.queries))
 
 
 def episodes_file(setting: Setting, shots: int) -> str:
@@ -84,7 +94,7 @@ def write_predictions(path: Path, parts: Iterable[pd.DataFrame], setting: Settin
     ])
     who = _texts(setting.target.index)
     keys = ["method", "shots", "selection"]
-    with replacing(path) as temporary, tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with replacing(path) as temporary, tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=path.parent) as folder:
         # Answers come episode by episode, of all classifiers; each block is kept in a file of its own until all have come.
         blocks: dict[tuple, _Rows] = {}
         for part in parts:
@@ -103,7 +113,7 @@ class _Rows:
     """A parquet file to which small tables are added; they are written in larger row groups."""
 
     def __init__(self, path: Path, schema: pa.Schema):
-        self.path, self.writer = path, pq.ParquetWriter(path, schema, compression="zstd")
+        self.path, self.writer = path, pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
         self.waiting, self.rows = [], 0
 
     def add(self, table: pa.Table) -> None:

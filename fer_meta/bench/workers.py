@@ -118,6 +118,7 @@ def _start(work, task, threads: int):
 def _work(work, task, pipe: connection.Connection, threads: int, parent: int) -> None:
     # Ended, it unwinds, so that no temporary file stays; it never outlives its parent, however that ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it too reaches the whole group
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return

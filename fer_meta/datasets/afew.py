@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_meta.datasets.base import DatasetSpec, Published, image_files, make_index, not_found, read_image
+from fer_meta.datasets.base import DatasetSpec, Published, make_index, not_found
+from fer_meta.datasets.decoding import read_image
+from fer_meta.datasets.scanning import image_files
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import BASIC, canonical
 
@@ -26,6 +28,8 @@ _SPLITS = {
     # The labels of the official test clips are withheld, so nothing in it can be used.
     "test_afew": "withheld", "test": "withheld",
 }
+
+_MOST_DIGITS = 18  # of a number that fits into 64 bits
 
 
 def scan(root: Path) -> pd.DataFrame:
@@ -46,13 +50,21 @@ def scan(root: Path) -> pd.DataFrame:
         if folders.setdefault(clip, folder) != folder:
             raise DatasetError(f"{root}: the clip {clip} lies in both '{folders[clip]}' and '{folder}'; "
                                "keep one copy of the frames")
-        digits = re.search(r"(\d+)$", Path(file).stem)
-        rows.append({"path": path, "label": label, "clip": clip, "split": split,
-                     "frame": int(digits.group(1)) if digits else None})
+        rows.append({"path": path, "label": label, "clip": clip, "split": split, "frame": _frame(root, path)})
     if not rows:
         raise not_found(root, "no frames", LAYOUT, OBTAIN)
     rows.sort(key=lambda row: (row["split"] != "train", row["clip"], row["frame"] or 0, row["path"]))
     return make_index(rows)
+
+
+def _frame(root: Path, path: str) -> int | None:
+    """The number at the end of a file's name, if any."""
+    digits = re.search(r"(\d+)$", Path(path).stem)
+    if digits is None:
+        return None
+    if len(digits.group(1).lstrip("0")) > _MOST_DIGITS:
+        raise DatasetError(f"{root / path}: the number of the frame has more than {_MOST_DIGITS} digits; rename the frames")
+    return int(digits.group(1))
 
 
 def _split(path: str) -> str | None:

@@ -1,20 +1,18 @@
 """What every data set offers: a specification, an index and a way to read one image."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image
 
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import canonical
 
 INDEX_COLUMNS = ("path", "label", "subject", "clip", "frame", "split")
 SPLITS = ("train", "val", "test")
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 _SPLIT_ALIASES = {
     "train": "train", "training": "train",
@@ -51,9 +49,10 @@ class DatasetSpec:
 
     `scan(root)` returns the index (see `make_index`) and decodes no image; it raises DatasetError for an
     unknown layout, a missing label file, an unknown label or zero images. `read(root, path)` returns the
-    image of one index path, as a PIL image or as a uint8 array [H, W] or [H, W, 3], and may raise anything
+    image of one index path, as a PIL image or as a uint8 array [H, W] or [H, W, 3]. It raises OSError with an
+    errno for what the disk does not give, DatasetError for what concerns all images, and may raise anything else
     for a damaged one. `version` goes up whenever `scan` or `read` would answer differently. `rendered` is None
-    for photographs.
+    for photographs. `listed`: `scan` names files from a list, and some of them may be missing.
     """
 
     name: str
@@ -68,10 +67,11 @@ class DatasetSpec:
     published: tuple[Published, ...] = ()
     version: int = 1
     rendered: Rendered | None = None
+    listed: bool = False
 
 
 def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """An index, one row an image, in the given order: the columns of INDEX_COLUMNS, unknown is NA.
+    """An index, one row per image, in the given order: the columns of INDEX_COLUMNS, unknown is NA.
 
     `path` is relative to the data set's root, with forward slashes (`fer2013.csv#<row>` for a row of a csv);
     `label` is a canonical expression; `subject` and `clip` are strings, unique within the data set; `frame`
@@ -79,31 +79,6 @@ def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """
     index = pd.DataFrame(list(rows), columns=list(INDEX_COLUMNS))
     return index.astype({c: "Int64" if c == "frame" else "string" for c in INDEX_COLUMNS})
-
-
-def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[str]:
-    """Paths of all files below `root` that are named like an image: relative, with forward slashes, sorted.
-
-    Hidden files and the litter of archives (`__MACOSX`) are passed over; links are followed.
-    """
-    suffixes = frozenset(suffixes)
-    found = []
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".") and name != "__MACOSX"]
-        inside = Path(folder).relative_to(root).as_posix()
-        prefix = "" if inside == "." else inside + "/"
-        found += [prefix + name for name in files
-                  if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes]
-    return sorted(found)
-
-
-def read_image(root: Path, path: str) -> Image.Image:
-    """The image in a file, upright as its EXIF data say. Raises what Pillow raises for a damaged file."""
-    with Image.open(Path(root) / path) as image:
-        # Pillow would clip deeper pixels at 255 and call the white rest an image.
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"pixels deeper than 8 bits (mode {image.mode})")
-        return ImageOps.exif_transpose(image)
 
 
 def split_of(folder: str) -> str | None:

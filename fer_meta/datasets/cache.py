@@ -4,36 +4,34 @@ A cache is built in a temporary folder beside its place and renamed when whole, 
 nothing that could be taken for finished, and of two builds at once the later one finds the earlier's.
 """
 
-import errno
 import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec
+from fer_meta.datasets.decoding import Face, face_of
+from fer_meta.datasets.places import BUILDING, appear, cache_dir, explained, remove_stale, retire
 from fer_meta.datasets.prepared import read_prepared, write_prepared
-from fer_meta.errors import DatasetError
+from fer_meta.datasets.scanning import ABSENT, unread
+from fer_meta.errors import DamagedError, DatasetError, ImageError, one_line
 
 ALIGNMENT = "centre-crop"
 FORMAT = 1
 """Goes up whenever this module would make other pixels or other columns from the same files."""
-BUILDING = ".building-"
-"""How the names of folders begin that are not whole yet."""
 
-_DAY = 24 * 3600
 _CHUNK = 512
 
 
@@ -58,42 +56,65 @@ class CachedFaces:
     spec: DatasetSpec
 
 
-def cache_dir() -> Path:
-    """`$FER_META_CACHE`, else `$XDG_CACHE_HOME/fer-meta`, else `~/.cache/fer-meta`."""
-    if os.environ.get("FER_META_CACHE"):
-        return Path(os.environ["FER_META_CACHE"]).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "fer-meta"
+def unreadable_line(faces: CachedFaces) -> str | None:
+    """How many images are left out, in one line with the first of them; None if none is."""
+    if not faces.unreadable:
+        return None
+    path, reason = faces.unreadable[0]
+    left, every = len(faces.unreadable), len(faces.unreadable) + len(faces.index)
+    return (f"{faces.name}: {left:,} of {every:,} images {'is' if left == 1 else 'are'} unreadable and left out, "
+            f"first '{one_line(path)}': {reason}; see `fer-meta data check`")
 
 
 def load_images(spec: DatasetSpec, root: Path, size: int, progress: bool = True) -> CachedFaces:
-    """The data set below `root` at `size` x `size` pixels, decoded now if it was not before.
+    """The data set below `root` at `size` x `size` pixels, decoded now if it was not before, or if its cache is damaged.
 
     Images are cropped to their central square and resized with antialiasing. DatasetError if `root` does not
-    hold the data set, no image can be read, or the cache cannot be written.
+    hold the data set, the disk does not give a file of it, a file changes meanwhile, no image can be read, or the
+    cache cannot be written; nothing is kept then. Only damaged images are left out, and named in `unreadable`.
     """
     root = Path(root)
     index = spec.scan(root)
-    fingerprint = _fingerprint(spec, root, index, size)
+    states = _states(spec, root, index)
+    fingerprint = _fingerprint(spec, index, size, states)
     place = cache_dir() / f"{spec.name}-{size}px-{fingerprint[:12]}"
-    if not place.is_dir():
-        with explained(place):
-            remove_stale(place.parent)
-            _build(spec, root, index, size, fingerprint, place, progress)
-    return open_cached(spec, place)
+    with explained(place):
+        remove_stale(place.parent)
+        faces = reopened(spec, place, "decoding the images again")
+        if faces is None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _build(spec, root, index, size, fingerprint, states, place, progress)
+    return faces or open_cached(spec, place)
 
 
-def _fingerprint(spec: DatasetSpec, root: Path, index: pd.DataFrame, size: int) -> str:
-    """Hash of the index, of the files it names (size and time) and of all else that decides the cache."""
+def _file_of(path: str) -> str:
+    """The file that holds the image of an index path."""
+    return re.sub(r"(\.csv|\.npy)#\d+$", r"\1", path)
+
+
+def _states(spec: DatasetSpec, root: Path, index: pd.DataFrame) -> dict[str, tuple[int, int] | None]:
+    """Size and time of change of each file of the data set, None for a link that leads nowhere and a listed file that is missing."""
+    return {file: _state(spec, os.path.join(root, file)) for file in dict.fromkeys(map(_file_of, index["path"]))}
+
+
+def _state(spec: DatasetSpec, file: str) -> tuple[int, int] | None:
+    try:
+        state = os.stat(file)
+    except ValueError:  # a list that names something with a zero byte
+        return None
+    except OSError as error:
+        if error.errno in ABSENT and (spec.listed or os.path.islink(file)):
+            return None
+        raise unread(file, error) from None
+    return state.st_size, state.st_mtime_ns
+
+
+def _fingerprint(spec: DatasetSpec, index: pd.DataFrame, size: int, states: dict) -> str:
+    """Hash of the index, of the states of its files and of all else that decides the cache."""
     hasher = hashlib.blake2b(repr((FORMAT, spec.version, size, ALIGNMENT)).encode(), digest_size=16)
     hasher.update(_rows_text(index, INDEX_COLUMNS))
-    for path in dict.fromkeys(re.sub(r"(\.csv|\.npy)#\d+$", r"\1", path) for path in index["path"]):
-        try:
-            stat = os.stat(os.path.join(root, path))
-            state = (stat.st_size, stat.st_mtime_ns)
-        except OSError:
-            state = None
-        hasher.update(repr((path, state)).encode(errors="surrogateescape"))
+    for file_and_state in states.items():
+        hasher.update(repr(file_and_state).encode(errors="surrogateescape"))
     return hasher.hexdigest()
 
 
@@ -110,15 +131,14 @@ def _rows_text(index: pd.DataFrame, columns: Iterable[str]) -> bytes:
     return "\n".join(map(repr, zip(*parts))).encode(errors="surrogateescape")
 
 
-def _build(spec, root, index, size, fingerprint, place, progress) -> None:
+def _build(spec, root, index, size, fingerprint, states, place, progress) -> None:
     """Decode all images into `place`, which appears whole or not at all."""
-    place.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=BUILDING, dir=place.parent))
     try:
         kept, digests, blanks, unreadable = [], [], [], []
         with (folder / "images.npy").open("wb") as file:
             write_header(file, len(index), size)
-            for row, face in _decode_all(spec, root, index["path"], size, progress):
+            for row, face in _decode_all(spec, root, index["path"], size, states, progress):
                 if isinstance(face, str):
                     unreadable.append((index["path"].iloc[row], face))
                     continue
@@ -127,6 +147,7 @@ def _build(spec, root, index, size, fingerprint, place, progress) -> None:
                 digests.append(face.digest)
                 blanks.append(face.blank)
             write_header(file, len(kept), size)
+        _expect_unchanged(spec, root, index, states)
         if not kept:
             raise DatasetError(f"{root}: none of {len(index)} images can be read; "
                                f"first '{unreadable[0][0]}': {unreadable[0][1]}")
@@ -135,57 +156,60 @@ def _build(spec, root, index, size, fingerprint, place, progress) -> None:
             index = index.assign(digest=pd.array(digests, dtype="string"), blank=np.array(blanks, dtype=bool))
         write_prepared(folder, spec, index, size=size, alignment=ALIGNMENT, fingerprint=fingerprint,
                        content=content_hash(index, size), unreadable=unreadable)
-        _rename(folder, place)
+        _share(folder)
+        try:
+            appear(folder, place)
+        except OSError:
+            # Another process built the same cache meanwhile; its files are as good as ours.
+            if not place.is_dir():
+                raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _rename(folder: Path, place: Path) -> None:
+def _expect_unchanged(spec: DatasetSpec, root: Path, index: pd.DataFrame, states: dict) -> None:
+    after = _states(spec, root, index)
+    changed = [file for file, state in states.items() if after[file] != state]
+    if changed:
+        raise DatasetError(f"{root}: {len(changed):,} files changed while they were decoded, first '{changed[0]}'; "
+                           "nothing was kept, run again when no file changes any more")
+
+
+def _share(folder: Path) -> None:
     # mkdtemp makes folders private; a cache may be shared like any other file.
     mask = os.umask(0)
     os.umask(mask)
     folder.chmod(0o777 & ~mask)
-    try:
-        os.rename(folder, place)
-    except OSError:
-        # Another process built the same cache meanwhile; its files are as good as ours.
-        if not place.is_dir():
-            raise
 
 
-@dataclass(frozen=True)
-class _Face:
-    pixels: np.ndarray
-    digest: str
-    blank: bool
-
-
-def _decode_all(spec, root, paths, size, progress) -> Iterator[tuple[int, _Face | str]]:
+def _decode_all(spec, root, paths, size, states, progress) -> Iterator[tuple[int, Face | str]]:
     """(row, face or the reason why there is none), in order; in threads, since Pillow releases the lock."""
     paths = list(paths)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool, \
-            tqdm(total=len(paths), desc=f"{spec.name}: decoding", unit=" images", mininterval=0.5,
-                 disable=None if progress else True) as bar:
+    decode = partial(_decode, spec, root, size, states)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool, progress_bar(len(paths), f"{spec.name}: decoding", progress) as bar:
         for start in range(0, len(paths), _CHUNK):
             chunk = paths[start:start + _CHUNK]
-            yield from enumerate(pool.map(lambda path: _decode(spec, root, path, size), chunk), start)
+            yield from enumerate(pool.map(decode, chunk), start)
             bar.update(len(chunk))
 
 
-def _decode(spec: DatasetSpec, root: Path, path: str, size: int) -> _Face | str:
-    try:
-        image = spec.read(root, path)
-        image = (Image.fromarray(image) if isinstance(image, np.ndarray) else image).convert("RGB")
-    except UnidentifiedImageError:
-        return "not an image"
-    except FileNotFoundError:
+def _decode(spec: DatasetSpec, root: Path, size: int, states: dict, path: str) -> Face | str:
+    if states[_file_of(path)] is None:
         return "missing"
-    except Exception as error:  # noqa: BLE001  Pillow's decoders raise nearly anything on a damaged file
-        return " ".join(str(error).split()) or type(error).__name__
-    native = np.asarray(image)
-    digest = hashlib.blake2b(repr(native.shape).encode() + native.tobytes(), digest_size=8).hexdigest()
-    blank = bool((native == native[0, 0]).all())
-    return _Face(np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)), digest, blank)
+    try:
+        return face_of(lambda: spec.read(root, path), size)
+    except ImageError as error:
+        return str(error)
+    except OSError as error:
+        raise unread(root / path, error) from None
+    except MemoryError:
+        raise DatasetError(f"{root / path}: not enough memory to decode it; free some, or remove the image if it is no face") from None
+
+
+def progress_bar(images: int, about: str, progress: bool, initial: int = 0) -> tqdm:
+    """A bar on standard error, unless that is closed or no terminal."""
+    return tqdm(total=images, initial=initial, desc=about, unit=" images", mininterval=0.5,
+                disable=None if progress and sys.stderr is not None else True)
 
 
 def write_header(file: BinaryIO, images: int, size: int) -> None:
@@ -201,32 +225,27 @@ def _append(file: BinaryIO, pixels: np.ndarray) -> None:
 
 
 def open_cached(spec: DatasetSpec, place: Path) -> CachedFaces:
-    """The whole cache at `place`; DatasetError if it is damaged."""
-    images, index, meta = read_prepared(place, "delete this folder and run again")
-    unreadable = tuple((path, reason) for path, reason in meta["unreadable"])
+    """The whole cache at `place`; DamagedError if its files are not as they were written."""
+    images, index, meta = read_prepared(place, "run again, and it is made anew")
+    unreadable = tuple((str(path), str(reason)) for path, reason in meta["unreadable"])
     return CachedFaces(spec.name, images, index, meta["fingerprint"], meta["content"], unreadable, spec)
 
 
-@contextmanager
-def explained(place: Path, mend: str = "set FER_META_CACHE to another folder") -> Iterator[None]:
-    """Turn what the disk refuses while `place` is made into one line."""
+def reopened(spec: DatasetSpec, place: Path, doing: str) -> CachedFaces | None:
+    """The cache at `place`, if any. A damaged one is removed, in one line that ends in `doing`: it can be made again."""
+    if not place.is_dir():
+        return None
     try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DatasetError(f"{place.parent}: no space left on the disk for the decoded images; "
-                               f"free some or {mend}") from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise DatasetError(f"{place.parent}: cannot be written ({error.strerror}); {mend}") from None
-        raise
+        return open_cached(spec, place)
+    except DamagedError:
+        retire(place, lambda: damage(place, doing))
+        return None
 
 
-def remove_stale(folder: Path) -> None:
-    """Remove what builds that died left behind: temporary folders in which nothing was written for a day."""
-    for old in folder.glob(f"{BUILDING}*"):
-        try:
-            last = max(path.stat().st_mtime for path in (old, *old.iterdir()))
-        except FileNotFoundError:
-            continue  # that build ended just now
-        if time.time() - last > _DAY:
-            shutil.rmtree(old, ignore_errors=True)
+def damage(place: Path, doing: str) -> DamagedError | None:
+    """What is wrong with the cache at `place`, as an error that ends in `doing`."""
+    try:
+        read_prepared(place, doing)
+    except DamagedError as error:
+        return error
+    return None

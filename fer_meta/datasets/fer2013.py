@@ -3,17 +3,18 @@
 Counts a class were recounted from image folders and agree with the totals of the authors' paper.
 """
 
-import csv
+import os
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_meta.datasets.base import (
-    DatasetSpec, Published, expression_folder, image_files, make_index, not_found, read_image, split_of,
-)
+from fer_meta.datasets.base import DatasetSpec, Published, expression_folder, make_index, not_found, split_of
+from fer_meta.datasets.decoding import read_image
+from fer_meta.datasets.scanning import csv_cells, csv_rows, image_files, is_there, reading
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import BASIC
 
@@ -39,7 +40,7 @@ def scan(root: Path) -> pd.DataFrame:
     """The index from the csv, else from the folders. PublicTest is `val`, PrivateTest `test`."""
     root = Path(root)
     for name in _CSV_NAMES:
-        if (root / name).is_file():
+        if is_there(root / name):
             return _scan_csv(root, name)
     return _scan_folders(root)
 
@@ -54,25 +55,10 @@ def read(root: Path, path: str):
 
 def _scan_csv(root: Path, name: str) -> pd.DataFrame:
     where = root / name
-    # Some copies of the file have blanks before the names of the columns.
-    try:
-        table = pd.read_csv(where, usecols=lambda column: column.strip() in ("emotion", "Usage"), dtype=str)
-    except ValueError as error:
-        raise DatasetError(f"{where}: not readable as csv ({error}); obtain it again: {OBTAIN}") from None
-    table = table.rename(columns=str.strip)
-    if set(table.columns) != {"emotion", "Usage"}:
-        raise DatasetError(f"{where}: no columns 'emotion' and 'Usage'; is this the challenge's whole file?")
-    if table.empty:
-        raise DatasetError(f"{where}: the file holds no images; obtain it again: {OBTAIN}")
-    numbers = {str(i): label for i, label in enumerate(LABELS)}
-    for column, known in (("emotion", numbers), ("Usage", USAGES)):
-        wrong = ~table[column].isin(list(known))
-        if wrong.any():
-            row = int(wrong.idxmax())
-            raise DatasetError(f"{where}: row {row} has the unknown {column} '{table[column][row]}'; "
-                               f"known are {', '.join(known)}")
-    return make_index({"path": f"{name}#{row}", "label": numbers[emotion], "split": USAGES[usage]}
-                      for row, (emotion, usage) in enumerate(zip(table["emotion"], table["Usage"])))
+    with reading(where):
+        table = _table(where, *_state(where))
+    return make_index({"path": f"{name}#{row}", "label": emotion, "split": usage}
+                      for row, (emotion, usage) in enumerate(zip(table.labels, table.splits)))
 
 
 def _scan_folders(root: Path) -> pd.DataFrame:
@@ -102,29 +88,52 @@ def _split(root: Path, path: str, merged: bool) -> str:
 
 
 def _read_row(where: Path, row: int) -> np.ndarray:
-    column, offsets = _rows(where, where.stat().st_mtime_ns)
+    table = _table(where, *_state(where))
     with where.open("rb") as file:
-        file.seek(offsets[row])
-        fields = next(csv.reader([file.readline().decode()]))
-    pixels = np.array(fields[column].split(), dtype=np.int64)
+        file.seek(table.offsets[row])
+        cells = csv_cells(where, table.lines[row], file.readline())
+    pixels = np.array(cells[table.pixels].split(), dtype=np.int64)
     if pixels.size != 48 * 48 or pixels.min() < 0 or pixels.max() > 255:
         raise ValueError(f"{pixels.size} pixels where 2304 of 0 to 255 are expected")
     return pixels.astype(np.uint8).reshape(48, 48)
 
 
+@dataclass(frozen=True)
+class _Table:
+    """The csv without its pixels: their column, and for each row its line (from 1), first byte, label and split. So a row is read alone."""
+
+    pixels: int
+    lines: list[int]
+    offsets: list[int]
+    labels: list[str]
+    splits: list[str]
+
+
+def _state(where: Path) -> tuple[int, int]:
+    state = os.stat(where)
+    return state.st_size, state.st_mtime_ns
+
+
 @lru_cache(maxsize=1)
-def _rows(where: Path, mtime: int) -> tuple[int, list[int]]:
-    """Which column holds the pixels, and the byte at which each row starts, so that a row is read alone."""
-    with where.open("rb") as file:
-        header = [name.strip() for name in file.readline().decode().split(",")]
-        offsets, at = [], file.tell()
-        for line in file:
-            if line.strip():
-                offsets.append(at)
-            at += len(line)
-    if "pixels" not in header:
-        raise DatasetError(f"{where}: no column 'pixels'; is this the challenge's whole file?")
-    return header.index("pixels"), offsets
+def _table(where: Path, size: int, mtime: int) -> _Table:
+    rows = csv_rows(where)
+    _, _, header = next(rows, (0, 0, []))
+    if any(header.count(column) != 1 for column in ("emotion", "pixels", "Usage")):
+        raise DatasetError(f"{where}: no columns 'emotion', 'pixels' and 'Usage', once each; is this the challenge's whole file?")
+    emotion, usage = header.index("emotion"), header.index("Usage")
+    numbers = {str(i): label for i, label in enumerate(LABELS)}
+    table = _Table(header.index("pixels"), [], [], [], [])
+    for line, offset, cells in rows:
+        for column, known, kept in ((emotion, numbers, table.labels), (usage, USAGES, table.splits)):
+            if cells[column] not in known:
+                raise DatasetError(f"{where}: line {line} has the unknown {header[column]} '{cells[column]}'; "
+                                   f"known are {', '.join(known)}")
+            kept.append(known[cells[column]])
+        table.lines.append(line)
+        table.offsets.append(offset)
+    if not table.lines:
+        raise DatasetError(f"{where}: the file holds no images; obtain it again: {OBTAIN}")
+    return table
 
 
 SPEC = DatasetSpec(

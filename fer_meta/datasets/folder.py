@@ -15,9 +15,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from fer_meta.datasets.base import (
-    DatasetSpec, expression_folder, image_files, make_index, not_found, read_image, split_of,
-)
+from fer_meta.datasets.base import DatasetSpec, expression_folder, make_index, not_found, split_of
+from fer_meta.datasets.decoding import read_image
+from fer_meta.datasets.scanning import image_files, is_there, read_lines
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import EXPRESSIONS
 
@@ -67,7 +67,7 @@ def scan(root: Path, patterns: dict[str, re.Pattern]) -> pd.DataFrame:
     for key in patterns:
         if index[key].isna().all():
             raise DatasetError(f"{root / SETTINGS}: '{key}' matches none of {len(index)} paths, such as "
-                               f"'{files[0]}'; mend the pattern")
+                               f"'{files[0]}'; correct the pattern")
     return index
 
 
@@ -87,11 +87,12 @@ def _search(pattern: re.Pattern, key: str, path: str) -> str | None:
 
 
 def _settings(path: Path) -> dict[str, str]:
-    if not path.is_file():
+    if not is_there(path):
         return {}
+    text = "\n".join(read_lines(path))
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        settings = yaml.safe_load(text) or {}
+    except Exception as error:  # noqa: BLE001  not only YAMLError: `!!float x` is a ValueError, a thousand brackets a RecursionError
         raise DatasetError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
     known = _PATTERNS + _TEXTS
     if not isinstance(settings, dict):
@@ -107,7 +108,7 @@ def _settings(path: Path) -> dict[str, str]:
 def _pattern(path: Path, key: str, text: str) -> re.Pattern:
     try:
         pattern = re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError, MemoryError) as error:
         raise DatasetError(f"{path}: '{key}' is no regular expression ({error})") from None
     if not pattern.groups:
         raise DatasetError(f"{path}: '{key}' needs a group, such as '([^/]+)_[0-9]+'")

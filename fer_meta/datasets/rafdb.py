@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_meta.datasets.base import DatasetSpec, Published, image_files, make_index, not_found, read_image
+from fer_meta.datasets.base import DatasetSpec, Published, make_index, not_found
+from fer_meta.datasets.decoding import read_image
+from fer_meta.datasets.scanning import csv_rows, image_files, is_folder, is_there, read_lines, reading
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import BASIC, COMPOUND
 
@@ -36,7 +38,7 @@ def scan_basic(root: Path) -> pd.DataFrame:
     if home is not None:
         return _scan_list(root, home, BASIC, BASIC_LAYOUT)
     for top in ("DATASET", "."):
-        if any((root / top / split / "1").is_dir() for split in _KAGGLE_SPLITS):
+        if any(is_folder(root / top / split / "1") for split in _KAGGLE_SPLITS):
             return _scan_kaggle(root, root / top)
     raise not_found(root, "no list of labels", BASIC_LAYOUT, OBTAIN)
 
@@ -59,17 +61,17 @@ def _home(root: Path, subset: str) -> Path | None:
     other = "compound" if subset == "basic" else "basic"
     if root.name == other:
         raise DatasetError(f"{root}: this is the folder of the {other} set; give that of the {subset} set")
-    return next((home for home in (root / subset, root) for name in LISTS if (home / name).is_file()), None)
+    return next((home for home in (root / subset, root) for name in LISTS if is_there(home / name)), None)
 
 
 def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd.DataFrame:
-    listed = next(home / name for name in LISTS if (home / name).is_file())
+    listed = next(home / name for name in LISTS if is_there(home / name))
     folder = home / ALIGNED
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise not_found(root, f"no folder {folder.relative_to(root)}", layout, OBTAIN)
     prefix = folder.relative_to(root).as_posix()
     rows = []
-    for number, line in enumerate(listed.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_lines(listed), 1):
         if line.strip():
             name, label, split = _row(listed, number, line, labels)
             rows.append({"path": f"{prefix}/{Path(name).stem}_aligned.jpg", "label": label, "split": split})
@@ -81,7 +83,8 @@ def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd
         raise DatasetError(f"{listed}: '{index['path'][twice].iloc[0]}' is listed twice; "
                            "obtain the list again")
     # Single missing files are listed as unreadable; none at all means that the archive was not unpacked.
-    here = set(os.listdir(folder))
+    with reading(folder):
+        here = set(os.listdir(folder))
     if not any(Path(path).name in here for path in index["path"]):
         raise DatasetError(f"{folder}: none of the {len(index)} listed images is here, first "
                            f"'{Path(index['path'][0]).name}'; unpack the archive of aligned images there")
@@ -128,19 +131,24 @@ def _hold_against_tables(root: Path, top: Path, rows: list[dict]) -> None:
     """DatasetError where `train_labels.csv` or `test_labels.csv` (columns image, label) says otherwise."""
     for split in ("train", "test"):
         table = next((where / f"{split}_labels.csv" for where in (root, top)
-                      if (where / f"{split}_labels.csv").is_file()), None)
+                      if is_there(where / f"{split}_labels.csv")), None)
         if table is None:
             continue
-        try:
-            listed = pd.read_csv(table, dtype=str)
-            labels = dict(zip(listed["image"], listed["label"]))
-        except (KeyError, ValueError):
-            raise DatasetError(f"{table}: expected a csv with the columns 'image' and 'label'") from None
+        labels = _labels_in(table)
         for row in rows:
             *_, number, name = row["path"].split("/")
             if row["split"] == split and labels.get(name, number) != number:
                 raise DatasetError(f"{root / row['path']}: lies in folder {number}, but {table.name} says "
                                    f"{labels[name]}; one of them is wrong, obtain the data again")
+
+
+def _labels_in(table: Path) -> dict[str, str]:
+    """The label of each image in a csv with the columns `image` and `label`."""
+    rows = [cells for _, _, cells in csv_rows(table)]
+    if not rows or rows[0].count("image") != 1 or rows[0].count("label") != 1:
+        raise DatasetError(f"{table}: expected a csv with the columns 'image' and 'label'")
+    image, label = rows[0].index("image"), rows[0].index("label")
+    return {row[image]: row[label] for row in rows[1:]}
 
 
 _LICENCE = "non-commercial research only, by agreement with the authors"
@@ -151,7 +159,7 @@ _COUNTS = {
     "test": (329, 74, 160, 1185, 478, 162, 680),
 }
 
-_spec = partial(DatasetSpec, obtain=OBTAIN, licence=_LICENCE, citation=_CITATION, read=read_image)
+_spec = partial(DatasetSpec, obtain=OBTAIN, licence=_LICENCE, citation=_CITATION, read=read_image, listed=True)
 
 BASIC_SPEC = _spec(
     name="rafdb-basic",

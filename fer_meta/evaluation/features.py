@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.device import autocast
+from fer_meta.files import naming
 from fer_meta.images import fetch, normalise
 
 # Images a forward pass.
@@ -54,13 +55,15 @@ class Features:
                 self._make_room((len(self.images), *features.shape[1:]))
             # Written, not assigned through the map: where the disk is full that would kill the process.
             values = features.contiguous().numpy()
-            self.file.seek(self.count * values[0].nbytes)
-            self.file.write(values)
-            self.file.flush()
+            with naming(tempfile.gettempdir()):
+                self.file.seek(self.count * values[0].nbytes)
+                self.file.write(values)
+                self.file.flush()
         self.place[rows] = np.arange(self.count, self.count + len(rows))
         self.count += len(rows)
 
     def _make_room(self, shape: tuple[int, ...]) -> None:
-        self.file = tempfile.TemporaryFile()  # gone from its folder at once, from the disk with the map
-        self.file.truncate(4 * int(np.prod(shape, dtype=np.int64)))  # takes no space until it is written
+        with naming(tempfile.gettempdir()):
+            self.file = tempfile.TemporaryFile()  # gone from its folder at once, from the disk with the map
+            self.file.truncate(4 * int(np.prod(shape, dtype=np.int64)))  # takes no space until it is written
         self.table = torch.from_numpy(np.memmap(self.file, dtype=np.float32, mode="r+", shape=shape))

@@ -1,5 +1,7 @@
 """From the runs of a bench to tables, plots and a page of text. Nothing here imports torch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +31,7 @@ def write_report(folder: Path, published: bool = False) -> str:
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
+        OSError: the folder, which it names, cannot be written, as on a full disk; each file is the new one or as it was.
     """
     folder = Path(folder)
     key = unchanged.fingerprint(folder, published)
@@ -61,13 +64,23 @@ def write_report(folder: Path, published: bool = False) -> str:
         if len(rows):
             texts[name] = tables.to_csv(rows)
 
-    written = [_write(folder / name, content) for name, content in sorted(texts.items())]
-    written += drawing.write_figures(figures, folder / "plots")
-    for name in SOMETIMES:
-        for path in set(folder.glob(name)) - set(written):
-            path.unlink()
-    unchanged.note(folder, key, written)
+    with _naming(folder):
+        written = [_write(folder / name, content) for name, content in sorted(texts.items())]
+        written += drawing.write_figures(figures, folder / "plots")
+        for name in SOMETIMES:
+            for path in set(folder.glob(name)) - set(written):
+                path.unlink()
+        unchanged.note(folder, key, written)
     return text + _listed("Written", written)
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """An error of the machine names the folder: a full disk's names no file, another's a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"the report cannot be written ({error.strerror or error})", str(folder)) from error
 
 
 def _listed(what: str, paths: list[Path]) -> str:

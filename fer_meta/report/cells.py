@@ -18,9 +18,14 @@ from fer_meta.evaluation import metrics
 from fer_meta.evaluation.metrics import Scores
 from fer_meta.evaluation.statistics import Outcomes
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.report.load import Results, Run, damaged, read_parts
+from fer_meta.oneline import one_line
+from fer_meta.report.load import Results, Run, read_parts
 
-COLUMNS = ["method", "shots", "selection", "episode", "path", "label", "predicted", "confidence", "subject", "clip"]
+ANSWERS = "predictions.parquet"
+COLUMNS = {"method": "text", "shots": "whole", "selection": "text", "episode": "whole", "path": "text", "label": "text",
+           "predicted": "text", "confidence": "number", "subject": "text", "clip": "text"}
+NEVER_EMPTY = ("method", "selection", "path")
+SELECTIONS = ("source-val", "last", "oracle")
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
             place = (run.experiment, run.source, run.target, shots)
             first, other = asked.setdefault(place, (queries, run))
             if first is not queries:
-                raise damaged(run.predictions, f"its {shots}-shot queries are not those of {other.predictions}, so the "
+                raise run.damaged(ANSWERS, f"its {shots}-shot queries are not those of {other.predictions}, so the "
                               "two cannot be compared")
             scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection].append((run, row))
     places = list(dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs))
@@ -135,12 +140,13 @@ def _read_run(run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
         once = key[1] == 0 or run.protocol["queries"] == "all"
         numbers = {name: names.numbers(name, table[name]) for name in ("path", "subject", "clip")}
         label, predicted = (_expressions(run, name, table[name]) for name in ("label", "predicted"))
-        episode, confidence = table["episode"].to_numpy().astype(np.int32), table["confidence"].to_numpy()
+        episode, confidence = table["episode"].to_numpy(), table["confidence"].to_numpy()
         if not ((confidence >= 0) & (confidence <= 1 + 1e-5) | np.isnan(confidence)).all():
-            raise damaged(run.predictions, "has confidences outside 0 to 1")
+            raise run.damaged(ANSWERS, "has confidences outside 0 to 1")
         kind, groups = next((kind, numbers[name]) for kind, name in [("people", "subject"), ("clips", "clip"), ("images", "path")]
                             if (numbers[name] >= 0).all())
         _check_episodes(run, key[1], episode)
+        episode = episode.astype(np.int32)
         right = label == predicted
         size = len(EXPRESSIONS)
         counts = np.bincount(size * label.astype(int) + predicted, minlength=size ** 2)
@@ -148,7 +154,7 @@ def _read_run(run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
             "packed": np.packbits(right),
             "confusion": counts.reshape(size, size),
             "ece": metrics.calibration_error(confidence, right),
-            "clips": once and _clips(table, numbers["clip"], label) or {"clips": np.nan, "vote": np.nan, "mean": np.nan},
+            "clips": once and _clips(run, table, numbers["clip"], label) or {"clips": np.nan, "vote": np.nan, "mean": np.nan},
         }
 
 
@@ -157,16 +163,16 @@ def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
     seen = set()
     for key, parts in groupby(_pieces(run), key=lambda piece: piece[0]):
         if key in seen:
-            raise damaged(run.predictions, "its rows are out of order")
+            raise run.damaged(ANSWERS, "its rows are out of order")
         seen.add(key)
         yield key, pa.concat_tables([part for _, part in parts]).unify_dictionaries()
     if not seen:
-        raise damaged(run.predictions, "empty")
+        raise run.damaged(ANSWERS, "empty")
 
 
 def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
     """The file's parts, cut where the block changes."""
-    for table in read_parts(run.predictions, COLUMNS, "p_"):
+    for table in _parts(run):
         (methods, method), (selections, selection) = coded(table["method"]), coded(table["selection"])
         shots = table["shots"].to_numpy()
         changes = np.diff(method).astype(bool) | np.diff(shots).astype(bool) | np.diff(selection).astype(bool)
@@ -174,27 +180,51 @@ def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
         for start, end in zip(starts, starts[1:]):
             if end > start:
                 key = methods[method[start]].as_py(), int(shots[start]), selections[selection[start]].as_py()
-                yield key, table.slice(start, end - start)
+                _check_key(run, *key)
+                yield (one_line(key[0]), *key[1:]), table.slice(start, end - start)
+
+
+def _parts(run: Run) -> Iterator[pa.Table]:
+    try:
+        for table in read_parts(run.predictions, COLUMNS, "p_"):
+            empty = [name for name in NEVER_EMPTY if table[name].null_count or (coded(table[name])[1] < 0).any()]
+            if empty:
+                raise run.damaged(ANSWERS, f"{empty[0]}: an empty cell")
+            yield table
+    except ValueError as error:
+        raise run.damaged(ANSWERS, str(error)) from None
+
+
+def _check_key(run: Run, method: str, shots: int, selection: str) -> None:
+    if selection not in SELECTIONS:
+        raise run.damaged(ANSWERS, f"selection: {one_line(selection, 60)!r} is none of {', '.join(SELECTIONS)}")
+    if not 0 <= shots < 2**31:
+        raise run.damaged(ANSWERS, f"shots: {shots} is no number of shots")
 
 
 def _check_episodes(run: Run, shots: int, episode: np.ndarray) -> None:
-    sizes = np.bincount(episode) if (np.diff(episode) >= 0).all() and episode[0] == 0 else np.zeros(1)
-    full = sizes.min() if shots == 0 or run.protocol["queries"] == "all" else run.protocol["way"] * run.protocol["queries"]
-    if sizes.min() == 0 or (sizes != full).any() and run.protocol["queries"] != "all":
-        raise damaged(run.predictions, f"its {shots}-shot episodes are not whole")
+    """Episodes are numbered from 0, one after the other, and each has all of its queries."""
+    steps = np.diff(episode)
+    whole = episode[0] == 0 and ((steps == 0) | (steps == 1)).all()
+    if whole and shots and run.protocol["queries"] != "all":
+        whole = (np.bincount(episode) == run.protocol["way"] * run.protocol["queries"]).all()
+    elif whole and run.protocol["queries"] != "all":
+        whole = len(set(np.bincount(episode))) == 1
+    if not whole:
+        raise run.damaged(ANSWERS, f"its {shots}-shot episodes are not whole")
 
 
 def _expressions(run: Run, column: str, texts: pa.ChunkedArray) -> np.ndarray:
     """[N] int8 places in EXPRESSIONS."""
     names, codes = coded(texts)
     names = names.to_pylist()
-    unknown = sorted(set(names) - set(EXPRESSIONS))
+    unknown = sorted(str(name) for name in set(names) - set(EXPRESSIONS))
     if unknown or (codes < 0).any():
-        raise damaged(run.predictions, f"{column}: {unknown[0] if unknown else 'an empty cell'} is no expression")
+        raise run.damaged(ANSWERS, f"{column}: {one_line(unknown[0], 60) if unknown else 'an empty cell'} is no expression")
     return np.array([EXPRESSIONS.index(name) for name in names], np.int8)[codes]
 
 
-def _clips(table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:
+def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:
     """The clips and how often each decision is right.
 
     None where no clip has two frames, or where one has two labels, so that no decision could be right.
@@ -204,7 +234,14 @@ def _clips(table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:
     labels = np.unique(clip[known] * len(EXPRESSIONS) + label[known])
     if not chances or len(told) == known.sum() or len(labels) > len(told):
         return None
-    clips = metrics.decide_clips(table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas())
+    frames = table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas()
+    given = frames[chances].notna()
+    if (given.any() & ~given.all()).any() or ((frames[chances] < 0) | (frames[chances] > 1 + 1e-5)).any(axis=None):
+        raise run.damaged(ANSWERS, "has probabilities that are empty or outside 0 to 1")
+    try:
+        clips = metrics.decide_clips(frames)
+    except ValueError as error:
+        raise run.damaged(ANSWERS, one_line(str(error), 120)) from None
     return {"clips": len(clips), "vote": (clips["vote"] == clips["label"]).mean(), "mean": (clips["mean"] == clips["label"]).mean()}
 
 

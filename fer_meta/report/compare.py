@@ -11,7 +11,8 @@ from fer_meta.evaluation.rounding import settled
 from fer_meta.evaluation.statistics import Ranks, difference, effect_size, episodes_needed, holm, mean_ranks, statement
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import PLACE, domain_name, experiment_title, method_name, order
+from fer_meta.report.numbers import PLACE, method_name, order
+from fer_meta.report.pieces import code, markdown, method, title
 
 BLOCK = [*PLACE, "way", "shots"]
 COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "difference", "low", "high", "p", "p_holm",
@@ -68,10 +69,9 @@ def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranke
              "all pairs of methods of the same source, target and shots. All pairs: `comparisons.csv`."]
     for place, block in compared.groupby(BLOCK, sort=False):
         experiment, source, target, way, shots = place
-        title = (f"{experiment_title(results, experiment)}{domain_name(results, source, '`{}`')} → "
-                 f"{domain_name(results, target, '`{}`')}, {way}-way {shots}-shot:")
+        head = f"{title(results, experiment)}{code(results, source)} → {code(results, target)}, {way}-way {shots}-shot:"
         best = block[block["first"] == block["first"].iloc[0]]
-        parts += [title, "\n".join(f"- {told}" for told in best["statement"])]
+        parts += [head, "\n".join(f"- {markdown(told)}" for told in best["statement"])]
     if ranked:
         parts += ["### Mean ranks", _ranks_in_words(results, table, ranked),
                   "![Mean ranks with the critical difference](plots/ranks.png)"]
@@ -80,8 +80,8 @@ def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranke
 
 def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str:
     places = sorted(zip(ranked.mean, ranked.methods))
-    listed = ", ".join(f"{method_name(method, results)} {mean:.2f}" for mean, method in places)
-    others = [method_name(name, results) for name in table["method"].drop_duplicates() if name not in ranked.methods]
+    listed = ", ".join(f"{method(results, name)} {mean:.2f}" for mean, name in places)
+    others = [method(results, name) for name in table["method"].drop_duplicates() if name not in ranked.methods]
     return (f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's test: "
             f"p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; two methods are told apart "
             f"where their ranks differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation only: blocks of "

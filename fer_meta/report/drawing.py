@@ -177,13 +177,21 @@ def write_figures(drawings: dict[str, Callable[[], Figure]], folder: pathlib.Pat
 
     def write(share: list[str]) -> None:
         for name in share:
-            for suffix, content in render(drawings[name]()).items():
+            with matplotlib.rc_context({"text.parse_math": False}):  # a `$` in a name is no formula
+                contents = render(drawings[name]())
+            for suffix, content in contents.items():
                 with replacing(folder / (name + suffix)) as temporary:
                     temporary.write_bytes(content)
 
+    def write_in_silence(share: list[str]) -> None:
+        try:
+            write(share)
+        except (Exception, KeyboardInterrupt):  # its share is done again below
+            sys.exit(1)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads: a child only draws
-        others = [get_context("fork").Process(target=write, args=(names[number::shares],)) for number in range(1, shares)]
+        others = [get_context("fork").Process(target=write_in_silence, args=(names[number::shares],)) for number in range(1, shares)]
         for process in others:
             process.start()
     write(names[::shares])

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from fer_meta.report.load import Results, history
-from fer_meta.report.numbers import METHODS, domain_name, method_name
-from fer_meta.report.pieces import exact, percent, pipes
+from fer_meta.report.numbers import METHODS, domain_name
+from fer_meta.report.pieces import exact, markdown, method, percent, pipes
 
 TRAINING = "training accuracy, printed as evaluation"
 FAULTS = {
@@ -64,10 +64,10 @@ def section(results: Results, rows: pd.DataFrame) -> str:
     for row in rows.itertuples():
         told, new = results.experiments[row.experiment], not lines or lines[-1][0] != row.experiment
         lines.append((row.experiment, {
-            "experiment": f"**{row.experiment}** {told['title']}" if new else "",
+            "experiment": f"**{markdown(row.experiment)}** {markdown(told['title'])}" if new else "",
             "trained on": _domain_words(results, told["trained_on"], row.source) if new else "",
             "tested on": _domain_words(results, told["tested_on"], row.target) if new else "",
-            "method": method_name(row.method, results),
+            "method": method(results, row.method),
             "protocol": _protocol(results, row),
             "published test accuracy": _figure(row.published_test, told),
             "ours": "not run" if pd.isna(row.accuracy) else percent(row),
@@ -104,14 +104,14 @@ def _notes(results: Results, rows: pd.DataFrame) -> str:
     faults = sorted({number for experiment in told for number in experiment["faults"]})
     lines = [f"- ({number}) {FAULTS[number]}." for number in faults if number in FAULTS]
     for key in rows["experiment"].unique():
-        lines += [f"- {key}, {method_name(figure['method'].replace('_', '-'), results)} {exact(figure['figure'])}: "
-                  f"{figure['note']}." for figure in results.experiments[key]["published"] if figure.get("note")]
+        lines += [f"- {markdown(key)}, {method(results, figure['method'].replace('_', '-'))} {exact(figure['figure'])}: "
+                  f"{markdown(figure['note'])}." for figure in results.experiments[key]["published"] if figure.get("note")]
     return "\n".join(lines)
 
 
 def _domain_words(results: Results, words: str, domain: str) -> str:
     rendered = pd.notna(domain) and domain_name(results, domain) != domain
-    return words + (" (rendered)" if rendered and "rendered" not in words else "")
+    return markdown(words) + (" (rendered)" if rendered and "rendered" not in words else "")
 
 
 def _protocol(results: Results, row) -> str:

@@ -1,10 +1,12 @@
 """The report's numbers in LaTeX."""
 
+import re
+
 import pandas as pd
 
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import domain_name, method_name
-from fer_meta.report.pieces import BAYES_NOTE, best_of, exact, interval_note, is_best, percent, seeds_lacking
+from fer_meta.report.pieces import BAYES_NOTE, best_of, exact, interval_note, is_best, latex, percent, seeds_lacking
 
 
 def to_latex(results: Results, table: pd.DataFrame) -> str:
@@ -22,25 +24,18 @@ def to_latex(results: Results, table: pd.DataFrame) -> str:
             names = [*[experiment] * len(first), domain_name(results, source), domain_name(results, target),
                      method_name(method, results) + seeds_lacking(row)]
             numbers = [exact(block["chance"].iloc[0]), exact(block["bayes"].iloc[0]) or "--"]
-            lines.append([*map(_escape, names), *(cells.get(count, "--") for count in shots), *numbers[:len(known)]])
+            lines.append([*map(latex, names), *(cells.get(count, "--") for count in shots), *numbers[:len(known)]])
         lines.append(None)
     rows = [r"\midrule" if line is None else " & ".join(line) + r" \\" for line in lines[:-1]]
     head = [*first, "Source", "Target", "Method", *(f"{count}-shot" for count in shots), *known]
     return "\n".join([
         "% Made by fer-meta report; needs \\usepackage{booktabs}.",
         r"\begin{table}", r"  \centering",
-        rf"  \caption{{{_escape(results.plan.get('title', results.plan['suite']))}: accuracy in \% of the "
+        rf"  \caption{{{latex(results.plan.get('title') or results.plan['suite'])}: accuracy in \% of the "
         r"checkpoint picked on the source's validation split; the best method of a source and target is bold. "
         + interval_note(table).replace("±", r"$\pm$").replace(" %", r"\,\%")
         + (f" Bayes: {BAYES_NOTE}" if len(known) == 2 else "") + "}",
-        rf"  \label{{tab:{results.plan['suite']}}}",
+        rf"  \label{{tab:{re.sub('[^A-Za-z0-9-]', '-', results.plan['suite'])}}}",
         rf"  \begin{{tabular}}{{{'l' * (len(first) + 3)}{'r' * (len(shots) + len(known))}}}", r"    \toprule",
         "    " + " & ".join(head) + r" \\", r"    \midrule", *("    " + row for row in rows),
         r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""])
-
-
-def _escape(text: str) -> str:
-    for sign, safe in {"\\": r"\textbackslash ", "_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#", "$": r"\$",
-                       "{": r"\{", "}": r"\}", "~": r"\textasciitilde ", "^": r"\textasciicircum "}.items():
-        text = text.replace(sign, safe)
-    return text

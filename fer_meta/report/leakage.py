@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fer_meta.errors import ResultsError
 from fer_meta.evaluation import rounding
 from fer_meta.evaluation.statistics import difference, hierarchical_interval
 from fer_meta.report.cells import Cell, Names, Queries, coded
-from fer_meta.report.load import Results, damaged, read_parts
-from fer_meta.report.numbers import METHODS, half_width, method_name
-from fer_meta.report.pieces import code, exact, p_value, percent, pipes
+from fer_meta.report.load import Results, read_parts
+from fer_meta.report.numbers import METHODS, half_width
+from fer_meta.report.pieces import code, exact, markdown, method, p_value, percent, pipes
 
+STORED = {"episode": "whole", "role": "text", "label": "text", "data": "text", "path": "text", "clip": "text", "subject": "text"}
 SHARED = {"image": "path", "clip": "clip", "person": "subject"}
 COLUMNS = ["experiment", "against", "source", "target", "method", "way", "shots", "accuracy", "ci95",
            "difference", "low", "high", "p", "share_image", "share_clip", "share_person", "accuracy_shared",
@@ -73,7 +75,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
              "images) and episodes; p-values are not corrected for their number. The share of queries of which the same "
              "image, a frame of the same clip or the same person is in their own class's support is counted in the episodes "
              "themselves, and the accuracy of the queries with any of them stands beside that of the others.",
-             "\n".join(f"- **{key}**: {told['title']}." for key, told in results.experiments.items()
+             "\n".join(f"- **{markdown(key)}**: {markdown(told['title'])}." for key, told in results.experiments.items()
                        if (leaks["experiment"] == key).any())]
     leaks = leaks.assign(rank=[list(METHODS).index(name) if name in METHODS else 99 for name in leaks["method"]])
     for (source, target, shots), block in leaks.groupby(["source", "target", "shots"], sort=False):
@@ -82,8 +84,8 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
         for _, rows in block.groupby("rank"):
             for row in rows.itertuples():
                 differs = not pd.isna(row.difference)
-                lines.append([method_name(row.method, results), row.experiment, percent(row),
-                              f"{_points(row.difference)} to {row.against}" if differs else "",
+                lines.append([method(results, row.method), markdown(row.experiment), percent(row),
+                              f"{_points(row.difference)} to {markdown(row.against)}" if differs else "",
                               f"{_points(row.low)} to {_points(row.high)}" if differs else "",
                               p_value(row.p) if differs else "",
                               *(exact(getattr(row, f"share_{kind}")) for kind in SHARED),
@@ -92,7 +94,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
                   pipes(lines, text_columns=2)]
     if len(oracles):
         lines = [["method", "experiment", "shots", "worth", "95 % interval", "p"]]
-        lines += [[method_name(row.method, results), row.experiment, str(row.shots),
+        lines += [[method(results, row.method), markdown(row.experiment), str(row.shots),
                    _points(row.difference), f"{_points(row.low)} to {_points(row.high)}", p_value(row.p)]
                   for row in oracles.itertuples()]
         parts += ["What picking the checkpoint on the target's validation split is worth in points, against the source's (same "
@@ -126,12 +128,22 @@ def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]
     """Per kind, for each query [N]: is the same image, clip or person in its own class's support?"""
     run = next(run for run in results.runs if (run.experiment, run.source, run.target) == cell.place[:3])
     if str(cell.shots) not in run.episodes:
-        raise damaged(run.folder / "run.json", f"names no episodes for {cell.shots} shots")
+        raise run.damaged("run.json", f"names no episodes for {cell.shots} shots")
     path = results.folder / run.episodes[str(cell.shots)]
-    rows = pa.concat_tables(list(read_parts(path, ["episode", "role", "label", "data", *SHARED.values()]))).unify_dictionaries()
+    try:
+        parts = list(read_parts(path, STORED))
+        if not parts:
+            raise ValueError("is empty")
+        rows = pa.concat_tables(parts).unify_dictionaries()
+    except ValueError as error:
+        raise _damaged(path, str(error), run.command) from None
     roles, role = coded(rows["role"])
+    if "support" not in roles.to_pylist() or rows["path"].null_count:
+        raise _damaged(path, "has no support, or images without a path", run.command)
     support = role == roles.to_pylist().index("support")
-    place = _place_of_queries(path, rows.filter(~support), cell.queries, names)
+    place = _place_of_queries(rows.filter(~support), cell.queries, names)
+    if place is None:
+        raise _damaged(path, "does not hold the queries that were predicted", run.command)
     own_class = rows["episode"].to_numpy().astype(np.int64)
     for column in ("label", "data"):
         texts, codes = coded(rows[column])
@@ -144,12 +156,16 @@ def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]
     return shared
 
 
-def _place_of_queries(path: Path, rows: pa.Table, queries: Queries, names: Names) -> np.ndarray:
-    """[N] where in `rows` each query stands; a query drawn twice in an episode may be found at either place."""
+def _place_of_queries(rows: pa.Table, queries: Queries, names: Names) -> np.ndarray | None:
+    """[N] where in `rows` each query stands (one drawn twice in an episode may be found at either place); None if one is not there."""
     stored = rows["episode"].to_numpy().astype(np.int64) << 32 | names.numbers("path", rows["path"])
     asked = queries.episode.astype(np.int64) << 32 | queries.path
+    if not len(stored):
+        return None
     by_key = np.argsort(stored, kind="stable")
     place = by_key[np.minimum(np.searchsorted(stored, asked, sorter=by_key), len(stored) - 1)]
-    if not np.array_equal(stored[place], asked):
-        raise damaged(path, "does not hold the queries that were predicted")
-    return place
+    return place if np.array_equal(stored[place], asked) else None
+
+
+def _damaged(path: Path, what: str, command: str) -> ResultsError:
+    return ResultsError(f"{path}: {what}; {'delete it and ' if path.exists() else ''}run `{command}` again, which writes it anew")

@@ -2,18 +2,24 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from fer_meta.errors import ResultsError
+from fer_meta.files import DONE, broken_seal
+from fer_meta.oneline import cleaned, one_line
+from fer_meta.report.stored import Plan, PlannedRun, RunFile, in_words
 
 PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
-TOLD = ("title", "trained_on", "tested_on", "published", "faults", "against")  # of each experiment
-MEND = "delete the folder {folder} and run the bench again"
+PLAN_FIX = "run the bench again, which rewrites it"
+HISTORY_FIX = "delete it, and the report leaves this training out of its curves"
+OLD_ANSWERS = "episodes.parquet"  # accuracies of episodes, which an older version kept of a run instead of answers
+LOGGED = ["step", "loss", "train_accuracy", "val_accuracy"]
 
 
 @dataclass(frozen=True)
@@ -36,20 +42,29 @@ class Run:
     test_images: int
     episodes: dict  # shots, as text -> the stored evaluation episodes, relative to the suite's folder
     image_size: int | None  # pixels
+    command: str = ""  # makes it, and others of the plan
+    unreadable: dict = field(default_factory=dict)  # data set -> images that could not be read and were left out
+    precision: str = ""  # fp32, bf16; "" where it is not known
 
     @property
     def predictions(self) -> Path:
         return self.folder / "predictions.parquet"
 
+    def damaged(self, file: str, what: str) -> ResultsError:
+        """The error for what is wrong in a file that is as it was sealed (or was never sealed, by an older version)."""
+        return ResultsError(f"{self.folder / file}: {what}; delete {self.folder / DONE} and {_anew(self.command)}")
+
 
 @dataclass(frozen=True)
 class Results:
-    """`runs` are the finished runs in the plan's order; `missing` the others, each with the reason."""
+    """`runs` are the finished runs in the plan's order; `missing` the others, each with the reason; `unplanned` are the `run.json` of
+    finished runs that lie in the folder and are not in the plan, such as those copied from another machine."""
 
     folder: Path
     plan: dict
     runs: list[Run]
     missing: list[tuple[dict, str]]
+    unplanned: list[dict] = field(default_factory=list)
 
     @property
     def command(self) -> str:
@@ -71,121 +86,158 @@ def read_results(folder: Path) -> Results:
     plan = _read_plan(folder)
     planned = {run["id"]: run for run in plan["runs"]}  # a run listed twice must not count twice
     runs, missing = [], []
+    done = {home.name: home for home in sorted(folder.glob("runs/*")) if (home / DONE).is_file()}
+    if done and all((home / OLD_ANSWERS).exists() and not (home / "predictions.parquet").exists() for home in done.values()):
+        raise ResultsError(f"{folder}: made by an older version of fer-meta, which kept no predictions; "
+                           f"delete the folder {folder / 'runs'} and run the bench again")
     for run in planned.values():
-        home = folder / "runs" / run["id"]
-        if (home / "DONE").exists():
-            runs.append(_read_run(home, run))
+        if run["id"] in done:
+            runs.append(_read_run(done[run["id"]], run, plan["command"]))
         else:
-            missing.append((run, _why_missing(home)))
+            missing.append((run, _why_missing(folder / "runs" / run["id"])))
     if not runs:
         failures = "; ".join(f"{run['id']} {why}" for run, why in missing if why.startswith("failed"))
         raise ResultsError(f"{folder}: none of the {len(planned)} runs has finished"
                            f"{' (' + failures + ')' if failures else ''}; run `{plan['command']}`")
-    return Results(folder, plan, runs, missing)
+    return Results(folder, plan, runs, missing, [_unplanned(home) for name, home in done.items() if name not in planned])
 
 
 def history(path: Path) -> pd.DataFrame:
     """A row a log point of a `history.jsonl`: step, loss, train_accuracy, val_accuracy (NaN where not logged).
 
-    The last line may be torn, for a killed training leaves it so; any other torn line is an error.
+    The last line may be torn, for a killed training leaves it so; any other torn line is an error, as is a log that was changed after its
+    training was finished.
     """
+    if not path.is_file():
+        return pd.DataFrame(columns=LOGGED, dtype=float)
+    if (path.parent / DONE).is_file() and (broken := broken_seal(path.parent)) and path.name in broken:
+        raise ResultsError(f"{path.parent}: {broken}; {HISTORY_FIX}")
     rows = []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            row = json.loads(line)
+            rows.append({name: float(row[name]) for name in LOGGED if row.get(name) is not None})
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             if number < len(lines):
-                raise damaged(path, f"not JSON in line {number}") from None
-    return pd.DataFrame(rows).reindex(columns=["step", "loss", "train_accuracy", "val_accuracy"]).astype(float)
+                raise ResultsError(f"{path}: no log point in line {number}; {HISTORY_FIX}") from None
+    return pd.DataFrame(rows, columns=LOGGED, dtype=float)
 
 
-def read_parts(path: Path, columns: list[str], prefix: str | None = None) -> Iterator[pa.Table]:
+def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -> Iterator[pa.Table]:
     """`columns` of a table (and those that begin with `prefix`), part by part as it was written, texts as dictionaries.
 
+    `columns` says of each what it holds: "text", "whole" (numbers, no cell empty) or "number"; those of `prefix` hold numbers. Whole
+    numbers come as int64, numbers as floats with NaN for an empty cell. The checksums of the pages are verified.
+
     Raises:
-        ResultsError: it cannot be read, or a column is not there.
+        ValueError: it cannot be read, a column is not there, or it holds something else; in one line.
     """
+    if not path.is_file():
+        raise ValueError("is missing")
     try:
         footer = pq.read_metadata(path)
         schema = footer.schema.to_arrow_schema()
-        lacking = [name for name in columns if name not in schema.names]
-        if lacking:
-            raise ValueError(f"it has no column {', '.join(lacking)}")
-        columns = columns + [name for name in schema.names if prefix and name.startswith(prefix)]
-        texts = [name for name in columns if not _is_number(schema.field(name).type)]
-        with pq.ParquetFile(path, metadata=footer, read_dictionary=texts) as file:
+        kinds = columns | {name: "number" for name in schema.names if prefix and name.startswith(prefix)}
+        for name, kind in kinds.items():
+            _check_column(schema, name, kind)
+        texts = [name for name, kind in kinds.items() if kind == "text"]
+        with pq.ParquetFile(path, metadata=footer, read_dictionary=texts, page_checksum_verification=True) as file:
             for number in range(file.num_row_groups):
-                yield file.read_row_group(number, columns, use_threads=False)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise damaged(path, f"cannot be read ({_one_line(error)})") from None
+                yield _as_kinds(file.read_row_group(number, list(kinds), use_threads=False), kinds)
+    except OSError as error:
+        if error.errno:  # the machine's; what cannot be decoded has none
+            raise
+        raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
+    except MemoryError:  # the machine's, too
+        raise
+    except (ValueError, ArithmeticError, LookupError, RuntimeError, pa.ArrowException) as error:
+        raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
 
 
-def damaged(path: Path, what: str) -> ResultsError:
-    """The error for a file of a finished run, with the mend."""
-    return ResultsError(f"{path}: {what}; {MEND.format(folder=path.parent)}")
+def _check_column(schema: pa.Schema, name: str, kind: str) -> None:
+    found = schema.names.count(name)
+    if found != 1:
+        raise ValueError(f"it has {'two columns' if found else 'no column'} {one_line(name, 60)}")
+    held = schema.field(name).type
+    value = held.value_type if pa.types.is_dictionary(held) else held
+    empty, number = pa.types.is_null(held), pa.types.is_integer(held) or pa.types.is_floating(held)
+    words, right = {"text": ("text", empty or pa.types.is_string(value) or pa.types.is_large_string(value)),
+                    "whole": ("whole numbers", pa.types.is_integer(held)), "number": ("numbers", empty or number)}[kind]
+    if not right:
+        raise ValueError(f"its column {one_line(name, 60)} holds {one_line(str(held), 60)}, not {words}")
+
+
+def _as_kinds(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
+    for place, name in enumerate(table.column_names):
+        column, kind = table[name], kinds[name]
+        if kind == "whole" and column.null_count:
+            raise ValueError(f"its column {name} has empty cells")
+        if kind == "whole":
+            table = table.set_column(place, name, column.cast(pa.int64()))
+        elif kind == "number" and not pa.types.is_floating(column.type):
+            table = table.set_column(place, name, column.cast(pa.float64()))
+    return table
+
+
+def _anew(command: str) -> str:
+    return f"run `{command}` again, which makes this run anew"
 
 
 def _read_plan(folder: Path) -> dict:
     path = folder / "plan.json"
     if not path.exists():
         raise ResultsError(f"{folder}: no plan.json, run `fer-meta bench --suite NAME` first")
-    plan = _read_json(path, "run the bench again, which rewrites it")
     try:
-        plan["command"], plan["suite"]
-        for run in plan["runs"]:
-            run.setdefault("experiment", "")  # a folder of an older version is named as such by its runs
-            for key in PLANNED:
-                run[key]
-        for key, experiment in plan.get("experiments", {}).items():
-            for word in TOLD:
-                experiment[word]
-            for row in experiment["published"]:
-                row["method"], row["figure"], row["reading"]
-        for place in plan.get("severity", {}).values():
-            place["recipe"], place["severity"]
-        for row in plan.get("bayes", []):
-            row["source"], row["target"], row["way"], row["accuracy"]
-    except (KeyError, TypeError) as error:
-        raise ResultsError(f"{path}: no {error} in it; run the bench again, which rewrites it") from None
-    return plan
+        return Plan.model_validate(_read_json(path)).model_dump()
+    except ValidationError as error:
+        raise ResultsError(f"{path}: {in_words(error)}; {PLAN_FIX}") from None
+    except ValueError as error:
+        raise ResultsError(f"{path}: {error}; {PLAN_FIX}") from None
 
 
-def _read_run(folder: Path, planned: dict) -> Run:
-    path = folder / "run.json"
-    found = _read_json(path, MEND.format(folder=folder))
-    if not (folder / "predictions.parquet").exists():
-        raise ResultsError(f"{folder}: made by an older version of fer-meta, which kept no predictions; "
-                           f"{MEND.format(folder=folder.parent)}")
-    found.setdefault("image_size", None)
-    told = [field.name for field in fields(Run) if field.name not in ("folder", *PLANNED)]
+def _read_run(folder: Path, planned: dict, command: str) -> Run:
+    broken = broken_seal(folder)
+    if broken:
+        raise ResultsError(f"{folder}: {broken}; {_anew(command)}")
     try:
-        found["protocol"]["way"], found["protocol"]["queries"], found["config"]["backbone"]
-        return Run(folder, *(planned[key] for key in PLANNED), *(found[key] for key in told))
-    except (KeyError, TypeError) as error:
-        raise damaged(path, f"has no {error}") from None
+        found = _read_json(folder / "run.json")
+        checked, what = RunFile.model_validate(found), None
+    except ValidationError as error:
+        what = in_words(error)
+    except ValueError as error:
+        what = str(error)
+    if what is not None:
+        raise ResultsError(f"{folder / 'run.json'}: {what}; delete {folder / DONE} and {_anew(command)}")
+    same = {name: found[name] for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")}
+    return Run(folder, *(planned[key] for key in PLANNED), **same, image_size=checked.image_size, command=command,
+               unreadable=checked.unreadable, precision=checked.precision)
+
+
+def _unplanned(folder: Path) -> dict:
+    """What a run says of itself; nothing if that cannot be read, for the plan does not ask for it."""
+    try:
+        found = _read_json(folder / "run.json")
+        return PlannedRun.model_validate(found).model_dump() | {name: str(found.get(name, "")) for name in ("suite", "preset")}
+    except ValueError:
+        return {}
 
 
 def _why_missing(folder: Path) -> str:
     failed = folder / "FAILED.json"
-    if failed.exists():
+    if failed.is_file():
         try:
-            return "failed: " + " ".join(str(json.loads(failed.read_text())["error"]).split())
-        except (ValueError, KeyError, TypeError):
+            return "failed: " + str(_read_json(failed)["error"])
+        except (ValueError, LookupError, TypeError):
             return "failed: its FAILED.json cannot be read"
     return "not finished" if folder.exists() else "not run"
 
 
-def _read_json(path: Path, mend: str):
+def _read_json(path: Path):
+    """What the file holds, each text in one line. Raises ValueError, with what is wrong in one line."""
+    if not path.is_file():
+        raise ValueError("is no regular file" if path.exists() else "is missing")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path}: cannot be read ({_one_line(error)}); {mend}") from None
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
+        return cleaned(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None

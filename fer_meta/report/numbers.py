@@ -90,6 +90,8 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
         if cell.shots > 0:
             interval = episode_interval(cell.outcomes())
             rows.append(_scores(cell) | {"ci95_episodes": half_width(interval), "episodes": interval.counts["episodes"]})
+    if not rows:
+        raise results.runs[0].damaged("predictions.parquet", "has no answers in episodes")
     table = pd.DataFrame(rows)
     table["chance"] = 1 / table["way"]
     table["bayes"] = _bayes(results, table, "way")

@@ -1,12 +1,13 @@
-"""Small pieces that the report's forms are put together from: a cell, a count, a table of pipes."""
+"""Small pieces that the report's forms are put together from: a cell, a count, a table of pipes, and texts as Markdown or LaTeX shows them."""
 
+import re
 from collections import defaultdict
 
 import pandas as pd
 
 from fer_meta.evaluation import rounding
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import domain_name
+from fer_meta.report.numbers import domain_name, experiment_title, method_name
 
 BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "
               "rendered face; no method that sees only an image's drawn units can beat it on average.")
@@ -58,9 +59,49 @@ def star(cell) -> str:
     return "\\*" if cell.seeds < cell.planned_seeds else ""
 
 
+def markdown(text: str) -> str:
+    """A text of a user's (one line) so that Markdown shows it as it is. A `|` is escaped by `pipes`, where it matters."""
+    return _MARKUP.sub(r"\\\g<0>", text)
+
+
+# What begins emphasis, code, a link, HTML or an entity; `_` within a word and `<` before a number begin nothing.
+_MARKUP = re.compile(r"[\\`*\[\]~]|^[#>+=-]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])")
+
+
+def latex(text: str) -> str:
+    """A text of a user's (one line) so that LaTeX sets it as it is."""
+    return text.translate(_LATEX)
+
+
+_LATEX = str.maketrans({sign: f"\\{sign}" for sign in "_&%#${}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}"})
+
+
+def method(results: Results, name: str) -> str:
+    """A method's name in Markdown."""
+    return markdown(method_name(name, results))
+
+
+def title(results: Results, experiment: str) -> str:
+    """Key and title of an experiment in Markdown, with a colon; nothing in a suite that has none."""
+    return markdown(experiment_title(results, experiment))
+
+
 def code(results: Results, domain: str) -> str:
     """A domain in Markdown: as code, so that no `_`, `*` or `@` of a name is taken for markup."""
-    return domain_name(results, domain, "`{}`")
+    return span_of_code(domain) + domain_name(results, domain).removeprefix(domain)
+
+
+def span_of_code(text: str) -> str:
+    """As code within a line of Markdown."""
+    ticks = "`" * (_longest_ticks(text) + 1)
+    space = " " if "`" in text else ""
+    return f"{ticks}{space}{text}{space}{ticks}"
+
+
+def _longest_ticks(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
 
 
 def missing_lines(results: Results) -> list[str]:
@@ -89,8 +130,9 @@ def pipes(lines: list[list[str]], text_columns: int) -> str:
 
 
 def fenced(text: str) -> str:
-    """As code in Markdown."""
-    return f"```\n{text}\n```"
+    """As lines of code in Markdown."""
+    ticks = "`" * max(3, _longest_ticks(text) + 1)
+    return f"{ticks}\n{text}\n{ticks}"
 
 
 def p_value(p: float) -> str:

@@ -1,10 +1,12 @@
 """A protocol in words: every field of it, for the line above a table."""
 
+from collections import Counter
+
 import pandas as pd
 
-from fer_meta.report.load import Results
+from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import PLACE, SELECTIONS
-from fer_meta.report.pieces import code, count, span
+from fer_meta.report.pieces import code, count, markdown, span
 
 BATCHNORM = {"eval": "stored statistics (inductive)", "batch": "the batch's statistics (transductive)"}
 DISJOINT = {"nothing": "support and query drawn independently, so that an image may be on both sides"}
@@ -19,10 +21,10 @@ def protocol_line(results: Results, block: pd.DataFrame) -> str:
             and run.protocol["way"] == block["way"].iloc[0]]
 
     def told(words) -> str:
-        return "/".join(sorted({str(words(run.protocol)) for run in runs}))
+        return markdown("/".join(sorted({str(words(run.protocol)) for run in runs})))
 
     others = sorted({key for run in runs for key in run.protocol} - _KNOWN)
-    excluded = " or ".join(text or "none" for text in block["excluded"].unique())
+    excluded = " or ".join(markdown(text) or "none" for text in block["excluded"].unique())
     selections = [name for name in SELECTIONS if (block["selection"] == name).any()]
     sizes = sorted({str(run.image_size) for run in runs if run.image_size})
     return "; ".join([
@@ -40,8 +42,18 @@ def protocol_line(results: Results, block: pd.DataFrame) -> str:
         f"trained in episodes of {told(lambda p: _shape(p.get('train', {})))}",
         f"validated on {told(lambda p: _shape(p.get('validation', {})))}",
         f"checkpoints: {', '.join(selections)}",
-        *(f"{key} {told(lambda p, key=key: p.get(key, '?'))}" for key in others),
+        *filter(None, [_precision(runs)]),
+        *(f"{markdown(key)} {told(lambda p, key=key: p.get(key, '?'))}" for key in others),
     ]) + "."
+
+
+def _precision(runs: list[Run]) -> str:
+    """computed in fp32; computed in bf16 on 2 of 3 runs, in fp32 on 1. Nothing where no run says it."""
+    counts = Counter(run.precision for run in runs if run.precision)
+    if len(counts) == 1 and counts.total() == len(runs):
+        return f"computed in {markdown(*counts)}"
+    parts = [f"in {markdown(name)} on {number} of {len(runs)} runs" for name, number in sorted(counts.items())]
+    return f"computed {', '.join(parts)}" if parts else ""
 
 
 _KNOWN = {"way", "shots", "queries", "episodes", "disjoint", "support_from", "held_out", "support_clips", "tested_classes",

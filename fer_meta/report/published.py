@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from fer_meta.evaluation.rounding import settled
+from fer_meta.evaluation.rounding import percent
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import method_name
-from fer_meta.report.pieces import code
+from fer_meta.report.pieces import code, markdown, method
 
 COUNTS = ["image_size", "classes", "way", "shots"]
 PERCENT = ["value", "interval"]
@@ -131,12 +130,12 @@ def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Se
         run = runs[row.get("experiment", ""), row["source"], row["target"], row["algorithm"]]
         way, shots = (row["way"], row["shots"]) if scored == "episode" else (None, None)
         setting = Setting(run.source, run.target, len(run.classes), metric, way, shots)
-        name = "ours: " + method_name(row["method"], results)
+        name = "ours: " + method(results, row["method"])
         name += ", clips by majority vote" if scored == "clip" else ""
         found.setdefault(setting, []).append({
-            "method": name + (f" ({run.experiment})" if run.experiment else ""), "backbone": run.config["backbone"],
-            "init": run.config.get("weights", "none"), "image_size": run.image_size, "selection": row["selection"],
-            "scored": scored, "value": 100 * settled(value), "interval": 100 * settled(half), "seeds": row["seeds"],
+            "method": name + (f" ({markdown(run.experiment)})" if run.experiment else ""), "backbone": markdown(run.config["backbone"]),
+            "init": markdown(run.config.get("weights", "none")), "image_size": run.image_size, "selection": row["selection"],
+            "scored": scored, "value": 100 * value, "interval": 100 * half, "seeds": row["seeds"],
             "copies_removed": run.copies_removed})
 
     for row in heads.to_dict("records"):
@@ -155,7 +154,7 @@ def _block(metric: str, ours: pd.DataFrame, figures: pd.DataFrame, places: list[
     lines = [["method", "backbone", "init", "px", "checkpoint", METRICS[metric], "evidence", "differs in", "remark"]]
     for _, row in ours.iterrows():
         seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}"
-        lines.append([*_who(row), _percent(f"{row['value']:.1f}", f"{row['interval']:.1f}"), seeds, "", ""])
+        lines.append([*_who(row), _percent(*(percent(row[name] / 100) for name in PERCENT)), seeds, "", ""])
     for _, row in figures.sort_values("value", ascending=False, kind="stable").iterrows():
         place = f"{row['reference']}: {row['where']}"
         if place not in places:

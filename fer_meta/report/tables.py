@@ -7,7 +7,8 @@ import pandas as pd
 
 from fer_meta.evaluation.rounding import settled
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import BAYES, SELECTIONS, experiment_title, method_name, order
+from fer_meta.report.leftout import left_out_lines
+from fer_meta.report.numbers import BAYES, SELECTIONS, order
 from fer_meta.report.pieces import (
     BAYES_NOTE,
     best_of,
@@ -16,11 +17,15 @@ from fer_meta.report.pieces import (
     fenced,
     interval_note,
     is_best,
+    markdown,
+    method,
     missing_lines,
     percent,
     pipes,
     seeds_lacking,
+    span_of_code,
     star,
+    title,
 )
 from fer_meta.report.protocol import protocol_line
 
@@ -43,8 +48,8 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
 
     `experiments` and `comparisons` are the sections that other modules made of them; an empty one is left out.
     """
-    parts = [f"# {results.plan.get('title', results.plan['suite'])}",
-             f"Suite `{results.plan['suite']}`, preset `{results.plan.get('preset', '')}`, made by:",
+    parts = [f"# {markdown(results.plan.get('title') or results.plan['suite'])}",
+             f"Suite {span_of_code(results.plan['suite'])}, preset {span_of_code(results.plan.get('preset', ''))}, made by:",
              fenced(results.command),
              _backbones_line(table),
              "Mean accuracy in percent over the same queries for every method, by how the checkpoint was "
@@ -53,13 +58,14 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
              "has in practice. " + interval_note(table)]
     if results.plan.get("rendered"):
         parts.append(RENDERED_NOTE)
+    parts += map(_with_code, left_out_lines(results))
     parts += [section for section in experiments if section]
     parts += _headline(results, table[table["selection"] == "source-val"])
     parts += [comparisons] if comparisons else []
     parts += _gaps(results, gaps)
     for (experiment, target, way), block in table.groupby(["experiment", "target", "way"], sort=False):
-        title = experiment_title(results, experiment)
-        parts += [f"## {title}{'t' if title else 'T'}ested on {code(results, target)}, {way}-way (chance {100 / way:.1f})",
+        start = title(results, experiment)
+        parts += [f"## {start}{'t' if start else 'T'}ested on {code(results, target)}, {way}-way (chance {100 / way:.1f})",
                   protocol_line(results, block), _block(results, block)]
     if len(heads):
         parts += ["## Each test image scored once",
@@ -69,16 +75,23 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
                      "probability." if heads["clips"].notna().any() else ""),
                   _heads(results, heads)]
     if results.plan.get("not_run"):
-        parts += ["## Experiments not run", "\n".join(f"- {key}: {why}" for key, why in results.plan["not_run"].items())]
+        parts += ["## Experiments not run", "\n".join(f"- {markdown(f'{key}: {why}')}" for key, why in results.plan["not_run"].items())]
     if results.missing:
         parts += [f"## Missing: {len(results.missing)} of {len(results.plan['runs'])} runs",
                   fenced("\n".join(missing_lines(results))), "This fills them:", fenced(results.command)]
     return "\n\n".join(parts) + "\n"
 
 
+def _with_code(line: str) -> str:
+    """A line in which a command stands between backticks."""
+    words, tick, command = line.partition("`")
+    command, _, rest = command.rpartition("`")
+    return markdown(words) + (span_of_code(command) + rest if tick else "")
+
+
 def _backbones_line(table: pd.DataFrame) -> str:
     pairs = table[["algorithm", "backbone"]].drop_duplicates().itertuples(index=False)
-    return "Backbones: " + ", ".join(f"{algorithm} {backbone}" for algorithm, backbone in pairs) + "."
+    return "Backbones: " + ", ".join(markdown(f"{algorithm} {backbone}") for algorithm, backbone in pairs) + "."
 
 
 def _headline(results: Results, table: pd.DataFrame) -> list[str]:
@@ -90,14 +103,14 @@ def _headline(results: Results, table: pd.DataFrame) -> list[str]:
     first = ["experiment"] if results.experiments else []
     parts = ["## Headline, the checkpoint picked on the source's validation split"]
     for shots, rows in table.groupby("shots"):
-        lines = [[*first, "source", "target", *(method_name(method, results) for method in methods), "Chance", BAYES]]
+        lines = [[*first, "source", "target", *(method(results, name) for name in methods), "Chance", BAYES]]
         for (experiment, source, target, _), row in rows.groupby(["experiment", "source", "target", "way"], sort=False):
             # No spaces: a cell of a table this wide would be broken at them.
             best = best_of(row)
             cells = {cell.method: percent(cell, "**{}**", is_best(cell, best), "±") + star(cell)
                      for cell in row.itertuples()}
-            lines.append([*[experiment] * len(first), code(results, source), code(results, target),
-                          *(cells.get(method, "") for method in methods),
+            lines.append([*[markdown(experiment)] * len(first), code(results, source), code(results, target),
+                          *(cells.get(name, "") for name in methods),
                           exact(row["chance"].iloc[0]), exact(row["bayes"].iloc[0])])
         if rows["bayes"].isna().all():
             lines = [line[:-1] for line in lines]
@@ -123,16 +136,16 @@ def _gaps(results: Results, gaps: pd.DataFrame) -> list[str]:
         lines = [["method", "shots", *heads]]
         for shots, rows in block.groupby("shots"):
             best = {target: best_of(here) for target, here in rows.groupby("target")}
-            for method, row in rows.groupby("method", sort=False):
+            for name, row in rows.groupby("method", sort=False):
                 cells = {cell.target: percent(cell, "**{}**", is_best(cell, best[cell.target]))
                          + star(cell) for cell in row.itertuples()}
-                lines.append([method_name(method, results), str(shots),
+                lines.append([method(results, name), str(shots),
                               *(cells.get(target, "") for target in columns["target"])])
         for name, column in [("Chance", "chance"), (BAYES, "bayes")]:
             if block[column].notna().any():
                 known = block.groupby("target")[column].first()
                 lines.append([name, "", *(exact(known[target]) for target in columns["target"])])
-        parts += [f"Trained on {code(results, source)}, tested on `{recipe}` (rendered) by severity:",
+        parts += [f"Trained on {code(results, source)}, tested on {span_of_code(recipe)} (rendered) by severity:",
                   pipes(lines, text_columns=1)]
     return parts
 
@@ -143,10 +156,10 @@ def _block(results: Results, block: pd.DataFrame) -> str:
     lines = [["method", "source",
               *(f"{shots}-shot {SELECTIONS[selection]}, ± all (episodes alone)" for shots, selection in columns)]]
     best = best_of(block)
-    for (source, method), row in block.groupby(["source", "method"], sort=False):
+    for (source, name), row in block.groupby(["source", "method"], sort=False):
         cells = {(cell.shots, cell.selection): percent(cell, "**{}**", best=is_best(cell, best)) + _episodes_alone(cell)
                  for cell in row.itertuples()}
-        lines.append([method_name(method, results) + seeds_lacking(row), code(results, source),
+        lines.append([method(results, name) + seeds_lacking(row), code(results, source),
                       *(cells.get(column, "") for column in columns)])
     lines.append(["Chance", "", *(exact(block["chance"].iloc[0]) for _ in columns)])
     # What a reader can reach depends on the classes, and these on the source.
@@ -164,8 +177,8 @@ def _episodes_alone(cell) -> str:
 
 def _heads(results: Results, heads: pd.DataFrame) -> str:
     clips = heads["clips"].notna().any()
-    names = {"experiment": heads["experiment"],
-             "method": [method_name(row.method, results) + (f", {row.shots}-shot" if row.shots else "")
+    names = {"experiment": map(markdown, heads["experiment"]),
+             "method": [method(results, row.method) + (f", {row.shots}-shot" if row.shots else "")
                         for row in heads.itertuples()],
              "source": [code(results, source) for source in heads["source"]],
              "target": [code(results, target) for target in heads["target"]],

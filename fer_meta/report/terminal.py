@@ -4,6 +4,7 @@ from textwrap import wrap
 
 import pandas as pd
 
+from fer_meta.report.leftout import left_out_lines
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import BAYES, CELL, SELECTIONS, domain_name, experiment_title, method_name
 from fer_meta.report.pieces import BAYES_NOTE, exact, interval_note, missing_lines, percent, seeds_lacking, span
@@ -27,7 +28,8 @@ def to_text(results: Results, table: pd.DataFrame) -> str:
         title = f"{domain_name(results, source)} -> {domain_name(results, target)}, {way}-way, accuracy in %"
         blocks.append((experiment_title(results, experiment, "\n") + title, lines))
     widths = [max(len(line[i]) for _, lines in blocks for line in [head, *lines]) for i in range(len(head))]
-    text = ""
+    text = "".join(f"{line}\n" for line in left_out_lines(results))
+    text += "\n" if text else ""
     for title, lines in blocks:
         text += title + "\n"
         for line in [head, *lines]:

@@ -32,7 +32,7 @@ def standing(folder: Path, key: str) -> list[Path]:
         note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
         written = {folder / name: digest for name, digest in note["written"].items()}
         same = note["made_of"] == key and all(_digest(path).hex() == digest for path, digest in written.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
     return list(written) if same else []
 

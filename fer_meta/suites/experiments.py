@@ -4,42 +4,63 @@ A suite without experiments crosses its domains. One with experiments names role
 data sets it was written for, on rendered ones that stand in for them, or on a user's own.
 """
 
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from fer_meta.oneline import UNPRINTABLE
 from fer_meta.tasks.protocol import Protocol, Strict
+
+
+def _printable(text: str) -> str:
+    if UNPRINTABLE.search(text):
+        raise ValueError("must be one line, without line breaks and control characters")
+    return text
+
+
+def _distinct(values: tuple) -> tuple:
+    twice = next((value for number, value in enumerate(values) if value in values[:number]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} is given twice; keep one")
+    return values
+
+
+Item = TypeVar("Item")
+Distinct = Annotated[tuple[Item, ...], Field(min_length=1, max_length=1000), AfterValidator(_distinct)]
+Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_printable)]
+# Names of experiments and mixtures begin the names of folders and files.
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$", max_length=60)]
 
 
 class Role(Strict):
     """A part in a suite's experiments: the data set it was written for, and the rendered one that stands in if none is given."""
 
-    data: str
-    rendered: str
+    data: Line
+    rendered: Line
 
 
 class Part(Strict):
     """Images of a role that go into a mixture: of these official splits and, if `clips` is given, of these clips of each class."""
 
     role: str
-    splits: tuple[Literal["train", "val", "test"], ...] = Field(("train",), min_length=1)
-    clips: dict[str, tuple[str, ...]] | None = None
+    splits: Distinct[Literal["train", "val", "test"]] = ("train",)
+    clips: dict[str, Distinct[str]] | None = None
 
 
 class Mixture(Strict):
     """Parts mixed for training; `per_class` brings every class to that many images, by a random subset or by repeats."""
 
-    parts: tuple[Part, ...] = Field(min_length=1)
-    per_class: int | None = Field(None, ge=2)
+    parts: tuple[Part, ...] = Field(min_length=1, max_length=100)
+    per_class: int | None = Field(None, ge=2, le=1_000_000)
 
 
 class Figure(Strict):
     """A published figure: whose, how much (0 to 1), and what it really is."""
 
-    method: str
+    method: Line
     figure: float = Field(ge=0, le=1)
     reading: Literal["test accuracy", "training accuracy, printed as evaluation"] = "test accuracy"
-    note: str = ""
+    note: Line | Literal[""] = ""
 
 
 class Experiment(Strict):
@@ -49,11 +70,11 @@ class Experiment(Strict):
     the same models, tested in another way, or the same but for what `title` says. `faults` are those of the published figures.
     """
 
-    title: str
+    title: Line
     train: str
     test: str
     protocol: Protocol
-    algorithms: tuple[str, ...] | None = Field(None, min_length=1, description="only these of the suite's")
-    published: tuple[Figure, ...] = ()
-    faults: tuple[int, ...] = ()
+    algorithms: Distinct[str] | None = Field(None, description="only these of the suite's")
+    published: tuple[Figure, ...] = Field((), max_length=1000)
+    faults: tuple[int, ...] = Field((), max_length=100)
     against: str | None = None

@@ -1,10 +1,7 @@
 """What a suite file may say. `read_suite` turns one into a Suite, or into an error that names the key and the line."""
 
-from importlib import resources
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
 from fer_meta import algorithms
@@ -12,22 +9,29 @@ from fer_meta.algorithms.base import TrainingConfig
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, domain_name, parse_name
 from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.expressions import BASIC, EXPRESSIONS
-from fer_meta.suites.experiments import Experiment, Mixture, Role
+from fer_meta.oneline import one_line
+from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Role
+from fer_meta.suites.text import parse, suite_names, suite_text
 from fer_meta.tasks.protocol import Protocol, Strict
+
+__all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
 
 Selection = Literal["source-val", "last", "oracle"]
 # What may stand in extra columns: accuracy in the training episodes, and with support and query from shared clips.
 Reading = Literal["training", "shared-clips"]
 
+LARGEST_IMAGE = 1024
+"""Pixels of a side. Faces of more are of no use to these networks, and a data set's decoded images lie in memory."""
+
 
 class RenderedDomains(Strict):
     """The domains of a bench that is given no data, and how large each rendered one is."""
 
-    domains: tuple[str, ...] = Field(("synthetic-studio", "synthetic-wild", "synthetic-film"), min_length=1)
-    sources: tuple[str, ...] | None = Field(None, min_length=1, description="only these of them are trained on; all are targets")
-    subjects: int = Field(SUBJECTS, ge=1, description="people, divided among train, val and test")
-    images: int = Field(IMAGES_DRAWN, ge=1, description="images, of clips frames")
-    seed: int = Field(SEED, ge=0)
+    domains: tuple[str, ...] = Field(("synthetic-studio", "synthetic-wild", "synthetic-film"), min_length=1, max_length=100)
+    sources: tuple[str, ...] | None = Field(None, min_length=1, max_length=100, description="only these of them are trained on; all are targets")
+    subjects: int = Field(SUBJECTS, ge=1, le=100_000, description="people, divided among train, val and test")
+    images: int = Field(IMAGES_DRAWN, ge=1, le=1_000_000, description="images, of clips frames")
+    seed: int = Field(SEED, ge=0, le=2**32 - 1)
 
     @field_validator("domains", "sources")
     @classmethod
@@ -45,22 +49,22 @@ class Suite(Strict):
     trained and tested on what.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    title: str
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)
+    title: Line
     preset: str
-    classes: tuple[str, ...] = BASIC
+    classes: Distinct[str] = BASIC
     rendered: RenderedDomains = RenderedDomains()
-    sources: tuple[str, ...] | None = Field(None, min_length=1, description="only these domains are trained on; all are targets")
+    sources: Distinct[str] | None = Field(None, description="only these domains are trained on; all are targets")
     within: bool = Field(True, description="test each source on its own test split, the reference")
     across: bool = Field(True, description="test each source on the other domains")
-    image_size: int = Field(84, ge=16)
-    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
-    selection: tuple[Selection, ...] = Field(("source-val", "last", "oracle"), min_length=1)
+    image_size: int = Field(84, ge=16, le=LARGEST_IMAGE)
+    seeds: Distinct[Annotated[int, Field(ge=0, le=2**32 - 1)]] = (0, 1, 2)
+    selection: Distinct[Selection] = ("source-val", "last", "oracle")
     protocol: Protocol = Protocol()
     algorithms: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1)
-    roles: dict[str, Role] = {}
-    mixtures: dict[str, Mixture] = {}
-    experiments: dict[str, Experiment] = {}
+    roles: dict[Key, Role] = {}
+    mixtures: dict[Key, Mixture] = {}
+    experiments: dict[Key, Experiment] = {}
     readings: tuple[Reading, ...] = Field((), description="extra columns beside published figures")
 
     @field_validator("classes")
@@ -72,32 +76,21 @@ class Suite(Strict):
         return classes
 
 
-def suite_names() -> list[str]:
-    """The suites that come with the package."""
-    files = resources.files(__package__).iterdir()
-    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
-
-
 def read_suite(name: str, preset: str, **changes) -> Suite:
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
     `changes` replace top-level fields; those that are None do not. Raises SuiteError, which names the file, the line and the key.
     """
-    text, origin = _text(name)
-    try:
-        raw = yaml.safe_load(text)
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{origin}, line {mark.line + 1}" if mark else origin
-        raise SuiteError(f"{where}: not valid YAML ({getattr(error, 'problem', error)})") from error
-    if not isinstance(raw, dict):
-        raise SuiteError(f"{origin}: a suite is a mapping of keys such as `name`, `protocol` and `algorithms`")
+    text, origin = suite_text(name)
+    raw, lines = parse(text, origin)
     presets = raw.pop("presets", None)
     if not isinstance(presets, dict) or preset not in presets:
         known = ", ".join(presets) if isinstance(presets, dict) else "none"
-        raise SuiteError(f"{origin}: has no preset {preset!r}; under `presets:` it has {known}")
-    merged = _merge(raw, presets[preset] or {})
+        raise SuiteError(f"{origin}, line {lines.get(('presets',), 1)}: has no preset {preset!r}; under `presets:` it has {one_line(known, 200)}")
+    changed = {} if presets[preset] is None else presets[preset]
+    if not isinstance(changed, dict):
+        raise SuiteError(f"{origin}, line {lines['presets', preset]}: presets.{preset}: must be a mapping of what the preset changes, or {{}}")
+    merged = _merge(raw, changed)
     merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
     merged = _protocols_filled_in(merged)
     suite, errors = _validate(merged)
@@ -106,7 +99,7 @@ def read_suite(name: str, preset: str, **changes) -> Suite:
         loc, message = min(errors, key=lambda e: e[0] not in lines and ("presets", preset, *e[0]) not in lines)
         line = _line(lines, loc, preset)
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise SuiteError(f"{origin}, line {line}: {'.'.join(map(str, loc)) or 'suite'}: {message}{more}")
+        raise SuiteError(f"{origin}, line {line}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}: {one_line(message, 400)}{more}")
     return suite
 
 
@@ -115,23 +108,12 @@ def _protocols_filled_in(merged: dict) -> dict:
     experiments, protocol = merged.get("experiments"), merged.get("protocol") or {}
     if not isinstance(experiments, dict) or not isinstance(protocol, dict):
         return merged
-    filled = {
-        name: {**one, "protocol": _merge(protocol, one.get("protocol") or {})} if isinstance(one, dict) else one
-        for name, one in experiments.items()
-    }
+    filled = dict(experiments)
+    for name, one in experiments.items():
+        own = one.get("protocol") or {} if isinstance(one, dict) else None
+        if isinstance(own, dict):
+            filled[name] = {**one, "protocol": _merge(protocol, own)}
     return {**merged, "experiments": filled}
-
-
-def _text(name: str) -> tuple[str, str]:
-    """The suite's text and what to call it in messages."""
-    if not name.endswith((".yaml", ".yml")):
-        if name not in suite_names():
-            raise SuiteError(f"no suite is called {name!r}; there are {', '.join(suite_names())}, or give a .yaml file")
-        return resources.files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
-    try:
-        return Path(name).read_text(encoding="utf-8"), name
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{name}: cannot be read as a suite file ({error})") from error
 
 
 def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
@@ -172,7 +154,7 @@ def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
 
 def _plain(error: ValidationError) -> list[tuple[tuple, str]]:
     """pydantic's errors as (path of keys, message); its words for a key that is none are not a user's."""
-    return [(e["loc"], "unknown key" if e["type"] == "extra_forbidden" else e["msg"]) for e in error.errors()]
+    return [(e["loc"], "unknown key" if e["type"] == "extra_forbidden" else e["msg"].removeprefix("Value error, ")) for e in error.errors()]
 
 
 def _merge(base: dict, changes: dict) -> dict:
@@ -182,20 +164,6 @@ def _merge(base: dict, changes: dict) -> dict:
         nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if nested else value
     return merged
-
-
-def _lines(node, path: tuple = ()) -> dict[tuple, int]:
-    """The line (from 1) of every key and list item, by its path."""
-    if isinstance(node, yaml.MappingNode):
-        children = [(path + (key.value,), key, value) for key, value in node.value]
-    elif isinstance(node, yaml.SequenceNode):
-        children = [(path + (i,), item, item) for i, item in enumerate(node.value)]
-    else:
-        return {}
-    found = {where: at.start_mark.line + 1 for where, at, _ in children}
-    for where, _, value in children:
-        found.update(_lines(value, where))
-    return found
 
 
 def _line(lines: dict[tuple, int], loc: tuple, preset: str) -> int:

@@ -12,19 +12,47 @@ SupportClips = Literal["any", "one"]
 
 
 class Strict(BaseModel):
-    """Immutable, and an unknown key is an error rather than a setting silently ignored."""
+    """Immutable; an unknown key is an error rather than a setting silently ignored, and so is `yes` or "5" where a number belongs.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Whatever decides memory or time has an upper bound, far above what is of use: a slip of the pen shall not fill a machine.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_as_tuples(cls, values):
+        return _tuples(values) if isinstance(values, dict) else values
+
+
+def _tuples(value):
+    """YAML's lists as what a strict field of many values takes."""
+    if isinstance(value, dict):
+        return {key: _tuples(one) for key, one in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+MOST_IN_TASK = 10_000
+"""Images of one task: its support and its queries."""
+
+MOST_ASKED = 50_000_000
+"""Images of all test or validation episodes of one number of shots."""
 
 
 class EpisodeShape(Strict):
     """One N-way K-shot Q-query episode: `way` classes, `shots` support and `queries` query images of each."""
 
-    way: int = Field(5, ge=2)
-    shots: int = Field(5, ge=1)
-    queries: int = Field(15, ge=1)
+    way: int = Field(5, ge=2, le=100)
+    shots: int = Field(5, ge=1, le=1000)
+    queries: int = Field(15, ge=1, le=1000)
     disjoint: Disjoint = Field("image", description="what the support and the query never share; in a suite file, by default as in the test")
     support_clips: SupportClips = Field("any", description="one: all support of a class from one clip, as the 2022 note's sampler did")
+
+    @model_validator(mode="after")
+    def _fits_memory(self):
+        if self.way * self.images_per_class > MOST_IN_TASK:
+            raise ValueError(f"a task of {self.way} ways, {self.shots} shots and {self.queries} queries has more than {MOST_IN_TASK:,} images")
+        return self
 
     @property
     def images_per_class(self) -> int:
@@ -34,26 +62,36 @@ class EpisodeShape(Strict):
 class Validation(EpisodeShape):
     """The episodes that choose a checkpoint, drawn from a validation split, never from the test images."""
 
-    queries: int = Field(5, ge=1)
-    episodes: int = Field(200, ge=1)
+    queries: int = Field(5, ge=1, le=1000)
+    episodes: int = Field(200, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _few_enough(self):
+        _check_asked(self.episodes, self.way * self.images_per_class)
+        return self
+
+
+def _check_asked(episodes: int, images: int) -> None:
+    if episodes * images > MOST_ASKED:
+        raise ValueError(f"{episodes:,} episodes of {images:,} images each ask for more than {MOST_ASKED:,} images")
 
 
 class Protocol(Strict):
     """How every method of a suite is trained, selected and tested."""
 
-    way: int = Field(5, ge=2, description="classes in a test episode")
-    shots: tuple[int, ...] = Field((1, 5), min_length=1, description="support images a class, one column each")
+    way: int = Field(5, ge=2, le=100, description="classes in a test episode")
+    shots: tuple[int, ...] = Field((1, 5), min_length=1, max_length=20, description="support images a class, one column each")
     queries: Literal["all"] | int = Field(
         15, description="query images a class; all: the episodes share out the target's test images, each a query exactly once"
     )
-    episodes: int = Field(600, ge=2, description="test episodes, the same for every method and seed")
+    episodes: int = Field(600, ge=2, le=100_000, description="test episodes, the same for every method and seed")
     tested_classes: Literal["seen", "unseen"] = Field(
         "seen", description="seen: classes that source and target both have; unseen: the target's that the source lacks"
     )
     support_from: Literal["target", "source-train"] = Field(
         "target", description="whose images are the support: the target's test images, or source images held out of training"
     )
-    held_out: int = Field(50, ge=1, description="for source-train: training images a class that are held out and only ever support")
+    held_out: int = Field(50, ge=1, le=100_000, description="for source-train: training images a class that are held out and only ever support")
     disjoint: Disjoint = Field(
         "image", description="what support and query must not share; nothing: drawn independently, so that a query may be a "
         "copy of a support image; a data set without clips has one image a clip"
@@ -91,15 +129,15 @@ class Protocol(Strict):
     @field_validator("queries")
     @classmethod
     def _queries_positive(cls, queries):
-        if queries != "all" and queries < 1:
-            raise ValueError("queries must be at least 1, or all")
+        if queries != "all" and not 1 <= queries <= 1000:
+            raise ValueError("queries must be at least 1, or all" if queries < 1 else "queries must be at most 1000, or all")
         return queries
 
     @field_validator("shots")
     @classmethod
     def _shots_positive_and_distinct(cls, shots):
-        if min(shots) < 1 or len(set(shots)) != len(shots):
-            raise ValueError("shots must be distinct and at least 1")
+        if min(shots) < 1 or max(shots) > 1000 or len(set(shots)) != len(shots):
+            raise ValueError("shots must be distinct, at least 1 and at most 1000")
         return tuple(sorted(shots))
 
     @field_validator("split")
@@ -118,6 +156,8 @@ class Protocol(Strict):
             raise ValueError("support_from: source-train has no images of classes that the source lacks; use tested_classes: seen")
         if self.support_from == "source-train" and self.held_out < max(self.shots):
             raise ValueError(f"held_out: {self.held_out} images a class cannot give {max(self.shots)} shots")
+        if self.queries != "all":
+            _check_asked(self.episodes, self.way * self.test_shape(max(self.shots)).images_per_class)
         return self
 
     def test_shape(self, shots: int) -> EpisodeShape:

@@ -1,27 +1,28 @@
 """A rendered data set on disk: drawn from a recipe, rendered once, and kept like any decoded data set.
 
 A set is rendered in chunks into a folder beside its place, which is named after all that decides the pixels and renamed when whole:
-a killed render goes on where it was. The index knows what was drawn, so images are told apart by that and not by their pixels,
+a killed render goes on where it was. The index knows what was drawn, so images are identified by that and not by their pixels,
 which may differ in the last digit from one machine to another: results of two machines then have the same identities.
 """
 
 import hashlib
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
-import filelock
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from fer_meta.datasets.base import DatasetSpec, Rendered
 from fer_meta.datasets.cache import (
-    ALIGNMENT, BUILDING, FORMAT, CachedFaces, cache_dir, content_hash, explained, open_cached, remove_stale, write_header,
+    ALIGNMENT, FORMAT, CachedFaces, content_hash, damage, open_cached, progress_bar, reopened, write_header,
 )
-from fer_meta.datasets.prepared import IMAGES, MEND, is_prepared, read_prepared, scan, read, write_prepared
+from fer_meta.datasets.places import BUILDING, ELSEWHERE, appear, cache_dir, explained, one_at_a_time, remove_stale
+from fer_meta.datasets.prepared import IMAGES, REMAKE, is_prepared, read, read_meta, read_prepared, scan, write_prepared
+from fer_meta.datasets.scanning import reading
 from fer_meta.datasets.synthetic.people import draw_person
 from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, Recipe, conditions_at, draw_scenes, draw_shot
 from fer_meta.errors import DatasetError
@@ -33,6 +34,8 @@ SUBJECTS, IMAGES_DRAWN, SEED = 200, 3000, 0
 """How large a set is, and from which seed it is drawn, where nothing else is said."""
 
 CHUNK = 256
+WRITTEN = "written"
+"""Beside the images of an unfinished set: a line for each chunk, its images and their CRC-32. A power cut may leave zeros where a chunk was."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class _Drawing:
     @property
     def place(self) -> Path:
         return cache_dir() / f"{self.name}-{self.size}px-{self.fingerprint[:12]}"
+
+    def building(self, place: Path) -> Path:
+        """The folder beside `place` in which it is rendered."""
+        return place.parent / f"{BUILDING}{place.name}-{self.fingerprint[:12]}"
 
 
 def parse_name(name: str) -> tuple[str, float]:
@@ -100,33 +107,35 @@ def rendered_spec(name: str) -> DatasetSpec:
 
 def render_set(
     recipe: str, folder: Path, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, severity: float = 1.0,
-    seed: int = SEED, device: str = "cpu", progress: bool = True, mend: str = "set FER_META_CACHE to another folder",
+    seed: int = SEED, device: str = "cpu", progress: bool = True, fix: str = ELSEWHERE,
 ) -> int:
     """Render a set into `folder`, which appears whole or not at all; returns how many images it rendered.
 
     A render of the same set that was stopped goes on, one that runs in another process is waited for, and one that is finished
     is left alone. Raises DatasetError if `folder` holds something else, if so few images or people cannot be drawn, or,
-    with `mend`, if the folder cannot be written.
+    with `fix`, if the folder cannot be written.
     """
     drawing = _Drawing(RECIPES[recipe], severity, size, subjects, images, seed)
     index, scenes = _draw(drawing)
     folder = Path(folder).absolute()
-    if _is_there(folder, drawing):
-        return 0
-    with explained(folder, mend):
+    waiting = f"{folder.name} is being rendered by another process; waiting for it" if progress else None
+    with explained(folder, fix):
+        if _is_there(folder, drawing):
+            return 0
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _one_at_a_time(folder, progress):
+        with one_at_a_time(folder, waiting):
             if _is_there(folder, drawing):  # another process finished it meanwhile
                 return 0
-            building = folder.parent / f"{BUILDING}{folder.name}-{drawing.fingerprint[:12]}"
+            building = drawing.building(folder)
             building.mkdir(exist_ok=True)
-            rendered = _render_missing(drawing, scenes, building / IMAGES, device, progress)
+            rendered = _render_missing(drawing, scenes, building, device, progress)
             index = index.assign(blank=_blank(building / IMAGES))
             write_prepared(
                 building, rendered_spec(drawing.name), index, size=size, alignment=ALIGNMENT, fingerprint=drawing.fingerprint,
                 content=content_hash(index, size), unreadable=[], subjects=subjects, seed=seed, version=drawing.recipe.version,
             )
-            building.rename(folder)
+            appear(building, folder)
+            (folder / WRITTEN).unlink()  # last: a render killed just before has lost nothing
     return rendered
 
 
@@ -134,19 +143,22 @@ def load_rendered(
     name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED, device: str = "cpu",
     progress: bool = True,
 ) -> CachedFaces:
-    """The set called `name` (such as `synthetic-wild@0.5`), rendered now if it was not before. DatasetError as `render_set`."""
-    drawing = _drawing(name, size, subjects, images, seed)
-    if not drawing.place.is_dir():
-        with explained(drawing.place):
-            remove_stale(drawing.place.parent)
+    """The set called `name` (such as `synthetic-wild@0.5`), rendered now if it was not before or is damaged. DatasetError as `render_set`."""
+    drawing, spec = _drawing(name, size, subjects, images, seed), rendered_spec(name)
+    with explained(drawing.place):
+        remove_stale(drawing.place.parent, keep=drawing.building(drawing.place))
+        faces = reopened(spec, drawing.place, "rendering it again")
+    if faces is None:
         render_set(drawing.recipe.name, drawing.place, size=size, subjects=subjects, images=images, severity=drawing.severity,
                    seed=seed, device=device, progress=progress)
-    return open_cached(rendered_spec(name), drawing.place)
+    return faces or open_cached(spec, drawing.place)
 
 
 def is_cached(name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED) -> bool:
-    """Whether `load_rendered` would render nothing."""
-    return _drawing(name, size, subjects, images, seed).place.is_dir()
+    """Whether `load_rendered` would render nothing: the set is there and not damaged."""
+    place = _drawing(name, size, subjects, images, seed).place
+    with explained(place):
+        return place.is_dir() and damage(place, "") is None
 
 
 def planned(
@@ -162,11 +174,15 @@ def planned(
 def cached_sets(recipe: str) -> list[str]:
     """What of a recipe lies in the cache, in words: `synthetic-wild@0.5 (48 px, 3,000 images)`."""
     found = []
-    for place in sorted(cache_dir().glob(f"{recipe}*px-*")):
-        if is_prepared(place):
-            _, index, meta = read_prepared(place, MEND)
-            if meta.get("rendered"):
-                found.append(f"{meta['name']} ({meta['size']} px, {len(index):,} images)")
+    with reading(cache_dir()):
+        places = sorted(cache_dir().glob(f"{recipe}*px-*"))
+    for place in places:
+        try:
+            meta = read_meta(place)
+        except (OSError, ValueError):
+            continue  # damaged: rendered again when it is used
+        if meta.get("rendered"):
+            found.append(f"{meta.get('name')} ({meta['size']} px, {meta['images']:,} images)")
     return found
 
 
@@ -200,31 +216,12 @@ def _draw(drawing: _Drawing) -> tuple[pd.DataFrame, list]:
     return index.assign(digest=pd.array(digests, dtype="string")), scenes
 
 
-@contextmanager
-def _one_at_a_time(folder: Path, progress: bool) -> Iterator[None]:
-    """Of several processes that would render one set, the first renders and the others wait."""
-    path = folder.with_name(f".{folder.name}.lock")
-    lock = filelock.FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        if progress:
-            tqdm.write(f"{folder.name} is being rendered by another process; waiting for it", file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-        # Whoever waits for the removed file finds a finished set, as does whoever makes it anew.
-        path.unlink(missing_ok=True)
-    finally:
-        lock.release()
-
-
 def _is_there(folder: Path, drawing: _Drawing) -> bool:
     """Whether `folder` is this very set; DatasetError if it holds another one, or anything else."""
-    if not folder.exists():
+    if not os.path.lexists(folder):
         return False
     if is_prepared(folder):
-        if read_prepared(folder, MEND)[2]["fingerprint"] == drawing.fingerprint:
+        if read_prepared(folder, REMAKE)[2]["fingerprint"] == drawing.fingerprint:
             return True
         raise DatasetError(f"{folder}: holds another data set; remove it or name another folder")
     if not folder.is_dir() or any(folder.iterdir()):
@@ -232,28 +229,45 @@ def _is_there(folder: Path, drawing: _Drawing) -> bool:
     return False
 
 
-def _render_missing(drawing: _Drawing, scenes: list, path: Path, device: str, progress: bool) -> int:
-    """Complete the images at `path`, of which whole chunks may be there already; returns how many were missing."""
-    path.touch()
-    with path.open("r+b") as file:
+def _render_missing(drawing: _Drawing, scenes: list, building: Path, device: str, progress: bool) -> int:
+    """Complete the images in `building`, of which whole chunks may be there already; returns how many were missing."""
+    (building / IMAGES).touch()
+    with (building / IMAGES).open("r+b") as file, (building / WRITTEN).open("a+", errors="replace") as written:
         write_header(file, len(scenes), drawing.size)
-        header, image = file.tell(), drawing.size * drawing.size * 3
-        there = (file.seek(0, 2) - header) // image
-        there = there if there == len(scenes) else there // CHUNK * CHUNK
-        file.truncate(header + there * image)
-        file.seek(0, 2)
+        there = _keep_whole(file, written, drawing.size * drawing.size * 3, len(scenes))
         if there == len(scenes):
             return 0
         render = _renderer(drawing.size, device)
-        with tqdm(total=len(scenes), initial=there, desc=f"{drawing.name}: rendering", unit=" images", mininterval=0.5,
-                  disable=None if progress else True) as bar:
+        with progress_bar(len(scenes), f"{drawing.name}: rendering", progress, there) as bar:
             for start in range(there, len(scenes), CHUNK):
                 pixels = render(scenes[start:start + CHUNK])
                 # Written rather than assigned through a memory map, where a full disk kills the process with SIGBUS.
                 file.write(pixels.tobytes())
                 file.flush()
+                written.write(f"{len(pixels)} {zlib.crc32(pixels.tobytes()):08x}\n")
+                written.flush()
                 bar.update(len(pixels))
     return len(scenes) - there
+
+
+def _keep_whole(file: BinaryIO, written: TextIO, image: int, most: int) -> int:
+    """Cut off all after the first chunk that is not as it was written, of images of `image` bytes, and stand there; returns how many are left."""
+    header, there, whole = file.tell(), 0, []
+    written.seek(0)
+    for line in written.read().splitlines():
+        if not re.fullmatch("[0-9]{1,9} [0-9a-f]{8}", line):
+            break
+        count, kept = int(line.split()[0]), line.split()[1]
+        pixels = file.read(count * image) if 0 < count <= most - there else b""
+        if len(pixels) != count * image or f"{zlib.crc32(pixels):08x}" != kept:
+            break
+        there += count
+        whole.append(line + "\n")
+    file.seek(header + there * image)
+    file.truncate()
+    written.truncate(0)
+    written.write("".join(whole))
+    return there
 
 
 def _renderer(size: int, device: str):

@@ -1,0 +1,111 @@
+"""Folders of decoded images: built beside their place, written through to the disk, and renamed when whole."""
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import filelock
+
+from fer_meta.datasets.scanning import expanded
+from fer_meta.errors import DatasetError
+from fer_meta.files import sync
+
+BUILDING = ".building-"
+"""How the names of folders begin that are not whole yet."""
+
+ELSEWHERE = "set FER_META_CACHE to another folder"
+
+_DAY = 24 * 3600
+
+
+def cache_dir() -> Path:
+    """`$FER_META_CACHE`, else `$XDG_CACHE_HOME/fer-meta`, else `~/.cache/fer-meta`."""
+    if os.environ.get("FER_META_CACHE"):
+        return expanded(os.environ["FER_META_CACHE"], "FER_META_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return expanded(base, "the cache") / "fer-meta"
+
+
+@contextmanager
+def explained(place: Path, fix: str = ELSEWHERE) -> Iterator[None]:
+    """Turn what the disk refuses while `place` is made into one line that says which folder is full or cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        folder = place.parent
+        if isinstance(error.filename, str | bytes):
+            named = Path(os.fsdecode(error.filename))
+            if folder not in (named, *named.parents) and named not in folder.parents:  # such as the folder for temporary files
+                folder, fix = named.parent, "run again when it can be written"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DatasetError(f"{folder}: no space left on the disk for the decoded images; free some or {fix}") from None
+        raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); {fix}") from None
+
+
+@contextmanager
+def one_at_a_time(place: Path, said: str | None = None) -> Iterator[None]:
+    """Of several processes that would change `place`, one does and the others wait, having said so."""
+    path = place.with_name(f".{place.name}.lock")
+    lock = filelock.FileLock(path)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            if said:
+                click.echo(said, err=True)
+            lock.acquire()
+    except NotImplementedError:
+        raise DatasetError(f"{place.parent}: this disk cannot lock files; {ELSEWHERE}") from None
+    try:
+        yield
+        # Whoever waits for the removed file looks anew at what there is, as does whoever makes it again.
+        path.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def appear(folder: Path, place: Path) -> None:
+    """Rename a whole folder, whose files were written through, to its place."""
+    sync(folder)
+    os.rename(folder, place)
+    sync(place.parent)
+
+
+def retire(place: Path, damage: Callable[[], Exception | None]) -> None:
+    """Say what is damaged at `place` and remove it; if nothing is, another process has made it anew meanwhile."""
+    with one_at_a_time(place):
+        found = damage() if place.is_dir() else None
+        if found is not None:
+            click.echo(f"fer-meta: {found}", err=True)
+            grave = Path(tempfile.mkdtemp(prefix=BUILDING, dir=place.parent))
+            os.rename(place, grave / "damaged")
+            shutil.rmtree(grave, ignore_errors=True)
+
+
+def remove_stale(folder: Path, keep: Path | None = None) -> None:
+    """Remove what died long ago: folders being built, but not `keep`, in which nothing was written for a day, and locks that nobody holds."""
+    for old in folder.glob(f"{BUILDING}*"):
+        if old != keep and _untouched(old):
+            shutil.rmtree(old, ignore_errors=True)
+    for old in folder.glob(".*.lock"):
+        if _untouched(old):
+            try:
+                with filelock.FileLock(old, timeout=0):
+                    old.unlink(missing_ok=True)
+            except (OSError, NotImplementedError):  # held (a Timeout is an OSError), or another user's
+                pass
+
+
+def _untouched(path: Path) -> bool:
+    """Whether nothing was written to a file or folder for a day."""
+    try:
+        inside = path.iterdir() if path.is_dir() else ()
+        return time.time() - max(part.stat().st_mtime for part in (path, *inside)) > _DAY
+    except OSError:
+        return False  # it ended just now, or is another user's

@@ -1,0 +1,24 @@
+"""Texts of users in one line: titles, names and errors that go to a terminal, into a table or into a message."""
+
+import re
+
+# Control characters (line breaks and a terminal's escape codes among them), line separators, and bytes that are no text.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_RUNS = re.compile(rf"\s*(?:{UNPRINTABLE.pattern}\s*)+")
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """`text` with a space for whatever is not printable; no more than `most` characters."""
+    text = _RUNS.sub(" ", text).strip() if UNPRINTABLE.search(text) else text
+    return text if most is None or len(text) <= most else text[: most - 1] + "…"
+
+
+def cleaned(value):
+    """A value of JSON with each text in it, keys included, in one line."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, list):
+        return [cleaned(one) for one in value]
+    if isinstance(value, dict):
+        return {one_line(key): cleaned(one) for key, one in value.items()}
+    return value

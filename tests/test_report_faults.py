@@ -1,0 +1,513 @@
+"""Whatever lies in a results folder, the answer is a report or one line that names the file and the fix; what users name is shown as it is."""
+
+import copy
+import errno
+import json
+import os
+import random
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import stored_results
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_report import only
+
+from fer_meta.cli import main
+from fer_meta.errors import ResultsError
+from fer_meta.files import replacing, seal
+from fer_meta.report import compare, drawing, experiments, gap, latex, leakage, numbers, tables, terminal, write_report
+from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.load import history, read_results
+from fer_meta.report.published import beside
+
+FUZZ = settings(max_examples=int(os.environ.get("FER_META_FUZZ", 12)), deadline=None,
+                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+RUNS = ["protonet-fer2013-to-press_faces-seed0", "supervised-fer2013-to-press_faces-seed0"]
+HOSTILE = "<script>alert(1)</script> # `code` *bold* [a](b) | 50 % of $x_1$ & \\x {y} ~ ^"
+ESCAPES = "red\x1b[31m and\n# a heading\r\nand\u2028more"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A results folder of two runs."""
+    folder = stored_results.write(tmp_path_factory.mktemp("faults") / "cross-domain", seeds=1, episodes=4)
+    only(folder, *RUNS)
+    for home in list((folder / "runs").iterdir()):
+        if home.name not in RUNS:
+            shutil.rmtree(home)
+    return folder
+
+
+@pytest.fixture
+def stored(made, tmp_path) -> Path:
+    return shutil.copytree(made, tmp_path / "cross-domain")
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """All that a report writes in words, without its plots."""
+    results, names = read_results(folder), Names()
+    cells = read_cells(results, names)
+    table, heads = numbers.accuracy_table(results, cells), numbers.head_table(results, cells)
+    gaps, reproduced = gap.gap_table(results, table), experiments.reproduction_table(results, table, heads)
+    leaks, oracles = leakage.leak_table(results, cells, names), leakage.oracle_table(results, cells)
+    sections = [experiments.section(results, reproduced), leakage.section(results, leaks, oracles)]
+    compared = compare.section(results, compare.comparisons(results, cells), table, compare.ranks(table))
+    page = tables.to_markdown(results, table, heads, gaps, sections, compared)
+    return {"md": page + beside(results, table, heads), "tex": latex.to_latex(results, table), "txt": terminal.to_text(results, table),
+            "csv": tables.to_csv(table, tables.CSV_COLUMNS)}
+
+
+def change(path: Path, **fields) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def wrong(folder: Path) -> str:
+    with pytest.raises(ResultsError) as error:
+        texts(folder)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# ------------------------------------------------------------------------------------------------------- plan and run
+
+@pytest.mark.parametrize("plan, words", [
+    ([], "all of it"), ({"runs": 3}, "runs: "), ({"runs": [3]}, "runs.0: "), ({"command": None}, "command: "),
+    ({"severity": {"a": {"recipe": "x", "severity": "high"}}}, "severity.a.severity: "),
+    ({"bayes": [{"source": "a", "target": "b", "way": 5, "accuracy": 7}]}, "bayes.0.accuracy: "), ({"rendered": "synthetic-wild"}, "rendered: "),
+    ({"experiments": {"E": {}}}, "experiments.E.title: "), ({"not_run": {"E": ["x"]}}, "not_run.E: "),
+])  # fmt: skip
+def test_a_plan_of_other_types_is_named_with_the_key(stored, plan, words):
+    path = stored / "plan.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | plan if isinstance(plan, dict) else plan))
+    message = wrong(stored)
+    assert message.startswith(f"{path}: {words}") and message.endswith("; run the bench again, which rewrites it")
+
+
+@pytest.mark.parametrize("field, value", [("id", "../../elsewhere"), ("id", "x" * 300), ("model", ""), ("target", "a/b"), ("seed", -1), ("seed", "0")])
+def test_a_planned_run_is_one_folder(stored, field, value):
+    plan = json.loads((stored / "plan.json").read_text())
+    plan["runs"][1][field] = value
+    change(stored / "plan.json", runs=plan["runs"])
+    assert f"plan.json: runs.1.{field}: " in wrong(stored)
+
+
+def test_two_runs_of_one_seed_are_not_two_trainings(stored):
+    plan = json.loads((stored / "plan.json").read_text())
+    shutil.copytree(stored / "runs" / RUNS[0], stored / "runs" / "again")
+    change(stored / "plan.json", runs=[*plan["runs"], plan["runs"][0] | {"id": "again"}])
+    assert "again and protonet-fer2013-to-press_faces-seed0 are the same seed" in wrong(stored)
+
+
+@pytest.mark.parametrize("content, words", [
+    ("[]", "all of it"), ("3", "all of it"), ("[" * 100_000, "cannot be read"), ("\0", "cannot be read"), ('{"a": 1', "cannot be read"),
+])  # fmt: skip
+def test_a_run_that_is_no_mapping_is_named_with_the_fix(stored, content, words):
+    path = stored / "runs" / RUNS[1] / "run.json"
+    path.write_text(content)
+    message = wrong(stored)
+    assert message.startswith(f"{path}: {words}")
+    assert message.endswith(f"; delete {path.parent / 'DONE'} and run `{stored_results.COMMAND}` again, which makes this run anew")
+
+
+@pytest.mark.parametrize("field, value", [
+    ("config", {"backbone": 3}), ("protocol", {"way": 5}), ("protocol", {"way": "5", "shots": [1], "queries": 5}), ("classes", 5),
+    ("excluded", {"anger": None}), ("copies_removed", "many"), ("test_images", -1), ("episodes", {"1": 1}), ("unreadable", [1]),
+    ("environment", {"precision": 16}),
+])  # fmt: skip
+def test_a_run_of_other_types_is_named_with_the_key(stored, field, value):
+    change(stored / "runs" / RUNS[0] / "run.json", **{field: value})
+    assert f"run.json: {field}" in wrong(stored)
+
+
+def test_what_is_no_file_is_not_waited_for(stored):
+    for name in ("run.json", "predictions.parquet"):
+        path = stored / "runs" / RUNS[0] / name
+        kept = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        assert str(path) in wrong(stored)
+        path.unlink()
+        path.write_bytes(kept)
+
+
+def test_a_failure_that_cannot_be_read_is_still_a_missing_run(stored):
+    home = stored / "runs" / RUNS[0]
+    (home / "DONE").unlink()
+    for content in ("[]", "[" * 100_000, '{"error": ["a", "b"]}', json.dumps({"error": ESCAPES})):
+        (home / "FAILED.json").write_text(content)
+        [(_, why)] = read_results(stored).missing
+        assert why.startswith("failed: ") and why.isprintable()
+
+
+# ---------------------------------------------------------------------------------------------------------- the seal
+
+def test_a_file_changed_after_it_was_written_is_no_result(stored):
+    home = stored / "runs" / RUNS[0]
+    seal(home, ["run.json", "predictions.parquet"])
+    before = texts(stored)
+    path = home / "predictions.parquet"
+    content = bytearray(path.read_bytes())
+    for place in random.Random(0).sample(range(len(content)), 10):
+        content[place] ^= 1
+        path.write_bytes(content)
+        assert wrong(stored) == (f"{home}: predictions.parquet was changed after it was written; run `{stored_results.COMMAND}` again, "
+                                 "which makes this run anew")
+        content[place] ^= 1
+    path.write_bytes(content)
+    assert texts(stored) == before
+    path.unlink()
+    assert "predictions.parquet is missing; run `" in wrong(stored)
+
+
+def test_the_only_run_with_a_lost_file_is_not_taken_for_an_older_versions(stored):
+    only(stored, RUNS[0])
+    (stored / "runs" / RUNS[0] / "predictions.parquet").unlink()
+    shutil.rmtree(stored / "runs" / RUNS[1])
+    assert "delete the folder" not in wrong(stored)
+
+
+@pytest.mark.parametrize("mutate, words", [
+    (lambda t: t.drop(columns="p_anger"), "no column p_anger"),
+    (lambda t: t.assign(p_anger=t["p_anger"] * 0 - 1), "probabilities that are empty or outside 0 to 1"),
+    (lambda t: t.assign(p_anger=t["p_anger"].mask(t.index % 2 == 0)), "probabilities that are empty or outside 0 to 1"),
+])
+def test_probabilities_that_cannot_decide_clips_are_named(tmp_path, mutate, words):
+    folder = stored_results.write_experiments(tmp_path / "reproduction", seeds=1, episodes=3)
+    only(folder, "E4-protonet-synthetic-mix-to-synthetic-film-seed0")
+    path = folder / "runs" / "E4-protonet-synthetic-mix-to-synthetic-film-seed0" / "predictions.parquet"
+    mutate(pd.read_parquet(path)).to_parquet(path)
+    assert words in wrong(folder)
+
+
+def test_one_lost_file_of_an_older_run_costs_that_run_alone(stored):
+    path = stored / "runs" / RUNS[0] / "predictions.parquet"
+    path.unlink()
+    assert wrong(stored) == (f"{path}: is missing; delete {path.parent / 'DONE'} and run `{stored_results.COMMAND}` again, "
+                             "which makes this run anew")
+
+
+def test_a_log_changed_after_its_training_is_named_and_its_loss_is_no_error(stored):
+    model = stored / "models" / "protonet-fer2013-seed0"
+    seal(model, ["history.jsonl"])
+    path = model / "history.jsonl"
+    path.write_text(path.read_text().replace("1", "2"))
+    with pytest.raises(ResultsError, match="history.jsonl was changed after it was written; delete it, and the report leaves"):
+        history(path)
+    path.unlink()
+    assert history(path).empty
+
+
+@pytest.mark.parametrize("line", ["5", "[]", '{"step": "x"}', '{"loss": {}}', "[" * 100_000, '{"step": ' + "9" * 400 + "}"])
+def test_a_line_of_a_log_that_is_no_log_point_is_named(tmp_path, line):
+    path = tmp_path / "history.jsonl"
+    path.write_text(f'{line}\n{{"step": 1, "loss": 2}}\n')
+    with pytest.raises(ResultsError, match="no log point in line 1"):
+        history(path)
+
+
+# ----------------------------------------------------------------------------------------------------------- answers
+
+ANSWERS = [
+    (lambda t: t.assign(episode=t["episode"].astype(str)), "its column episode holds .*, not whole numbers"),
+    (lambda t: t.assign(episode=t["episode"].astype("Int64").mask(t.index == 3)), "its column episode has empty cells"),
+    (lambda t: t.assign(episode=t["episode"].astype("int64").mask(t.index == len(t) - 1, 2**40)), "episodes are not whole"),
+    (lambda t: t.assign(shots=t["shots"] - 7), "shots: -6 is no number of shots"),
+    (lambda t: t.assign(confidence="high"), "its column confidence holds .*, not numbers"),
+    (lambda t: t.assign(method=None), "method: an empty cell"),
+    (lambda t: t.assign(selection="best"), "selection: 'best' is none of"),
+    (lambda t: t.assign(path=t["path"].astype(object).mask(t.index == 3, None)), "path: an empty cell"),
+    (lambda t: t.assign(label=3), "its column label holds .*, not text"),
+    (lambda t: t.assign(subject=3.5), "its column subject holds .*, not text"),
+    (lambda t: t.iloc[:0], "empty"),
+]
+
+
+@pytest.mark.parametrize("mutate, words", ANSWERS)
+def test_answers_of_another_kind_are_named(stored, mutate, words):
+    path = stored / "runs" / RUNS[0] / "predictions.parquet"
+    mutate(pd.read_parquet(path)).to_parquet(path)
+    assert re.match(f"{re.escape(str(path))}: .*{words}", wrong(stored))
+
+
+def test_a_column_that_is_there_twice_is_named(stored):
+    path = stored / "runs" / RUNS[0] / "predictions.parquet"
+    table = pq.read_table(path)
+    pq.write_table(pa.table([*table.columns, table["label"]], [*table.column_names, "label"]), path)
+    assert "it has two columns label" in wrong(stored)
+
+
+def test_answers_of_own_heads_alone_are_no_table(stored):
+    only(stored, RUNS[1])
+    path = stored / "runs" / RUNS[1] / "predictions.parquet"
+    table = pd.read_parquet(path)
+    table[table["shots"] == 0].to_parquet(path)
+    assert "has no answers in episodes" in wrong(stored)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "bit", "rows", "type"])
+def test_damaged_episodes_are_named_with_the_fix(tmp_path, damage):
+    folder = stored_results.write_leakage(tmp_path / "leakage", seeds=1, episodes=3)
+    path = next((folder / "episodes").glob("*-5shot-*"))
+    table = pq.read_table(path)
+    pq.write_table(table, path, write_page_checksum=True, compression="none", write_statistics=False)
+    content = path.read_bytes()
+    if damage == "rows":
+        pq.write_table(table.slice(0, 0), path)
+    elif damage == "type":
+        pq.write_table(table.set_column(table.column_names.index("episode"), "episode", pa.array(["x"] * len(table))), path)
+    else:
+        at = content.index(b".png")  # within a page
+        path.write_bytes({"empty": b"", "cut": content[:-100], "bit": content[:at] + b"/" + content[at + 1:]}[damage])
+    message = wrong(folder)
+    assert message.startswith(f"{path}: ")
+    assert message.endswith("; delete it and run `fer-meta bench --suite leakage --preset smoke` again, which writes it anew")
+
+
+# --------------------------------------------------------------------------------------------- a disk that is full
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_a_report_that_cannot_be_written_names_the_folder_and_leaves_nothing(stored, monkeypatch, capfd, code):
+    def full(path):
+        raise OSError(code, os.strerror(code))
+
+    write_report(stored)
+    (stored / "table.md").write_text("old")
+    before = {path: path.stat().st_mtime_ns for path in stored.rglob("*") if path.is_file()}
+    monkeypatch.setattr("fer_meta.report.replacing", full)
+    monkeypatch.setattr(drawing, "replacing", full)
+    done = CliRunner().invoke(main, ["report", "--out", str(stored.parent)])
+    assert done.exit_code == 1 and done.output.count("\n") == 1
+    assert done.output.startswith(f"fer-meta: {stored}: the report cannot be written ({os.strerror(code)}); ")
+    assert {path: path.stat().st_mtime_ns for path in stored.rglob("*") if path.is_file()} == before
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_plot_that_cannot_be_written_is_the_same_line(stored, monkeypatch, capfd):
+    def full(path):
+        if path.suffix == ".pdf":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replacing(path)
+
+    monkeypatch.setattr(drawing, "replacing", full)
+    done = CliRunner().invoke(main, ["report", "--out", str(stored.parent)])
+    assert done.exit_code == 1 and f"{stored}: the report cannot be written (No space left on device); free some space" in done.output
+    assert "Traceback" not in capfd.readouterr().err and not list(stored.rglob(".tmp*"))
+
+
+# ------------------------------------------------------------------------------------------------------------- names
+
+def hostile(folder: Path, text: str) -> None:
+    """`text` wherever a user has a word."""
+    plan = json.loads((folder / "plan.json").read_text())
+    told = {"title": text, "trained_on": text, "tested_on": text, "faults": [], "against": None,
+            "published": [{"method": text, "figure": 0.5, "reading": "test accuracy", "note": text}]}
+    missing = plan["runs"][0] | {"id": "missing", "source": text.replace("/", "").replace("\\", ""), "experiment": "E"}
+    failed = folder / "runs" / "missing" / "FAILED.json"
+    failed.parent.mkdir()
+    failed.write_text(json.dumps({"error": f"```{text}"}))
+    change(folder / "plan.json", title=text, experiments={"E": told}, not_run={text: text}, runs=[
+        *({**run, "experiment": "E"} for run in plan["runs"]), missing])
+    for name in RUNS:
+        path = folder / "runs" / name / "predictions.parquet"
+        table = pd.read_parquet(path)
+        table.assign(method=table["method"].astype(str).replace({"protonet": text, "supervised-ncm": f"b {text}"})).to_parquet(path)
+        run = json.loads((path.with_name("run.json")).read_text())
+        change(path.with_name("run.json"), config={"backbone": text}, protocol=run["protocol"] | {"copies": text, text: text},
+               excluded={text: 1}, classes=[text, "fear", "anger", "disgust"])
+
+
+def test_hostile_names_are_text_in_markdown_and_latex(stored):
+    hostile(stored, HOSTILE)
+    found = texts(stored)
+    outside_code = re.sub(r"(?ms)^(`{3,})\n.*?\n\1$", "", found["md"])
+    assert HOSTILE.count("<") == 2 and not re.search(r"(?<!\\)</?script", outside_code)
+    assert not re.search(r"(?<!\\)\[a(?<!\\)\]\(", outside_code) and not re.search(r"(?<!\\)\*bold", outside_code)
+    assert r"# \<script>alert(1)\</script> # \`code\` \*bold\* \[a\](b) | 50 % of $x_1$ & \\x {y} \~ ^" in found["md"]
+    rows = [line for line in outside_code.splitlines() if line.startswith("|")]
+    columns = [len(re.sub(r"\\\\|\\\|", "", line).split("|")) for line in rows]
+    heads = [number for number, line in enumerate(rows) if line.startswith("| :--")]
+    assert heads and all(columns[number - 1] == columns[number] for number in heads) and len(set(columns)) <= len(heads)
+    assert (r"\caption{\textless{}script\textgreater{}alert(1)\textless{}/script\textgreater{} \# `code` *bold* [a](b) \textbar{} 50 \% of "
+            r"\$x\_1\$ \& \textbackslash{}x \{y\} \textasciitilde{} \textasciicircum{}: accuracy") in found["tex"]
+    assert "```" in found["md"] and "\n````\n" in found["md"]  # an error with a fence in it stands within a longer one
+
+
+def test_line_breaks_and_escape_codes_of_names_reach_no_format(stored):
+    hostile(stored, ESCAPES)
+    for kind, text in texts(stored).items():
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028]", text), kind
+        assert not re.search(r"^# a heading", text, re.M), kind
+    assert "red [31m and # a heading and more" in texts(stored)["txt"]
+
+
+def test_hostile_names_can_be_drawn(stored):
+    """A `$` begins no formula."""
+    hostile(stored, "$x_1^ \\frac{ $ & 5 $")
+    write_report(stored)
+    assert len(list(stored.glob("plots/*.png"))) >= 3
+
+
+# --------------------------------------------------------------------------------------------------- said above the table
+
+def above(folder: Path) -> list[str]:
+    """What stands above the tables, in both texts."""
+    found = texts(folder)
+    first = found["txt"].split("\n\n")[0]
+    assert all(line.replace("`", "") in found["md"].replace("`", "").replace("\\", "") for line in first.splitlines())
+    assert found["md"].replace("\\", "").index(first.splitlines()[0].split("`")[0]) < found["md"].index("## Headline")
+    return first.splitlines()
+
+
+def test_finished_runs_that_the_plan_lacks_are_said_with_the_command_that_adds_them(stored):
+    first = json.loads((stored / "runs" / RUNS[0] / "run.json").read_text())
+    for seed in (1, 2):
+        home = shutil.copytree(stored / "runs" / RUNS[0], stored / "runs" / f"copied-{seed}")
+        change(home / "run.json", seed=seed, suite="cross-domain", preset="smoke", id=home.name)
+    [line] = above(stored)
+    assert line == (f"2 finished runs in runs/ are not in the plan, and not in these tables; `{stored_results.COMMAND} --seeds 0,1,2` adds them, "
+                    "where the other settings are the same.")
+    change(stored / "runs" / "copied-1" / "run.json", algorithm="maml", target=first["source"])
+    assert "--seeds 0,1,2 --algorithms protonet,supervised,maml` adds them" in above(stored)[0]
+    for seed in (1, 2):
+        change(stored / "runs" / f"copied-{seed}" / "run.json", preset="full")
+    assert above(stored) == ["2 finished runs in runs/ are not in the plan, and not in these tables: made with other settings than this plan's."]
+    (stored / "runs" / "copied-1" / "run.json").write_text("torn")
+    assert above(stored)[0].startswith("2 finished runs in runs/")
+    (stored / "runs" / "copied-1" / "DONE").unlink()
+    assert above(stored)[0].startswith("1 finished run in runs/ is not in the plan")
+
+
+def test_unreadable_images_are_said_once_a_data_set(stored):
+    for number, name in enumerate(RUNS):
+        change(stored / "runs" / name / "run.json", unreadable={"fer2013": 12, "press_faces": number, "none": 0})
+    assert above(stored) == ["12 images of fer2013 were unreadable and left out.", "1 image of press_faces was unreadable and left out."]
+
+
+@pytest.mark.parametrize("first, second, words", [
+    ({"environment": {"precision": "fp32"}}, {"environment": {"precision": "fp32"}}, "; computed in fp32"),
+    ({"environment": {"precision": "bf16"}}, {"environment": {"precision": "fp32"}}, "; computed in bf16 on 1 of 2 runs, in fp32 on 1 of 2 runs"),
+    ({"config": {"backbone": "conv4", "precision": "bf16"}}, {}, "; computed in bf16 on 1 of 2 runs"),
+    ({"config": {"backbone": "conv4", "precision": "auto"}, "environment": {"precision": "bf16"}}, {"environment": {"precision": "bf16"}},
+     "; computed in bf16"),
+    ({}, {"config": {"backbone": "conv4", "precision": "auto"}}, None),
+])  # fmt: skip
+def test_the_protocol_says_in_which_precision_was_computed(stored, first, second, words):
+    for name, fields in zip(RUNS, (first, second)):
+        change(stored / "runs" / name / "run.json", **fields)
+    page = texts(stored)["md"]
+    assert (words + "." in page or words + ";" in page) if words else "computed in" not in page
+
+
+# -------------------------------------------------------------------------------------------------------------- fuzz
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
+              st.sampled_from([-1, 0, 2**31, 2**63, 10**400, "all", "", "..", "a/b", "\0", "\ud800", HOSTILE, ESCAPES, "x" * 400])),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)), max_leaves=6)
+
+
+def reported(folder: Path) -> None:
+    try:
+        texts(folder)
+    except ResultsError as error:
+        assert "\n" not in str(error)
+
+
+def place_in(value, rng: random.Random):
+    """A container within `value` and a key or place in it."""
+    at, key = value, rng.choice(list(value))
+    while isinstance(at[key], (dict, list)) and at[key] and rng.random() < 0.8:
+        at = at[key]
+        key = rng.choice(list(at)) if isinstance(at, dict) else rng.randrange(len(at))
+    return at, key
+
+
+@pytest.fixture(scope="module", params=["crossed", "experiments", "leakage"])
+def fuzzed(request, made, tmp_path_factory) -> Path:
+    """A results folder to damage and to mend again."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "crossed":
+        return shutil.copytree(made, folder / "cross-domain")
+    write = stored_results.write_experiments if request.param == "experiments" else stored_results.write_leakage
+    write(folder / "suite", seeds=1, episodes=3)
+    runs = [run["id"] for run in json.loads((folder / "suite" / "plan.json").read_text())["runs"] if "protonet" in run["id"]]
+    only(folder / "suite", *runs)
+    return folder / "suite"
+
+
+@FUZZ
+@given(which=st.sampled_from(["plan.json", "runs/*/run.json", "runs/*/FAILED.json"]), seed=st.integers(0, 2**32), value=JSON,
+       how=st.sampled_from(["replace", "delete", "add", "bytes"]))
+def test_any_change_of_the_plan_or_a_run_is_a_report_or_one_line(fuzzed, which, seed, value, how):
+    rng = random.Random(seed)
+    path = rng.choice(sorted(fuzzed.glob(which)) or [fuzzed / "plan.json"])
+    kept = path.read_bytes()
+    found = json.loads(kept)
+    at, key = place_in(found, rng)
+    if how == "delete":
+        del at[key]
+    elif how == "add" and isinstance(at, dict):
+        at["more"] = value
+    else:
+        at[key] = value
+    content = json.dumps(found).encode("utf-8", errors="surrogatepass")
+    if how == "bytes":
+        content = bytearray(kept)
+        start = rng.randrange(len(content))
+        content[start:start + rng.randrange(20)] = bytes(rng.randrange(256) for _ in range(rng.randrange(8)))
+    try:
+        path.write_bytes(content)
+        reported(fuzzed)
+    finally:
+        path.write_bytes(kept)
+
+
+CELLS = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=8), st.booleans(), st.binary(max_size=4),
+                  st.sampled_from(["anger", "protonet", "last", 0, 1, 5, 2**31, -1, HOSTILE, ESCAPES]))
+
+
+@FUZZ
+@given(seed=st.integers(0, 2**32), value=CELLS, how=st.sampled_from(["column", "cell", "drop", "rows", "shuffle", "bytes", "cut"]), data=st.data())
+def test_any_change_of_answers_or_episodes_is_a_report_or_one_line(fuzzed, seed, value, how, data):
+    rng = random.Random(seed)
+    runs = [fuzzed / "runs" / run["id"] / "predictions.parquet" for run in json.loads((fuzzed / "plan.json").read_text())["runs"]]
+    path = rng.choice([*runs, *sorted(fuzzed.glob("episodes/*"))])
+    kept = path.read_bytes()
+    try:
+        if how in ("bytes", "cut"):
+            content = bytearray(kept)
+            start = rng.randrange(len(content))
+            content[start:start + 1 if how == "bytes" else None] = bytes([rng.randrange(256)]) if how == "bytes" else b""
+            path.write_bytes(content)
+        else:
+            _mutated(pd.read_parquet(path), how, value, rng).to_parquet(path)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):  # which no parquet file can hold
+        path.write_bytes(kept)
+        return
+    try:
+        reported(fuzzed)
+    finally:
+        path.write_bytes(kept)
+
+
+def _mutated(table: pd.DataFrame, how: str, value, rng: random.Random) -> pd.DataFrame:
+    name = rng.choice(list(table.columns))
+    if how == "column":
+        return table.assign(**{name: [value] * len(table)})
+    if how == "drop":
+        return table.drop(columns=name)
+    if how == "rows":
+        return table.iloc[rng.randrange(len(table)):rng.randrange(len(table) + 1)]
+    if how == "shuffle":
+        return table.iloc[np.random.default_rng(rng.randrange(2**32)).permutation(len(table))]
+    cells = copy.copy(table[name].astype(object).tolist())
+    cells[rng.randrange(len(cells))] = value
+    return table.assign(**{name: pd.array(cells, dtype=object)})
