@@ -1,13 +1,12 @@
 """Is fer-meta as fast as it can be? Every stage against its peers and against the limit.
 
     pip install -e '.[benchmarks]'
-    python benchmarks/speed.py --data fer2013=PATH      # results/benchmarks/speed.md, .png; half an hour on two cores, else idle
+    python benchmarks/speed.py --data fer2013=PATH      # results/benchmarks/speed.md, .png; under half an hour on two cores, else idle
 
 Without --data the images are made up. Peers and ours take turns in one run, and figures are medians.
 """
 
 import os
-import platform
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +16,7 @@ from pathlib import Path
 import click
 import matplotlib
 import torch
-from speed_data import TEST_IMAGES, Row, image_files
+from speed_data import TEST_IMAGES, Row, image_files, processor
 
 from fer_meta.files import replacing, write_text
 
@@ -27,7 +26,7 @@ INTRODUCED = {
     "evaluation": "ProtoNet, 5-way 5-shot 15-query, on {images}, at 84 px. The peers answered a sample of the same tasks, multiplied.",
     "training": "One step, 5-way 5-shot 10-query (supervised: 64 images) of 84 px, ours with augmentation, the stock loop without.",
     "maml": "Second order, Conv4, 84 px, 5-way 5-shot 15-query, 5 inner steps, one thread; processor time.",
-    "bench": "Processor time and wall time of whole benches on rendered faces.",
+    "bench": "Processor time and wall time of a whole bench on rendered faces.",
     "start": "As a user waits for it.",
     "growth": "Memory that the process holds by itself (RssAnon), at its most, of a whole evaluation (32 px, Conv4).",
 }
@@ -44,7 +43,7 @@ def main(data: str | None, only: tuple[str, ...]) -> None:
         files = image_files(Path(folder), Path(data.split("=", 1)[1]).expanduser() if data else None)
         rows = []
         for part in only or PARTS:
-            click.echo(f"{part} ...", err=True)
+            click.echo(f"{(time.perf_counter() - began) / 60:4.1f} min: {part} ...", err=True)
             # A process a part: what one sets, the next shall not profit from.
             with ProcessPoolExecutor(1, get_context("spawn")) as process:
                 rows += process.submit(_measured, part, files, Path(folder)).result()
@@ -74,8 +73,8 @@ def _measured(part: str, files: Path, folder: Path) -> list[Row]:
     if part == "bench":
         import speed_bench
 
-        found = speed_bench.benches(folder)
-        return [*speed_bench.bench_rows(found), *speed_bench.start_rows(folder, folder / f"jobs{found[0].jobs}")]
+        rows = speed_bench.bench_rows(speed_bench.benched(folder / "benched"))
+        return [*rows, *speed_bench.start_rows(folder, folder / "benched")]
     import speed_growth
 
     return speed_growth.rows(speed_growth.points())
@@ -99,7 +98,7 @@ def _maml_rows(table) -> list[Row]:
 def to_markdown(rows: list[Row], command: str, took: float, images: str) -> str:
     lines = [
         "# Speed", "",
-        f"`{command}`: {took / 60:.0f} minutes; {platform.machine()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}. Medians of repeated "
+        f"`{command}`: {took / 60:.0f} minutes on {processor()}, torch {torch.__version__}. Medians of repeated "
         "runs, peers and ours in turn. `times` is how many times faster ours is than the fastest peer; `of the limit` how much longer it takes than the "
         "limit named beside it. `reached`: what this project asks of itself.", "", "![Ours, the peers and the limits](speed.png)", "",
     ]

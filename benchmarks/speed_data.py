@@ -1,6 +1,8 @@
 """What the measurements of speed share: image files and the same images as fer-meta keeps them, and rows of the table."""
 
 import json
+import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -10,16 +12,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from torchvision import datasets, transforms
 
 from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.folder import folder_spec
+from fer_meta.device import precision_on
 from fer_meta.expressions import BASIC
 from fer_meta.images import MEAN, STD
 from fer_meta.tasks.pools import Pool
 
 SIZE = 84
+CPU = torch.device("cpu")
+# Measured in bf16 too where the processor has units for it; where it has none, that is several times slower than fp32 and nobody would use it.
+PRECISIONS = ("fp32", "bf16") if precision_on("auto", CPU) == "bf16" else ("fp32",)
 TEST_IMAGES = 3589  # as many as FER2013's test split
 
 
@@ -68,6 +75,15 @@ def as_ours(files: Path, folder: datasets.ImageFolder) -> tuple[np.ndarray, Pool
     order = np.argsort(rows)
     labels = np.array(folder.targets)[order]
     return faces.images, Pool("speed", rows[order], labels, tuple(folder.classes), None, None, {}, 0, "")
+
+
+def processor() -> str:
+    """The processor by name, how many cores may be used, the instructions that torch takes it to have, and whether there are bf16 units."""
+    told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.split(":", 1)[1].strip() for line in told.splitlines() if line.startswith("model name")]
+    units = "bf16 units" if "bf16" in PRECISIONS else "no bf16 units: all in fp32"
+    return (f"{names[0] if names else platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores, "
+            f"{torch.backends.cpu.get_cpu_capability()}, {units}")
 
 
 def seconds(function: Callable[[], object]) -> float:

@@ -2,7 +2,7 @@
 
 Against learn2learn's usual loop (its Taskset over files, as in its examples/vision/protonet_miniimagenet.py) and easyfsl's `evaluate`, on
 the same tasks, weights and machine. The peers answer a sample of the tasks, and their time is multiplied; ours are all answered. The
-network was trained for a minute, so that its accuracy means something when bf16 is compared.
+network was trained for a minute, so that its accuracy means something when bf16, where the processor has units for it, is compared.
 """
 
 import copy
@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from easyfsl.methods import PrototypicalNetworks
 from easyfsl.utils import evaluate
-from speed_data import Row, as_ours, as_the_others, median, seconds
+from speed_data import CPU, PRECISIONS, Row, as_ours, as_the_others, median, seconds
 
 from fer_meta import algorithms, training
 from fer_meta.bench.environment import keep_freed_memory
+from fer_meta.device import autocast
 from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
 from fer_meta.evaluation.features import EMBED_BATCH, Features
 from fer_meta.images import fetch, normalise
@@ -28,7 +29,6 @@ TASKS = 1000
 SAMPLE = 8  # tasks that a peer answers in each of the repeats
 REPEATS = 3
 STEPS = {"conv4": 100, "resnet18": 40}
-CPU = torch.device("cpu")
 
 
 def rows(files) -> list[Row]:
@@ -43,10 +43,8 @@ def _backbone_rows(backbone, folder, images, pool) -> list[Row]:
     episodes = draw(pool, SHAPE, 10 * TASKS, "speed")
     tasks = _part(episodes, 0, TASKS)
     contestants = {
-        "fp32": lambda repeat: _ours(method, shown, tasks, "fp32"),
-        "bare fp32": lambda repeat: _bare(method, shown, "fp32"),
-        "bf16": lambda repeat: _ours(method, shown, tasks, "bf16"),
-        "bare bf16": lambda repeat: _bare(method, shown, "bf16"),
+        **{precision: lambda repeat, precision=precision: _ours(method, shown, tasks, precision) for precision in PRECISIONS},
+        **{f"bare {precision}": lambda repeat, precision=precision: _bare(method, shown, precision) for precision in PRECISIONS},
         "10,000 tasks": lambda repeat: _ours(method, shown, episodes, "fp32"),
         "learn2learn": lambda repeat: _learn2learn(method, folder, pool, _part(episodes, repeat * SAMPLE, SAMPLE)),
         "easyfsl": lambda repeat: _easyfsl(method, folder, pool, _part(episodes, repeat * SAMPLE, SAMPLE)),
@@ -61,11 +59,11 @@ def _backbone_rows(backbone, folder, images, pool) -> list[Row]:
     off = max(abs(ours.mean() - theirs) for ours, theirs in zip(sampled, right["easyfsl"]))
     agree = f"{100 * same:.2f} % of answers as learn2learn's, accuracy within {100 * off:.2f} points of easyfsl's"
     peers = {name: took[name] for name in ("learn2learn", "easyfsl")}
-    lost = 100 * (right["bf16"][0].mean() - right["fp32"][0].mean())
     lines = []
-    for precision, factor in (("fp32", 30), ("bf16", 60)):
+    for precision in PRECISIONS:
+        factor, lost = {"fp32": 30, "bf16": 60}[precision], 100 * (right[precision][0].mean() - right["fp32"][0].mean())
         ratio = min(peers.values()) / took[precision]
-        fine = ratio >= factor and took[precision] <= 1.15 * took[f"bare {precision}"] and (precision == "fp32" or abs(lost) <= 0.1)
+        fine = ratio >= factor and took[precision] <= 1.15 * took[f"bare {precision}"] and abs(lost) <= 0.1
         lines.append(Row("evaluation", f"{backbone}, {TASKS:,} tasks, {precision}", "s", took[precision], peers, took[f"bare {precision}"],
                          "embedding each image once", f"{factor} times the peers, 1.15 of the limit", fine,
                          agree if precision == "fp32" else f"accuracy {lost:+.3f} points against fp32"))
@@ -78,7 +76,7 @@ def _backbone_rows(backbone, folder, images, pool) -> list[Row]:
 def _trained(backbone: str, images, pool):
     """A ProtoNet after a minute on the first half of each class's images: better than chance, no more is needed."""
     module = algorithms.load("protonet")
-    config = module.Config(steps=STEPS[backbone], backbone=backbone, precision="bf16")
+    config = module.Config(steps=STEPS[backbone], backbone=backbone)
     protocol = Protocol(train=EpisodeShape(way=5, shots=5, queries=5))
     method = training.build(module, config, protocol, pool.classes, images.shape[1], 0, CPU)
     steps, batch_at = training.batches(method, config, Domain("speed", images, None, pool, pool, pool, None), protocol, 0, CPU)
@@ -104,7 +102,7 @@ def _ours(method, shown: Shown, episodes: FixedEpisodes, precision: str) -> np.n
 @torch.no_grad()
 def _bare(method, shown: Shown, precision: str) -> None:
     """The limit: a forward pass of each image."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    with autocast(precision, CPU):
         for start in range(0, len(shown.pool), EMBED_BATCH):
             method.embed(normalise(fetch(shown.images, shown.pool.rows[start : start + EMBED_BATCH], CPU)))
 

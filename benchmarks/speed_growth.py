@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from speed_data import Row, in_a_process
+from speed_data import CPU, Row, in_a_process
 
 from fer_meta import algorithms, training
 from fer_meta.bench.environment import keep_freed_memory
@@ -32,7 +31,6 @@ from fer_meta.tasks.protocol import EpisodeShape, Protocol
 SIZE = 32
 POINTS = [(1000, 1000), (10_000, 1000), (100_000, 1000), (1000, 10_000), (1000, 100_000)]
 ALLOWED = 1.25  # of the memory of the first point
-CPU = torch.device("cpu")
 
 
 def points() -> list[dict]:

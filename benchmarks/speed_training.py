@@ -2,9 +2,9 @@
 
 The stock loop is learn2learn's examples/vision/protonet_miniimagenet.py: a Taskset over files in a DataLoader, the network in PyTorch's
 usual layout and fp32; for the supervised network an ImageFolder in a DataLoader with two workers. Ours augments besides (the stock loop
-does not). Each contestant has a process of its own, for our allocator settings cannot be taken back; they take turns.
+does not), in bf16 too where the processor has units for it. Each contestant has a process of its own, for our allocator settings cannot be taken back; they take turns.
 
-    python benchmarks/speed_training.py one protonet ours-bf16      # one contestant, as JSON
+    python benchmarks/speed_training.py one protonet ours-fp32      # one contestant, as JSON
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from speed_data import SIZE, Row, as_ours, as_the_others, image_files, in_a_process, median
+from speed_data import CPU, PRECISIONS, SIZE, Row, as_ours, as_the_others, image_files, in_a_process, median
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 from torch.utils.data import DataLoader
@@ -28,10 +28,9 @@ from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
 SHAPE = EpisodeShape(way=5, shots=5, queries=10)  # of cross-domain
 METHODS = {"protonet": {"backbone": "conv4"}, "relationnet": {"backbone": "conv4"}, "supervised": {"backbone": "resnet18", "batch": 64}}
-CONTESTANTS = "stock", "ours-fp32", "ours-bf16"
-STEPS = 8
+CONTESTANTS = "stock", *(f"ours-{precision}" for precision in PRECISIONS)
+STEPS = 6
 REPEATS = 2
-CPU = torch.device("cpu")
 
 
 def rows(files: Path) -> list[Row]:

@@ -4,7 +4,6 @@ Processors add in different orders, so the last bits of a sum differ. A printed 
 to DECIMALS: far coarser than those bits, and finer than any true difference of scores.
 """
 
-import math
 from typing import TypeVar
 
 import numpy as np
@@ -20,7 +19,12 @@ def settled(scores: Numbers) -> Numbers:
     return np.round(scores, DECIMALS) + 0.0
 
 
+def in_percent(scores: Numbers) -> Numbers:
+    """Scores or differences of scores in percent, rounded to one decimal, halves away from zero; NaN stays."""
+    numbers = 100 * settled(scores)
+    return np.round(numbers + np.copysign(1e-9, numbers), 1) + 0.0
+
+
 def percent(score: float, sign: str = "") -> str:
-    """A score or a difference of scores in percent with one decimal, halves away from zero, never -0.0; `sign` "+" shows a plus too."""
-    number = 100 * float(settled(score))
-    return f"{round(number + math.copysign(1e-9, number), 1) + 0.0:{sign}.1f}"
+    """A score or a difference of scores as `in_percent`, never -0.0; `sign` "+" shows a plus too."""
+    return f"{in_percent(score):{sign}.1f}"

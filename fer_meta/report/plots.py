@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_meta.evaluation.rounding import percent, settled
+from fer_meta.evaluation.rounding import in_percent, percent
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report import load
 from fer_meta.report.cells import Cell
@@ -106,7 +106,7 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
     shown = []
     for method in methods:
         cells = table[table["method"] == method].pivot_table("accuracy", "source", "target")
-        shown.append(Matrix(method_name(method, results), *names, 100 * settled(cells.reindex(index=sources, columns=targets).to_numpy())))
+        shown.append(Matrix(method_name(method, results), *names, in_percent(cells.reindex(index=sources, columns=targets).to_numpy())))
     low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
     exact = [f"{label}: {_by_target(results, table, column)}"
              for label, column in [("chance", "chance"), (BAYES, "bayes")] if table[column].notna().any()]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from fer_meta.evaluation.rounding import settled
+from fer_meta.evaluation.rounding import percent
 from fer_meta.report.load import Results
 from fer_meta.report.pieces import code, markdown, method
 
@@ -135,7 +135,7 @@ def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Se
         found.setdefault(setting, []).append({
             "method": name + (f" ({markdown(run.experiment)})" if run.experiment else ""), "backbone": markdown(run.config["backbone"]),
             "init": markdown(run.config.get("weights", "none")), "image_size": run.image_size, "selection": row["selection"],
-            "scored": scored, "value": 100 * settled(value), "interval": 100 * settled(half), "seeds": row["seeds"],
+            "scored": scored, "value": 100 * value, "interval": 100 * half, "seeds": row["seeds"],
             "copies_removed": run.copies_removed})
 
     for row in heads.to_dict("records"):
@@ -154,7 +154,7 @@ def _block(metric: str, ours: pd.DataFrame, figures: pd.DataFrame, places: list[
     lines = [["method", "backbone", "init", "px", "checkpoint", METRICS[metric], "evidence", "differs in", "remark"]]
     for _, row in ours.iterrows():
         seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}"
-        lines.append([*_who(row), _percent(f"{row['value']:.1f}", f"{row['interval']:.1f}"), seeds, "", ""])
+        lines.append([*_who(row), _percent(*(percent(row[name] / 100) for name in PERCENT)), seeds, "", ""])
     for _, row in figures.sort_values("value", ascending=False, kind="stable").iterrows():
         place = f"{row['reference']}: {row['where']}"
         if place not in places:
