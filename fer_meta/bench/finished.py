@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 import fer_meta
+from fer_meta.datasets.scanning import files_below
 from fer_meta.errors import DatasetError
 from fer_meta.files import broken_seal, digest, write_json
 
@@ -91,14 +92,12 @@ def _suite_file(name: str) -> Path:
 
 
 def _state(root: Path) -> Iterable[tuple]:
-    for folder, _, files in os.walk(root, followlinks=True):
-        for name in files:
-            path = os.path.join(folder, name)
-            try:
-                stat = os.stat(path)
-                yield path, stat.st_size, stat.st_mtime_ns
-            except OSError:
-                yield path, None, None
+    for path in files_below(root):
+        try:
+            stat = os.stat(os.path.join(root, path))
+            yield path, stat.st_size, stat.st_mtime_ns
+        except OSError:
+            yield path, None, None
 
 
 def _version(package: str) -> str | None:
