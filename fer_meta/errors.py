@@ -4,7 +4,9 @@ from fer_meta.oneline import escaped
 
 
 class FerMetaError(Exception):
-    """Shown as its one-line message; the traceback only with `--debug`."""
+    """Shown as its one-line message; the traceback only with `--debug`. `status` is the command's exit status."""
+
+    status = 2
 
     def __str__(self) -> str:
         return escaped(super().__str__())
@@ -28,6 +30,12 @@ class ProtocolError(FerMetaError):
 
 class SuiteError(FerMetaError):
     """A suite file is wrong; the message names the file, the line and the key."""
+
+
+class MachineError(FerMetaError):
+    """The machine cannot go on, such as with a full disk."""
+
+    status = 1
 
 
 class ResultsError(FerMetaError):

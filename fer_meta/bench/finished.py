@@ -75,10 +75,9 @@ def read_finished(out: Path, suite: str, asked: str | None, given: Mapping[str, 
 
 
 def write_finished(folder: Path, made_from: str, data: Iterable[str], runs: Iterable[str]) -> None:
-    """Say that `folder` holds all of `runs` (their ids) and their report: the files that stand there now."""
-    report = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*.*"), *folder.glob("plots/*"))
-                    if path.is_file() and not path.name.startswith("."))
-    files = {name: digest(folder / name) for name in report}
+    """Say that `folder` holds all of `runs` (their ids), their episodes and their report: the files that are there now."""
+    report = [path for pattern in ("*.*", "plots/*", "episodes/*") for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".")]
+    files = {path.relative_to(folder).as_posix(): digest(path) for path in sorted(report)}
     write_json(folder / FINISHED, {"made_from": made_from, "data": sorted(data), "runs": list(dict.fromkeys(runs)), "files": files})
 
 
