@@ -20,6 +20,12 @@ from fer_meta.bench import workers
 from fer_meta.cli import main
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory):
+    """What a fixture of the session makes is not kept in the user's cache either."""
+    os.environ["FER_META_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(autouse=True)
 def private_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache or data."""
