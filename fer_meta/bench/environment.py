@@ -3,7 +3,6 @@
 import ctypes
 import os
 import platform
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,11 @@ from pathlib import Path
 import torch
 
 from fer_meta.bench.finished import versions
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 
 def environment(device: torch.device, jobs: int) -> dict:
@@ -29,10 +33,11 @@ def environment(device: torch.device, jobs: int) -> dict:
 
 
 def peak_memory_mb(device: torch.device) -> dict[str, float]:
-    """The process's largest resident set so far, and the GPU's largest allocation, in MB."""
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = {"process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)}
+    """The process's largest resident set so far (`process`, not known under Windows), and the GPU's largest allocation (`gpu`), in MB."""
+    peak = {}
+    if resource:
+        unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB
+        peak["process"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
     if device.type == "cuda":
         peak["gpu"] = round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     return peak

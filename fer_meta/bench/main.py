@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +29,11 @@ from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain
 from fer_meta.training import RESUME
+
+try:
+    import fcntl
+except ImportError:  # Windows: there a second bench is not turned away
+    fcntl = None
 
 # Images of 64 px a second on two CPU cores (benchmarks/rendering.py), for the time that a bench announces.
 RENDERED_A_SECOND = 80
@@ -237,6 +241,8 @@ def _alone(folder: Path):
 
 
 def _lock(file: TextIO, folder: Path) -> None:
+    if fcntl is None:
+        return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -67,11 +67,11 @@ def why_none(figures: pd.DataFrame, ours: Setting, rendered: list[str]) -> str:
     near = figures[(figures["target"] == ours.target) & (figures["way"].isna() == (ours.way is None))]
     pair = near[near["source"] == ours.source]
     if ours.way is not None:
-        known = (pair["way"].astype(str) + "-way " + pair["shots"].astype(str) + "-shot").unique()
-        other = f"; there are {', '.join(known)} ones" if len(known) else ""
+        known = dict.fromkeys(f"{way}-way {shots}-shot" for way, shots in zip(pair["way"], pair["shots"]))
+        other = f"; there are {', '.join(known)} ones" if known else ""
         return f"no figure of {ours.way}-way {ours.shots}-shot episodes of these could be verified{other}"
     if len(pair):
-        counts = " and ".join(sorted(pair["classes"].astype(str).replace("<NA>", "an unstated number of").unique()))
+        counts = " and ".join(sorted({"an unstated number of" if pd.isna(count) else str(count) for count in pair["classes"]}))
         return f"published with {counts} classes, not {ours.classes}"
     trained = near["source"][~near["source"].isin(NOT_TRAINED)].unique()
     if len(trained):
