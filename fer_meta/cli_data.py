@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from fer_meta.errors import one_line
+from fer_meta.oneline import escaped
 
 
 def _parse_data(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict:
@@ -94,7 +94,7 @@ def check(context: click.Context, names: tuple[str, ...], data: dict[str, Path],
         click.echo("\n".join(across_lines(together)))
     if csv_file is not None:
         write_copies(together, csv_file)
-        click.echo(f"Wrote {len(together.copies):,} images of which there are copies to {one_line(str(csv_file))}")
+        click.echo(f"Wrote {len(together.copies):,} images of which there are copies to {escaped(str(csv_file))}")
     context.exit(0 if sound else 1)
 
 
@@ -130,7 +130,7 @@ def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, o
     growing = growing_severity(name, size, min(people, 9), seed) if root is None else ()
     out = out or Path(f"{name}.png")
     write_sheet(contact_sheet(faces, people, seed, growing), out)
-    click.echo(f"Wrote {one_line(str(out))}")
+    click.echo(f"Wrote {escaped(str(out))}")
 
 
 @data.command()
@@ -179,9 +179,9 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
                         device=renderer_device(choose_device(device)), fix="name another folder with --out")
     seconds = time.perf_counter() - began
     found = f"{len(read_prepared(out, REMAKE)[1]):,} rendered images of {subjects:,} people, {size} px"
-    shown = one_line(str(out))
+    shown = escaped(str(out))
     if number:
         click.echo(f"Wrote {found}, to {shown} ({number:,} of them now, {number / seconds:.1f} a second with start-up)")
     else:
         click.echo(f"{shown} holds this very set already: {found}")
-    click.echo(f"Use it: fer-meta bench --suite cross-domain --data {one_line(out.absolute().name)}={shown}")
+    click.echo(f"Use it: fer-meta bench --suite cross-domain --data {escaped(out.absolute().name)}={shown}")

@@ -38,7 +38,7 @@ class OneLineErrors(click.Group):
         try:
             return super().invoke(context)
         except FerMetaError as error:
-            self._end(context, str(error), 2)
+            self._end(context, str(error), error.status)
         except BrokenPipeError:  # `| head` has read enough; click ends quietly
             raise
         except OSError as error:

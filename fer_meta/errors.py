@@ -1,16 +1,15 @@
 """What can go wrong for a user. Each message is one line: what is wrong, where, and the fix."""
 
-
-def one_line(text: str) -> str:
-    """`text` in one line that every terminal shows: line breaks, control characters and odd bytes of file names become escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+from fer_meta.oneline import escaped
 
 
 class FerMetaError(Exception):
-    """Shown as its one-line message; the traceback only with `--debug`."""
+    """Shown as its one-line message; the traceback only with `--debug`. `status` is the command's exit status."""
+
+    status = 2
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return escaped(super().__str__())
 
 
 class DatasetError(FerMetaError):
@@ -31,6 +30,12 @@ class ProtocolError(FerMetaError):
 
 class SuiteError(FerMetaError):
     """A suite file is wrong; the message names the file, the line and the key."""
+
+
+class MachineError(FerMetaError):
+    """The machine cannot go on, such as with a full disk."""
+
+    status = 1
 
 
 class ResultsError(FerMetaError):

@@ -13,6 +13,11 @@ def one_line(text: str, most: int | None = None) -> str:
     return text if most is None or len(text) <= most else text[: most - 1] + "…"
 
 
+def escaped(text: str) -> str:
+    """`text` in one line that loses nothing, for names of files: line breaks, control characters and odd bytes become escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def cleaned(value):
     """A value of JSON with each text in it, keys included, in one line."""
     if isinstance(value, str):

@@ -180,7 +180,7 @@ def test_a_full_disk_stops_the_bench_with_one_line(bench, monkeypatch, error):
 
     monkeypatch.setattr(training, "_save", full)
     result = bench("--algorithms", "protonet", domains=("day",))
-    assert result.exit_code == 2 and "no space left" in result.output and "Traceback" not in result.output
+    assert result.exit_code == 1 and "no space left" in result.output and "Traceback" not in result.output
 
 
 def test_a_second_bench_in_the_same_folder_is_turned_away(bench, tmp_path):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pandas as pd
 import pytest
@@ -185,9 +186,9 @@ def test_a_full_temporary_folder_is_named(bench, tmp_path, monkeypatch):
         self.file = Full()
 
     monkeypatch.setattr(features.Features, "_make_room", make_room)
-    monkeypatch.setattr(features.tempfile, "gettempdir", lambda: "/over-there")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     result = bench(*ONLY, domains=("day",))
-    assert result.exit_code == 2 and "/over-there: no space left" in result.output and "TMPDIR" in result.output
+    assert result.exit_code == 1 and f"{tmp_path}: no space left" in result.output and "TMPDIR" in result.output
     assert "--out" not in result.output.splitlines()[-1]
 
 

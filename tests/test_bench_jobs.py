@@ -100,7 +100,7 @@ def test_a_full_disk_in_a_worker_stops_the_bench_with_one_line(bench, in_a_worke
 
     in_a_worker("protonet", full)
     result = bench(*TWO, "--jobs", "2", domains=("day",))
-    assert result.exit_code == 2 and "no space left" in result.output and "Traceback" not in result.output
+    assert result.exit_code == 1 and "no space left" in result.output and "Traceback" not in result.output
     assert not multiprocessing.active_children()
 
 

@@ -81,6 +81,8 @@ def put(root: Path, folders: list[str], name: str, kind: str, data: bytes) -> No
     place = root.joinpath(*(part.replace("/", "").replace("\0", "") for part in folders), name.replace("/", "").replace("\0", ""))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(place):  # to write to a pipe would wait for its reader
+            return
         if kind in ("image", "bytes"):
             place.write_bytes(png() if kind == "image" else data)
         elif kind == "pipe":

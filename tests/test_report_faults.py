@@ -244,6 +244,15 @@ def test_a_column_that_is_there_twice_is_named(stored):
     assert "it has two columns label" in wrong(stored)
 
 
+def test_a_text_that_is_no_utf_8_is_named(stored):
+    path = stored / "runs" / RUNS[0] / "predictions.parquet"
+    table = pq.read_table(path)
+    codes = table["path"].combine_chunks().cast(pa.string())
+    broken = pa.StringArray.from_buffers(len(codes), codes.buffers()[1], pa.py_buffer(b"\xff" + codes.buffers()[2].to_pybytes()[1:]))
+    pq.write_table(table.set_column(table.column_names.index("path"), "path", broken), path)
+    assert "predictions.parquet: cannot be read (" in wrong(stored)
+
+
 def test_answers_of_own_heads_alone_are_no_table(stored):
     only(stored, RUNS[1])
     path = stored / "runs" / RUNS[1] / "predictions.parquet"

@@ -48,7 +48,7 @@ class _Ended(NamedTuple):
 def run_all(bench: Bench, runs: Sequence[Run], workers: Workers) -> int:
     """Do what is not done yet; returns how many runs failed.
 
-    Raises ResultsError when the disk is full. An interrupt ends all workers and passes through.
+    Raises MachineError when the disk is full. An interrupt ends all workers and passes through.
     """
     todo = [run for run in runs if not bench.is_done(run)]
     if len(todo) < len(runs):

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 import fer_meta
+from fer_meta.datasets.scanning import files_below
 from fer_meta.errors import DatasetError
 from fer_meta.files import broken_seal, digest, write_json
 
@@ -74,10 +75,9 @@ def read_finished(out: Path, suite: str, asked: str | None, given: Mapping[str, 
 
 
 def write_finished(folder: Path, made_from: str, data: Iterable[str], runs: Iterable[str]) -> None:
-    """Say that `folder` holds all of `runs` (their ids) and their report: the files that stand there now."""
-    report = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*.*"), *folder.glob("plots/*"))
-                    if path.is_file() and not path.name.startswith("."))
-    files = {name: digest(folder / name) for name in report}
+    """Say that `folder` holds all of `runs` (their ids), their episodes and their report: the files that are there now."""
+    report = [path for pattern in ("*.*", "plots/*", "episodes/*") for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".")]
+    files = {path.relative_to(folder).as_posix(): digest(path) for path in sorted(report)}
     write_json(folder / FINISHED, {"made_from": made_from, "data": sorted(data), "runs": list(dict.fromkeys(runs)), "files": files})
 
 
@@ -91,14 +91,12 @@ def _suite_file(name: str) -> Path:
 
 
 def _state(root: Path) -> Iterable[tuple]:
-    for folder, _, files in os.walk(root, followlinks=True):
-        for name in files:
-            path = os.path.join(folder, name)
-            try:
-                stat = os.stat(path)
-                yield path, stat.st_size, stat.st_mtime_ns
-            except OSError:
-                yield path, None, None
+    for path in files_below(root):
+        try:
+            stat = os.stat(os.path.join(root, path))
+            yield path, stat.st_size, stat.st_mtime_ns
+        except OSError:
+            yield path, None, None
 
 
 def _version(package: str) -> str | None:

@@ -19,7 +19,7 @@ from fer_meta.bench.plan import Run, Setting, cross, make_plan, source_names, st
 from fer_meta.bench.runner import Bench
 from fer_meta.bench.store import write_episodes, write_plan
 from fer_meta.bench.workers import Died, Workers, choose_workers
-from fer_meta.datasets.cache import CachedFaces
+from fer_meta.datasets.cache import CachedFaces, unreadable_line
 from fer_meta.datasets.catalogue import is_here, load, names, resolve
 from fer_meta.datasets.synthetic.rendered import is_cached, planned
 from fer_meta.device import choose_device, renderer_device
@@ -218,6 +218,8 @@ def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry
         if missing:
             workers.at_most(1).each([name], lambda name, _: load(name, None, size, device=renderer_device(device), **drawn), _not_rendered)
         faces.append(load(name, root, size, **drawn))
+        if line := unreadable_line(faces[-1]):
+            click.echo(line)
     return faces
 
 

@@ -19,7 +19,7 @@ from fer_meta.bench.environment import environment, peak_memory_mb
 from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.store import episodes_file, write_predictions
 from fer_meta.device import precision_on
-from fer_meta.errors import FerMetaError, ResultsError
+from fer_meta.errors import FerMetaError, MachineError
 from fer_meta.evaluation.episodes import Shown, accuracy_of, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
 from fer_meta.files import DONE, FULL, full_disk, seal, write_json
@@ -107,7 +107,7 @@ def execute(bench: Bench, run: Run) -> str | None:
     except Exception as error:
         if _disk_is_full(error):
             place = getattr(error, "filename", None) or bench.folder
-            raise ResultsError(f"{place}: {full_disk(place)}; then run the same command again") from error
+            raise MachineError(f"{place}: {full_disk(place)}; then run the same command again") from error
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         line = line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
         fail(bench, run, line, traceback.format_exc())

@@ -26,7 +26,8 @@ from fer_meta.datasets.decoding import Face, face_of
 from fer_meta.datasets.places import BUILDING, appear, cache_dir, explained, remove_stale, retire
 from fer_meta.datasets.prepared import read_prepared, write_prepared
 from fer_meta.datasets.scanning import ABSENT, unread
-from fer_meta.errors import DamagedError, DatasetError, ImageError, one_line
+from fer_meta.errors import DamagedError, DatasetError, ImageError
+from fer_meta.oneline import escaped
 
 ALIGNMENT = "centre-crop"
 FORMAT = 1
@@ -63,7 +64,7 @@ def unreadable_line(faces: CachedFaces) -> str | None:
     path, reason = faces.unreadable[0]
     left, every = len(faces.unreadable), len(faces.unreadable) + len(faces.index)
     return (f"{faces.name}: {left:,} of {every:,} images {'is' if left == 1 else 'are'} unreadable and left out, "
-            f"first '{one_line(path)}': {reason}; see `fer-meta data check`")
+            f"first '{escaped(path)}': {reason}; see `fer-meta data check`")
 
 
 def load_images(spec: DatasetSpec, root: Path, size: int, progress: bool = True) -> CachedFaces:

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fer_meta.errors import DatasetError, ImageError, one_line
+from fer_meta.errors import DatasetError, ImageError
+from fer_meta.oneline import escaped
 
 LARGEST = 1 << 29
 """Bytes of the largest file that is taken for an image."""
@@ -87,4 +88,4 @@ def damage_named() -> Iterator[None]:
         if getattr(error, "errno", None) is not None:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(one_line(reason)[:_REASON]) from None
+        raise ImageError(escaped(reason)[:_REASON]) from None

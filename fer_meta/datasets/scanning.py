@@ -75,7 +75,7 @@ def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[st
     cannot be listed, a link to a folder around it or to a folder that is gone, and a name that is not UTF-8.
     """
     suffixes = frozenset(suffixes)
-    found = sorted(path for path in _files(root) if os.path.splitext(path)[1].lower() in suffixes)
+    found = sorted(path for path in files_below(root) if os.path.splitext(path)[1].lower() in suffixes)
     for path in found:
         try:
             path.encode()
@@ -84,8 +84,8 @@ def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[st
     return found
 
 
-def _files(root: Path) -> Iterator[str]:
-    """All files below `root`, in any order."""
+def files_below(root: Path) -> Iterator[str]:
+    """All files below `root` but hidden ones, in any order. DatasetError as `image_files`."""
     todo = [("", frozenset())]
     while todo:
         inside, around = todo.pop()

@@ -12,9 +12,10 @@ from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.catalogue import CATALOGUE, is_here, locate, spec_for
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
-from fer_meta.errors import DatasetError, one_line
+from fer_meta.errors import DatasetError
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.files import replacing
+from fer_meta.oneline import escaped
 
 _UNREADABLE_SHOWN = 20
 _EXAMPLES = 3
@@ -55,7 +56,7 @@ def count_lines(faces: CachedFaces, counts: list[CountCheck]) -> list[str]:
         lines += [f"    {what}: published {' or '.join(f'{n:,}' for n in published)}, found {found:,}"
                   for what, published, found in wrong]
     lines.append(f"  unreadable  {len(faces.unreadable) or 'none'}")
-    lines += [f"    {one_line(path)}: {reason}" for path, reason in faces.unreadable[:_UNREADABLE_SHOWN]]
+    lines += [f"    {escaped(path)}: {reason}" for path, reason in faces.unreadable[:_UNREADABLE_SHOWN]]
     return lines + _and_more(len(faces.unreadable) - _UNREADABLE_SHOWN)
 
 
@@ -91,11 +92,11 @@ def _about(name: str, spec: DatasetSpec | None, here: str) -> list[str]:
     fields = {"what": spec.summary, "get it": spec.obtain, "expected": spec.layout, "licence": spec.licence,
               "cite": spec.citation, "here": here}
     heading = name if spec.title == name else f"{name}: {spec.title}"
-    return [one_line(heading), *(line for key, text in fields.items() for line in _field(key, text))]
+    return [escaped(heading), *(line for key, text in fields.items() for line in _field(key, text))]
 
 
 def _field(key: str, text: str) -> list[str]:
-    return textwrap.wrap(one_line(text), 98, initial_indent=f"  {key:<10}", subsequent_indent=" " * 12,
+    return textwrap.wrap(escaped(text), 98, initial_indent=f"  {key:<10}", subsequent_indent=" " * 12,
                          break_long_words=False, break_on_hyphens=False)
 
 
@@ -133,7 +134,7 @@ def _kind_lines(found: Audit, kinds: Iterable[str]) -> list[str]:
 
 def _examples(images: pd.DataFrame) -> list[str]:
     rows = images[["dataset", "path", "label"]].head(_EXAMPLES).itertuples(index=False)
-    return [*(f"      {dataset}/{one_line(path)} ({label})" for dataset, path, label in rows),
+    return [*(f"      {dataset}/{escaped(path)} ({label})" for dataset, path, label in rows),
             *_and_more(len(images) - _EXAMPLES)]
 
 

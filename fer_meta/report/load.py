@@ -169,6 +169,7 @@ def _check_column(schema: pa.Schema, name: str, kind: str) -> None:
 
 
 def _as_kinds(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
+    table.validate(full=True)  # texts may be no UTF-8, and codes may stand for no text
     for place, name in enumerate(table.column_names):
         column, kind = table[name], kinds[name]
         if kind == "whole" and column.null_count:
