@@ -20,6 +20,28 @@ from fer_meta.bench import workers
 from fer_meta.cli import main
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory):
+    """What a fixture of the session makes is not kept in the user's cache either."""
+    os.environ["FER_META_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty_estimates():
+    """No seconds are spent on timing each method of each bench: two calls are timed, whatever they take."""
+    from fer_meta.bench import estimate
+
+    estimate.TIMED_SECONDS = 0.0
+
+
+@pytest.fixture
+def without_plots(monkeypatch):
+    """Benches draw no plots, which takes longer than all else in so small a bench."""
+    from fer_meta.report import drawing
+
+    monkeypatch.setattr(drawing, "write_figures", lambda drawings, folder: [])
+
+
 @pytest.fixture(autouse=True)
 def private_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache or data."""
@@ -58,8 +80,8 @@ def suite(tmp_path):
 
 
 @pytest.fixture
-def bench(suite, trees, tmp_path):
-    """Run `fer-meta bench` on the two drawn domains; more arguments at will."""
+def bench(suite, trees, tmp_path, without_plots):
+    """Run `fer-meta bench` on the two drawn domains, without plots; more arguments at will."""
 
     def run(*arguments, out="results", domains=("day", "night")):
         data = [word for name in domains for word in ("--data", f"{name}={trees / name}")]

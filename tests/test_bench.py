@@ -107,21 +107,26 @@ def test_an_interrupted_training_ends_with_the_numbers_of_one_never_interrupted(
     assert histories[: len(histories) // 2] == histories[len(histories) // 2 :]
 
 
-KILLED = """
-import os, signal, sys
-from fer_meta import training
+HASTY = """
+import sys
+from fer_meta.bench import estimate
 from fer_meta.cli import main
+estimate.TIMED_SECONDS = 0.0  # as conftest.py has it
+main(sys.argv[1:])
+"""
+KILLED = """
+import os, signal
+from fer_meta import training
 save = training._save
 def save_then_kill(*arguments):
     save(*arguments)
     os.kill(os.getppid(), signal.SIGKILL)
     signal.pause()
 training._save = save_then_kill
-main(sys.argv[1:])
-"""
+""" + HASTY
 
 
-def test_a_killed_process_leaves_nothing_half_written_and_resumes(suite, trees, tmp_path):
+def test_a_killed_process_leaves_nothing_half_written_and_resumes(suite, trees, without_plots, tmp_path):
     """SIGKILL in the middle of a training, as a batch system does it: the worker that trains ends with the bench."""
     words = ["bench", "--suite", str(suite), "--data", f"day={trees / 'day'}", "--algorithms", "protonet", "--device", "cpu"]
     command = [*words, "--jobs", "2", "--out", str(tmp_path / "results")]
@@ -129,7 +134,7 @@ def test_a_killed_process_leaves_nothing_half_written_and_resumes(suite, trees, 
     killed = subprocess.run([sys.executable, "-c", KILLED, *command], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(list(models.glob("*/checkpoints/step-*.safetensors"))) == 1 and not list(models.glob("*/DONE"))
-    again = subprocess.run([sys.executable, "-m", "fer_meta", *command], capture_output=True, text=True)
+    again = subprocess.run([sys.executable, "-c", HASTY, *command], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert "gym" not in (again.stdout + again.stderr).lower()
     steps = [json.loads(line)["step"] for line in next(models.glob("*/history.jsonl")).read_text().splitlines()]
@@ -212,10 +217,10 @@ def test_identities_hold_science_and_no_paths(bench, trees, tmp_path):
 @pytest.mark.parametrize("algorithm, config, expected", [
     ("protonet", "{steps: 60, validations: 2}", 0.6),
     ("relationnet", "{steps: 100, validations: 2}", 0.5),
-    ("maml", "{steps: 40, validations: 2, inner_steps: 2, inner_lr: 0.05, first_order: true}", 0.5),
+    ("maml", "{steps: 40, batch: 2, validations: 1, inner_steps: 2, inner_lr: 0.05, first_order: true}", 0.5),
     ("supervised", "{steps: 60, validations: 2, batch: 32, backbone: conv4}", 0.6),
 ])  # fmt: skip
-def test_a_method_learns_drawn_expressions(suite, trees, tmp_path, algorithm, config, expected):
+def test_a_method_learns_drawn_expressions(suite, trees, without_plots, tmp_path, algorithm, config, expected):
     """Far above chance (0.2) after seconds of training, or something is broken that shapes and losses do not show."""
     suite.write_text(SUITE.split("algorithms:")[0] + f"algorithms:\n  {algorithm}: {config}\npresets: {{quick: {{}}}}\n")
     result = CliRunner().invoke(main, ["bench", "--suite", str(suite), "--data", f"day={trees / 'day'}",

@@ -18,7 +18,7 @@ presets: {quick: {}}"""
 
 
 @pytest.fixture
-def renders(suite, tmp_path, monkeypatch):
+def renders(suite, tmp_path, monkeypatch, without_plots):
     """Run `fer-meta bench` on rendered domains (drawn by fake_renderer.py) with the one method; `renders.count` is what was rendered."""
     suite.write_text(SUITE.replace("presets: {quick: {}}", RENDERING))
 
