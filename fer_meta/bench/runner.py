@@ -1,6 +1,5 @@
 """From a plan to results on disk: train what is not trained, ask what is not asked, go on after a failure."""
 
-import errno
 import functools
 import time
 import traceback
