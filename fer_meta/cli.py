@@ -8,6 +8,7 @@ import click
 from fer_meta import __version__
 from fer_meta.cli_data import data, data_option
 from fer_meta.cli_errors import OneLineErrors
+from fer_meta.oneline import one_line
 from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
 
 RESULTS = Path("results")

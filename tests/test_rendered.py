@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from fer_meta.cli_data import data
+from fer_meta.datasets import places
 from fer_meta.datasets.base import INDEX_COLUMNS, Rendered
 from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.catalogue import resolve, spec_for
@@ -254,7 +255,7 @@ def test_a_second_process_waits_and_finds_the_finished_set(monkeypatch):
             return super().__call__(scenes)
 
     monkeypatch.setattr(rendered, "_renderer", Slow)
-    monkeypatch.setattr(rendered.tqdm, "write", lambda text, **_: (said.append(text), waits.set()))
+    monkeypatch.setattr(places.click, "echo", lambda text, **_: (said.append(text), waits.set()))
     first = threading.Thread(target=load)
     first.start()
     assert began.wait(60)
