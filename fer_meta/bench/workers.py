@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import connection, get_context
 
+import joblib
 import torch
 
 # Beyond, the memory that each takes counts for more than the cores that threads leave idle.
@@ -97,7 +98,9 @@ def choose_workers(asked: int | None, device: torch.device) -> Workers:
     The threads of each decide the order of sums, so that another number of jobs may give other last digits.
     """
     can_fork = device.type == "cpu" and sys.platform == "linux"
-    jobs = (asked or min(len(os.sched_getaffinity(0)), MOST_JOBS)) if can_fork else 1
+    cores = joblib.cpu_count()  # those that this process may use, by its affinity and its container
+    torch.set_num_threads(min(torch.get_num_threads(), cores))
+    jobs = (asked or min(cores, MOST_JOBS)) if can_fork else 1
     return Workers(jobs, torch.get_num_threads(), forked=jobs > 1)
 
 
