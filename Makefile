@@ -27,7 +27,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt fer_meta/install_le
 ifneq ($(TORCH_INDEX),)
 	$(VENV)/bin/python -m pip install -q -c constraints.txt --no-deps --index-url $(TORCH_INDEX) torch torchvision
 endif
-	$(VENV)/bin/python -m pip install -q -c constraints.txt -e '.[test]'
+	PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip install -q -c constraints.txt -e '.[test]'
 	$(VENV)/bin/python -m fer_meta.install_learn2learn
 	$(VENV)/bin/python -m pip check
 	touch $@

@@ -108,7 +108,10 @@ def correct(source: Path) -> None:
 
 
 def _pip(failure: str, command: str, *arguments: object) -> None:
-    if subprocess.run([sys.executable, "-m", "pip", command, "--quiet", *map(str, arguments)]).returncode:
+    """Run pip, which is heard only if it fails."""
+    done = subprocess.run([sys.executable, "-m", "pip", command, "--quiet", *map(str, arguments)], capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="", file=sys.stderr)
         raise InstallError(f"{failure} (pip's own lines are above)")
 
 
