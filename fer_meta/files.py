@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -70,13 +71,17 @@ def sync(path: Path) -> None:
         os.close(file)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left in `folder` and below. Only for one who is alone in it."""
+def sweep(folder: Path, older_than: float = 0) -> None:
+    """Remove what killed processes left in `folder` and below, if it was last written more than `older_than` seconds ago: by 0 all of it,
+    only for one who is alone in the folder."""
     for left in sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True):
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # its owner lives, and has removed it
+            if older_than and time.time() - left.stat().st_mtime < older_than:
+                continue
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
 
 
 def digest(path: Path) -> str:

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -303,6 +304,16 @@ def test_a_plot_that_cannot_be_written_is_the_same_line(stored, monkeypatch, cap
     done = CliRunner().invoke(main, ["report", "--out", str(stored.parent)])
     assert done.exit_code == 1 and f"{stored}: the report cannot be written (No space left on device); free some space" in done.output
     assert "Traceback" not in capfd.readouterr().err and not list(stored.rglob(".tmp*"))
+
+
+def test_a_report_removes_what_a_killed_one_left_and_nothing_of_one_that_runs(stored):
+    (stored / "plots").mkdir(exist_ok=True)
+    killed, running = stored / "plots" / ".tmp-1.png", stored / "plots" / ".tmp-2.png"
+    for path, age in ((killed, 7200), (running, 60)):
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - age,) * 2)
+    write_report(stored)
+    assert not killed.exists() and running.exists()
 
 
 # ------------------------------------------------------------------------------------------------------------- names

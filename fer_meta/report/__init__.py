@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_meta.files import replacing
+from fer_meta.files import replacing, sweep
 from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, tables, terminal, unchanged
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
@@ -14,6 +14,7 @@ from fer_meta.report.published import beside
 
 __all__ = ["write_report"]
 
+HOUR = 3600
 TEXT = "table.txt"  # what the terminal shows, without the list of files
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
@@ -65,6 +66,7 @@ def write_report(folder: Path, published: bool = False) -> str:
             texts[name] = tables.to_csv(rows)
 
     with _naming(folder):
+        sweep(folder / "plots", older_than=HOUR)  # what a killed report left; others may be writing
         written = [_write(folder / name, content) for name, content in sorted(texts.items())]
         written += drawing.write_figures(figures, folder / "plots")
         for name in SOMETIMES:
