@@ -1,15 +1,16 @@
 """A bench that is killed again and again, anywhere, ends with the numbers of one that was never disturbed.
 
-    python benchmarks/kills.py                 # 50 kills with one job, then 50 with two; about 20 minutes
+    python benchmarks/kills.py                 # 50 kills with one job, then 50 with two
     python benchmarks/kills.py --kills 5       # a quick look
 
 Each kill is SIGKILL to the whole process group at a random moment of a bench of rendered faces: rendering, training, prediction or report.
-Then the same command goes on, until it has ended by itself. What is compared: all answers and tables, byte by byte. What is checked: nothing
-finished is done again, and nothing temporary is left behind.
+Then the same command goes on. When it ends by itself, its answers and tables are compared byte by byte, and the next begins with nothing.
+Also checked: nothing finished is done again, and nothing temporary is left behind.
 """
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,8 +34,8 @@ algorithms:
 presets: {quick: {}}
 """
 
-# What an undisturbed bench takes: kills fall anywhere in it. More of them than of seconds would keep it from ever getting far.
-LONGEST = 1.2
+# Times what an undisturbed bench takes: kills fall anywhere in it.
+LONGEST = 0.8
 
 
 def command(folder: Path, suite: Path, jobs: int) -> list[str]:
@@ -53,24 +54,30 @@ def run(words: list[str], cache: Path, seconds: float | None = None) -> int | No
         return None
 
 
-def kill_and_go_on(words: list[str], cache: Path, results: Path, kills: int, longest: float, seed: int) -> list[str]:
-    """Kill a bench `kills` times, let it end, and say what went wrong: what was finished and is another file now, a status that is not 0."""
-    rng, done, wrong = random.Random(seed), {}, []
-    for number in range(kills):
-        status = run(words, cache, rng.uniform(0.1, longest))
-        if status:
-            wrong.append(f"it ended with status {status} before kill {number + 1}")
-        for path, state in done.items():
-            if not path.exists() or path.stat().st_mtime_ns != state:
-                wrong.append(f"{path} was finished before kill {number + 1} and was made again")
+def kill_and_go_on(words: list[str], cache: Path, whole: Path, results: Path, kills: int, longest: float, seed: int) -> list[str]:
+    """Kill a bench `kills` times and say what went wrong. One that ends before it is killed, and the last, is compared with the bench that was
+    never disturbed (in `whole`); then the next begins with nothing."""
+    rng, done, wrong, killed = random.Random(seed), {}, [], 0
+    while True:
+        status = run(words, cache, rng.uniform(0.1, longest) if killed < kills else None)
+        again = [path for path, state in done.items() if not path.exists() or path.stat().st_mtime_ns != state]
+        wrong += [f"{path} was finished before kill {killed + 1} and was made again" for path in again]
         done = {path: path.stat().st_mtime_ns for path in results.rglob("DONE")}
-    status = run(words, cache)
-    return wrong + ([f"it ended with status {status}"] if status else [])
+        if status is None:
+            killed += 1
+            continue
+        wrong += [f"it ended with status {status} after {killed} kills"] if status else []
+        wrong += differences(whole, results) + [f"{path} is left behind" for path in cache.glob(".building-synthetic-*")]
+        if killed == kills or status:
+            return wrong
+        done = {}
+        for folder in (results, cache):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def differences(one: Path, other: Path) -> list[str]:
     """What two results folders do not share: answers, episodes, tables; and the temporary files in the second."""
-    wanted = [path.relative_to(one) for pattern in ("runs/*/predictions.parquet", "episodes/*", "*.csv", "*.md", "*.tex", "table.txt") for path in one.glob(pattern)]
+    wanted = [path.relative_to(one) for pattern in ("runs/*/predictions.parquet", "episodes/*", "*.csv", "table.md", "*.tex", "table.txt") for path in one.glob(pattern)]
     changed = [f"{path} differs" for path in wanted if not (other / path).exists() or (other / path).read_bytes() != (one / path).read_bytes()]
     return changed + [f"{path} is left behind" for path in [*other.rglob(".tmp*"), *other.rglob("resume.pt")]]
 
@@ -91,9 +98,8 @@ def main(kills: int, seed: int) -> None:
             if run(command(whole, suite, jobs), home / f"cache-{jobs}"):
                 raise click.ClickException("the undisturbed bench failed")
             took = time.perf_counter() - began
-            found = kill_and_go_on(command(killed, suite, jobs), killed / "cache", killed / "results", kills, LONGEST * took, seed)
-            found += differences(whole / "results" / "kills", killed / "results" / "kills")
-            found += [f"{path} is left behind" for path in (killed / "cache").glob(".building-*")]
+            results = [folder / "results" / "kills" for folder in (whole, killed)]
+            found = kill_and_go_on(command(killed, suite, jobs), killed / "cache", *results, kills, LONGEST * took, seed)
             click.echo(f"{jobs} job{'s' * (jobs > 1)}: {kills} kills of a bench of {took:.0f} s: {len(found)} faults")
             wrong += found
     for line in wrong:

@@ -123,6 +123,8 @@ def load_weights(network: nn.Module, name: str, weights: str) -> None:
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
+    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+        raise FerMetaError(f"{path}: is no file; --weights is imagenet, none or the path of a state dict")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

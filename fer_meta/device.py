@@ -34,7 +34,7 @@ def autocast(asked: str, device: torch.device) -> torch.autocast:
 @functools.cache
 def _has_bf16_units(device: torch.device) -> bool:
     """CUDA has them from Ampere on. On a processor, oneDNN says whether it *can* compute in bf16; without units for it that is up to six
-    times slower than fp32, so an x86 processor must have AVX512-BF16 or AMX besides. Where torch cannot say, there are none."""
+    times slower than fp32, so an x86 processor also needs AVX512-BF16 or AMX. Where torch cannot say, there are none."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu" or not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():

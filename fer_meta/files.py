@@ -19,7 +19,7 @@ TEMPORARY = ".tmp"
 """How the names of all temporary files and folders begin: what a killed process left behind is known by it (safetensors' begin so too)."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""The numbers of errors that mean: the disk, or the user's share of it, is full."""
+"""Error numbers of a full disk, or of a full quota."""
 
 DONE = "DONE"
 """The seal of a finished folder: the digests of its files, as JSON. An older version left it empty."""
@@ -27,7 +27,7 @@ DONE = "DONE"
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of `path` that takes its place, whole and on the disk, when the block ends well, and is removed when not."""
+    """A temporary path in the folder of `path`. After the block it is written to the disk and renamed to `path`; after an error it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}-{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
@@ -54,7 +54,7 @@ def naming(place: Path | str) -> Iterator[None]:
 def full_disk(place: Path | str) -> str:
     """What is wrong at `place`, and the fix, where an error's number is in FULL."""
     other = " or set TMPDIR to another folder" if str(place) == tempfile.gettempdir() else ""
-    return f"no space left on this disk; free some{other}"
+    return f"no space left on this disk; free some space{other}"
 
 
 def sync(path: Path) -> None:
@@ -72,10 +72,10 @@ def sync(path: Path) -> None:
 
 
 def sweep(folder: Path, older_than: float = 0) -> None:
-    """Remove what killed processes left in `folder` and below, if it was last written more than `older_than` seconds ago: by 0 all of it,
-    only for one who is alone in the folder."""
+    """Remove what killed processes left in `folder` and below, if it was last written more than `older_than` seconds ago. 0 removes all: only
+    while no other process writes there."""
     for left in sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True):
-        with contextlib.suppress(FileNotFoundError):  # its owner lives, and has removed it
+        with contextlib.suppress(OSError):  # its owner lives: it has removed it, or Windows says that it is open
             if older_than and time.time() - left.stat().st_mtime < older_than:
                 continue
             if left.is_dir() and not left.is_symlink():
@@ -98,17 +98,21 @@ def seal(folder: Path, files: Iterable[str]) -> None:
     write_json(folder / DONE, {name: digest(folder / name) for name in sorted(files)})
 
 
-def broken_seal(folder: Path) -> str | None:
-    """What is no longer as it was when `folder` was sealed, in words such as "run.json was changed"; None if all is."""
+def broken_seal(folder: Path, only: str = "") -> str | None:
+    """What is no longer as it was when `folder` was sealed, in words such as "run.json is missing"; None if all is. `only`: one file of it."""
     try:
         text = (folder / DONE).read_text(encoding="utf-8")
         sealed = json.loads(text) if text else {}
         for name, kept in sealed.items():
+            if only not in ("", name):
+                continue
             if not (folder / name).is_file():
                 return f"{name} is missing"
             if digest(folder / name) != kept:
                 return f"{name} was changed after it was written"
-    except (ValueError, AttributeError):
+        if text and not sealed:
+            return f"{DONE} is damaged"
+    except (ValueError, AttributeError, RecursionError):
         return f"{DONE} is damaged"
     return None
 

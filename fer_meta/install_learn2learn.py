@@ -28,7 +28,7 @@ requires = ["setuptools>=77", "cython>=3"]
 build-backend = "setuptools.build_meta"
 """
 
-# By file: what stands in it, and what stands there instead. SHA256 vouches for the former.
+# By file: the old text and the new one. SHA256 guarantees the old one.
 EDITS = {
     "setup.py": {
         "use_cython = 'develop' in sys.argv or 'build_ext' in sys.argv": "use_cython = True",

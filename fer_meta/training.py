@@ -180,7 +180,8 @@ def finish(folder: Path) -> None:
 
 def snapshots(folder: Path) -> dict[int, Path]:
     """The checkpoints of a trained model: step -> file, in order."""
-    return {int(path.stem.split("-")[1]): path for path in sorted((folder / "checkpoints").glob("step-*.safetensors"))}
+    found = {int(path.stem.split("-")[1]): path for path in (folder / "checkpoints").glob("step-*.safetensors")}
+    return dict(sorted(found.items()))
 
 
 def read_history(folder: Path) -> list[dict]:

@@ -192,6 +192,18 @@ def test_a_full_temporary_folder_is_named(bench, tmp_path, monkeypatch):
     assert "--out" not in result.output.splitlines()[-1]
 
 
+@pytest.mark.parametrize("stage", ["write_plan", "write_episodes", "write_report"])
+def test_a_full_disk_at_any_stage_names_the_folder_and_no_other_out(bench, tmp_path, monkeypatch, stage):
+    from fer_meta.bench import main as stages
+
+    def full(*_):
+        raise OSError(28, "No space left on device", str(tmp_path / "here"))
+
+    monkeypatch.setattr(stages, stage, full)
+    result = bench(*ONLY, domains=("day",))
+    assert result.exit_code == 1 and f"{tmp_path / 'here'}: no space left on this disk" in result.output and "--out" not in result.output
+
+
 def test_precision_is_recorded_and_names_no_result(bench, tmp_path):
     for precision in ("fp32", "bf16"):
         assert bench(*ONLY, "--precision", precision, domains=("day",), out=precision).exit_code == 0
@@ -199,6 +211,8 @@ def test_precision_is_recorded_and_names_no_result(bench, tmp_path):
     assert list(runs[0]) == list(runs[1])
     found = [json.loads((path / "run.json").read_text())["environment"]["precision"] for one in runs for path in one.values()]
     assert found == ["fp32", "bf16"]
+    other = bench(*ONLY, "--precision", "bf16", domains=("day",), out="fp32")
+    assert other.exit_code == 0 and "1 finished run was computed in another precision" in other.output and "give another --out" in other.output
 
 
 def test_unreadable_images_are_said_in_the_plan_and_in_every_run(bench, trees, tmp_path):

@@ -8,13 +8,14 @@ import sys
 import time
 from dataclasses import replace
 
+import filelock
 import numpy as np
 import pandas as pd
 import pytest
 import trees
 from PIL import Image
 
-from fer_meta.datasets import cache
+from fer_meta.datasets import cache, places
 from fer_meta.datasets.base import INDEX_COLUMNS
 from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.catalogue import spec_for
@@ -178,7 +179,7 @@ def test_a_cache_that_cannot_be_made_says_how_to_put_it_elsewhere(root, tmp_path
 KILLED = """
 import os, sys
 from pathlib import Path
-from fer_meta.datasets import cache
+from fer_meta.datasets import cache, places
 from fer_meta.datasets.catalogue import spec_for
 append = cache._append
 cache._append = lambda file, pixels: (append(file, pixels), file.flush(), os._exit(9))
@@ -267,3 +268,15 @@ def test_the_torch_dataset_gives_uint8_images_and_canonical_labels(root):
     assert tuple(image.shape) == (3, SIZE, SIZE) and str(image.dtype) == "torch.uint8" and label == 1
     assert (image.numpy().transpose(1, 2, 0) == faces.images[3]).all()
     assert len(list(dataset)) == len(dataset) == 4
+
+
+def test_what_a_killed_decode_left_is_removed_once_its_process_is_gone(place):
+    dead, living = place / ".building-dead", place / ".building-living"
+    for folder in (dead, living):
+        folder.mkdir(parents=True)
+        (folder / ".owned").touch()
+        os.utime(folder / ".owned", (time.time() - 120,) * 2)
+    with filelock.FileLock(living / ".owned"):
+        os.utime(living / ".owned", (time.time() - 120,) * 2)
+        places.remove_stale(place)
+    assert not dead.exists() and living.exists()

@@ -1,10 +1,11 @@
 """How long a plan takes here: a few steps and episodes of each method are timed, the rest is multiplication."""
 
-import contextlib
 import heapq
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
+
+import click
 
 from fer_meta import algorithms, training
 from fer_meta.bench.plan import Model, Run
@@ -12,6 +13,7 @@ from fer_meta.bench.runner import Bench, new_method
 from fer_meta.bench.workers import Workers
 from fer_meta.evaluation.episodes import answer_episodes, embedder, is_shared
 from fer_meta.evaluation.features import Features
+from fer_meta.oneline import one_line
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol
@@ -49,16 +51,20 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
     samples: dict[tuple, Run] = {}
     for run in todo:
         samples.setdefault(_kind(run), run)
-    # What fails when it is timed, or kills its worker, has no time; its runs will say why.
+    # What fails when it is timed, or kills its worker, counts as 0 s; its runs report the error.
     units = {kind: _Unit(0.0, 0.0, dict.fromkeys(run.setting.episodes, 0.0)) for kind, run in samples.items()}
 
     def hear(kind: tuple, message) -> None:
         if isinstance(message, _Unit):
             units[kind] = message
+        else:
+            click.echo(f"{kind[0]} could not be timed ({one_line(str(message), 200)}); its time is not in the sum", err=True)
 
     def measure(kind: tuple, tell: Callable[[object], None]) -> None:
-        with contextlib.suppress(Exception):
+        try:
             tell(_measure(bench, samples[kind]))
+        except Exception as error:  # noqa: BLE001  whatever it is, this method's runs alone will fail of it
+            tell(f"{type(error).__name__}: {error}")
 
     workers.each(samples, measure, hear)
     costs, trained, steps = {}, set(), {}

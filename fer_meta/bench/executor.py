@@ -199,7 +199,8 @@ class _Told:
             self.failed += 1
             self._say(f"    {which}FAILED: {error}", err=True)
         else:
-            self.expected, self.spent = self.expected + sum(self.costs[run.id]), self.spent + seconds
+            if cost := sum(self.costs[run.id]):  # 0: it could not be timed
+                self.expected, self.spent = self.expected + cost, self.spent + seconds
             self._say(f"    {which}{accuracies}")
 
     def _say(self, line: str, err: bool = False) -> None:

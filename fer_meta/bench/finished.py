@@ -37,13 +37,13 @@ def versions() -> dict[str, str | None]:
 def hash_of_asked(suite: str, **options) -> str | None:
     """A hash of all that is asked of a bench: the suite file, the options, fer-meta's own files and the versions; None if there is none."""
     sources = sorted(path for path in _SOURCE.rglob("*") if path.suffix in (".py", ".yaml", ".csv"))
-    digest = hashlib.blake2b(repr((suite, sorted(options.items()), platform.python_version(), versions())).encode(), digest_size=16)
+    found = hashlib.blake2b(repr((suite, sorted(options.items()), platform.python_version(), versions())).encode(), digest_size=16)
     try:
         for path in (_suite_file(suite), *sources):
-            digest.update(path.read_bytes())
+            found.update(path.read_bytes())
     except OSError:
         return None
-    return digest.hexdigest()
+    return found.hexdigest()
 
 
 def hash_with_data(asked: str | None, roots: Mapping[str, Path], known: Iterable[str]) -> str:
@@ -51,10 +51,10 @@ def hash_with_data(asked: str | None, roots: Mapping[str, Path], known: Iterable
 
     A state is the names, sizes and times of all files: 36,000 take a third of a second.
     """
-    digest = hashlib.blake2b(repr((asked, list(known))).encode(errors="surrogateescape"), digest_size=16)
+    found = hashlib.blake2b(repr((asked, list(known))).encode(errors="surrogateescape"), digest_size=16)
     for name, root in sorted(roots.items()):
-        digest.update(repr((name, str(root), sorted(_state(root)))).encode(errors="surrogateescape"))
-    return digest.hexdigest()
+        found.update(repr((name, str(root), sorted(_state(root)))).encode(errors="surrogateescape"))
+    return found.hexdigest()
 
 
 def read_finished(out: Path, suite: str, asked: str | None, given: Mapping[str, Path]) -> str | None:
@@ -91,12 +91,15 @@ def _suite_file(name: str) -> Path:
 
 
 def _state(root: Path) -> Iterable[tuple]:
-    for path in files_below(root):
-        try:
-            stat = os.stat(os.path.join(root, path))
-            yield path, stat.st_size, stat.st_mtime_ns
-        except OSError:
-            yield path, None, None
+    try:
+        for path in files_below(root):
+            try:
+                stat = os.stat(os.path.join(root, path))
+                yield path, stat.st_size, stat.st_mtime_ns
+            except OSError:
+                yield path, 0, 0
+    except DatasetError as error:  # the scan says so, if it needs what cannot be listed
+        yield str(error), 0, 0
 
 
 def _version(package: str) -> str | None:

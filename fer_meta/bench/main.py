@@ -2,7 +2,8 @@
 
 import contextlib
 import errno
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
@@ -23,8 +24,8 @@ from fer_meta.datasets.cache import CachedFaces, unreadable_line
 from fer_meta.datasets.catalogue import is_here, load, names, resolve
 from fer_meta.datasets.synthetic.rendered import is_cached, planned
 from fer_meta.device import choose_device, renderer_device
-from fer_meta.errors import DatasetError, ResultsError, SuiteError
-from fer_meta.files import DONE, broken_seal, sweep
+from fer_meta.errors import MachineError, ResultsError, SuiteError
+from fer_meta.files import DONE, FULL, broken_seal, full_disk, sweep
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain
@@ -34,6 +35,9 @@ try:
     import fcntl
 except ImportError:  # Windows: there a second bench is not turned away
     fcntl = None
+
+# Without a lock, temporary files that were not written for an hour are taken for those of a killed bench.
+HOUR = 3600
 
 # Images of 64 px a second on two CPU cores (benchmarks/rendering.py), for the time that a bench announces.
 RENDERED_A_SECOND = 80
@@ -86,9 +90,10 @@ def run_bench(
     if dry_run:
         _print_plan(bench, settings, runs, workers)
         return 0
-    with _alone(bench.folder):
+    with _full_disk_named(bench.folder), _alone(bench.folder) as alone:
         forget_finished(bench.folder)
-        tidy(bench)
+        tidy(bench, alone)
+        _tell_precision(bench, runs)
         write_plan(bench.folder, suite, settings, runs, rendered, not_run, command)
         for setting in settings:
             write_episodes(bench.folder, setting)
@@ -105,9 +110,9 @@ def damaged(bench: Bench, runs: list[Run]) -> dict[str, str]:
     return {run: wrong for run, wrong in found.items() if wrong}
 
 
-def tidy(bench: Bench) -> None:
-    """Remove what killed benches left in the folder, and the seals of damaged runs, which are then done anew. For one who is alone in it."""
-    sweep(bench.folder)
+def tidy(bench: Bench, alone: bool) -> None:
+    """Remove what killed benches left in the folder, and the seals of damaged runs, which are then done anew."""
+    sweep(bench.folder, older_than=0 if alone else HOUR)
     for resume in bench.folder.glob(f"models/*/{RESUME}"):
         if (resume.parent / DONE).exists():  # killed just before it was removed
             resume.unlink()
@@ -115,6 +120,33 @@ def tidy(bench: Bench) -> None:
         click.echo(f"run {run}: {wrong}; it is done anew")
         (bench.folder / "runs" / run / DONE).unlink()
     bench.damaged.clear()
+
+
+def _tell_precision(bench: Bench, runs: list[Run]) -> None:
+    """A run keeps its name and so its answers, whatever precision is asked for: say where that is another one."""
+    found = [_precision_of(bench.run_folder(run)) != bench.precision(run.model) for run in runs if bench.is_done(run) and _is_forced(bench, run)]
+    if number := sum(found):
+        click.echo(f"{number} finished run{' was' if number == 1 else 's were'} computed in another precision than is asked for, and will not be redone; "
+                   "to redo, give another --out")
+
+
+def _is_forced(bench: Bench, run: Run) -> bool:
+    return bench.suite.algorithms[run.model.algorithm].precision != "auto"
+
+
+def _precision_of(folder: Path) -> str | None:
+    return json.loads((folder / "run.json").read_text(encoding="utf-8")).get("environment", {}).get("precision")
+
+
+@contextlib.contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place = error.filename or folder
+        raise MachineError(f"{place}: {full_disk(place)}; then run the same command again") from error
 
 
 def _report(bench: Bench, nothing_done: bool) -> None:
@@ -224,27 +256,27 @@ def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry
 
 
 def _not_rendered(name: str, died: Died) -> None:
-    raise DatasetError(f"{name}: was not rendered ({died})")
+    raise MachineError(f"{name}: was not rendered ({died})")
 
 
 @contextlib.contextmanager
-def _alone(folder: Path):
-    """Two benches writing one folder would train everything twice: the second is turned away."""
+def _alone(folder: Path) -> Iterator[bool]:
+    """Two benches writing one folder would train everything twice: the second is turned away. False where there are no locks."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as file:
-            # Forked workers share it: it holds until the last of them is gone, even if this process was killed.
-            _lock(file, folder)
-            yield
+        file = (folder / ".lock").open("a")
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC):
+        if error.errno in FULL:
             raise
         raise ResultsError(f"{folder}: cannot be written ({error.strerror}); give another --out") from error
+    with file:
+        # Forked workers share it: it holds until the last of them is gone, even if this process was killed.
+        yield _lock(file, folder)
 
 
-def _lock(file: TextIO, folder: Path) -> None:
+def _lock(file: TextIO, folder: Path) -> bool:
     if fcntl is None:
-        return
+        return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -252,6 +284,8 @@ def _lock(file: TextIO, folder: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP):  # some network drives have no locks
             raise
+        return False
+    return True
 
 
 def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: Workers) -> None:
@@ -283,5 +317,4 @@ def _domain_line(domain: Domain, rendered: bool) -> str:
     removed = sum(pool.copies_removed for _, pool in roles)
     too_small = domain.test.excluded if domain.test else {}
     small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}" if too_small else ""
-    unreadable = f"; {domain.unreadable} unreadable images left out" if domain.unreadable else ""
-    return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}{unreadable}"
+    return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}"

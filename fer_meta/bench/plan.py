@@ -41,6 +41,7 @@ class Setting:
     val: Pool  # the target's validation images of these, for the oracle
     episodes: dict[int, FixedEpisodes]  # by shots
     rendered: dict[str, Rendered]  # those of source and target that are no photographs
+    unreadable: dict[str, int]  # images left out of each data set that has such
     lacking: tuple[str, ...] = ()  # clips that the source's mixture names and the data do not have
 
     @property
@@ -97,10 +98,11 @@ def source_names(suite: Suite, domains: Collection[str]) -> list[str]:
 def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
     """A setting for every source and target of a suite without experiments. Raises ProtocolError if two have too few common classes."""
     domains = divide(faces, suite.protocol, suite.classes)
-    rendered = _rendered(*faces)
+    rendered, by_name = _rendered(*faces), {one.name: one for one in faces}
     drawn = {}  # most sources share a target's images, and so its episodes
     return [
-        _setting("", suite.protocol, tuple(suite.algorithms), source, target, suite.classes, rendered, drawn)
+        _setting("", suite.protocol, tuple(suite.algorithms), source, target, suite.classes, rendered,
+                 _unreadable(by_name[source.name], by_name[target.name]), drawn)
         for source in map(domains.get, source_names(suite, domains))
         for target in domains.values()
         if (suite.within if source is target else suite.across)
@@ -124,7 +126,8 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
             domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name],
                              [target.name])
             setting = _setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms),
-                               domains[source.name], domains[target.name], suite.classes, _rendered(source, target), drawn)
+                               domains[source.name], domains[target.name], suite.classes, _rendered(source, target),
+                               _unreadable(*(cast[role] for role in roles)), drawn)
             settings.append(replace(setting, lacking=lacking.get(experiment.train, ())))
         except (DatasetError, ProtocolError) as error:
             not_run[key] = str(error)
@@ -163,7 +166,7 @@ def short_hash(identity: dict) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-def _setting(key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, drawn: dict) -> Setting:
+def _setting(key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, unreadable, drawn: dict) -> Setting:
     """Draw the fixed episodes, unless `drawn` has them from another source. Raises ProtocolError if they cannot be drawn."""
     if target.test is None:
         raise ProtocolError(f"{target.name}: has no test images; give the data set a test split")
@@ -176,11 +179,15 @@ def _setting(key, protocol: Protocol, algorithms, source: Domain, target: Domain
     if name not in drawn:
         drawn[name] = {shots: _draw(protocol, shots, test, held) for shots in protocol.shots}
     shown = {domain.name: rendered[domain.name] for domain in (source, target) if domain.name in rendered}
-    return Setting(key, protocol, algorithms, source, target, test, val, drawn[name], shown)
+    return Setting(key, protocol, algorithms, source, target, test, val, drawn[name], shown, unreadable)
 
 
 def _rendered(*faces: CachedFaces) -> dict[str, Rendered]:
     return {one.name: one.spec.rendered for one in faces if one.spec.rendered}
+
+
+def _unreadable(*faces: CachedFaces) -> dict[str, int]:
+    return {one.name: len(one.unreadable) for one in faces if one.unreadable}
 
 
 def _draw(protocol: Protocol, shots: int, test: Pool, held: Pool | None) -> FixedEpisodes:
@@ -190,7 +197,7 @@ def _draw(protocol: Protocol, shots: int, test: Pool, held: Pool | None) -> Fixe
 
 
 def _model_identity(suite: Suite, algorithm: str, setting: Setting, seed: int) -> dict:
-    # Precision is the machine's. The first results were made in fp32, and keep their names.
+    # Precision is the machine's. The first results made in fp32 keep their names; those of a version that named bf16 are made anew.
     config = {**suite.algorithms[algorithm].model_dump(mode="json"), "precision": "fp32"}
     if config.get("weights", "none") not in ("none", "imagenet"):
         config["weights"] = _file_hash(Path(config["weights"]))
@@ -230,7 +237,7 @@ def episodes_hash(setting: Setting, shots: int) -> str:
 
 
 def _file_hash(path: Path) -> str:
-    if not path.exists():  # loading it will say so, in the run that needs it
+    if not path.is_file():  # loading it will say so, in the run that needs it
         return path.name
     digest = hashlib.blake2b(digest_size=8)
     with path.open("rb") as file:

@@ -1,6 +1,7 @@
 """From a plan to results on disk: train what is not trained, ask what is not asked, go on after a failure."""
 
 import functools
+import json
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -153,15 +154,23 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "copies_removed": setting.test.copies_removed,
         "train_images": len(setting.source.train),
         "test_images": len(setting.test),
-        "unreadable": {domain.name: domain.unreadable for domain in (setting.source, setting.target) if domain.unreadable},
+        "unreadable": setting.unreadable,
         "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
         "selected": selected,
         "target_val_accuracy": oracle_scores,
-        "environment": {**environment(bench.device, bench.jobs), "precision": bench.precision(model)},
+        "environment": {**environment(bench.device, bench.jobs), "precision": bench.precision(model), "trained_in": _trained_in(bench, model)},
         "timings": {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2), **clock.rounded()},
         "peak_memory_mb": peak_memory_mb(bench.device),
     })
     seal(folder, ["run.json", "predictions.parquet"])
+
+
+def _trained_in(bench: Bench, model: Model) -> str | None:
+    """The precision that a training began in, perhaps on another machine; None if an older version made it."""
+    try:
+        return json.loads((bench.model_folder(model) / "model.json").read_text(encoding="utf-8")).get("precision")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
@@ -181,7 +190,8 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
         if wrong is None:
             return
         _begin_anew(bench, model, wrong)
-    write_json(folder / "model.json", {"id": model.id, "identity": model.identity, "precision": bench.precision(model)})
+    if not (folder / training.RESUME).exists():  # a training that goes on is named after the machine that began it
+        write_json(folder / "model.json", {"id": model.id, "identity": model.identity, "precision": bench.precision(model)})
     config = bench.suite.algorithms[model.algorithm]
     steps, batch_at = training.batches(method, config, source, protocol, model.seed, bench.device)
     val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)

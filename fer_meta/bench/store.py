@@ -59,7 +59,7 @@ def write_plan(
 
 
 def write_episodes(folder: Path, setting: Setting) -> None:
-    """The fixed episodes of a setting, a file a number of shots; one that is there and whole is the same one, for its name holds its hash."""
+    """The fixed episodes of a setting, one file per number of shots. A whole file is kept: its name holds the hash of its content."""
     for shots, episodes in setting.episodes.items():
         path = folder / episodes_file(setting, shots)
         if not _is_whole(path, episodes):

@@ -24,6 +24,7 @@ MOST_JOBS = 4
 SECONDS_TO_END = 20
 
 _PR_SET_PDEATHSIG = 1
+_ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)}
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def _start(work, task, threads: int):
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(work, task, theirs, threads, os.getpid()), daemon=True)
     # A Ctrl-C reaches the whole group: workers leave it to the parent, which ends them.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # The others wait until it has its own handlers.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *_ENDING})
     try:
         process.start()
     finally:
@@ -122,6 +124,7 @@ def _work(work, task, pipe: connection.Connection, threads: int, parent: int) ->
     # Ended, it unwinds, so that no temporary file stays; it never outlives its parent, however that ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it too reaches the whole group
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return

@@ -12,21 +12,23 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import filelock
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec
 from fer_meta.datasets.decoding import Face, face_of
-from fer_meta.datasets.places import BUILDING, appear, cache_dir, explained, remove_stale, retire
+from fer_meta.datasets.places import BUILDING, OWNED, appear, cache_dir, explained, remove_stale, retire
 from fer_meta.datasets.prepared import read_prepared, write_prepared
 from fer_meta.datasets.scanning import ABSENT, unread
-from fer_meta.errors import DamagedError, DatasetError, ImageError
+from fer_meta.errors import DamagedError, DatasetError, ImageError, MachineError
 from fer_meta.oneline import escaped
 
 ALIGNMENT = "centre-crop"
@@ -135,7 +137,10 @@ def _rows_text(index: pd.DataFrame, columns: Iterable[str]) -> bytes:
 def _build(spec, root, index, size, fingerprint, states, place, progress) -> None:
     """Decode all images into `place`, which appears whole or not at all."""
     folder = Path(tempfile.mkdtemp(prefix=BUILDING, dir=place.parent))
+    owned = filelock.FileLock(folder / OWNED)
     try:
+        with suppress(NotImplementedError):  # a disk without locks
+            owned.acquire()
         kept, digests, blanks, unreadable = [], [], [], []
         with (folder / "images.npy").open("wb") as file:
             write_header(file, len(index), size)
@@ -158,6 +163,8 @@ def _build(spec, root, index, size, fingerprint, states, place, progress) -> Non
         write_prepared(folder, spec, index, size=size, alignment=ALIGNMENT, fingerprint=fingerprint,
                        content=content_hash(index, size), unreadable=unreadable)
         _share(folder)
+        owned.release()
+        (folder / OWNED).unlink(missing_ok=True)
         try:
             appear(folder, place)
         except OSError:
@@ -165,6 +172,7 @@ def _build(spec, root, index, size, fingerprint, states, place, progress) -> Non
             if not place.is_dir():
                 raise
     finally:
+        owned.release()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -204,7 +212,7 @@ def _decode(spec: DatasetSpec, root: Path, size: int, states: dict, path: str) -
     except OSError as error:
         raise unread(root / path, error) from None
     except MemoryError:
-        raise DatasetError(f"{root / path}: not enough memory to decode it; free some, or remove the image if it is no face") from None
+        raise MachineError(f"{root / path}: not enough memory to decode it; free some, or remove the image if it is no face") from None
 
 
 def progress_bar(images: int, about: str, progress: bool, initial: int = 0) -> tqdm:

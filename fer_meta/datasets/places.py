@@ -1,27 +1,30 @@
 """Folders of decoded images: built beside their place, written through to the disk, and renamed when whole."""
 
-import errno
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
 import filelock
 
 from fer_meta.datasets.scanning import expanded
-from fer_meta.errors import DatasetError
-from fer_meta.files import sync
+from fer_meta.errors import DatasetError, MachineError
+from fer_meta.files import FULL, sync
 
 BUILDING = ".building-"
 """How the names of folders begin that are not whole yet."""
 
 ELSEWHERE = "set FER_META_CACHE to another folder"
 
+OWNED = ".owned"
+"""In a folder that is being built: a file that its process keeps locked."""
+
 _DAY = 24 * 3600
+_MINUTE = 60
 
 
 def cache_dir() -> Path:
@@ -42,15 +45,15 @@ def explained(place: Path, fix: str = ELSEWHERE) -> Iterator[None]:
         if isinstance(error.filename, str | bytes):
             named = Path(os.fsdecode(error.filename))
             if folder not in (named, *named.parents) and named not in folder.parents:  # such as the folder for temporary files
-                folder, fix = named.parent, "run again when it can be written"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DatasetError(f"{folder}: no space left on the disk for the decoded images; free some or {fix}") from None
+                folder, fix = named.parent, "set TMPDIR to another folder"
+        if error.errno in FULL:
+            raise MachineError(f"{folder}: no space left on this disk; free some space, or {fix}") from None
         raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); {fix}") from None
 
 
 @contextmanager
 def one_at_a_time(place: Path, said: str | None = None) -> Iterator[None]:
-    """Of several processes that would change `place`, one does and the others wait, having said so."""
+    """Only one process works on `place` at a time; the others print `said` and wait."""
     path = place.with_name(f".{place.name}.lock")
     lock = filelock.FileLock(path)
     try:
@@ -65,7 +68,8 @@ def one_at_a_time(place: Path, said: str | None = None) -> Iterator[None]:
     try:
         yield
         # Whoever waits for the removed file looks anew at what there is, as does whoever makes it again.
-        path.unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows keeps an open file, and filelock removes it there
+            path.unlink(missing_ok=True)
     finally:
         lock.release()
 
@@ -89,9 +93,10 @@ def retire(place: Path, damage: Callable[[], Exception | None]) -> None:
 
 
 def remove_stale(folder: Path, keep: Path | None = None) -> None:
-    """Remove what died long ago: folders being built, but not `keep`, in which nothing was written for a day, and locks that nobody holds."""
+    """Remove what died: folders being built, but not `keep`, whose OWNED nobody locks or in which nothing was written for a day; and, after a
+    day, locks that nobody holds."""
     for old in folder.glob(f"{BUILDING}*"):
-        if old != keep and _untouched(old):
+        if old != keep and (_untouched(old) or _is_orphan(old)):
             shutil.rmtree(old, ignore_errors=True)
     for old in folder.glob(".*.lock"):
         if _untouched(old):
@@ -102,10 +107,22 @@ def remove_stale(folder: Path, keep: Path | None = None) -> None:
                 pass
 
 
-def _untouched(path: Path) -> bool:
-    """Whether nothing was written to a file or folder for a day."""
+def _is_orphan(building: Path) -> bool:
+    """Whether the process that built a folder is dead: its file OWNED is there, for a minute at least, and not locked."""
+    owned = building / OWNED
+    if not owned.exists() or not _untouched(owned, _MINUTE):
+        return False
+    try:
+        with filelock.FileLock(owned, timeout=0):
+            return True
+    except (OSError, NotImplementedError):
+        return False
+
+
+def _untouched(path: Path, seconds: float = _DAY) -> bool:
+    """Whether nothing was written to a file or folder for so long."""
     try:
         inside = path.iterdir() if path.is_dir() else ()
-        return time.time() - max(part.stat().st_mtime for part in (path, *inside)) > _DAY
+        return time.time() - max(part.stat().st_mtime for part in (path, *inside)) > seconds
     except OSError:
         return False  # it ended just now, or is another user's

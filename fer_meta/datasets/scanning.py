@@ -16,6 +16,9 @@ from fer_meta.errors import DatasetError
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
+LITTER = ("__MACOSX", "lost+found", "System Volume Information")
+"""Folders of archives and disks that hold no data; the last two only the administrator can list."""
+
 ABSENT = (ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG)
 """What the disk answers where no file can be."""
 
@@ -98,7 +101,7 @@ def files_below(root: Path) -> Iterator[str]:
         if itself in around:
             raise DatasetError(f"{folder.rstrip('/')}: is a link to a folder around it; remove the link")
         for entry in entries:
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
+            if entry.name.startswith(".") or entry.name in LITTER:
                 continue
             if _is_folder(entry):
                 todo.append((f"{inside}{entry.name}/", around | {itself}))

@@ -119,7 +119,7 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
                               "two cannot be compared")
             scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection].append((run, row))
     places = list(dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs))
-    cells = [_cell(key, rows, asked[*key[:3], key[5]][0]) for key, rows in scored.items()]
+    cells = [_cell(key, rows, asked[(*key[:3], key[5])][0]) for key, rows in scored.items()]
     return sorted(cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.algorithm)))
 
 

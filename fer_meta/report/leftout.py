@@ -9,7 +9,7 @@ OPTIONS = {"seed": "--seeds", "algorithm": "--algorithms", "experiment": "--expe
 
 
 def left_out_lines(results: Results) -> list[str]:
-    """A line a data set with unreadable images, and one of the runs that are not in the plan."""
+    """One line per data set with unreadable images, and one about the runs that are not in the plan."""
     return _unreadable(results) + _unplanned(results)
 
 
@@ -23,7 +23,7 @@ def _unreadable(results: Results) -> list[str]:
 
 
 def _unplanned(results: Results) -> list[str]:
-    """One line, with the command that adds the runs which are of the plan's settings but for what OPTIONS name."""
+    """One line, with the command that adds the runs whose settings differ from the plan's only in OPTIONS."""
     if not results.unplanned:
         return []
     plan, count = results.plan, len(results.unplanned)

@@ -110,7 +110,7 @@ def history(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         return pd.DataFrame(columns=LOGGED, dtype=float)
-    if (path.parent / DONE).is_file() and (broken := broken_seal(path.parent)) and path.name in broken:
+    if (path.parent / DONE).is_file() and (broken := broken_seal(path.parent, only=path.name)):
         raise ResultsError(f"{path.parent}: {broken}; {HISTORY_FIX}")
     rows = []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

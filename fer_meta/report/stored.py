@@ -1,4 +1,4 @@
-"""What a bench leaves in `plan.json` and in a run's `run.json`: the types of what the report reads. Other keys are let be."""
+"""What a bench leaves in `plan.json` and in a run's `run.json`: the types of what the report reads. Other keys are ignored."""
 
 from typing import Annotated, Literal
 
@@ -120,6 +120,7 @@ class Config(_Stored):
 
 class Environment(_Stored):
     precision: str = ""
+    trained_in: str | None = None  # where it is another: the training began on another machine
 
 
 class RunFile(_Stored):
@@ -139,8 +140,10 @@ class RunFile(_Stored):
     @property
     def precision(self) -> str:
         """fp32, bf16, or nothing where an older version did not write it."""
-        asked = self.config.precision
-        return self.environment.precision or (asked if asked in ("fp32", "bf16") else "")
+        asked, found = self.config.precision, self.environment
+        if found.trained_in and found.trained_in != found.precision:
+            return f"{found.precision} (trained in {found.trained_in})"
+        return found.precision or (asked if asked in ("fp32", "bf16") else "")
 
 
 def in_words(error: ValidationError) -> str:

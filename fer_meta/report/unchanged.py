@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 import fer_meta
-from fer_meta.files import write_json
+from fer_meta.files import digest, write_json
 
 MADE_OF = ["plan.json", "runs/*", "runs/*/DONE", "runs/*/FAILED.json", "runs/*/run.json", "runs/*/predictions.parquet",
            "episodes/*.parquet", "models/*/history.jsonl"]
@@ -22,7 +22,7 @@ def fingerprint(folder: Path, published: bool) -> str:
     found = hashlib.blake2b(repr([published, *((name, metadata.version(name)) for name in MADE_BY)]).encode(), digest_size=16)
     for path in files:
         root = code if path.is_relative_to(code) else folder
-        found.update(f"\n{path.relative_to(root)}\n".encode() + (_digest(path) if path.is_file() else b""))
+        found.update(f"\n{path.relative_to(root)}\n".encode() + (digest(path).encode() if path.is_file() else b""))
     return found.hexdigest()
 
 
@@ -30,8 +30,8 @@ def standing(folder: Path, key: str) -> list[Path]:
     """The files of the report of this fingerprint; none if there is no such report, or one of its files is not as it was written."""
     try:
         note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        written = {folder / name: digest for name, digest in note["written"].items()}
-        same = note["made_of"] == key and all(_digest(path).hex() == digest for path, digest in written.items())
+        written = {folder / name: kept for name, kept in note["written"].items()}
+        same = note["made_of"] == key and all(digest(path) == kept for path, kept in written.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
     return list(written) if same else []
@@ -39,12 +39,4 @@ def standing(folder: Path, key: str) -> list[Path]:
 
 def note(folder: Path, key: str, written: list[Path]) -> None:
     """Keep what a report was made of, and what was written."""
-    write_json(folder / NOTE, {"made_of": key, "written": {str(path.relative_to(folder)): _digest(path).hex() for path in written}})
-
-
-def _digest(path: Path) -> bytes:
-    found = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while part := file.read(1 << 20):
-            found.update(part)
-    return found.digest()
+    write_json(folder / NOTE, {"made_of": key, "written": {str(path.relative_to(folder)): digest(path) for path in written}})

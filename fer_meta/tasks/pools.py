@@ -53,7 +53,6 @@ class Domain:
     val: Pool
     test: Pool | None  # None for what is only trained on
     held: Pool | None  # images held out of training to be the test's support, for `support_from: source-train`
-    unreadable: int = 0  # images that could not be decoded and are in no pool
 
 
 def divide(
@@ -91,7 +90,7 @@ def divide(
                 kept = rows[_first_of_its_kind(faces.index.iloc[rows], seen)]
                 removed, rows = len(rows) - len(kept), kept
             pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, shape, protocol, classes, removed)
-        domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools, unreadable=len(faces.unreadable))
+        domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools)
     return domains
 
 

@@ -135,7 +135,7 @@ def render_set(
                 content=content_hash(index, size), unreadable=[], subjects=subjects, seed=seed, version=drawing.recipe.version,
             )
             appear(building, folder)
-            (folder / WRITTEN).unlink()  # last: a render killed just before has lost nothing
+            (folder / WRITTEN).unlink()  # last: a render killed just before has lost nothing, and nobody minds the file
     return rendered
 
 
