@@ -19,7 +19,7 @@ from fer_meta.datasets import cache, places
 from fer_meta.datasets.base import INDEX_COLUMNS
 from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.catalogue import spec_for
-from fer_meta.errors import DatasetError
+from fer_meta.errors import DatasetError, MachineError
 
 SIZE = 12
 
@@ -164,7 +164,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(root, place, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(cache, "_append", full)
-    with pytest.raises(DatasetError, match="no space left.*FER_META_CACHE") as caught:
+    with pytest.raises(MachineError, match="no space left.*FER_META_CACHE") as caught:
         load(root)
     assert "\n" not in str(caught.value) and not list(place.iterdir())
 

@@ -22,7 +22,7 @@ from fer_meta.datasets.catalogue import resolve, spec_for
 from fer_meta.datasets.synthetic import rendered
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import is_cached, load_rendered, parse_name, planned, render_set
-from fer_meta.errors import DatasetError
+from fer_meta.errors import DatasetError, MachineError
 
 REAL = rendered._renderer
 SMALL = dict(size=16, subjects=8, images=140, seed=0)
@@ -270,7 +270,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_there(monkeypatch, place):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(rendered, "_renderer", full)
-    with pytest.raises(DatasetError, match="no space left.*FER_META_CACHE") as caught:
+    with pytest.raises(MachineError, match="no space left.*FER_META_CACHE") as caught:
         load()
     assert "\n" not in str(caught.value) and list(place.glob(".building-*"))
 
