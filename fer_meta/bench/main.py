@@ -118,24 +118,25 @@ def tidy(bench: Bench, alone: bool) -> None:
             resume.unlink()
     for run, wrong in bench.damaged.items():
         click.echo(f"run {run}: {wrong}; it is done anew")
-        (bench.folder / "runs" / run / DONE).unlink()
+        (bench.folder / "runs" / run / DONE).unlink(missing_ok=True)
     bench.damaged.clear()
 
 
 def _tell_precision(bench: Bench, runs: list[Run]) -> None:
     """A run keeps its name and so its answers, whatever precision is asked for: say where that is another one."""
-    found = [_precision_of(bench.run_folder(run)) != bench.precision(run.model) for run in runs if bench.is_done(run) and _is_forced(bench, run)]
-    if number := sum(found):
+    forced = [run for run in runs if bench.is_done(run) and bench.suite.algorithms[run.model.algorithm].precision != "auto"]
+    found = [(_precision_of(bench.run_folder(run)), bench.precision(run.model)) for run in forced]
+    if number := sum(computed not in (None, asked) for computed, asked in found):
         click.echo(f"{number} finished run{' was' if number == 1 else 's were'} computed in another precision than is asked for, and will not be redone; "
                    "to redo, give another --out")
 
 
-def _is_forced(bench: Bench, run: Run) -> bool:
-    return bench.suite.algorithms[run.model.algorithm].precision != "auto"
-
-
 def _precision_of(folder: Path) -> str | None:
-    return json.loads((folder / "run.json").read_text(encoding="utf-8")).get("environment", {}).get("precision")
+    """What a run was computed in; None if its file does not say so or cannot be read, which the report will say."""
+    try:
+        return json.loads((folder / "run.json").read_text(encoding="utf-8"))["environment"]["precision"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @contextlib.contextmanager
