@@ -7,7 +7,7 @@ the paths, the device or the number of workers.
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fer_meta.datasets.base import Rendered
@@ -41,7 +41,7 @@ class Setting:
     val: Pool  # the target's validation images of these, for the oracle
     episodes: dict[int, FixedEpisodes]  # by shots
     rendered: dict[str, Rendered]  # those of source and target that are no photographs
-    unreadable: dict[str, int]  # images left out of each data set that has such
+    unreadable: dict[str, int] = field(default_factory=dict)  # images left out of each data set that has such
     lacking: tuple[str, ...] = ()  # clips that the source's mixture names and the data do not have
 
     @property
