@@ -22,7 +22,7 @@ from fer_meta.tasks.pools import Domain, Pool, divide, restrict
 from fer_meta.tasks.protocol import Protocol
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
-CODE_VERSION = 2
+CODE_VERSION = 3
 
 # Episodes belong to the suite, not to a run: every method and every seed is scored on the same ones.
 EPISODE_SEED = "evaluation/0"
