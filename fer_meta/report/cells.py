@@ -6,8 +6,9 @@ A `full` run holds millions of queries, so rows are only ever handled as whole c
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,11 @@ import pyarrow.compute as pc
 
 from fer_meta.evaluation import metrics
 from fer_meta.evaluation.metrics import Scores
-from fer_meta.evaluation.statistics import Outcomes
+from fer_meta.evaluation.intervals import Outcomes, Queries, Support
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.oneline import one_line
-from fer_meta.report.load import Results, Run, read_parts
+from fer_meta.report.episodes import damaged, episodes_path, read_episodes
+from fer_meta.report.load import Results, Run, coded, read_parts
 
 ANSWERS = "predictions.parquet"
 COLUMNS = {"method": "text", "shots": "whole", "selection": "text", "episode": "whole", "path": "text", "label": "text",
@@ -28,20 +30,8 @@ NEVER_EMPTY = ("method", "selection", "path")
 SELECTIONS = ("source-val", "last", "oracle")
 
 
-@dataclass(frozen=True)
-class Queries:
-    """What is asked of every method, seed and selection of an experiment, source, target and number of shots.
-
-    `episode`, `path`, `label` and `group` are [N] numbers; equal numbers mean equal names throughout a results folder, and `label` is
-    the place in EXPRESSIONS.
-    `groups` says what a group is: "people", "clips" where not everyone is known, or else "images".
-    """
-
-    episode: np.ndarray
-    path: np.ndarray
-    label: np.ndarray
-    group: np.ndarray
-    groups: str
+# Who a group is, and the column that says it: the first that is known of all.
+GROUPS = [("people", "subject"), ("clips", "clip"), ("images", "path")]
 
 
 @dataclass(frozen=True)
@@ -73,32 +63,25 @@ class Cell:
     def outcomes(self, seeds: tuple[int, ...] | None = None) -> Outcomes:
         """Right or wrong for all seeds, or for these in their order."""
         rows = [self.seeds.index(seed) for seed in self.seeds if seeds is None or seed in seeds]
-        right = np.unpackbits(self.packed[rows], axis=1, count=len(self.queries.path)).view(bool)
-        return Outcomes(right, self.queries.episode, self.queries.group, self.queries.label)
+        return Outcomes(np.unpackbits(self.packed[rows], axis=1, count=len(self.queries.image)).view(bool), self.queries)
 
 
 class Names:
-    """Numbers for names, the same for the same name of a column in every file."""
+    """Numbers for names, the same for the same name of a column of a data set in every file, and different for all others."""
 
     def __init__(self):
-        self.known = defaultdict(lambda: pa.array([], pa.string()))
+        self.known: dict[tuple[str, str], pa.Array] = {}
 
-    def numbers(self, column: str, texts: pa.ChunkedArray) -> np.ndarray:
-        """[N] int32 for a column of texts, -1 where one is unknown."""
+    def numbers(self, column: str, texts: pa.ChunkedArray, home: str) -> np.ndarray:
+        """[N] int64 for a column of texts of the data set `home`, -1 where one is unknown."""
         names, codes = coded(texts)
-        told = pc.index_in(names, self.known[column])
-        if told.null_count:
-            self.known[column] = pa.concat_arrays([self.known[column], names.filter(told.is_null())])
-            told = pc.index_in(names, self.known[column])
-        return np.append(told.to_numpy(), np.int32(-1))[codes]
-
-
-def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
-    """The distinct texts of a column, and the place of each of its cells among them [N], -1 where it is empty."""
-    column = texts.combine_chunks()
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    return column.dictionary.cast(pa.string()), column.indices.fill_null(-1).to_numpy()
+        known = self.known.setdefault((column, home), pa.array([], pa.string()))
+        places = pc.index_in(names, known)
+        if places.null_count:
+            known = self.known[column, home] = pa.concat_arrays([known, names.filter(places.is_null())])
+            places = pc.index_in(names, known)
+        first = list(self.known).index((column, home)) << 32
+        return np.append(places.to_numpy().astype(np.int64) + first, -1)[codes]
 
 
 def read_cells(results: Results, names: Names) -> list[Cell]:
@@ -108,10 +91,15 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
         ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not asked
             the same queries.
     """
-    asked, scored, kept = {}, defaultdict(list), {}
+    asked, scored, kept, supports = {}, defaultdict(list), {}, {}
     for run in sorted(results.runs, key=lambda run: run.seed):
-        for (method, shots, selection), queries, row in _read_run(run, names):
-            queries = kept.setdefault(_digest(queries), queries)  # most sources of a target share them
+        for (method, shots, selection), queries, row in _read_run(results, run, names):
+            path = episodes_path(results, run, shots) if shots else None
+            if path and path not in supports:
+                supports[path] = _support(results, run, path, names)
+            queries = kept.setdefault((_digest(queries), path), replace(queries, support=supports.get(path)))  # most sources of a target share them
+            if path and not np.isin(queries.support.episode[[0, -1]], queries.episode[[0, -1]]).all():
+                raise damaged(path, "does not hold the episodes that were answered", run.command)
             place = (run.experiment, run.source, run.target, shots)
             first, other = asked.setdefault(place, (queries, run))
             if first is not queries:
@@ -134,28 +122,46 @@ def _cell(key: tuple, rows: list[tuple[Run, dict]], queries: Queries) -> Cell:
                 pd.DataFrame([row["clips"] for _, row in rows]))
 
 
-def _read_run(run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
+def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
     """(method, shots, selection), its queries and its row of a cell, for each block of a run's predictions."""
     for key, table in _blocks(run):
         once = key[1] == 0 or run.protocol["queries"] == "all"
-        numbers = {name: names.numbers(name, table[name]) for name in ("path", "subject", "clip")}
+        numbers = _numbers(results, names, table, run.target)
         label, predicted = (_expressions(run, name, table[name]) for name in ("label", "predicted"))
         episode, confidence = table["episode"].to_numpy(), table["confidence"].to_numpy()
         if not ((confidence >= 0) & (confidence <= 1 + 1e-5) | np.isnan(confidence)).all():
             raise run.damaged(ANSWERS, "has confidences outside 0 to 1")
-        kind, groups = next((kind, numbers[name]) for kind, name in [("people", "subject"), ("clips", "clip"), ("images", "path")]
-                            if (numbers[name] >= 0).all())
+        kind = next(kind for kind, name in GROUPS if (numbers[name] >= 0).all())
         _check_episodes(run, key[1], episode)
         episode = episode.astype(np.int32)
         right = label == predicted
         size = len(EXPRESSIONS)
         counts = np.bincount(size * label.astype(int) + predicted, minlength=size ** 2)
-        yield key, Queries(episode, numbers["path"], label, groups, kind), {
+        yield key, Queries(episode, label, numbers[dict(GROUPS)[kind]], numbers["path"], None, kind), {
             "packed": np.packbits(right),
             "confusion": counts.reshape(size, size),
             "ece": metrics.calibration_error(confidence, right),
             "clips": once and _clips(run, table, numbers["clip"], label) or {"clips": np.nan, "vote": np.nan, "mean": np.nan},
         }
+
+
+def _support(results: Results, run: Run, path: Path, names: Names) -> Support:
+    """Who is in the support of the stored episodes of a run; a group is a person where all are known, else a clip, else an image."""
+    rows, is_support = read_episodes(path, run.command)
+    rows = rows.filter(pa.array(is_support))
+    data = coded(rows["data"])[0].to_pylist()
+    numbers = _numbers(results, names, rows, data[0] if len(data) == 1 else "")
+    group = next(numbers[name] for _, name in GROUPS if (numbers[name] >= 0).all())
+    labels, codes = coded(rows["label"])
+    label = np.array([EXPRESSIONS.index(name) for name in labels.to_pylist()], np.int8)[codes]
+    return Support(rows["episode"].to_numpy(), group, numbers["path"], label)
+
+
+def _numbers(results: Results, names: Names, table: pa.Table, data: str) -> dict[str, np.ndarray]:
+    """Image, person and clip of each row of a data set, as numbers. Rendered people are the same in every rendered set; images never are."""
+    people = "rendered" if data in results.plan.get("rendered", ()) else data
+    homes = {"path": data, "clip": data, "subject": people}
+    return {name: names.numbers(name, table[name], home) for name, home in homes.items()}
 
 
 def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
@@ -246,5 +252,5 @@ def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> di
 
 
 def _digest(queries: Queries) -> bytes:
-    columns = [queries.episode, queries.path, queries.label, queries.group]
+    columns = [queries.episode, queries.image, queries.label, queries.group]
     return hashlib.blake2b(b"".join(column.tobytes() for column in columns)).digest()

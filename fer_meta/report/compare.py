@@ -8,24 +8,25 @@ import numpy as np
 import pandas as pd
 
 from fer_meta.evaluation.rounding import settled
-from fer_meta.evaluation.statistics import Ranks, difference, effect_size, episodes_needed, holm, mean_ranks, statement
+from fer_meta.evaluation.intervals import difference, effect_size
+from fer_meta.evaluation.statistics import Ranks, episodes_needed, mean_ranks, statement
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import PLACE, method_name, order
 from fer_meta.report.pieces import code, markdown, method, title
 
 BLOCK = [*PLACE, "way", "shots"]
-COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "difference", "low", "high", "p", "p_holm",
+COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "difference", "low", "high", "p", "p_corrected",
            "effect_size", "episodes_needed", "episodes", "seeds", "groups", "statement"]
 
 
 def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """A row a pair of methods tested on the same episodes, the checkpoint picked on the source's validation split.
+    """One row for each pair of methods tested on the same episodes, the checkpoint picked on the source's validation split.
 
-    `difference` is accuracy of `first` less that of `second` (-1 to 1), over the seeds that both have, with its 95 % interval
-    `low` to `high` over seeds, episodes and people (clips, images: `groups`) and its `p`; `p_holm` is corrected for the pairs of
-    this experiment, source, target and shots; `effect_size` is Cohen's d_z over episodes; `episodes_needed` is NaN where no
-    number would do, or where each test image is a query already. `statement` says it in words.
+    `difference` is accuracy of `first` less that of `second` (-1 to 1), over the seeds that both have. `low` to `high` and `p_corrected` are
+    simultaneous for all pairs of this experiment, source, target and shots (Bonferroni): p_corrected < 0.05 exactly where 0 is outside. `p` is
+    not corrected. `effect_size` is Cohen's d_z over episodes; `episodes_needed` is NaN where no number would do, or where each test image
+    is a query already. `statement` says it in words.
     """
     blocks = defaultdict(list)
     for cell in cells:
@@ -35,11 +36,13 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
     for place, block in blocks.items():
         pairs = [_pair(results, *pair) for pair in combinations(_best_first(block), 2)]
         pairs = [pair for pair in pairs if pair]
-        corrected = holm([row["p"] for row in pairs])
-        for row, p in zip(pairs, corrected):
-            estimate, names = row.pop("estimate"), [method_name(row[side], results) for side in ("first", "second")]
-            told = statement(*names, estimate, p, row["groups"], block[0].once)
-            rows.append(dict(zip(BLOCK, place)) | row | {"p_holm": p, "statement": told})
+        for row in pairs:
+            estimate = row.pop("estimate").one_of(len(pairs))
+            names = [method_name(row[side], results) for side in ("first", "second")]
+            rows.append(dict(zip(BLOCK, place)) | row | {
+                "low": estimate.low, "high": estimate.high, "p_corrected": estimate.p,
+                "episodes_needed": None if block[0].once else episodes_needed(estimate),
+                "statement": statement(*names, estimate, row["groups"], block[0].once)})
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(BLOCK, key=partial(order, results), kind="stable", ignore_index=True)
 
@@ -64,9 +67,9 @@ def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranke
     if compared.empty:
         return ""
     parts = ["## Method against method",
-             "On the same queries, by the checkpoint picked on the source's validation split: the best method against each "
-             "other one. Intervals and p-values are over seeds, people (clips, images) and episodes; p is corrected (Holm) for "
-             "all pairs of methods of the same source, target and shots. All pairs: `comparisons.csv`."]
+             "Exploratory, for no one of these pairs was named beforehand. On the same queries, by the checkpoint picked on the source's validation "
+             "split: the best method against each other one. Intervals and p-values are over seeds, people (clips, images) and episodes, and "
+             "simultaneous for all pairs of methods of the same source, target and shots (Bonferroni). All pairs: `comparisons.csv`."]
     for place, block in compared.groupby(BLOCK, sort=False):
         experiment, source, target, way, shots = place
         head = f"{title(results, experiment)}{code(results, source)} → {code(results, target)}, {way}-way {shots}-shot:"
@@ -101,7 +104,5 @@ def _pair(results: Results, first: Cell, second: Cell) -> dict | None:
     ours, theirs = first.outcomes(seeds), second.outcomes(seeds)
     estimate = difference(ours, theirs)
     return {"first": first.method, "second": second.method, "accuracy_first": ours.right.mean(),
-            "accuracy_second": theirs.right.mean(), "difference": estimate.value, "low": estimate.low, "high": estimate.high,
-            "p": estimate.p, "effect_size": effect_size(ours, theirs),
-            "episodes_needed": None if first.once else episodes_needed(estimate),
+            "accuracy_second": theirs.right.mean(), "difference": estimate.value, "p": estimate.p, "effect_size": effect_size(ours, theirs),
             "episodes": estimate.counts["episodes"], "seeds": len(seeds), "groups": first.queries.groups, "estimate": estimate}

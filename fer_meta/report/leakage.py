@@ -1,20 +1,17 @@
 """What a leak is worth: experiments that differ in what support and query share, and a checkpoint picked on the target."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fer_meta.errors import ResultsError
 from fer_meta.evaluation import rounding
-from fer_meta.evaluation.statistics import difference, hierarchical_interval
-from fer_meta.report.cells import Cell, Names, Queries, coded
-from fer_meta.report.load import Results, read_parts
+from fer_meta.evaluation.intervals import Queries, difference, hierarchical_interval
+from fer_meta.report.cells import Cell, Names
+from fer_meta.report.episodes import damaged, episodes_path, read_episodes
+from fer_meta.report.load import Results, coded
 from fer_meta.report.numbers import METHODS, half_width
 from fer_meta.report.pieces import code, exact, markdown, method, p_value, percent, pipes
 
-STORED = {"episode": "whole", "role": "text", "label": "text", "data": "text", "path": "text", "clip": "text", "subject": "text"}
 SHARED = {"image": "path", "clip": "clip", "person": "subject"}
 COLUMNS = ["experiment", "against", "source", "target", "method", "way", "shots", "accuracy", "ci95",
            "difference", "low", "high", "p", "share_image", "share_clip", "share_person", "accuracy_shared",
@@ -127,23 +124,11 @@ def _between(cell: Cell, base: Cell) -> dict:
 def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
     """Per kind, for each query [N]: is the same image, clip or person in its own class's support?"""
     run = next(run for run in results.runs if (run.experiment, run.source, run.target) == cell.place[:3])
-    if str(cell.shots) not in run.episodes:
-        raise run.damaged("run.json", f"names no episodes for {cell.shots} shots")
-    path = results.folder / run.episodes[str(cell.shots)]
-    try:
-        parts = list(read_parts(path, STORED))
-        if not parts:
-            raise ValueError("is empty")
-        rows = pa.concat_tables(parts).unify_dictionaries()
-    except ValueError as error:
-        raise _damaged(path, str(error), run.command) from None
-    roles, role = coded(rows["role"])
-    if "support" not in roles.to_pylist() or rows["path"].null_count:
-        raise _damaged(path, "has no support, or images without a path", run.command)
-    support = role == roles.to_pylist().index("support")
-    place = _place_of_queries(rows.filter(~support), cell.queries, names)
+    path = episodes_path(results, run, cell.shots)
+    rows, support = read_episodes(path, run.command)
+    place = _place_of_queries(rows.filter(pa.array(~support)), cell.queries, names, run.target)
     if place is None:
-        raise _damaged(path, "does not hold the queries that were predicted", run.command)
+        raise damaged(path, "does not hold the queries that were predicted", run.command)
     own_class = rows["episode"].to_numpy().astype(np.int64)
     for column in ("label", "data"):
         texts, codes = coded(rows[column])
@@ -156,16 +141,12 @@ def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]
     return shared
 
 
-def _place_of_queries(rows: pa.Table, queries: Queries, names: Names) -> np.ndarray | None:
+def _place_of_queries(rows: pa.Table, queries: Queries, names: Names, target: str) -> np.ndarray | None:
     """[N] where in `rows` each query stands (one drawn twice in an episode may be found at either place); None if one is not there."""
-    stored = rows["episode"].to_numpy().astype(np.int64) << 32 | names.numbers("path", rows["path"])
-    asked = queries.episode.astype(np.int64) << 32 | queries.path
+    stored, asked = (episode.astype(np.int64) << 32 | image % (1 << 32) for episode, image in (
+        (rows["episode"].to_numpy(), names.numbers("path", rows["path"], target)), (queries.episode, queries.image)))
     if not len(stored):
         return None
     by_key = np.argsort(stored, kind="stable")
     place = by_key[np.minimum(np.searchsorted(stored, asked, sorter=by_key), len(stored) - 1)]
     return place if np.array_equal(stored[place], asked) else None
-
-
-def _damaged(path: Path, what: str, command: str) -> ResultsError:
-    return ResultsError(f"{path}: {what}; {'delete it and ' if path.exists() else ''}run `{command}` again, which writes it anew")

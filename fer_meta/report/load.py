@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -153,6 +154,14 @@ def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -
         raise
     except (ValueError, ArithmeticError, LookupError, RuntimeError, pa.ArrowException) as error:
         raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
+
+
+def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
+    """The distinct texts of a column, and the place of each of its cells among them [N], -1 where it is empty."""
+    column = texts.combine_chunks()
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    return column.dictionary.cast(pa.string()), column.indices.fill_null(-1).to_numpy()
 
 
 def _check_column(schema: pa.Schema, name: str, kind: str) -> None:

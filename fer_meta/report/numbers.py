@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from fer_meta.evaluation.statistics import Estimate, episode_interval, hierarchical_interval
+from fer_meta.evaluation.intervals import Estimate, episode_interval, hierarchical_interval
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
 
@@ -119,7 +119,7 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     and by their mean probability; NaN where no clip has two frames. `bayes` is the exact UAR of a perfect reader of the
     drawn action units, NaN where the plan has none.
     """
-    rows = [_scores(cell) | {"images": len(cell.queries.path), "classes": len(np.unique(cell.queries.label)),
+    rows = [_scores(cell) | {"images": len(cell.queries.image), "classes": len(np.unique(cell.queries.label)),
                              "clips": cell.clips["clips"].max(), "clip_accuracy_vote": cell.clips["vote"].mean(),
                              "clip_accuracy_mean": cell.clips["mean"].mean()} for cell in cells if cell.once]
     table = pd.DataFrame(rows, columns=None if rows else HEAD_COLUMNS)

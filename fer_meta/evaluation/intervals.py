@@ -1,0 +1,381 @@
+"""How far a score can be trusted: intervals over trainings, people and episodes, supports included.
+
+Three things are random when a method is tested: the seed of its training, the episodes, and who is in the test images, as a query *and as
+a support*. They are crossed: every seed meets every episode, and a person comes up in many supports and many queries. Scores here are
+means of queries' scores (accuracy) or means of class means (UAR). A query moves such a mean by its influence
+
+    u_q = w_q (score_q - mean_q),   w_q = 1/N, mean_q the accuracy;   UAR: w_q = 1/(classes x queries of q's class), mean_q its recall.
+
+**Episodes.** Given the test images, episodes are independent draws: their variance is E/(E-1) sum_e (sum of u over episode e)^2, and falls
+with their number.
+
+**Groups** (people, else clips, else images). A group moves the mean by its queries and by the episodes that it supports. With R_e the sum
+of u over episode e (mean_q the recall of q's class, for other people would show the same classes), episode e gives group g
+
+    z_eg = sum of u over g's queries in e  +  R_e sum_c f_c (N_egc - mean of N_gc over the episodes with class c),
+
+where N_egc counts g's images among the support of class c and f_c = (n_c - 1)/(n_c - shots) corrects for drawing without replacement from
+n_c images. That is the first-order (Hajek) projection of a U-statistic on its groups (Hoeffding 1948, Ann. Math. Stat. 19, 293-325); what
+one lucky support image does, it does again in each of its episodes, however many there are. What pairs of *different* episodes that share
+a group add to the variance of the mean is
+
+    G/(G-1) sum_g [ (sum_e z_eg)^2 - sum_e z_eg^2 ].
+
+The second sum takes away what an episode's own noise puts there: each is counted with the episodes already (the rule of Cameron, Gelbach
+& Miller 2011, J. Bus. Econ. Stat. 29, 238-249, for crossed clusters). With few episodes and many shots the support's part of it is a small
+difference of large sums. So it is estimated three times, with the group as a person in queries and supports; as a person in queries and
+an image in supports, which is far less noisy; and in queries alone; and the largest counts.
+
+**Seeds.** S/(S-1) sum_s (score_s - mean)^2 / S^2, less the queries' spread between seeds, which the other levels hold already.
+
+The interval is Student's. Its degrees of freedom are the harmonic mean of the levels' n-1, weighted by their variances: fewer than
+Satterthwaite's (1946, Biometrics Bull. 2, 110-114), with which 3 seeds that agree by chance make the interval too short.
+benchmarks/coverage.py measures how often the interval holds the truth.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+ALPHA = 0.05
+
+# Integers up to so many times their number are counted in a table, not sorted.
+DENSE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """The support images of all episodes, one entry each [M]: `episode`, `group`, `image` and `label`, numbers as in `Queries`."""
+
+    episode: np.ndarray
+    group: np.ndarray
+    image: np.ndarray
+    label: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """What is asked of every method and seed: numbers [N], equal ones meaning equal things in all that is compared.
+
+    `group` is the query's person where known for all, else its clip, else the image itself; `groups` says which ("people", "clips",
+    "images"). `support` is None where there is none (a network's own head on each image once).
+    """
+
+    episode: np.ndarray
+    label: np.ndarray
+    group: np.ndarray
+    image: np.ndarray
+    support: Support | None = None
+    groups: str = "images"
+
+    @cached_property
+    def episodes(self) -> tuple[np.ndarray, int]:
+        """The number from 0 of each query's episode [N], and how many there are."""
+        return numbered(self.episode)
+
+    @cached_property
+    def labels(self) -> tuple[np.ndarray, int]:
+        return numbered(self.label)
+
+    @cached_property
+    def by_group(self) -> "_Members":
+        return _members(self, "group")
+
+    @cached_property
+    def by_image(self) -> "_Members":
+        same = self.group is self.image or np.array_equal(self.group, self.image)
+        return self.by_group if same else _members(self, "image")
+
+    def weights(self, metric: str) -> np.ndarray:
+        """Each query's weight [N] in "accuracy" or "uar"; they add to 1."""
+        if metric == "accuracy":
+            return np.full(len(self.label), 1 / len(self.label))
+        if metric == "uar":
+            labels, classes = self.labels
+            return 1 / (classes * np.bincount(labels)[labels])
+        raise ValueError(f"unknown metric {metric!r}; use 'accuracy' or 'uar'")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What one method scored: `right` [S, N], 0/1 or any score in 0..1, in S seeds on the same N queries."""
+
+    right: np.ndarray
+    queries: Queries
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score or a difference of scores (1 = 100 %) with its interval, by default of 95 %.
+
+    `se` is its standard error, `df` the degrees of freedom of the t-distribution behind `low`, `high` and `p`; `p` is two-sided,
+    against 0, and meant for differences. `variance` tells what each level with more than one member ("seeds", "episodes", "groups") adds
+    to se^2; what more episodes would lessen is with the episodes. `counts` holds the members of each level, also where there is one.
+    With one member of each level nothing is known of the spread: `se`, `df`, `low`, `high` and `p` are NaN. `tests`: how many intervals and
+    p-values hold together.
+    """
+
+    value: float
+    se: float
+    df: float
+    low: float
+    high: float
+    p: float
+    variance: dict[str, float]
+    counts: dict[str, int]
+    tests: int = 1
+
+    def one_of(self, tests: int) -> "Estimate":
+        """The interval and p as one of `tests` that are looked at together: with Bonferroni's correction, so that all intervals at once hold
+        the truth in 95 % of benchmarks, and p < 0.05 exactly where the interval is without 0."""
+        half = self.se * float(special.stdtrit(self.df, 1 - ALPHA / 2 / tests))
+        return replace(self, low=self.value - half, high=self.value + half, p=min(1.0, self.p * tests), tests=tests)
+
+
+def episode_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
+    """`metric` ("accuracy" or "uar", mean over seeds) with its interval over other episodes of the same images and trainings.
+
+    With equally large episodes that is the mean of the episodes' accuracies +- t sd / sqrt(E).
+    """
+    side = _Side(outcomes.queries, outcomes.right.mean(0, keepdims=True), metric)
+    spread, episodes = side.spread_of_episodes
+    return _interval(float(side.scores.mean()), {"episodes": spread} if episodes > 1 else {}, {"episodes": episodes})
+
+
+def hierarchical_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
+    """`metric` ("accuracy" or "uar", mean over seeds) with its interval over seeds, episodes and groups together."""
+    return contrast([(1, outcomes)], metric)
+
+
+def difference(a: Outcomes, b: Outcomes, metric: str = "accuracy") -> Estimate:
+    """`metric` of `a` less that of `b`, its interval over seeds, episodes and groups: a `contrast` of two."""
+    return contrast([(1, a), (-1, b)], metric)
+
+
+def contrast(terms: Sequence[tuple[float, Outcomes]], metric: str = "accuracy") -> Estimate:
+    """The sum of `metric`s, each times its weight, with its interval over seeds, episodes and groups.
+
+    Seeds are paired by position and groups by number (one may be absent in a term). Terms with the same queries are paired query by query;
+    the episodes of others are independent draws. Raises ValueError if two terms have different numbers of seeds.
+    """
+    seeds = {len(outcomes.right) for _, outcomes in terms}
+    if len(seeds) > 1:
+        raise ValueError(f"{max(seeds)} seeds on one side and {min(seeds)} on the other cannot be paired; compare the same seeds")
+    return _estimate([_Side(queries, scores, metric) for queries, scores in _together(terms)])
+
+
+def effect_size(a: Outcomes, b: Outcomes) -> float:
+    """Cohen's d_z: mean over episodes of the accuracy difference (seeds averaged) by its standard deviation.
+
+    NaN for one episode; 0 or infinite where every episode has the same difference. Raises ValueError where the queries differ.
+    """
+    if not _same(a.queries, b.queries):
+        raise ValueError("d_z is defined over shared episodes; these two methods were tested on different queries")
+    episode, count = a.queries.episodes
+    differences = np.bincount(episode, a.right.mean(0) - b.right.mean(0)) / np.bincount(episode)
+    if count < 2:
+        return math.nan
+    mean, sd = differences.mean(), differences.std(ddof=1)
+    if sd < 1e-12:  # rounding
+        return 0.0 if abs(mean) < 1e-12 else math.copysign(math.inf, mean)
+    return float(mean / sd)
+
+
+# --- the queries and what they are summed by -------------------------------------------------------------
+
+
+def numbered(names: np.ndarray) -> tuple[np.ndarray, int]:
+    """A number from 0 for each of integers [N], in their order, and how many there are."""
+    if len(names) and 0 <= names.min() and names.max() <= DENSE * len(names):
+        there = np.bincount(names) > 0  # no need to sort
+        return (names if there.all() else (there.cumsum() - 1)[names]), int(there.sum())
+    distinct, numbers = np.unique(names, return_inverse=True)
+    return numbers, len(distinct)
+
+
+def _same(one: Queries, other: Queries) -> bool:
+    if one is other:
+        return True
+    sides = [(one, other, ("episode", "group", "label"))]
+    if one.support and other.support:
+        sides.append((one.support, other.support, ("episode", "image")))
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for a, b, names in sides for name in names)
+
+
+def _together(terms: Sequence[tuple[float, Outcomes]]) -> list[tuple[Queries, np.ndarray]]:
+    """The weighted scores [S, N] of the terms, those of the same queries added."""
+    found: list[tuple[Queries, np.ndarray]] = []
+    for weight, outcomes in terms:
+        scores = outcomes.right * np.float32(weight)
+        place = next((place for place, (queries, _) in enumerate(found) if _same(queries, outcomes.queries)), None)
+        if place is None:
+            found.append((outcomes.queries, scores))
+        else:
+            found[place] = found[place][0], found[place][1] + scores
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Members:
+    """Who is in the queries and supports: groups, or images.
+
+    `names` [G]; `pair` [N] the (episode, member) of each query; of each such pair, in queries or support, `pair_member` [P], `pair_episode` [P]
+    and `pair_support` [P], the member's centred count in the episode's support. Of the support: `member`, `episode` and `factor` (f_c) [M]; `expected` [G, C] and
+    `has` [E, C], which classes an episode supports; `squares` [E], the sum over all members of their squared centred counts.
+    """
+
+    names: np.ndarray
+    pair: np.ndarray
+    pair_member: np.ndarray
+    pair_episode: np.ndarray
+    pair_support: np.ndarray
+    member: np.ndarray
+    episode: np.ndarray
+    factor: np.ndarray
+    expected: np.ndarray
+    has: np.ndarray
+    squares: np.ndarray
+
+    def sums(self, u: np.ndarray, by_episode: np.ndarray) -> "_Sums":
+        """From the queries' influences [N] and their sums by episode [E]."""
+        pairs, size = np.bincount(self.pair, u, len(self.pair_member)), len(self.names)
+        asked = np.bincount(self.pair_member, pairs, size)
+        supported = np.bincount(self.member, self.factor * by_episode[self.episode], size) - self.expected @ (self.has.T @ by_episode)
+        own = float(pairs @ pairs)
+        cross = 2 * float(pairs @ (by_episode[self.pair_episode] * self.pair_support))
+        queries = np.bincount(self.pair_member, minlength=size)
+        return _Sums(self.names, queries, asked, asked + supported, own, own + cross + float(by_episode ** 2 @ self.squares))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Of members `names` [G]: the sums over all episodes of what they do as queries (`asked` [G]) and altogether (`whole` [G]), and the sums of
+    squares over episodes of the same. `queries` [G]: how many queries show them."""
+
+    names: np.ndarray
+    queries: np.ndarray
+    asked: np.ndarray
+    whole: np.ndarray
+    asked_squares: float
+    whole_squares: float
+
+
+def _members(queries: Queries, kind: str) -> _Members:
+    episode, episodes = queries.episodes
+    support, known = queries.support, np.unique(queries.episode)
+    if support is None:
+        nothing = np.zeros(0, int)
+        support = Support(nothing, nothing, nothing, nothing)
+    elif not (there := np.isin(support.episode, known)).all():
+        support = Support(*(getattr(support, name)[there] for name in ("episode", "group", "image", "label")))
+    numbers, names = pd.factorize(np.concatenate([getattr(queries, kind), getattr(support, kind)]))
+    size, place = len(names), np.searchsorted(known, support.episode)
+    keys = np.concatenate([episode, place]) * np.int64(size) + numbers
+    pair, count = numbered(keys)
+    pair_key = np.empty(count, np.int64)
+    pair_key[pair] = keys
+    pair_episode, pair_member = np.divmod(pair_key, size)
+    (_, member), (pair, shown) = (np.split(one, [len(episode)]) for one in (numbers, pair))
+
+    label, classes = numbered(support.label)
+    has = np.zeros((episodes, classes))
+    has[place, label] = 1
+    # Of each class: its images in the support, and shots, the support images of an episode with that class.
+    images = np.bincount(np.unique(label.astype(np.int64) << 32 | numbered(support.image)[0]) >> 32, minlength=classes)
+    shots = np.bincount(label, minlength=classes) / has.sum(0)
+    # Where all images of a class are support in every episode, nothing of their luck can be seen.
+    by_class = np.where(images > shots, (images - 1) / np.maximum(images - shots, 1e-9), 1.0)
+    factor = by_class[label]
+    expected = np.bincount(member * classes + label, factor, size * classes).reshape(size, classes) / has.sum(0)
+    counts, at_pair = np.bincount(shown, factor, count), np.einsum("pc,pc->p", has[pair_episode], expected[pair_member])
+    squares = np.bincount(pair_episode, counts * (counts - 2 * at_pair), episodes) + np.einsum("ec,cd,ed->e", has, expected.T @ expected, has)
+    return _Members(names, pair, pair_member, pair_episode, counts - at_pair, member, place, factor, expected, has, squares)
+
+
+# --- the estimate ----------------------------------------------------------------------------------------
+
+
+class _Side:
+    """Queries that are paired: their weighted scores [S, N] and what these move."""
+
+    def __init__(self, queries: Queries, scores: np.ndarray, metric: str):
+        self.queries = queries
+        weights = queries.weights(metric)
+        mean = scores.mean(0, dtype=float)
+        labels, _ = queries.labels
+        recall = (np.bincount(labels, mean) / np.bincount(labels))[labels]
+        self.scores = scores @ weights  # [S]
+        self.influence = weights * (mean - (recall if metric == "uar" else mean.mean()))
+        self.within = weights * (mean - recall)
+        # The queries' own spread between seeds, of their mean over seeds.
+        seeds = len(scores)
+        squares = np.einsum("sn,sn->n", scores, scores, dtype=float) - seeds * mean ** 2
+        self.between_seeds = float(weights ** 2 @ squares) / (seeds * max(seeds - 1, 1))
+
+    @property
+    def spread_of_episodes(self) -> tuple[float, int]:
+        episode, count = self.queries.episodes
+        sums = np.bincount(episode, self.influence)
+        return float(sums @ sums) * count / max(count - 1, 1), count
+
+    def sums(self, members: _Members) -> _Sums:
+        return members.sums(self.within, np.bincount(self.queries.episodes[0], self.within))
+
+
+def _estimate(sides: list[_Side]) -> Estimate:
+    """From sides whose episodes and queries are independent draws."""
+    by_seed = sum(side.scores for side in sides)
+    spreads = [side.spread_of_episodes for side in sides]
+    seeds, episodes = len(by_seed), min(count for _, count in spreads)
+    groups = _join([side.sums(side.queries.by_group) for side in sides])
+    counts = {"seeds": seeds, "episodes": episodes, "groups": int(np.count_nonzero(groups.queries))}
+    variance = {}
+    if episodes > 1:
+        variance["episodes"] = sum(spread for spread, _ in spreads)
+    if counts["groups"] > 1:
+        one_kind = all(side.queries.by_image is side.queries.by_group for side in sides)
+        images = groups if one_kind else _join([side.sums(side.queries.by_image) for side in sides])
+        variance["groups"] = _spread_of_groups(groups, images, counts["groups"], variance.get("episodes"))
+    found = dict(variance)
+    if seeds > 1:
+        found["seeds"] = float(((by_seed - by_seed.mean()) ** 2).sum()) / (seeds * (seeds - 1))
+        variance["seeds"] = max(0.0, found["seeds"] - (sum(side.between_seeds for side in sides) if variance else 0.0))
+    return _interval(float(by_seed.mean()), variance, counts, found)
+
+
+def _join(sides: list[_Sums]) -> _Sums:
+    """Members' sums added by name, sums of squares added."""
+    names, place = np.unique(np.concatenate([side.names for side in sides]), return_inverse=True)
+    sums = [np.bincount(place, np.concatenate([getattr(side, name) for side in sides]), len(names)) for name in ("queries", "asked", "whole")]
+    return _Sums(names, *sums, sum(side.asked_squares for side in sides), sum(side.whole_squares for side in sides))
+
+
+def _spread_of_groups(groups: _Sums, images: _Sums, count: int, episodes: float | None) -> float:
+    """The largest of three estimates of what groups add to the variance; `episodes` is that of the episodes, None for a single one."""
+    if episodes is None:
+        return float(groups.asked @ groups.asked) * count / (count - 1)
+    # An episode holds its queries' own spread, and no more than that can be counted twice.
+    asked = float(groups.asked @ groups.asked) - min(groups.asked_squares, episodes)
+    whole = float(groups.whole @ groups.whole) - groups.whole_squares
+    supported_by_images = float(images.whole @ images.whole - images.asked @ images.asked) - images.whole_squares + images.asked_squares
+    return max(0.0, asked, whole, asked + supported_by_images) * count / (count - 1)
+
+
+def _interval(value: float, variance: dict[str, float], counts: dict[str, int], found: dict[str, float] | None = None) -> Estimate:
+    """`found`: the variances before what two levels hold was taken from one of them; they weigh the degrees of freedom."""
+    found = found or variance
+    if not variance:
+        return Estimate(value, *[math.nan] * 5, variance, counts)
+    total = sum(variance.values())
+    if total < 1e-24:  # rounding
+        fewest = min(counts[level] - 1 for level in variance)
+        return Estimate(value, 0.0, float(fewest), value, value, float(abs(value) < 1e-12), variance, counts)
+    se = math.sqrt(total)
+    df = sum(found.values()) / sum(spread / (counts[level] - 1) for level, spread in found.items())
+    half = se * float(special.stdtrit(df, 1 - ALPHA / 2))
+    return Estimate(value, se, df, value - half, value + half, float(2 * special.stdtr(df, -abs(value) / se)), variance, counts)
