@@ -11,7 +11,7 @@ import pytest
 import stored_results
 from matplotlib.text import Text
 
-from fer_meta.evaluation.statistics import Ranks, holm
+from fer_meta.evaluation.statistics import Ranks
 from fer_meta.report import compare, numbers, plots_compared
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
@@ -64,10 +64,15 @@ def test_seeds_that_one_method_lacks_are_left_out_of_the_other(folder):
     assert row["accuracy_first"] != both
 
 
-def test_p_values_are_corrected_among_the_pairs_of_a_cell(folder):
+def test_intervals_and_p_values_are_corrected_together_so_that_words_never_contradict_an_interval(folder):
     _, _, _, compared = read(folder)
     for _, block in compared.groupby(CELL):
-        assert block["p_holm"].to_numpy() == pytest.approx(holm(block["p"]))
+        assert block["p_corrected"].to_numpy() == pytest.approx(np.minimum(len(block) * block["p"], 1))
+    without_zero = (compared["low"] > 0) | (compared["high"] < 0)
+    assert without_zero.any() and not without_zero.all()
+    assert (without_zero == (compared["p_corrected"] < 0.05)).all()
+    assert (without_zero == ~compared["statement"].str.contains("not separable")).all()
+    assert compared["statement"].str.contains("simultaneous 95 % interval").all()
 
 
 def test_the_page_sets_the_best_method_against_each_other_one(folder):
@@ -79,7 +84,7 @@ def test_the_page_sets_the_best_method_against_each_other_one(folder):
     for block in blocks:
         best = re.match(r".*?\n\n- (.*?) (?:and|>) ", block, re.DOTALL).group(1)
         assert all(best in line for line in block.splitlines() if line.startswith("- "))
-    assert "corrected (Holm) for all pairs of methods of the same source, target and shots" in text
+    assert "simultaneous for all pairs of methods of the same source, target and shots (Bonferroni)" in text
 
 
 def test_where_each_image_is_asked_once_no_more_episodes_are_asked_for(tmp_path):
@@ -131,5 +136,6 @@ def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):
     alone.mkdir()
     (alone / "plan.json").write_text(json.dumps(plan))
     (alone / "runs").symlink_to(folder / "runs")
+    (alone / "episodes").symlink_to(folder / "episodes")
     results, _, table, compared = read(alone)
     assert compared.empty and compare.section(results, compared, table, compare.ranks(table)) == ""

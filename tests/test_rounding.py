@@ -47,7 +47,7 @@ def test_a_statement_does_not_depend_on_the_last_bits(value, ulps, spread):
 
 @pytest.mark.parametrize("ulps", [0.0, 3e-17, -3e-17])
 def test_methods_of_the_same_score_stay_in_order_and_nothing_is_said_of_more_episodes(ulps):
-    assert statement("A", "B", replace(estimate(ulps), low=-0.0004, high=0.0004), 1.0) == (
+    assert statement("A", "B", replace(estimate(ulps), low=-0.0004, high=0.0004, p=1.0)) == (
         "A and B are not separable with these 40 episodes (difference 0.0 points, 95 % interval 0.0 to 0.0, p = 1.00) "
         "(one seed each: says nothing about other trainings)")
 

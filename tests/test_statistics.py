@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,14 @@ def estimate(value, low=math.nan, high=math.nan, p=math.nan, counts=(3, 600, 80)
 def test_as_many_episodes_as_needed_give_the_power_asked_for():
     found = episodes_needed(estimate(0.01, seeds=1e-6, groups=1e-6, episodes=1e-4))
     z = 0.01 / math.sqrt(2e-6 + 1e-4 * 600 / found)
-    assert stats.norm.sf(1.959964 - z) == pytest.approx(0.8, abs=1e-3)
+    assert z == pytest.approx(stats.t.ppf(0.975, 50) + stats.t.ppf(0.8, 50), rel=1e-3)
+    together = episodes_needed(replace(estimate(0.01, seeds=1e-6, groups=1e-6, episodes=1e-4), tests=10))
+    assert together > found
+
+
+def test_a_wide_interval_of_few_seeds_is_never_said_to_need_a_few_more_episodes():
+    few = replace(estimate(0.07, seeds=1e-4, groups=1e-6, episodes=1e-4), df=1.2)
+    assert episodes_needed(few) is None
 
 
 @pytest.mark.parametrize("value, variance", [
@@ -87,12 +95,21 @@ def test_the_better_one_is_named_first():
 def test_what_is_not_separable_says_how_many_episodes_would_do():
     assert told(-0.003, -0.011, 0.005, 0.42, **EASY) == (
         "ProtoNet and MAML are not separable with these 600 episodes (difference 0.3 points, 95 % interval -0.5 to 1.1, p = 0.42); "
-        "about 4,600 would do")
+        "about 5,100 would do")
 
 
 def test_what_no_number_of_episodes_separates_says_so():
     assert told(-0.003, -0.011, 0.005, 0.42, **HARD).endswith(
         "; no number of episodes would do: the spread over 3 seeds and 80 people is too large")
+
+
+def test_an_interval_is_never_said_to_be_wider_than_an_accuracy_can_differ():
+    assert "95 % interval -100.0 to 100.0" in told(0.06, -4.6, 4.7, 1.0, **EASY)
+
+
+def test_several_tests_are_said_to_hold_together():
+    one = replace(estimate(0.021, 0.012, 0.030, 0.003, **EASY), tests=6)
+    assert statement("A", "B", one) == "A > B by 2.1 points (simultaneous 95 % interval 1.2 to 3.0, p = 0.003)"
 
 
 def test_one_seed_says_nothing_about_other_trainings():

@@ -50,6 +50,7 @@ def write_plan(
         },
         "not_run": not_run,
         "readings": list(suite.readings),
+        "primary": suite.primary and suite.primary.model_dump(),
         "runs": [
             {"id": run.id, "experiment": run.setting.experiment, "algorithm": run.model.algorithm, "source": run.setting.source.name,
              "target": run.setting.target.name, "seed": run.model.seed, "model": run.model.id}

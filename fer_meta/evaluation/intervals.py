@@ -211,12 +211,13 @@ def _together(terms: Sequence[tuple[float, Outcomes]]) -> list[tuple[Queries, np
     """The weighted scores [S, N] of the terms, those of the same queries added."""
     found: list[tuple[Queries, np.ndarray]] = []
     for weight, outcomes in terms:
-        scores = outcomes.right * np.float32(weight)
+        scores = outcomes.right * float(weight)
         place = next((place for place, (queries, _) in enumerate(found) if _same(queries, outcomes.queries)), None)
         if place is None:
             found.append((outcomes.queries, scores))
-        else:
-            found[place] = found[place][0], found[place][1] + scores
+        else:  # a method without a support takes nothing from the other's
+            known, before = found[place]
+            found[place] = known if known.support else outcomes.queries, before + scores
     return found
 
 
@@ -306,7 +307,7 @@ class _Side:
     def __init__(self, queries: Queries, scores: np.ndarray, metric: str):
         self.queries = queries
         weights = queries.weights(metric)
-        mean = scores.mean(0, dtype=float)
+        mean = scores.mean(0)
         labels, _ = queries.labels
         recall = (np.bincount(labels, mean) / np.bincount(labels))[labels]
         self.scores = scores @ weights  # [S]
@@ -314,7 +315,7 @@ class _Side:
         self.within = weights * (mean - recall)
         # The queries' own spread between seeds, of their mean over seeds.
         seeds = len(scores)
-        squares = np.einsum("sn,sn->n", scores, scores, dtype=float) - seeds * mean ** 2
+        squares = np.einsum("sn,sn->n", scores, scores) - seeds * mean ** 2
         self.between_seeds = float(weights ** 2 @ squares) / (seeds * max(seeds - 1, 1))
 
     @property

@@ -21,7 +21,7 @@ def episodes_needed(difference: Estimate) -> int | None:
     """
     variance = dict(difference.variance)
     of_one = variance.pop("episodes", math.nan) * difference.counts["episodes"]
-    powered = special.ndtri(1 - ALPHA / 2 / difference.tests) + special.ndtri(POWER)
+    powered = special.stdtrit(difference.df, 1 - ALPHA / 2 / difference.tests) + special.stdtrit(difference.df, POWER)
     allowed = (settled(difference.value) / powered) ** 2
     room = allowed - sum(variance.values())
     if math.isnan(of_one) or room <= 1e-9 * allowed:  # rounding
@@ -70,7 +70,7 @@ def statement(first: str, second: str, difference: Estimate, groups: str = "grou
     if difference.value < 0:
         first, second = second, first
         difference = replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
-    points, low, high = (percent(x) for x in (difference.value, difference.low, difference.high))
+    points, low, high = (percent(min(max(x, -1.0), 1.0)) for x in (difference.value, difference.low, difference.high))
     if math.isnan(difference.se):
         return f"{first} and {second} differ by {points} points; with one member of each level nothing is known of the spread"
     p = settled(difference.p)

@@ -84,6 +84,11 @@ class Names:
         return np.append(places.to_numpy().astype(np.int64) + first, -1)[codes]
 
 
+def is_head(method: str) -> bool:
+    """Whether a method is a network's own head, which answers without a support."""
+    return method.endswith("-head")
+
+
 def read_cells(results: Results, names: Names) -> list[Cell]:
     """Every cell of the finished runs, in the plan's order, its seeds ascending.
 
@@ -94,32 +99,33 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
     asked, scored, kept, supports = {}, defaultdict(list), {}, {}
     for run in sorted(results.runs, key=lambda run: run.seed):
         for (method, shots, selection), queries, row in _read_run(results, run, names):
-            path = episodes_path(results, run, shots) if shots else None
+            path = episodes_path(results, run, shots) if shots and not is_head(method) else None
             if path and path not in supports:
                 supports[path] = _support(results, run, path, names)
-            queries = kept.setdefault((_digest(queries), path), replace(queries, support=supports.get(path)))  # most sources of a target share them
+            digest = _digest(queries)
+            queries = kept.setdefault((digest, path), replace(queries, support=supports.get(path)))  # most sources of a target share them
             if path and not np.isin(queries.support.episode[[0, -1]], queries.episode[[0, -1]]).all():
                 raise damaged(path, "does not hold the episodes that were answered", run.command)
             place = (run.experiment, run.source, run.target, shots)
-            first, other = asked.setdefault(place, (queries, run))
-            if first is not queries:
+            first, other = asked.setdefault(place, (digest, run))
+            if first != digest:
                 raise run.damaged(ANSWERS, f"its {shots}-shot queries are not those of {other.predictions}, so the "
                               "two cannot be compared")
-            scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection].append((run, row))
+            scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection].append((run, row, queries))
     places = list(dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs))
-    cells = [_cell(key, rows, asked[(*key[:3], key[5])][0]) for key, rows in scored.items()]
+    cells = [_cell(key, rows) for key, rows in scored.items()]
     return sorted(cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.algorithm)))
 
 
-def _cell(key: tuple, rows: list[tuple[Run, dict]], queries: Queries) -> Cell:
+def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
     experiment, source, target, algorithm, method, shots, selection = key
-    run = rows[0][0]
+    run, _, queries = rows[0]
     once = shots == 0 or run.protocol["queries"] == "all"
-    packed, confusion, ece = (np.stack([row[name] for _, row in rows]) for name in ("packed", "confusion", "ece"))
+    packed, confusion, ece = (np.stack([row[name] for _, row, _ in rows]) for name in ("packed", "confusion", "ece"))
     scores = tuple(metrics.scores(pd.DataFrame(counts, EXPRESSIONS, EXPRESSIONS)) for counts in confusion)
     return Cell(experiment, source, target, algorithm, method, run.protocol["way"], shots, selection, once, queries,
-                tuple(run.seed for run, _ in rows), packed, confusion, scores, ece,
-                pd.DataFrame([row["clips"] for _, row in rows]))
+                tuple(run.seed for run, _, _ in rows), packed, confusion, scores, ece,
+                pd.DataFrame([row["clips"] for _, row, _ in rows]))
 
 
 def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:

@@ -63,6 +63,14 @@ class Bayes(_Stored):
     accuracy: Share
 
 
+class Primary(_Stored):
+    first: str
+    second: str
+    shots: Positive
+    over: str
+    less: str | None
+
+
 class Plan(_Stored):
     """`plan.json`. What an older version did not write is empty."""
 
@@ -77,6 +85,7 @@ class Plan(_Stored):
     experiments: dict[str, PlannedExperiment] = {}
     not_run: dict[str, str] = {}
     readings: list[str] = []
+    primary: Primary | None = None
 
     @model_validator(mode="after")
     def _each_seed_once(self):

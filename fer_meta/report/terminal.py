@@ -10,8 +10,8 @@ from fer_meta.report.numbers import BAYES, CELL, SELECTIONS, domain_name, experi
 from fer_meta.report.pieces import BAYES_NOTE, exact, interval_note, missing_lines, percent, seeds_lacking, span
 
 
-def to_text(results: Results, table: pd.DataFrame) -> str:
-    """A block a source and target, then the missing runs; for a terminal."""
+def to_text(results: Results, table: pd.DataFrame, primary: str = "") -> str:
+    """A block for each source and target, the primary contrast in words, then the missing runs; for a terminal."""
     told = table[[*CELL, "accuracy", "ci95", "chance", "bayes", "episodes", "seeds", "planned_seeds"]]  # the fewer columns, the faster
     selections = [name for name in SELECTIONS if (table["selection"] == name).any()]
     head = ["method", "shots", *selections, "chance", "episodes", "seeds"]
@@ -36,6 +36,7 @@ def to_text(results: Results, table: pd.DataFrame) -> str:
             cells = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
             text += "  " + "  ".join([line[0].ljust(widths[0]), *cells]).rstrip() + "\n"
         text += "\n"
+    text += "\n".join(wrap(primary, 98)) + "\n\n" if primary else ""
     notes = interval_note(table) + " oracle: picked on the target's validation split"
     notes += "; * seeds are missing." if (table["seeds"] < table["planned_seeds"]).any() else "."
     text += "\n".join(wrap(notes, 98)) + "\n"

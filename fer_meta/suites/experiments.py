@@ -78,3 +78,16 @@ class Experiment(Strict):
     published: tuple[Figure, ...] = Field((), max_length=1000)
     faults: tuple[int, ...] = Field((), max_length=100)
     against: str | None = None
+
+
+class Primary(Strict):
+    """The one contrast that a suite is for, named before anything is run: accuracy of `first` less that of `second`.
+
+    `over` and `less` are "across" (all targets that are not the source), "within" (the source's own test images) or experiments' names.
+    """
+
+    first: Line = "supervised-ncm"
+    second: Line = "protonet"
+    shots: int = Field(5, ge=1, le=1000)
+    over: Line = "across"
+    less: Line | None = Field("within", description="subtract what `first` is ahead by there")

@@ -10,7 +10,7 @@ from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, d
 from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.expressions import BASIC, EXPRESSIONS
 from fer_meta.oneline import one_line
-from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Role
+from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role
 from fer_meta.suites.text import parse, suite_names, suite_text
 from fer_meta.tasks.protocol import Protocol, Strict
 
@@ -66,6 +66,7 @@ class Suite(Strict):
     mixtures: dict[Key, Mixture] = {}
     experiments: dict[Key, Experiment] = {}
     readings: tuple[Reading, ...] = Field((), description="extra columns beside published figures")
+    primary: Primary | None = Field(None, description="the one contrast that is tested; all else is exploratory")
 
     @field_validator("classes")
     @classmethod
@@ -149,6 +150,10 @@ def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
                  ((*where, "test"), one.test, "role", suite.roles)]
         used += [((*where, "algorithms"), algorithm, "algorithm of the suite", suite.algorithms) for algorithm in one.algorithms or ()]
         used += [((*where, "against"), one.against, "experiment", suite.experiments)] if one.against is not None else []
+    if suite.primary:
+        places = suite.experiments or {"across": None, "within": None}
+        used += [(("primary", part), name, "experiment" if suite.experiments else "set of pairs", places)
+                 for part in ("over", "less") if (name := getattr(suite.primary, part)) is not None]
     return [(loc, f"{name!r} is no {what}; there are {', '.join(there) or 'none'}") for loc, name, what, there in used if name not in there]
 
 
