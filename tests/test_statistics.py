@@ -95,7 +95,7 @@ def test_the_better_one_is_named_first():
 def test_what_is_not_separable_says_how_many_episodes_would_do():
     assert told(-0.003, -0.011, 0.005, 0.42, **EASY) == (
         "ProtoNet and MAML are not separable with these 600 episodes (difference 0.3 points, 95 % interval -0.5 to 1.1, p = 0.42); "
-        "about 5,100 would do")
+        "about 4,800 would do")
 
 
 def test_what_no_number_of_episodes_separates_says_so():
