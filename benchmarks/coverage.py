@@ -120,7 +120,7 @@ def simulate(design: Design, rng: np.random.Generator) -> tuple[Outcomes, Outcom
         label, who = np.concatenate([label, held_label]), np.concatenate([who, who.max() + 1 + np.arange(len(held_label))])
         classes, support, queries = shared_out(design, label, test, rng)
     else:
-        classes, support, queries = episodes(design, label, who, rng)
+        classes, support, queries = draw_episodes(design.episodes, 5, design.shots, QUERIES, label, who, rng, bool(design.clips))
     common = rng.normal(0, IMAGE, (len(label), DIMENSIONS)) + rng.normal(0, CLIP if design.clips else PERSON, (who.max() + 1, DIMENSIONS))[who]
     asked = asked_of(label, who, classes, support, queries)
     answers = probe if design.readout == "probe" else nearest_mean
@@ -145,26 +145,23 @@ def images(design: Design, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     return label, np.repeat(np.arange(design.people), IMAGES_EACH) if design.people else np.arange(n)
 
 
-def episodes(design: Design, label, who, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Classes [E, way], support [E, way, shots] and queries [E, way, QUERIES] of 5-way episodes."""
-    way, shots = 5, design.shots
-    chosen = rng.random((design.episodes, CLASSES)).argsort(1)[:, :way]
-    support, queries = np.empty((design.episodes, way, shots), int), np.empty((design.episodes, way, QUERIES), int)
-    members = [np.flatnonzero(label == c) for c in range(CLASSES)]
-    orders = {}
-    for c, rows in enumerate(members):
-        here = chosen == c
-        orders[c] = rng.random((here.sum(), len(rows)))
-        support[here] = rows[np.argpartition(orders[c], shots - 1, axis=1)[:, :shots]] if shots < len(rows) else rows
-    taken = np.zeros((design.episodes, who.max() + 1), bool)
-    if design.clips:
-        taken[np.arange(design.episodes)[:, None], who[support].reshape(design.episodes, -1)] = True
-    for c, rows in enumerate(members):
-        here = chosen == c
-        order = rng.random(orders[c].shape)
-        own = (rows[None, None] == support[here][:, :, None]).any(1)
-        order[own | taken[np.nonzero(here)[0]][:, who[rows]]] = 2  # of the support, or its clips
-        queries[here] = rows[np.argpartition(order, QUERIES - 1, axis=1)[:, :QUERIES]]
+def draw_episodes(episodes: int, way: int, shots: int, asked: int, label, who, rng, apart: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Classes [E, way], support [E, way, shots] and queries [E, way, asked], rows of `label` [N]; `apart`: no group of `who` [N] is on both sides."""
+    classes = label.max() + 1
+    chosen = rng.random((episodes, classes)).argsort(1)[:, :way]
+    support, queries = np.empty((episodes, way, shots), int), np.empty((episodes, way, asked), int)
+    members = [(np.flatnonzero(label == c), chosen == c) for c in range(classes)]
+    for rows, here in members:
+        support[here] = rows[np.argpartition(rng.random((here.sum(), len(rows))), shots - 1, axis=1)[:, :shots]]
+    taken = np.zeros((episodes, who.max() + 1), bool)
+    if apart:
+        taken[np.arange(episodes)[:, None], who[support].reshape(episodes, -1)] = True
+    for rows, here in members:
+        order = rng.random((here.sum(), len(rows)))
+        places = np.searchsorted(rows, support[here])
+        order[np.arange(len(order))[:, None], places] = 2  # of the support
+        order[taken[np.nonzero(here)[0]][:, who[rows]]] = 2  # of its groups
+        queries[here] = rows[np.argpartition(order, asked - 1, axis=1)[:, :asked]]
     return chosen, support, queries
 
 
