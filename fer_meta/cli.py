@@ -10,8 +10,8 @@ from fer_meta.cli_data import data, data_option
 from fer_meta.cli_errors import OneLineErrors
 from fer_meta.oneline import one_line
 from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
+from fer_meta.suites.folders import DEFAULT, PRESETS, RESULTS, existing_folder
 
-RESULTS = Path("results")
 MOST_SEEDS = 1000
 
 
@@ -95,7 +95,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--experiments", callback=_names, metavar="KEY,...", help="Only these of the suite's experiments.")
 @click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
-@click.option("--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True,
+@click.option("--preset", type=click.Choice(PRESETS), default=DEFAULT, show_default=True,
               help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.")
 @click.option("--image-size", type=click.IntRange(16, 1024), metavar="PX", help="Side of the images.  [default: the preset's]")
 @click.option("--weights", metavar="imagenet|none|FILE", help="What the supervised network starts from.  [default: none]")
@@ -105,7 +105,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Models trained and tested side by side; only on a CPU under Linux.  [default: as many as cores, at most 4]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
-              help="The suite's folder is made in here.")
+              help="The results' folder is made in here: SUITE, or SUITE-smoke and SUITE-full under these presets.")
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
 def bench(
@@ -135,7 +135,7 @@ def bench(
     asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
                  experiments=experiments, precision=precision)
     asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
-    text = None if dry_run else read_finished(out, suite, asked_hash, data)
+    text = None if dry_run else read_finished(out, suite, preset, asked_hash, data)
     if text is not None:
         click.echo(text)
         return
@@ -161,10 +161,11 @@ def _shown(arguments: list[str]) -> list[str]:
 
 @main.command()
 @click.option("--suite", default="cross-domain", show_default=True, metavar="NAME", help="Which suite's results.")
+@click.option("--preset", type=click.Choice(PRESETS), default=DEFAULT, show_default=True, help="Of a bench under which preset.")
 @click.option("--published", is_flag=True, help="Set published figures beside ours wherever the setting is the same.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
               help="Where the bench wrote them.")
-def report(suite: str, published: bool, out: Path) -> None:
+def report(suite: str, preset: str, published: bool, out: Path) -> None:
     """Write the tables (csv, Markdown, LaTeX) and plots of a bench again, and print the table.
 
     Everything is computed from the answers that the runs left on disk: nothing is trained or embedded, and no GPU is needed.
@@ -173,10 +174,12 @@ def report(suite: str, published: bool, out: Path) -> None:
     Examples:
       fer-meta report
       fer-meta report --suite reproduction --published
+      fer-meta report --preset full
     """
+    folder = existing_folder(out, suite, preset)
     from fer_meta.report import write_report
 
-    click.echo(write_report(out / suite, published))
+    click.echo(write_report(folder, published))
 
 
 def run() -> None:

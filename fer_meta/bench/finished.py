@@ -19,6 +19,7 @@ import fer_meta
 from fer_meta.datasets.scanning import files_below
 from fer_meta.errors import DatasetError
 from fer_meta.files import broken_seal, digest, write_json
+from fer_meta.suites.folders import results_folder
 
 FINISHED = "finished.json"
 TABLE = "table.txt"  # which the report writes
@@ -57,10 +58,10 @@ def hash_with_data(asked: str | None, roots: Mapping[str, Path], known: Iterable
     return found.hexdigest()
 
 
-def read_finished(out: Path, suite: str, asked: str | None, given: Mapping[str, Path]) -> str | None:
+def read_finished(out: Path, suite: str, preset: str, asked: str | None, given: Mapping[str, Path]) -> str | None:
     """What a finished bench has to say when the same is `asked` again; None if there is any doubt that it is the same and all there."""
     try:
-        folder = Path(out) / yaml.safe_load(_suite_file(suite).read_text(encoding="utf-8"))["name"]
+        folder = results_folder(out, yaml.safe_load(_suite_file(suite).read_text(encoding="utf-8"))["name"], preset)
         told = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
         # Half a second (pandas): only where a bench has finished.
         from fer_meta.datasets.catalogue import locate, names

@@ -27,6 +27,7 @@ from fer_meta.device import choose_device, renderer_device
 from fer_meta.errors import MachineError, ResultsError, SuiteError
 from fer_meta.files import DONE, FULL, broken_seal, full_disk, sweep
 from fer_meta.report import write_report
+from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain
 from fer_meta.training import RESUME
@@ -85,7 +86,7 @@ def run_bench(
             raise SuiteError(f"{suite.name} does not test a source on itself and needs two domains; got {', '.join(roots)}")
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
-    bench = Bench(suite, out / suite.name, device, bar)
+    bench = Bench(suite, results_folder(out, suite.name, suite.preset), device, bar)
     bench.damaged = damaged(bench, runs)
     if dry_run:
         _print_plan(bench, settings, runs, workers)

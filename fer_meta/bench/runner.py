@@ -37,7 +37,7 @@ class Bench:
     """What every run of a bench shares."""
 
     suite: Suite
-    folder: Path  # results/<suite>
+    folder: Path  # of `results_folder`
     device: torch.device
     show: Callable[[str, int], object]  # (label, total) -> a tqdm bar
     jobs: int = 1  # models trained and tested side by side
