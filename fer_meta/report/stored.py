@@ -135,6 +135,7 @@ class RunFile(_Stored):
     episodes: dict[str, str]
     image_size: Positive | None = None
     unreadable: dict[str, Count] = {}
+    selected: dict[str, Count | dict[str, Count]] = {}  # selection -> step, of the run or of each of its readouts
     environment: Environment = Environment()
 
     @property
