@@ -35,6 +35,14 @@ class PlannedRun(_Stored):
     model: FolderName
 
 
+class UnplannedRun(PlannedRun):
+    """A finished run that the plan does not name: the command of the bench that made it, and its hashes (of `bench.plan.bench_hashes`)."""
+
+    command: str = ""
+    suite_hash: str = ""
+    settings_hash: str = ""
+
+
 class Published(_Stored):
     method: str
     figure: Share
@@ -68,6 +76,8 @@ class Plan(_Stored):
 
     suite: FolderName
     command: str
+    suite_hash: str = ""
+    settings_hash: str = ""
     runs: list[PlannedRun]
     title: str = ""
     preset: str = ""
