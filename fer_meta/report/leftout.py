@@ -27,8 +27,9 @@ def _unreadable(results: Results) -> list[str]:
 def _unplanned(results: Results) -> list[str]:
     """First the runs that can stand in the same tables, then those of benches with other options, last those of no bench of today."""
     plan, groups = results.plan, defaultdict(list)
+    places = set(map(_place, plan["runs"]))
     for name, run in results.unplanned.items():
-        groups[_settings(plan, run)].append(run | {"id": name})
+        groups[_settings(plan, places, run)].append(run | {"id": name})
     lines = []
     for settings, runs in sorted(groups.items(), key=lambda group: (group[0] != plan["settings_hash"], not group[0], group[0])):
         many = len(runs) > 1
@@ -42,12 +43,13 @@ def _unplanned(results: Results) -> list[str]:
     return lines
 
 
-def _settings(plan: dict, run: dict) -> str:
+def _settings(plan: dict, places: set[tuple], run: dict) -> str:
     """The `settings_hash` of the bench whose command shows a run; "" where the suite, the code or the data have changed since."""
-    if not run or not run["settings_hash"] or run["suite_hash"] != plan["suite_hash"]:
+    if not run or run["suite_hash"] != plan["suite_hash"]:
         return ""
-    same_data = _place(run) not in map(_place, plan["runs"])  # else the name would be the same
-    return run["settings_hash"] if same_data or run["settings_hash"] != plan["settings_hash"] else ""
+    if run["settings_hash"] == plan["settings_hash"] and _place(run) in places:  # of the same images it would have the name of the plan's
+        return ""
+    return run["settings_hash"]
 
 
 def _place(run: dict) -> tuple:
