@@ -18,6 +18,7 @@ from fer_meta.cli_data import data_option
 from fer_meta.files import write_text
 from fer_meta.report.load import read_results
 from fer_meta.report.numbers import METHODS
+from fer_meta.suites.folders import results_folder
 
 SUITE = Path(__file__).with_suffix(".yaml")
 PRECISIONS = ("fp32", "bf16")
@@ -34,7 +35,7 @@ def main(data, device, runs, out):
     asked = dict(preset="pairs", sources=None, seeds=None, image_size=None, weights=None, algorithms=None)
     for precision in PRECISIONS:
         run_bench(str(SUITE), list(data) or None, data, asked | dict(precision=precision), device, runs / precision, False, "precision.py")
-    found = pd.concat([accuracies(runs / precision / "precision").assign(precision=precision) for precision in PRECISIONS])
+    found = pd.concat([accuracies(results_folder(runs / precision, "precision", "pairs")).assign(precision=precision) for precision in PRECISIONS])
     lines = paired(found.pivot(index=["source", "target", "algorithm", "method", "seed"], columns="precision", values="accuracy"),
                    "".join(f" --data {name}=PATH" for name in data))
     click.echo("\n".join(lines))

@@ -15,6 +15,7 @@ import pandas as pd
 from fer_meta.bench.main import run_bench
 from fer_meta.cli_data import data_option
 from fer_meta.files import write_text
+from fer_meta.suites.folders import results_folder
 
 SUITE = Path(__file__).with_name("ladder.yaml")
 RENDERED = ("synthetic-studio", "synthetic-wild", "synthetic-film")
@@ -33,7 +34,7 @@ def main(data, device, runs, out):
     for preset, methods in RUNGS.items():
         run_bench(str(SUITE), [*RENDERED, *data], data, asked | dict(preset=preset, algorithms=methods), device, runs / preset, False,
                   "sanity_ladder.py")
-    table = pd.concat([pd.read_csv(runs / preset / "ladder/table.csv").assign(rung=preset) for preset in RUNGS])
+    table = pd.concat([pd.read_csv(results_folder(runs / preset, "ladder", preset) / "table.csv").assign(rung=preset) for preset in RUNGS])
     lines = ladder(table, "".join(f" --data {name}=PATH" for name in data))
     click.echo("\n".join(lines))
     out.mkdir(parents=True, exist_ok=True)

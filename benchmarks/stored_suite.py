@@ -4,8 +4,8 @@
     time fer-meta report --suite cross-domain --out made-up
 
 The plan, the episodes and the tables of answers are those of the `quick` preset and come from the bench's own code, in its own
-format: four methods, five rendered domains, each trained on and tested on all, 5-way 1- and 5-shot, 15 queries, 100 episodes; a seed
-for every 100 runs.
+format: three methods, five rendered domains, each trained on and tested on all, 5-way 1- and 5-shot, 15 queries, 100 episodes; a seed
+for every 75 runs.
 """
 
 import json
@@ -32,13 +32,14 @@ OWN_HEAD = {"supervised-head": 0.6}
 
 def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
     """Fill `folder` with a plan of `runs` finished runs; `episodes` of each number of shots."""
-    suite = read_suite("cross-domain", "quick", seeds=tuple(range(-(-runs // (len(SKILL) * len(DOMAINS) ** 2)))))
+    methods = read_suite("cross-domain", "quick").algorithms
+    suite = read_suite("cross-domain", "quick", seeds=tuple(range(-(-runs // (len(methods) * len(DOMAINS) ** 2)))))
     suite = suite.model_copy(update={"protocol": suite.protocol.model_copy(update={"episodes": episodes})})
     faces = [planned(name, size=suite.image_size) for name in DOMAINS]
     settings = cross(suite, faces)
     plan = make_plan(suite, settings)[:runs]
     command = f"python benchmarks/stored_suite.py {folder.parent.name} {runs}"
-    write_plan(folder, suite, settings, plan, {one.name: one.spec.rendered for one in faces}, {}, command)
+    write_plan(folder, suite, settings, plan, {one.name: one.spec.rendered for one in faces}, {}, {"command": command})
     for setting in settings:
         write_episodes(folder, setting)
     for number, run in enumerate(plan):

@@ -1,5 +1,6 @@
 """The command line. torch, pandas and learn2learn take seconds to import: each command imports what it needs when it runs."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from fer_meta.cli_data import data, data_option
 from fer_meta.cli_errors import OneLineErrors
 from fer_meta.oneline import one_line
 from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
+from fer_meta.suites.folders import DEFAULT, PRESETS, RESULTS, existing_folder
 
-RESULTS = Path("results")
 MOST_SEEDS = 1000
 
 
@@ -50,16 +51,16 @@ def _names(context, parameter, value: str | None) -> list[str] | None:
 
 
 def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
-    """`3` means three seeds, 0 to 2; `0,7` means these two."""
+    """`3` means three seeds, 0 to 2; `0,7` means these two, and `7,` this one."""
     if value is None:
         return None
     try:
-        numbers = [int(part) for part in value.split(",")]
+        numbers = [int(part) for part in value.removesuffix(",").split(",")]
     except ValueError:
         raise click.BadParameter(f"{one_line(value, 60)!r} is neither a number of seeds (3) nor a list of them (0,1,2)") from None
-    if len(numbers) > MOST_SEEDS or len(numbers) == 1 and numbers[0] > MOST_SEEDS:
+    if len(numbers) > MOST_SEEDS or "," not in value and numbers[0] > MOST_SEEDS:
         raise click.BadParameter(f"there may be {MOST_SEEDS:,} seeds at most")
-    seeds = tuple(range(numbers[0])) if len(numbers) == 1 else tuple(dict.fromkeys(numbers))
+    seeds = tuple(dict.fromkeys(numbers)) if "," in value else tuple(range(numbers[0]))
     if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
         raise click.BadParameter("there must be at least one seed, none below 0 and none of 2**32 or more")
     return seeds
@@ -94,8 +95,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
               help="Let a data set play a role of the suite's experiments, such as film=pressfaces. Repeatable.")
 @click.option("--experiments", callback=_names, metavar="KEY,...", help="Only these of the suite's experiments.")
 @click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
-@click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
-@click.option("--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True,
+@click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds (3: 0 to 2), or just these (0,7; one alone: 7,).")
+@click.option("--preset", type=click.Choice(PRESETS), default=DEFAULT, show_default=True,
               help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.")
 @click.option("--image-size", type=click.IntRange(16, 1024), metavar="PX", help="Side of the images.  [default: the preset's]")
 @click.option("--weights", metavar="imagenet|none|FILE", help="What the supervised network starts from.  [default: none]")
@@ -105,7 +106,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Models trained and tested side by side; only on a CPU under Linux.  [default: as many as cores, at most 4]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
-              help="The suite's folder is made in here.")
+              help="The results' folder is made in here: SUITE, or SUITE-smoke and SUITE-full under these presets.")
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
 def bench(
@@ -135,36 +136,37 @@ def bench(
     asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
                  experiments=experiments, precision=precision)
     asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
-    text = None if dry_run else read_finished(out, suite, asked_hash, data)
+    text = None if dry_run else read_finished(out, suite, preset, asked_hash, data)
     if text is not None:
         click.echo(text)
         return
     from fer_meta.bench.main import run_bench
 
-    command = " ".join(["fer-meta", *_shown(sys.argv[1:])])
+    command = shlex.join(["fer-meta", *_shown(sys.argv[1:])])
     failed = run_bench(suite, domains, data, asked, device, out, dry_run, command, roles, jobs, asked_hash)
     context.exit(1 if failed else 0)
 
 
 def _shown(arguments: list[str]) -> list[str]:
     """The command's words as they go into reports: where the user keeps data or results is left out."""
-    shown, skip = [], False
-    for word in arguments:
-        if skip:
-            skip = False
-        elif word in ("--data", "--out", "--device", "--jobs"):
-            skip = True
-        elif not word.startswith(("--data=", "--out=", "--device=", "--jobs=")) and word not in ("--dry-run", "--debug"):
+    shown, words = [], iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option in ("--data", "--out", "--device", "--jobs"):
+            value = value if equals else next(words, "")
+            shown += ["--data", value.partition("=")[0] + "=PATH"] if option == "--data" else []
+        elif word not in ("--dry-run", "--debug"):
             shown.append(word)
     return shown
 
 
 @main.command()
 @click.option("--suite", default="cross-domain", show_default=True, metavar="NAME", help="Which suite's results.")
+@click.option("--preset", type=click.Choice(PRESETS), default=DEFAULT, show_default=True, help="Of a bench under which preset.")
 @click.option("--published", is_flag=True, help="Set published figures beside ours wherever the setting is the same.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True,
               help="Where the bench wrote them.")
-def report(suite: str, published: bool, out: Path) -> None:
+def report(suite: str, preset: str, published: bool, out: Path) -> None:
     """Write the tables (csv, Markdown, LaTeX) and plots of a bench again, and print the table.
 
     Everything is computed from the answers that the runs left on disk: nothing is trained or embedded, and no GPU is needed.
@@ -173,10 +175,12 @@ def report(suite: str, published: bool, out: Path) -> None:
     Examples:
       fer-meta report
       fer-meta report --suite reproduction --published
+      fer-meta report --preset full
     """
+    folder = existing_folder(out, suite, preset)
     from fer_meta.report import write_report
 
-    click.echo(write_report(out / suite, published))
+    click.echo(write_report(folder, published))
 
 
 def run() -> None:

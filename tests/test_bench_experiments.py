@@ -15,6 +15,7 @@ from fer_meta.cli import main
 from fer_meta.datasets.synthetic import rendered
 from fer_meta.expressions import BASIC
 from fer_meta.report.load import read_results
+from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import read_suite
 
 pytestmark = pytest.mark.numeric
@@ -156,11 +157,12 @@ def test_reproduction_runs_on_the_official_layouts_and_says_which_clips_the_data
     result = CliRunner().invoke(main, ["bench", "--suite", "reproduction", "--preset", "smoke", "--algorithms", "protonet,supervised",
                                        "--device", "cpu", "--out", str(tmp_path / "results"), *data])  # fmt: skip
     assert result.exit_code == 0, result.output
-    plan = json.loads((tmp_path / "results/reproduction/plan.json").read_text())
+    folder = results_folder(tmp_path / "results", "reproduction", "smoke")
+    plan = json.loads((folder / "plan.json").read_text())
     assert plan["not_run"] == {} and plan["rendered"] == []
     assert {run["target"] for run in plan["runs"]} == {"afew", "rafdb-compound"}
     assert "no clips called disgust/00323664442, fear/01306270" in plan["experiments"]["E4"]["trained_on"]
-    page = (tmp_path / "results/reproduction/table.md").read_text()
+    page = (folder / "table.md").read_text()
     assert "Beside the published figures" in page and "rendered" not in page
 
 

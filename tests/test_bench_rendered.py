@@ -11,6 +11,7 @@ from fer_meta.cli import main
 from fer_meta.datasets.synthetic import rendered
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
 from fer_meta.expressions import BASIC
+from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import suite_names
 
 RENDERING = """rendered: {domains: [synthetic-studio, synthetic-wild@0.2], subjects: 20, images: 280, seed: 3}
@@ -118,8 +119,9 @@ def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, t
     result = CliRunner().invoke(main, ["bench", "--suite", suite, "--preset", "smoke", "--algorithms", "protonet",
                                        "--device", "cpu", "--out", str(tmp_path)])  # fmt: skip
     assert result.exit_code == 0, result.output
-    plan = json.loads((tmp_path / suite / "plan.json").read_text())
-    assert plan["not_run"] == {} and all((tmp_path / suite / "runs" / run["id"] / "DONE").exists() for run in plan["runs"])
+    folder = results_folder(tmp_path, suite, "smoke")
+    plan = json.loads((folder / "plan.json").read_text())
+    assert plan["not_run"] == {} and all((folder / "runs" / run["id"] / "DONE").exists() for run in plan["runs"])
     pairs = {(run["source"], run["target"]) for run in plan["runs"]}
     domains = plan["rendered"]
     expected = {
@@ -133,5 +135,5 @@ def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, t
     }
     assert pairs == expected[suite]
     if suite == "compound":
-        told = json.loads(next((tmp_path / suite / "runs").glob("*/run.json")).read_text())
+        told = json.loads(next((folder / "runs").glob("*/run.json")).read_text())
         assert len(told["classes"]) == 11 and told["protocol"]["tested_classes"] == "unseen"

@@ -339,7 +339,7 @@ def test_tables_and_plots_of_an_older_plan_do_not_stay_behind(stored):
         (stored / name).touch()
     write_report(stored)
     assert sorted(path.name for path in stored.glob("plots/confusion*")) == ["confusion.pdf", "confusion.png"]
-    assert not list(stored.glob("plots/[rl]*")) and sorted(path.name for path in stored.glob("*.csv")) == ["recall.csv", "table.csv"]
+    assert not list(stored.glob("plots/[rl]*")) and sorted(path.name for path in stored.glob("*.csv")) == ["confusion.csv", "recall.csv", "seeds.csv", "table.csv"]
 
 
 @pytest.mark.parametrize("sign", list("_&%#${}~^\\<>|"))

@@ -18,23 +18,36 @@ def above(folder: Path) -> list[str]:
     return first.splitlines()
 
 
-def test_finished_runs_that_the_plan_lacks_are_said_with_the_command_that_adds_them(stored):
+def test_finished_runs_that_the_plan_lacks_are_said_with_the_command_that_adds_or_shows_them(stored):
     first = json.loads((stored / "runs" / RUNS[0] / "run.json").read_text())
+    change(stored / "plan.json", suite_hash="suite", settings_hash="these")
     for seed in (1, 2):
         home = shutil.copytree(stored / "runs" / RUNS[0], stored / "runs" / f"copied-{seed}")
-        change(home / "run.json", seed=seed, suite="cross-domain", preset="smoke", id=home.name)
-    [line] = above(stored)
-    assert line == (f"2 finished runs in runs/ are not in the plan, and not in these tables; `{stored_results.COMMAND} --seeds 0,1,2` adds them, "
-                    "where the other settings are the same.")
+        change(home / "run.json", seed=seed, suite_hash="suite", settings_hash="these", command=f"fer-meta bench {seed}", id=home.name)
+    several, one = "finished runs in runs/ are not in these tables", "1 finished run in runs/ is not in these tables"
+    bare = stored_results.COMMAND.removesuffix(" --seeds 2")
+    assert above(stored) == [f"2 {several}; `{bare} --seeds 0,1,2` adds them."]
     change(stored / "runs" / "copied-1" / "run.json", algorithm="maml", target=first["source"])
-    assert "--seeds 0,1,2 --algorithms protonet,supervised,maml` adds them" in above(stored)[0]
-    for seed in (1, 2):
-        change(stored / "runs" / f"copied-{seed}" / "run.json", preset="full")
-    assert above(stored) == ["2 finished runs in runs/ are not in the plan, and not in these tables: made with other settings than this plan's."]
-    (stored / "runs" / "copied-1" / "run.json").write_text("torn")
-    assert above(stored)[0].startswith("2 finished runs in runs/")
+    assert above(stored) == [f"2 {several}; `{bare} --seeds 0,1,2 --algorithms protonet,supervised,maml` adds them."]
+    change(stored / "runs" / "copied-1" / "run.json", settings_hash="other")
+    assert above(stored) == [f"{one}; `{bare} --seeds 0,2` adds it.", f"{one}, made with other options; `fer-meta bench 1` shows it."]
+    change(stored / "runs" / "copied-2" / "run.json", settings_hash="other")
+    assert above(stored) == [f"2 {several}, made with other options; `fer-meta bench 1 --seeds 1,2 --algorithms maml,protonet` shows them."]
     (stored / "runs" / "copied-1" / "DONE").unlink()
-    assert above(stored)[0].startswith("1 finished run in runs/ is not in the plan")
+    assert above(stored) == [f"{one}, made with other options; `fer-meta bench 2` shows it."]
+
+
+@pytest.mark.parametrize("fields", [{"suite_hash": "older"}, {"settings_hash": "these", "seed": 0}, {"suite_hash": ""}, {"command": ["x"]}, None])
+def test_a_run_that_no_command_shows_is_said_with_its_name(stored, fields):
+    """Of another suite or version, of the plan's own settings under another name, of a version that kept no hashes, or unreadable."""
+    change(stored / "plan.json", suite_hash="suite", settings_hash="these")
+    home = shutil.copytree(stored / "runs" / RUNS[0], stored / "runs" / "stale")
+    if fields is None:
+        (home / "run.json").write_text("torn")
+    else:
+        change(home / "run.json", **{"seed": 1, "suite_hash": "suite", "settings_hash": "other", "command": "fer-meta bench"} | fields)
+    [line] = above(stored)
+    assert line.startswith("1 finished run in runs/ is not in these tables (stale), made by another version of fer-meta or from another suite file")
 
 
 def test_unreadable_images_are_said_once_a_data_set(stored):

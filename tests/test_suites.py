@@ -86,6 +86,8 @@ def test_changes_from_the_command_line_come_last(suite_file):
     ("{episodes: 50}", "{episodes: 0}", 10, "protocol.episodes"),
     ("{episodes: 50}", "{split: [0.5, 0.5, 0.5]}", 10, "protocol.split"),
     ("title: Mine", "titel: Mine", 2, "titel"),
+    ("name: mine", "name: mine-smoke", 1, "name: 'mine-smoke' ends like the folder of a preset"),
+    ("name: mine", "name: mine-full", 1, "name: 'mine-full' ends like the folder of a preset"),
     ("title: Mine", "title: Mine\nsources: []", 3, "sources"),
     ("title: Mine", "title: Mine\nrendered: {people: 3}", 3, "rendered.people: unknown key"),
     ("title: Mine", "title: Mine\nrendered: {images: 0}", 3, "rendered.images"),

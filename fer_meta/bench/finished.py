@@ -18,7 +18,8 @@ import yaml
 import fer_meta
 from fer_meta.datasets.scanning import files_below
 from fer_meta.errors import DatasetError
-from fer_meta.files import broken_seal, digest, write_json
+from fer_meta.files import DONE, broken_seal, digest, write_json
+from fer_meta.suites.folders import results_folder
 
 FINISHED = "finished.json"
 TABLE = "table.txt"  # which the report writes
@@ -57,16 +58,16 @@ def hash_with_data(asked: str | None, roots: Mapping[str, Path], known: Iterable
     return found.hexdigest()
 
 
-def read_finished(out: Path, suite: str, asked: str | None, given: Mapping[str, Path]) -> str | None:
+def read_finished(out: Path, suite: str, preset: str, asked: str | None, given: Mapping[str, Path]) -> str | None:
     """What a finished bench has to say when the same is `asked` again; None if there is any doubt that it is the same and all there."""
     try:
-        folder = Path(out) / yaml.safe_load(_suite_file(suite).read_text(encoding="utf-8"))["name"]
+        folder = results_folder(out, yaml.safe_load(_suite_file(suite).read_text(encoding="utf-8"))["name"], preset)
         told = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
         # Half a second (pandas): only where a bench has finished.
         from fer_meta.datasets.catalogue import locate, names
 
         same = hash_with_data(asked, {name: locate(name, given) for name in told["data"]}, names(given)) == told["made_from"]
-        whole = all(digest(folder / file) == kept for file, kept in told["files"].items())
+        whole = all(digest(folder / file) == kept for file, kept in told["files"].items()) and _finished_runs(folder) == told["there"]
         if not same or not whole or any(broken_seal(folder / "runs" / run) for run in told["runs"]):
             return None
         return f"{len(told['runs'])} of {len(told['runs'])} runs are done already\n\n{(folder / TABLE).read_text(encoding='utf-8')}"
@@ -78,12 +79,18 @@ def write_finished(folder: Path, made_from: str, data: Iterable[str], runs: Iter
     """Say that `folder` holds all of `runs` (their ids), their episodes and their report: the files that are there now."""
     report = [path for pattern in ("*.*", "plots/*", "episodes/*") for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".")]
     files = {path.relative_to(folder).as_posix(): digest(path) for path in sorted(report)}
-    write_json(folder / FINISHED, {"made_from": made_from, "data": sorted(data), "runs": list(dict.fromkeys(runs)), "files": files})
+    write_json(folder / FINISHED, {"made_from": made_from, "data": sorted(data), "runs": list(dict.fromkeys(runs)), "there": _finished_runs(folder),
+                                    "files": files})
 
 
 def forget_finished(folder: Path) -> None:
     """Another plan is about to be written into `folder`."""
     (folder / FINISHED).unlink(missing_ok=True)
+
+
+def _finished_runs(folder: Path) -> list[str]:
+    """Those of other benches too: the table says which are not in it."""
+    return sorted(path.parent.name for path in folder.glob(f"runs/*/{DONE}"))
 
 
 def _suite_file(name: str) -> Path:

@@ -16,7 +16,7 @@ from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.estimate import estimate, makespan
 from fer_meta.bench.executor import bar, by_model, clock, run_all, seconds_of, title
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
-from fer_meta.bench.plan import Run, Setting, cross, make_plan, source_names, stage
+from fer_meta.bench.plan import Run, Setting, bench_hashes, cross, make_plan, source_names, stage
 from fer_meta.bench.runner import Bench
 from fer_meta.bench.store import write_episodes, write_plan
 from fer_meta.bench.workers import Died, Workers, choose_workers
@@ -27,6 +27,7 @@ from fer_meta.device import choose_device, renderer_device
 from fer_meta.errors import MachineError, ResultsError, SuiteError
 from fer_meta.files import DONE, FULL, broken_seal, full_disk, sweep
 from fer_meta.report import write_report
+from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain
 from fer_meta.training import RESUME
@@ -85,7 +86,8 @@ def run_bench(
             raise SuiteError(f"{suite.name} does not test a source on itself and needs two domains; got {', '.join(roots)}")
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
-    bench = Bench(suite, out / suite.name, device, bar)
+    hashes = bench_hashes(suite, read_suite(suite_name, suite.preset), weights=asked.get("weights"), data=cast if suite.experiments else sorted(roots))
+    bench = Bench(suite, results_folder(out, suite.name, suite.preset), device, bar, made_by={"command": command, **hashes})
     bench.damaged = damaged(bench, runs)
     if dry_run:
         _print_plan(bench, settings, runs, workers)
@@ -94,7 +96,7 @@ def run_bench(
         forget_finished(bench.folder)
         tidy(bench, alone)
         _tell_precision(bench, runs)
-        write_plan(bench.folder, suite, settings, runs, rendered, not_run, command)
+        write_plan(bench.folder, suite, settings, runs, rendered, not_run, bench.made_by)
         for setting in settings:
             write_episodes(bench.folder, setting)
         failed = run_all(bench, runs, workers)

@@ -160,6 +160,17 @@ def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
     return sorted(runs, key=lambda run: first[run.model.id])
 
 
+def bench_hashes(suite: Suite, as_written: Suite, **given) -> dict[str, str]:
+    """What tells the report whose command shows a run that is not in the plan.
+
+    `suite_hash` is of the suite as its file has it (`as_written`) and of this version; `settings_hash` of all that the runs of one plan
+    share: the suite without its seeds, methods and experiments, of which a bench may take only some, and what else was `given`.
+    """
+    shared = suite.model_dump(mode="json", exclude={"seeds", "algorithms", "experiments"})
+    return {"suite_hash": short_hash({"code": CODE_VERSION, "suite": as_written.model_dump(mode="json")}),
+            "settings_hash": short_hash({"code": CODE_VERSION, "suite": shared, **given})}
+
+
 def short_hash(identity: dict) -> str:
     """Eight hexadecimal digits of an identity."""
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))

@@ -37,12 +37,13 @@ class Bench:
     """What every run of a bench shares."""
 
     suite: Suite
-    folder: Path  # results/<suite>
+    folder: Path  # of `results_folder`
     device: torch.device
     show: Callable[[str, int], object]  # (label, total) -> a tqdm bar
     jobs: int = 1  # models trained and tested side by side
     say: Callable[[str], None] = click.echo  # a line for the user
     failed_models: dict[str, str] = field(default_factory=dict)
+    made_by: dict[str, str] = field(default_factory=dict)  # its command, and its `bench_hashes`
     damaged: dict[str, str] = field(default_factory=dict)  # run -> what is wrong with its finished folder
     embedded: dict[tuple, Features] = field(default_factory=dict)
 
@@ -138,6 +139,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "id": run.id,
         "suite": suite.name,
         "preset": suite.preset,
+        **bench.made_by,
         "experiment": setting.experiment,
         "algorithm": model.algorithm,
         "source": setting.source.name,

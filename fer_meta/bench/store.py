@@ -33,14 +33,15 @@ EPISODES = 500
 
 
 def write_plan(
-    folder: Path, suite: Suite, settings: list[Setting], runs: list[Run], rendered: dict[str, Rendered], not_run: dict[str, str], command: str
+    folder: Path, suite: Suite, settings: list[Setting], runs: list[Run], rendered: dict[str, Rendered], not_run: dict[str, str],
+    made_by: dict[str, str],
 ) -> None:
-    """`plan.json`: what the tables are expected to hold, and the command that fills them."""
+    """`plan.json`: what the tables are expected to hold, and `made_by`: the `command` that fills them and its `bench_hashes`."""
     write_json(folder / "plan.json", {
         "suite": suite.name,
         "title": suite.title,
         "preset": suite.preset,
-        "command": command,
+        **made_by,
         "rendered": list(rendered),
         "severity": {name: asdict(one) for name, one in rendered.items()},
         "bayes": _bayes(settings, rendered),

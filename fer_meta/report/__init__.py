@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_meta.files import replacing, sweep
-from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, primary, tables, terminal, unchanged
+from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, per_seed, primary, tables, terminal, unchanged
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.report.published import beside
@@ -25,8 +25,9 @@ SOMETIMES = ["comparisons.csv", "experiments.csv", "heads.csv", "primary.csv",
 def write_report(folder: Path, published: bool = False) -> str:
     """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
-    `table.{csv,md,tex,txt}` (the last is the text) and `recall.csv` always; `heads.csv`, `primary.csv`, `comparisons.csv` and `experiments.csv`
-    where there is something to say. Only finished runs of the plan count; the others are listed with the command that makes them.
+    `table.{csv,md,tex,txt}` (the last is the text), `recall.csv`, `confusion.csv` and `seeds.csv` always; `heads.csv`, `primary.csv`,
+    `comparisons.csv` and `experiments.csv` where there is something to say. Only finished runs of the plan count; the others are listed with
+    the command that makes them.
     Everything is computed from the runs' predictions, the stored episodes and the trainings' logs; with `published` the page and the
     text end with published figures in the same settings. Where all of these, the code and the files written are as they were, they stay.
 
@@ -57,7 +58,9 @@ def write_report(folder: Path, published: bool = False) -> str:
         page, text = f"{page}\n{told}", f"{text}\n{told}"
     texts = {TEXT: text, "table.md": page, "table.tex": latex.to_latex(results, table),
              "table.csv": tables.to_csv(table, tables.CSV_COLUMNS),
-             "recall.csv": tables.to_csv(numbers.recall_table(results, cells))}
+             "recall.csv": tables.to_csv(numbers.recall_table(results, cells)),
+             "confusion.csv": tables.to_csv(per_seed.confusion_table(results, cells)),
+             "seeds.csv": tables.to_csv(per_seed.seed_table(results, cells))}
     found = {"published": reproduced, "leak": leaks, "oracle": oracles}
     experiments_csv = [rows.assign(section=name) for name, rows in found.items() if len(rows)]
     for name, rows in {"heads.csv": heads, "primary.csv": named, "comparisons.csv": compared,

@@ -1,12 +1,11 @@
 """A suite's experiments beside the published figures of the same experiments: the reproduction table."""
 
-import math
-
 import numpy as np
 import pandas as pd
 
-from fer_meta.report.load import Results, history
+from fer_meta.report.load import Results
 from fer_meta.report.numbers import METHODS, domain_name
+from fer_meta.report.per_seed import training_accuracy
 from fer_meta.report.pieces import exact, markdown, method, percent, pipes
 
 TRAINING = "training accuracy, printed as evaluation"
@@ -153,10 +152,7 @@ def _training(results: Results, row: dict) -> dict:
             (row["experiment"], row["source"], row["algorithm"])]
     if not runs or row["algorithm"] == "supervised":  # trained on batches, not on episodes
         return {}
-    ends = []
-    for model in sorted({run.model for run in runs}):
-        log = history(results.folder / "models" / model / "history.jsonl")["train_accuracy"].dropna()
-        ends.append(log.tail(math.ceil(len(log) / 10)).mean() if len(log) else np.nan)
+    ends = [training_accuracy(results, model) for model in sorted({run.model for run in runs})]
     train = runs[0].protocol.get("train", {})
     return {"training_accuracy": float(np.mean(ends)), "training_chance": 1 / train["way"] if "way" in train else np.nan}
 

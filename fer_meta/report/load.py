@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from fer_meta.errors import ResultsError
 from fer_meta.files import DONE, broken_seal
 from fer_meta.oneline import cleaned, one_line
-from fer_meta.report.stored import Plan, PlannedRun, RunFile, in_words
+from fer_meta.report.stored import Plan, RunFile, UnplannedRun, in_words
 
 PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
 PLAN_FIX = "run the bench again, which rewrites it"
@@ -46,6 +46,7 @@ class Run:
     command: str = ""  # makes it, and others of the plan
     unreadable: dict = field(default_factory=dict)  # data set -> images that could not be read and were left out
     precision: str = ""  # fp32, bf16; "" where it is not known
+    selected: dict = field(default_factory=dict)  # selection -> the training step of its checkpoint
 
     @property
     def predictions(self) -> Path:
@@ -58,14 +59,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Results:
-    """`runs` are the finished runs in the plan's order; `missing` the others, each with the reason; `unplanned` are the `run.json` of
-    finished runs that lie in the folder and are not in the plan, such as those copied from another machine."""
+    """`runs` are the finished runs in the plan's order; `missing` the others, each with the reason; `unplanned` are the
+    finished runs that lie in the folder and are not in the plan, such as those of a bench with other options, by the name of their folder."""
 
     folder: Path
     plan: dict
     runs: list[Run]
     missing: list[tuple[dict, str]]
-    unplanned: list[dict] = field(default_factory=list)
+    unplanned: dict[str, dict] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -100,7 +101,7 @@ def read_results(folder: Path) -> Results:
         failures = "; ".join(f"{run['id']} {why}" for run, why in missing if why.startswith("failed"))
         raise ResultsError(f"{folder}: none of the {len(planned)} runs has finished"
                            f"{' (' + failures + ')' if failures else ''}; run `{plan['command']}`")
-    return Results(folder, plan, runs, missing, [_unplanned(home) for name, home in done.items() if name not in planned])
+    return Results(folder, plan, runs, missing, {name: _unplanned(home) for name, home in done.items() if name not in planned})
 
 
 def history(path: Path) -> pd.DataFrame:
@@ -221,14 +222,13 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
         raise ResultsError(f"{folder / 'run.json'}: {what}; delete {folder / DONE} and {_anew(command)}")
     same = {name: found[name] for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")}
     return Run(folder, *(planned[key] for key in PLANNED), **same, image_size=checked.image_size, command=command,
-               unreadable=checked.unreadable, precision=checked.precision)
+               unreadable=checked.unreadable, precision=checked.precision, selected=checked.selected)
 
 
 def _unplanned(folder: Path) -> dict:
     """What a run says of itself; nothing if that cannot be read, for the plan does not ask for it."""
     try:
-        found = _read_json(folder / "run.json")
-        return PlannedRun.model_validate(found).model_dump() | {name: str(found.get(name, "")) for name in ("suite", "preset")}
+        return UnplannedRun.model_validate(_read_json(folder / "run.json")).model_dump()
     except ValueError:
         return {}
 

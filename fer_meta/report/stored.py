@@ -35,6 +35,14 @@ class PlannedRun(_Stored):
     model: FolderName
 
 
+class UnplannedRun(PlannedRun):
+    """A finished run that the plan does not name: the command of the bench that made it, and its hashes (of `bench.plan.bench_hashes`)."""
+
+    command: str = ""
+    suite_hash: str = ""
+    settings_hash: str = ""
+
+
 class Published(_Stored):
     method: str
     figure: Share
@@ -76,6 +84,8 @@ class Plan(_Stored):
 
     suite: FolderName
     command: str
+    suite_hash: str = ""
+    settings_hash: str = ""
     runs: list[PlannedRun]
     title: str = ""
     preset: str = ""
@@ -144,6 +154,7 @@ class RunFile(_Stored):
     episodes: dict[str, str]
     image_size: Positive | None = None
     unreadable: dict[str, Count] = {}
+    selected: dict[str, Count | dict[str, Count]] = {}  # selection -> step, of the run or of each of its readouts
     environment: Environment = Environment()
 
     @property

@@ -11,6 +11,7 @@ from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.expressions import BASIC, EXPRESSIONS
 from fer_meta.oneline import one_line
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role
+from fer_meta.suites.folders import RESERVED
 from fer_meta.suites.text import parse, suite_names, suite_text
 from fer_meta.tasks.protocol import Protocol, Strict
 
@@ -67,6 +68,13 @@ class Suite(Strict):
     experiments: dict[Key, Experiment] = {}
     readings: tuple[Reading, ...] = Field((), description="extra columns beside published figures")
     primary: Primary | None = Field(None, description="the one contrast that is tested; all else is exploratory")
+
+    @field_validator("name")
+    @classmethod
+    def _folder_is_its_own(cls, name):
+        if name.endswith(RESERVED):
+            raise ValueError(f"{name!r} ends like the folder of a preset ({' or '.join(RESERVED)}); give the suite another name")
+        return name
 
     @field_validator("classes")
     @classmethod

@@ -1,0 +1,41 @@
+"""Where the results of a suite lie: one folder for each of its presets, so that none overwrites the tables of another.
+
+Nothing here imports torch or pandas, so that a command can say at once that there are no results.
+"""
+
+from pathlib import Path
+
+from fer_meta.errors import ResultsError
+from fer_meta.oneline import one_line
+
+PRESETS = ("smoke", "quick", "full")  # those of the command line; a suite file may have others for use from Python
+DEFAULT = "quick"
+RESULTS = Path("results")
+
+# No suite's name ends in these: `x-smoke` under quick would share a folder with `x` under smoke.
+RESERVED = tuple(f"-{preset}" for preset in PRESETS if preset != DEFAULT)
+
+
+def results_folder(out: Path, suite: str, preset: str) -> Path:
+    """`<out>/<suite>` under the default preset, `<out>/<suite>-<preset>` under any other."""
+    return Path(out) / (suite if preset == DEFAULT else f"{suite}-{preset}")
+
+
+def existing_folder(out: Path, suite: str, preset: str) -> Path:
+    """The `results_folder` of a bench that has begun. Raises ResultsError, which names the results that there are."""
+    folder = results_folder(out, suite, preset)
+    if _has_plan(folder):
+        return folder
+    words = f"{one_line(str(folder), 300)}: no results of {one_line(suite, 60)}, preset {preset}"
+    others = [other for other in PRESETS if _has_plan(results_folder(out, suite, other))]
+    if others:
+        options = [f" --{name} {value}" for name, value, usual in (("suite", suite, "cross-domain"), ("out", out, RESULTS)) if value != usual]
+        commands = " or ".join(f"`fer-meta report{''.join(options)} --preset {other}`" for other in others)
+        raise ResultsError(f"{words}; there are results of preset {' and '.join(others)}: {commands}")
+    there = sorted(path.parent.name for path in Path(out).glob("*/plan.json"))
+    found = f"; there are results in {', '.join(there)}" if there else ""
+    raise ResultsError(f"{words}{found}; run `fer-meta bench --suite NAME` first, or give another --suite or --out")
+
+
+def _has_plan(folder: Path) -> bool:
+    return (folder / "plan.json").is_file()
