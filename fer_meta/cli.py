@@ -88,7 +88,9 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--suite", required=True, callback=_suite, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
 @click.option("--domains", callback=_names, metavar="NAME,...", 
               help="Data sets to compare, such as fer2013,synthetic-wild@0.5.  [default: all that are here, else rendered ones]")
-@click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only; all are tested on.")
+@click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only.")
+@click.option("--targets", callback=_names, metavar="NAME,...",
+              help="Test on these domains only; what is no source needs test images alone. With --sources and --targets, --domains is not needed.")
 @data_option
 @click.option("--role", "roles", multiple=True, callback=_pairs, metavar="ROLE=NAME",
               help="Let a data set play a role of the suite's experiments, such as film=pressfaces. Repeatable.")
@@ -109,7 +111,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
 def bench(
-    context, suite, domains, sources, data, roles, experiments, algorithms, seeds, preset, image_size, weights, device, precision, jobs, out, dry_run
+    context, suite, domains, sources, targets, data, roles, experiments, algorithms, seeds, preset, image_size, weights, device, precision, jobs, out, dry_run
 ) -> None:
     """Train and test what a suite compares; then write the report.
 
@@ -126,13 +128,14 @@ def bench(
       fer-meta bench --suite leakage --role basic=fer2013 --role film=mine --data fer2013=~/fer2013 --data mine=~/faces
       fer-meta bench --suite cross-domain --domains synthetic-studio,fer2013 --data fer2013=~/fer2013
       fer-meta bench --suite cross-domain --data fer2013=~/fer2013 --data mine=~/faces --dry-run
+      fer-meta bench --suite cross-domain --sources synthetic-wild --targets mine --data mine=~/faces
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
     """
     from fer_meta.bench.finished import hash_of_asked, read_finished
 
     sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)  # what a bench is for lies on disk
-    asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
+    asked = dict(preset=preset, sources=sources, targets=targets, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
                  experiments=experiments, precision=precision)
     asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
     text = None if dry_run else read_finished(out, suite, asked_hash, data)

@@ -16,7 +16,7 @@ from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.estimate import estimate, makespan
 from fer_meta.bench.executor import bar, by_model, clock, run_all, seconds_of, title
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
-from fer_meta.bench.plan import Run, Setting, cross, make_plan, source_names, stage
+from fer_meta.bench.plan import Run, Setting, cross, make_plan, pairs, stage
 from fer_meta.bench.runner import Bench
 from fer_meta.bench.store import write_episodes, write_plan
 from fer_meta.bench.workers import Died, Workers, choose_workers
@@ -81,8 +81,6 @@ def run_bench(
         _tell_not_run(suite, settings, not_run)
     else:
         settings, not_run = cross(suite, loaded), {}
-        if not settings:
-            raise SuiteError(f"{suite.name} does not test a source on itself and needs two domains; got {', '.join(roots)}")
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
     bench = Bench(suite, out / suite.name, device, bar)
@@ -164,16 +162,18 @@ def _weights_files(suite: Suite) -> bool:
 
 
 def _domains(suite: Suite, asked: list[str] | None, given: dict[str, Path], roles: Mapping[str, str]) -> tuple[Suite, dict[str, Path | None]]:
-    """What a suite without experiments crosses: what is asked for, else what is here, else rendered domains."""
+    """What a suite without experiments crosses: what is asked for, else its sources and targets if it names both, else what is here, else
+    rendered domains; of these, what is trained or tested on."""
     if roles:
         raise SuiteError(f"{suite.name} has no roles to fill; name its domains with --domains")
-    wanted = asked or [name for name in names(given) if is_here(name, given)]
+    both = [*suite.sources, *suite.targets] if suite.sources and suite.targets else []
+    wanted = asked or both or [name for name in names(given) if is_here(name, given)]
     if not wanted:
         wanted = suite.rendered.domains
         suite = suite.model_copy(update={"sources": suite.sources or suite.rendered.sources})
     roots = resolve(wanted, given)
-    source_names(suite, roots)  # nor should a source that is no domain cost minutes
-    return suite, roots
+    used = {name for pair in pairs(suite, roots) for name in pair}  # nor should a source that is no domain cost minutes
+    return suite, {name: root for name, root in roots.items() if name in used}
 
 
 def _cast(suite: Suite, given: dict[str, Path], asked: Mapping[str, str], domains: list[str] | None) -> dict[str, str]:
@@ -181,7 +181,7 @@ def _cast(suite: Suite, given: dict[str, Path], asked: Mapping[str, str], domain
 
     Rendered stand-ins come only all together, when there is no other data set for any role: a table half of photographs would mislead.
     """
-    if domains or suite.sources:
+    if domains or suite.sources or suite.targets:
         raise SuiteError(f"the data sets of {suite.name} play roles; fill them with --role {next(iter(suite.roles))}=NAME")
     unknown = [role for role in asked if role not in suite.roles]
     if unknown:
@@ -197,8 +197,8 @@ def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]
         raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
 
 
-def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None) -> Suite:
-    suite = read_suite(name, preset, sources=sources, seeds=seeds, image_size=image_size)
+def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None, targets=None) -> Suite:
+    suite = read_suite(name, preset, sources=sources, targets=targets, seeds=seeds, image_size=image_size)
     if experiments is not None:
         unknown = [key for key in experiments if key not in suite.experiments]
         if unknown:

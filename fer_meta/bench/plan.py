@@ -38,7 +38,7 @@ class Setting:
     source: Domain
     target: Domain
     test: Pool  # the target's test images of the classes tested
-    val: Pool  # the target's validation images of these, for the oracle
+    val: Pool | None  # the target's validation images of these, if the oracle is asked for
     episodes: dict[int, FixedEpisodes]  # by shots
     rendered: dict[str, Rendered]  # those of source and target that are no photographs
     unreadable: dict[str, int] = field(default_factory=dict)  # images left out of each data set that has such
@@ -85,33 +85,44 @@ class Run:
         return f"{key}{model.algorithm}-{pair}-seed{model.seed}-{short_hash(self.identity)}"
 
 
-def source_names(suite: Suite, domains: Collection[str]) -> list[str]:
-    """The names of the domains that are trained on. Raises SuiteError if the suite names one that is not among `domains`."""
-    chosen = list(domains if suite.sources is None else suite.sources)
-    missing = [name for name in chosen if name not in domains]
-    if missing:
-        raise SuiteError(f"{suite.name} trains on '{missing[0]}', which is not among the domains ({', '.join(domains)}); "
-                         "name it in --domains too, or give other --sources")
-    return chosen
+def pairs(suite: Suite, domains: Collection[str]) -> list[tuple[str, str]]:
+    """The sources and targets that a suite without experiments crosses, by name.
+
+    Raises SuiteError if the suite names one that is not among `domains`, or if there are none.
+    """
+    for what, option, chosen in (("trains", "--sources", suite.sources), ("tests", "--targets", suite.targets)):
+        missing = [name for name in chosen or () if name not in domains]
+        if missing:
+            raise SuiteError(f"{suite.name} {what} on '{missing[0]}', which is not among the domains ({', '.join(domains)}); "
+                             f"name it in --domains too, or give other {option}")
+    targets = [name for name in domains if suite.targets is None or name in suite.targets]
+    found = [(source, target) for source in suite.sources or domains for target in targets
+             if (suite.within if source == target else suite.across)]
+    if not found:
+        needs = "itself only: name one in both --sources and --targets" if suite.within else "others only: name two domains or more"
+        raise SuiteError(f"{suite.name} tests a source on {needs}; got {', '.join(domains)}")
+    return found
 
 
 def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
     """A setting for every source and target of a suite without experiments. Raises ProtocolError if two have too few common classes."""
-    domains = divide(faces, suite.protocol, suite.classes)
-    rendered, by_name = _rendered(*faces), {one.name: one for one in faces}
+    by_name, oracle = {one.name: one for one in faces}, "oracle" in suite.selection
+    crossed = pairs(suite, by_name)
+    domains = divide(faces, suite.protocol, suite.classes, *map(set, zip(*crossed)), oracle)
+    rendered = _rendered(*faces)
     drawn = {}  # most sources share a target's images, and so its episodes
     return [
-        _setting("", suite.protocol, tuple(suite.algorithms), source, target, suite.classes, rendered,
-                 _unreadable(by_name[source.name], by_name[target.name]), drawn)
-        for source in map(domains.get, source_names(suite, domains))
-        for target in domains.values()
-        if (suite.within if source is target else suite.across)
+        _setting("", suite.protocol, tuple(suite.algorithms), domains[source], domains[target], suite.classes, rendered,
+                 _unreadable(by_name[source], by_name[target]), drawn, oracle)
+        for source, target in crossed
     ]
 
 
 def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting], dict[str, str]]:
     """A setting for each experiment that can be run with `cast` (role -> data set), and for each that cannot, why not."""
     settings, not_run, sources, lacking, drawn = [], {}, dict(cast), {}, {}
+    oracle = "oracle" in suite.selection
+    trained_on = {cast[one.train].name for one in suite.experiments.values() if {one.train, one.test} <= set(cast)}
     for key, experiment in suite.experiments.items():
         mixture = suite.mixtures.get(experiment.train)
         roles = [experiment.test, *([part.role for part in mixture.parts] if mixture else [experiment.train])]
@@ -124,10 +135,10 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
                 sources[experiment.train], lacking[experiment.train] = mix(experiment.train, mixture, cast)
             source, target = sources[experiment.train], cast[experiment.test]
             domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name],
-                             [target.name])
+                             [target.name], oracle, trained_on)
             setting = _setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms),
                                domains[source.name], domains[target.name], suite.classes, _rendered(source, target),
-                               _unreadable(*(cast[role] for role in roles)), drawn)
+                               _unreadable(*(cast[role] for role in roles)), drawn, oracle)
             settings.append(replace(setting, lacking=lacking.get(experiment.train, ())))
         except (DatasetError, ProtocolError) as error:
             not_run[key] = str(error)
@@ -166,14 +177,16 @@ def short_hash(identity: dict) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-def _setting(key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, unreadable, drawn: dict) -> Setting:
+def _setting(
+    key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, unreadable, drawn: dict, oracle: bool
+) -> Setting:
     """Draw the fixed episodes, unless `drawn` has them from another source. Raises ProtocolError if they cannot be drawn."""
     if target.test is None:
         raise ProtocolError(f"{target.name}: has no test images; give the data set a test split")
     seen = source.train.classes
     tested = seen if protocol.tested_classes == "seen" else [name for name in classes if name not in seen]
     test = restrict(target.test, tested, target.index, protocol.way)
-    val = restrict(target.val, tested, target.index, protocol.validation.way)
+    val = restrict(target.val, tested, target.index, protocol.validation.way) if oracle else None
     held = source.held if protocol.support_from == "source-train" else None
     name = protocol.model_dump_json(exclude={"train", "validation"}), target.name, test.digest, held and held.digest
     if name not in drawn:
@@ -223,7 +236,7 @@ def _run_identity(suite: Suite, model: Model, setting: Setting) -> dict:
         "queries": setting.protocol.queries,
         "selection": list(suite.selection),
         "test_images": setting.test.digest,
-        "target_val_images": setting.val.digest,
+        "target_val_images": setting.val.digest if setting.val is not None else None,
         "support_images": setting.support.pool.digest if setting.support else setting.test.digest,
         "episodes": {str(shots): episodes_hash(setting, shots) for shots in setting.episodes},
     }

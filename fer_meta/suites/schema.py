@@ -45,8 +45,8 @@ class RenderedDomains(Strict):
 class Suite(Strict):
     """A comparison: which methods, under which protocol, how many seeds. The domains are the user's, or rendered.
 
-    Without `experiments` every domain is a source and a target (`within`: its own, `across`: the others'); with them, these say what is
-    trained and tested on what.
+    Without `experiments` every domain is a source and a target (`within`: its own, `across`: the others'), unless `sources` and `targets`
+    say less; with them, these say what is trained and tested on what.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)
@@ -54,7 +54,8 @@ class Suite(Strict):
     preset: str
     classes: Distinct[str] = BASIC
     rendered: RenderedDomains = RenderedDomains()
-    sources: Distinct[str] | None = Field(None, description="only these domains are trained on; all are targets")
+    sources: Distinct[str] | None = Field(None, description="only these domains are trained on")
+    targets: Distinct[str] | None = Field(None, description="only these domains are tested on; they need test images alone")
     within: bool = Field(True, description="test each source on its own test split, the reference")
     across: bool = Field(True, description="test each source on the other domains")
     image_size: int = Field(84, ge=16, le=LARGEST_IMAGE)
