@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
@@ -81,6 +81,7 @@ def run_bench(
         _tell_not_run(suite, settings, not_run)
     else:
         settings, not_run = cross(suite, loaded), {}
+    _tell_folds(suite, loaded, settings)
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
     bench = Bench(suite, out / suite.name, device, bar)
@@ -197,8 +198,20 @@ def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]
         raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
 
 
-def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None, targets=None) -> Suite:
-    suite = read_suite(name, preset, sources=sources, targets=targets, seeds=seeds, image_size=image_size)
+def _tell_folds(suite: Suite, faces: list[CachedFaces], settings: list[Setting]) -> None:
+    """Say what a cross-validation does not look at: official splits, and pairs of two domains."""
+    folds = {setting.source.name: setting.fold for setting in settings if setting.fold}  # the last is the largest
+    for one in faces:
+        if one.name in folds:
+            official = "; its official splits are ignored" if one.index["split"].notna().any() else ""
+            click.echo(f"{one.name}: cross-validation in {folds[one.name]} folds by person (else clip, else image){official}")
+    if len(folds) > 1 and suite.across and not suite.experiments:
+        click.echo("each data set is tested on itself alone: cross-validation has no pairs of two")
+
+
+def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None, targets=None,
+           split=None) -> Suite:
+    suite = read_suite(name, preset, split, sources=sources, targets=targets, seeds=seeds, image_size=image_size)
     if experiments is not None:
         unknown = [key for key in experiments if key not in suite.experiments]
         if unknown:
@@ -295,7 +308,10 @@ def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers:
     lines = {}
     for setting in settings:
         for domain in (setting.source, setting.target):
-            lines.setdefault(_domain_line(domain, domain.name in setting.rendered))
+            if not setting.fold:
+                lines.setdefault(_domain_line(domain, domain.name in setting.rendered))
+    for (_, name), own in _by_folds(settings, lambda setting: (setting.experiment, setting.source.name)).items():
+        lines.setdefault(_folds_line(f"{name}{' (rendered)' if name in own[0].rendered else ''}", [setting.source for setting in own]))
     for line in lines:
         click.echo(f"  {line}")
     units = by_model(todo)
@@ -304,11 +320,32 @@ def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers:
     for run, wrong in bench.damaged.items():
         click.echo(f"  run {run}: {wrong}; it will be done anew")
     for run in runs:
-        click.echo(f"  {title(run):60s} {clock(sum(costs[run.id])) if run.id in costs else 'done':>9s}")
+        if not run.setting.fold:
+            click.echo(f"  {title(run):60s} {clock(sum(costs[run.id])) if run.id in costs else 'done':>9s}")
+    for (key, algorithm, name), own in _by_folds(runs, lambda run: (run.setting.experiment, run.model.algorithm, run.setting.source.name)).items():
+        what = f"{key}{'  ' if key else ''}{algorithm}  {name}  {len({run.model.id for run in own})} trainings, one for each fold and seed"
+        left = [sum(costs[run.id]) for run in own if run.id in costs]
+        click.echo(f"  {what:60s} {clock(sum(left)) if left else 'done':>9s}")
     seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
     together = f", {workers.jobs} models side by side" if workers.jobs > 1 else ""
     click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
                "(from a few timed steps and episodes of each method)")
+
+
+def _by_folds(items: Iterable, key: Callable[[Run | Setting], tuple]) -> dict[tuple, list]:
+    """Those of `items` that belong to a fold, together by `key`."""
+    found: dict[tuple, list] = {}
+    for item in items:
+        if (item.setting if isinstance(item, Run) else item).fold:
+            found.setdefault(key(item), []).append(item)
+    return found
+
+
+def _folds_line(name: str, domains: list[Domain]) -> str:
+    sizes = {role: [len(getattr(domain, role)) for domain in domains] for role in ("train", "val", "test")}
+    pools = ", ".join(f"{role} {min(counts)}{f' to {max(counts)}' if max(counts) > min(counts) else ''}" for role, counts in sizes.items())
+    removed = sum(pool.copies_removed for domain in domains for pool in (domain.val, domain.test))
+    return f"{name}, {len(domains)} folds: {pools} images of {len(domains[0].test.classes)} classes; {removed} copies removed from val and test"
 
 
 def _domain_line(domain: Domain, rendered: bool) -> str:

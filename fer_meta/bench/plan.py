@@ -18,7 +18,8 @@ from fer_meta.evaluation.episodes import Shown
 from fer_meta.suites.experiments import Mixture
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, fingerprint
-from fer_meta.tasks.pools import Domain, Pool, divide, restrict
+from fer_meta.tasks.folds import cross_validate, in_fold
+from fer_meta.tasks.pools import Domain, Pool, divide, restrict, with_classes
 from fer_meta.tasks.protocol import Protocol
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
@@ -45,6 +46,10 @@ class Setting:
     lacking: tuple[str, ...] = ()  # clips that the source's mixture names and the data do not have
 
     @property
+    def fold(self) -> int | None:
+        return self.source.fold
+
+    @property
     def query(self) -> Shown:
         return Shown(self.target.images, self.test)
 
@@ -66,7 +71,7 @@ class Model:
 
     @property
     def id(self) -> str:
-        return f"{self.algorithm}-{self.source.name}-seed{self.seed}-{short_hash(self.identity)}"
+        return f"{self.algorithm}-{self.source.name}{in_names(self.source.fold)}-seed{self.seed}-{short_hash(self.identity)}"
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,22 @@ class Run:
         model, setting = self.model, self.setting
         key = f"{setting.experiment}-" if setting.experiment else ""
         pair = f"{setting.source.name}-to-{setting.target.name}"
-        return f"{key}{model.algorithm}-{pair}-seed{model.seed}-{short_hash(self.identity)}"
+        return f"{key}{model.algorithm}-{pair}{in_names(setting.fold)}-seed{model.seed}-{short_hash(self.identity)}"
+
+
+def in_names(fold: int | None) -> str:
+    """A fold as it stands in the names of folders and files, so that they sort."""
+    return "" if fold is None else f"-fold{fold:02d}"
 
 
 def pairs(suite: Suite, domains: Collection[str]) -> list[tuple[str, str]]:
-    """The sources and targets that a suite without experiments crosses, by name.
+    """The sources and targets that a suite without experiments crosses, by name: in a cross-validation each domain and itself.
 
     Raises SuiteError if the suite names one that is not among `domains`, or if there are none.
     """
+    folds = suite.protocol.cross_validated
+    if folds and not suite.within:
+        raise SuiteError(f"{suite.name} has `within: false`, but cross-validation tests each domain on itself; say `within: true`")
     for what, option, chosen in (("trains", "--sources", suite.sources), ("tests", "--targets", suite.targets)):
         missing = [name for name in chosen or () if name not in domains]
         if missing:
@@ -97,7 +110,7 @@ def pairs(suite: Suite, domains: Collection[str]) -> list[tuple[str, str]]:
                              f"name it in --domains too, or give other {option}")
     targets = [name for name in domains if suite.targets is None or name in suite.targets]
     found = [(source, target) for source in suite.sources or domains for target in targets
-             if (suite.within if source == target else suite.across)]
+             if (suite.within if source == target else suite.across and not folds)]
     if not found:
         needs = "itself only: name one in both --sources and --targets" if suite.within else "others only: name two domains or more"
         raise SuiteError(f"{suite.name} tests a source on {needs}; got {', '.join(domains)}")
@@ -108,6 +121,9 @@ def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
     """A setting for every source and target of a suite without experiments. Raises ProtocolError if two have too few common classes."""
     by_name, oracle = {one.name: one for one in faces}, "oracle" in suite.selection
     crossed = pairs(suite, by_name)
+    if suite.protocol.cross_validated:
+        return [setting for name, _ in crossed
+                for setting in _folds("", suite.protocol, tuple(suite.algorithms), by_name[name], suite.classes, oracle)]
     domains = divide(faces, suite.protocol, suite.classes, *map(set, zip(*crossed)), oracle)
     rendered = _rendered(*faces)
     drawn = {}  # most sources share a target's images, and so its episodes
@@ -134,6 +150,12 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
             if experiment.train not in sources:
                 sources[experiment.train], lacking[experiment.train] = mix(experiment.train, mixture, cast)
             source, target = sources[experiment.train], cast[experiment.test]
+            if experiment.protocol.cross_validated:
+                if source is not target:
+                    raise ProtocolError("cross-validation tests a data set on itself; give `train` and `test` the same data set, or no folds")
+                algorithms = experiment.algorithms or tuple(suite.algorithms)
+                settings += _folds(key, experiment.protocol, algorithms, source, suite.classes, oracle)
+                continue
             domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name],
                              [target.name], oracle, trained_on)
             setting = _setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms),
@@ -177,6 +199,15 @@ def short_hash(identity: dict) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
+def _folds(key, protocol: Protocol, algorithms, faces: CachedFaces, classes, oracle: bool) -> list[Setting]:
+    """A setting for each fold of a data set."""
+    settings = []
+    for domain in cross_validate(faces, protocol, classes):
+        with in_fold(domain.fold, protocol):
+            settings.append(_setting(key, protocol, algorithms, domain, domain, classes, _rendered(faces), _unreadable(faces), {}, oracle))
+    return settings
+
+
 def _setting(
     key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, unreadable, drawn: dict, oracle: bool
 ) -> Setting:
@@ -185,7 +216,10 @@ def _setting(
         raise ProtocolError(f"{target.name}: has no test images; give the data set a test split")
     seen = source.train.classes
     tested = seen if protocol.tested_classes == "seen" else [name for name in classes if name not in seen]
-    test = restrict(target.test, tested, target.index, protocol.way)
+    if protocol.queries == "all" and len(seen) == protocol.way:  # the target may lack some
+        test = with_classes(target.test, seen, target.index)
+    else:
+        test = restrict(target.test, tested, target.index, protocol.way)
     val = restrict(target.val, tested, target.index, protocol.validation.way) if oracle else None
     held = source.held if protocol.support_from == "source-train" else None
     name = protocol.model_dump_json(exclude={"train", "validation"}), target.name, test.digest, held and held.digest

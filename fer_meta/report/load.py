@@ -15,7 +15,7 @@ from fer_meta.files import DONE, broken_seal
 from fer_meta.oneline import cleaned, one_line
 from fer_meta.report.stored import Plan, PlannedRun, RunFile, in_words
 
-PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
+PLANNED = ("id", "experiment", "algorithm", "source", "target", "fold", "seed", "model")
 PLAN_FIX = "run the bench again, which rewrites it"
 HISTORY_FIX = "delete it, and the report leaves this training out of its curves"
 OLD_ANSWERS = "episodes.parquet"  # accuracies of episodes, which an older version kept of a run instead of answers
@@ -32,6 +32,7 @@ class Run:
     algorithm: str
     source: str
     target: str
+    fold: int | None  # from 1, of a cross-validation
     seed: int
     model: str
     config: dict  # the method's hyper-parameters: backbone, steps, ...

@@ -1,5 +1,6 @@
 """The numbers of the report and what they are called; `tables.py` gives them their forms."""
 
+from collections import Counter, defaultdict
 from functools import partial
 
 import numpy as np
@@ -96,10 +97,10 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     table["chance"] = 1 / table["way"]
     table["bayes"] = _bayes(results, table, "way")
     # The classes, and with them the test images, may depend on what source and target share.
-    tested = pd.DataFrame({place_of(run): {
-        "classes": len(run.classes), "test_images": run.test_images, "copies_removed": run.copies_removed,
-        "excluded": " ".join(f"{name}:{images}" for name, images in sorted(run.excluded.items())),
-    } for run in results.runs}).T.rename_axis(PLACE)
+    runs = defaultdict(dict)
+    for run in results.runs:
+        runs[place_of(run)][run.fold] = run
+    tested = pd.DataFrame({place: _tested(list(folds.values())) for place, folds in runs.items()}).T.rename_axis(PLACE)
     table = table.join(tested.infer_objects(), on=PLACE)
     rendered = results.plan.get("rendered", [])
     table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
@@ -109,6 +110,16 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     table = table.join(planned.rename("planned_seeds"), on=pair)
     return table.sort_values(["experiment", "target", "way", "source", "method", "shots", "selection"],
                              key=partial(order, results), kind="stable", ignore_index=True)
+
+
+def _tested(folds: list[Run]) -> dict:
+    """What a run was tested on, or the folds of a cross-validation together."""
+    excluded = Counter()
+    for run in folds:
+        excluded.update(run.excluded)
+    return {"classes": len({name for run in folds for name in run.classes}), "test_images": sum(run.test_images for run in folds),
+            "copies_removed": sum(run.copies_removed for run in folds),
+            "excluded": " ".join(f"{name}:{images}" for name, images in sorted(excluded.items()))}
 
 
 def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:

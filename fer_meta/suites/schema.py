@@ -77,10 +77,10 @@ class Suite(Strict):
         return classes
 
 
-def read_suite(name: str, preset: str, **changes) -> Suite:
+def read_suite(name: str, preset: str, split: dict | str | None = None, **changes) -> Suite:
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
-    `changes` replace top-level fields; those that are None do not. Raises SuiteError, which names the file, the line and the key.
+    `changes` replace top-level fields, and `split` that of the protocol; those that are None do not. Raises SuiteError, which names the file, the line and the key.
     """
     text, origin = suite_text(name)
     raw, lines = parse(text, origin)
@@ -93,7 +93,7 @@ def read_suite(name: str, preset: str, **changes) -> Suite:
         raise SuiteError(f"{origin}, line {lines['presets', preset]}: presets.{preset}: must be a mapping of what the preset changes, or {{}}")
     merged = _merge(raw, changed)
     merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
-    merged = _protocols_filled_in(merged)
+    merged = _protocols_filled_in(_merge(merged, {"protocol": {"split": split}}) if split is not None else merged)
     suite, errors = _validate(merged)
     if errors:
         # A key that stands in the file is the better clue than one that does not: `titel`, and not `title` missing.

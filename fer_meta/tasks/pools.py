@@ -54,6 +54,7 @@ class Domain:
     val: Pool | None
     test: Pool | None
     held: Pool | None  # images held out of training to be the test's support
+    fold: int | None = None  # from 1, of a cross-validation
 
 
 def divide(
@@ -100,7 +101,8 @@ def divide(
             if seen is not None and protocol.copies == "removed":
                 kept = rows[_first_of_its_kind(faces.index.iloc[rows], seen)]
                 removed, rows = len(rows) - len(kept), kept
-            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, shape, protocol, classes, removed)
+            way = protocol.fewest_test_classes if name == "test" else shape.way
+            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed)
         domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools)
     return domains
 
@@ -116,11 +118,17 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
             f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here "
             f"({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or `queries`"
         )
-    if kept == pool.classes:
+    return with_classes(pool, kept, index)
+
+
+def with_classes(pool: Pool, classes: Collection[str], index: pd.DataFrame) -> Pool:
+    """`pool`'s images of `classes`, which are its classes in this order, also where it has no image of one."""
+    classes = tuple(classes)
+    if classes == pool.classes:
         return pool
-    chosen = np.isin(pool.labels, [pool.classes.index(name) for name in kept])
+    chosen = np.isin(pool.labels, [number for number, name in enumerate(pool.classes) if name in classes])
     groups, clips = (None if ids is None else ids[chosen] for ids in (pool.groups, pool.clips))
-    return _make(pool.name, index, pool.rows[chosen], kept, groups, clips, pool.excluded, pool.copies_removed)
+    return _make(pool.name, index, pool.rows[chosen], classes, groups, clips, pool.excluded, pool.copies_removed)
 
 
 def _roles(
@@ -150,8 +158,8 @@ def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
     return ~(part["digest"].isin(seen) | part.duplicated("digest") | disputed).to_numpy(dtype=bool)
 
 
-def _pool(name, index, rows, need, shape: EpisodeShape | Protocol, protocol: Protocol, classes, removed) -> Pool:
-    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `shape.way` of them."""
+def _pool(name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol: Protocol, classes, removed) -> Pool:
+    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `way` of them."""
     labels, groups = index["label"].iloc[rows], _group_ids(index, rows, shape.disjoint)
     if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
         raise ProtocolError(
@@ -171,9 +179,9 @@ def _pool(name, index, rows, need, shape: EpisodeShape | Protocol, protocol: Pro
             f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more: {_counts(small)}; "
             "say `small_classes: exclude`, or lower `shots` or `queries`"
         )
-    if len(kept) < shape.way:
+    if len(kept) < way:
         raise ProtocolError(
-            f"{name}: {shape.way}-way episodes need {shape.way} classes with {need} images or more, "
+            f"{name}: {shape.way}-way episodes need {way} classes with {need} images or more, "
             f"but there are {len(kept)} ({', '.join(kept) or 'none'}); too small: {_counts(small)}; {_fix(shape, protocol)}"
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]

@@ -51,14 +51,24 @@ def _folds(index: pd.DataFrame, parts: int) -> tuple[np.ndarray, int]:
 
     Raises ProtocolError for fewer than `parts` of them.
     """
-    group = index["subject"].fillna(index["clip"]).fillna(index["digest"]).to_numpy()
-    labels = index["label"].to_numpy()
-    folds = min(FOLDS, len(set(group)), index["label"].value_counts().max())
+    groups = len(set(groups_of(index)))
+    folds = min(FOLDS, groups, index["label"].value_counts().max())
     if folds < parts:
         raise ProtocolError(
-            f"{len(index)} images of {len(set(group))} people (or clips, or distinct images) are too few to divide into {parts} parts "
+            f"{len(index)} images of {groups} people (or clips, or distinct images) are too few to divide into {parts} parts "
             "(train, val, test); give the data set folders train/, val/ and test/"
         )
+    return stratified_folds(index, folds), folds
+
+
+def groups_of(index: pd.DataFrame) -> np.ndarray:
+    """The person on each image, else its clip, else its pixels: what is never divided [N]."""
+    return index["subject"].fillna(index["clip"]).fillna(index["digest"]).to_numpy()
+
+
+def stratified_folds(index: pd.DataFrame, folds: int) -> np.ndarray:
+    """The fold of each row [N], from 0: equal within a group, each class spread over the folds as evenly as groups allow."""
+    labels, group = index["label"].to_numpy(), groups_of(index)
     fold = np.empty(len(index), dtype=int)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=SPLIT_SEED)
     with warnings.catch_warnings():
@@ -66,4 +76,4 @@ def _folds(index: pd.DataFrame, parts: int) -> tuple[np.ndarray, int]:
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, rows) in enumerate(splitter.split(labels, labels, group)):
             fold[rows] = number
-    return fold, folds
+    return fold
