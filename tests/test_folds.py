@@ -196,7 +196,7 @@ def test_cross_validation_tests_each_domain_on_itself_and_says_so(crossed, peopl
     assert result.exit_code == 0, result.output
     assert "people: cross-validation in 4 folds by person (else clip, else image)\n" in result.output
     assert "cross-validation has no pairs of two" in result.output and "32 runs, 0 done" in result.output
-    assert "protonet  people  8 trainings, one for each fold and seed" in result.output and "->" not in result.output
+    assert "protonet  people  8 trainings, one a fold and seed" in result.output and "->" not in result.output
     result = crossed(*arguments, text=cross_validated("{folds: 4}").replace("across: false", "within: false"))
     assert result.exit_code == 2 and "cross-validation tests each domain on itself; say `within: true`" in result.output
 

@@ -57,7 +57,8 @@ def test_a_data_set_of_test_images_alone_works_as_a_target(suite, trees, tested,
     assert (run["source"], run["target"]) == ("day", form)
     told = json.loads((tmp_path / "results" / "tiny" / "runs" / run["id"] / "run.json").read_text())
     # 10 people of 5 classes and 2 images; two of the ten are the oracle's val.
-    assert told["test_images"] == (80 if "oracle" in selection else 100) and (told["identity"]["target_val_images"] is None) == ("oracle" not in selection)
+    assert told["test_images"] == (80 if "oracle" in selection else 100)
+    assert (told["identity"]["target_val_images"] is None) == ("oracle" not in selection)
 
 
 def test_what_is_only_tested_on_has_no_train_and_no_val_and_is_all_test():

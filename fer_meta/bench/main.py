@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
@@ -12,9 +12,9 @@ import click
 import torch
 
 from fer_meta import algorithms as methods
+from fer_meta.bench.dry_run import print_plan
 from fer_meta.bench.environment import keep_freed_memory
-from fer_meta.bench.estimate import estimate, makespan
-from fer_meta.bench.executor import bar, by_model, clock, run_all, seconds_of, title
+from fer_meta.bench.executor import bar, clock, run_all
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
 from fer_meta.bench.plan import Run, Setting, cross, make_plan, pairs, stage
 from fer_meta.bench.runner import Bench
@@ -28,7 +28,6 @@ from fer_meta.errors import MachineError, ResultsError, SuiteError
 from fer_meta.files import DONE, FULL, broken_seal, full_disk, sweep
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
-from fer_meta.tasks.pools import Domain
 from fer_meta.training import RESUME
 
 try:
@@ -87,7 +86,7 @@ def run_bench(
     bench = Bench(suite, out / suite.name, device, bar)
     bench.damaged = damaged(bench, runs)
     if dry_run:
-        _print_plan(bench, settings, runs, workers)
+        print_plan(bench, settings, runs, workers)
         return 0
     with _full_disk_named(bench.folder), _alone(bench.folder) as alone:
         forget_finished(bench.folder)
@@ -300,59 +299,3 @@ def _lock(file: TextIO, folder: Path) -> bool:
             raise
         return False
     return True
-
-
-def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: Workers) -> None:
-    suite, todo = bench.suite, [run for run in runs if not bench.is_done(run)]
-    click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
-    lines = {}
-    for setting in settings:
-        for domain in (setting.source, setting.target):
-            if not setting.fold:
-                lines.setdefault(_domain_line(domain, domain.name in setting.rendered))
-    for (_, name), own in _by_folds(settings, lambda setting: (setting.experiment, setting.source.name)).items():
-        lines.setdefault(_folds_line(f"{name}{' (rendered)' if name in own[0].rendered else ''}", [setting.source for setting in own]))
-    for line in lines:
-        click.echo(f"  {line}")
-    units = by_model(todo)
-    workers = workers.at_most(len(units))
-    costs = estimate(bench, todo, workers)
-    for run, wrong in bench.damaged.items():
-        click.echo(f"  run {run}: {wrong}; it will be done anew")
-    for run in runs:
-        if not run.setting.fold:
-            click.echo(f"  {title(run):60s} {clock(sum(costs[run.id])) if run.id in costs else 'done':>9s}")
-    for (key, algorithm, name), own in _by_folds(runs, lambda run: (run.setting.experiment, run.model.algorithm, run.setting.source.name)).items():
-        what = f"{key}{'  ' if key else ''}{algorithm}  {name}  {len({run.model.id for run in own})} trainings, one for each fold and seed"
-        left = [sum(costs[run.id]) for run in own if run.id in costs]
-        click.echo(f"  {what:60s} {clock(sum(left)) if left else 'done':>9s}")
-    seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
-    together = f", {workers.jobs} models side by side" if workers.jobs > 1 else ""
-    click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
-               "(from a few timed steps and episodes of each method)")
-
-
-def _by_folds(items: Iterable, key: Callable[[Run | Setting], tuple]) -> dict[tuple, list]:
-    """Those of `items` that belong to a fold, together by `key`."""
-    found: dict[tuple, list] = {}
-    for item in items:
-        if (item.setting if isinstance(item, Run) else item).fold:
-            found.setdefault(key(item), []).append(item)
-    return found
-
-
-def _folds_line(name: str, domains: list[Domain]) -> str:
-    sizes = {role: [len(getattr(domain, role)) for domain in domains] for role in ("train", "val", "test")}
-    pools = ", ".join(f"{role} {min(counts)}{f' to {max(counts)}' if max(counts) > min(counts) else ''}" for role, counts in sizes.items())
-    removed = sum(pool.copies_removed for domain in domains for pool in (domain.val, domain.test))
-    return f"{name}, {len(domains)} folds: {pools} images of {len(domains[0].test.classes)} classes; {removed} copies removed from val and test"
-
-
-def _domain_line(domain: Domain, rendered: bool) -> str:
-    roles = [("train", domain.train), ("held out of train", domain.held), ("val", domain.val), ("test", domain.test)]
-    roles = [(role, pool) for role, pool in roles if pool is not None]
-    pools = ", ".join(f"{role} {len(pool)} images of {len(pool.classes)} classes" for role, pool in roles)
-    removed = sum(pool.copies_removed for _, pool in roles)
-    too_small = domain.test.excluded if domain.test else {}
-    small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}" if too_small else ""
-    return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}"
