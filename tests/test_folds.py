@@ -138,7 +138,7 @@ def test_a_class_that_some_fold_cannot_test_is_excluded_from_all_by_name():
     (made_up_index({label: 60 for label in LABELS}, subjects=4), {"folds": 5}, "cannot be divided into 5 folds; take 4 folds or fewer"),
     (made_up_index({label: 30 for label in LABELS}, subjects=30), {"folds": 10},
      r"fold 1: made-up \(test\): 5-way episodes need 5 classes with 9 images or more.*"
-     "or take fewer folds, or `support_from: source-train` with `queries: all`"),
+     ", or take fewer folds, or `support_from: source-train` with `queries: all`"),
 ])  # fmt: skip
 def test_an_error_names_the_fold_and_what_to_do(index, split, words):
     with pytest.raises(ProtocolError, match=words):

@@ -18,8 +18,8 @@ from fer_meta.evaluation.episodes import Shown
 from fer_meta.suites.experiments import Mixture
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, fingerprint
-from fer_meta.tasks.folds import cross_validate, in_fold
-from fer_meta.tasks.pools import Domain, Pool, divide, restrict, with_classes
+from fer_meta.tasks.folds import cross_validate, named
+from fer_meta.tasks.pools import Domain, Pool, divide, more_in_a_fold, restrict, with_classes
 from fer_meta.tasks.protocol import Protocol
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
@@ -203,7 +203,7 @@ def _folds(key, protocol: Protocol, algorithms, faces: CachedFaces, classes, ora
     """A setting for each fold of a data set."""
     settings = []
     for domain in cross_validate(faces, protocol, classes):
-        with in_fold(domain.fold, protocol):
+        with named(f"fold {domain.fold}", more_in_a_fold(protocol)):
             settings.append(_setting(key, protocol, algorithms, domain, domain, classes, _rendered(faces), _unreadable(faces), {}, oracle))
     return settings
 

@@ -15,7 +15,7 @@ from fer_meta.files import DONE, broken_seal
 from fer_meta.oneline import cleaned, one_line
 from fer_meta.report.stored import Plan, PlannedRun, RunFile, in_words
 
-PLANNED = ("id", "experiment", "algorithm", "source", "target", "fold", "seed", "model")
+PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
 PLAN_FIX = "run the bench again, which rewrites it"
 HISTORY_FIX = "delete it, and the report leaves this training out of its curves"
 OLD_ANSWERS = "episodes.parquet"  # accuracies of episodes, which an older version kept of a run instead of answers
@@ -32,7 +32,6 @@ class Run:
     algorithm: str
     source: str
     target: str
-    fold: int | None  # from 1, of a cross-validation
     seed: int
     model: str
     config: dict  # the method's hyper-parameters: backbone, steps, ...
@@ -46,6 +45,7 @@ class Run:
     command: str = ""  # makes it, and others of the plan
     unreadable: dict = field(default_factory=dict)  # data set -> images that could not be read and were left out
     precision: str = ""  # fp32, bf16; "" where it is not known
+    fold: int | None = None  # from 1, of a cross-validation
 
     @property
     def predictions(self) -> Path:
@@ -213,7 +213,7 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
         raise ResultsError(f"{folder / 'run.json'}: {what}; delete {folder / DONE} and {_anew(command)}")
     same = {name: found[name] for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")}
     return Run(folder, *(planned[key] for key in PLANNED), **same, image_size=checked.image_size, command=command,
-               unreadable=checked.unreadable, precision=checked.precision)
+               unreadable=checked.unreadable, precision=checked.precision, fold=planned["fold"])
 
 
 def _unplanned(folder: Path) -> dict:

@@ -130,7 +130,10 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     and by their mean probability; NaN where no clip has two frames. `bayes` is the exact UAR of a perfect reader of the
     drawn action units, NaN where the plan has none.
     """
-    rows = [_scores(cell) | {"images": len(cell.queries.path), "classes": len(np.unique(cell.queries.label)),
+    classes = defaultdict(set)  # those that could be answered: a target may have no image of one
+    for run in results.runs:
+        classes[place_of(run)].update(run.classes)
+    rows = [_scores(cell) | {"images": len(cell.queries.path), "classes": len(classes[place_of(cell)]),
                              "clips": cell.clips["clips"].max(), "clip_accuracy_vote": cell.clips["vote"].mean(),
                              "clip_accuracy_mean": cell.clips["mean"].mean()} for cell in cells if cell.once]
     table = pd.DataFrame(rows, columns=None if rows else HEAD_COLUMNS)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import ProtocolError
-from fer_meta.tasks.pools import Domain, Pool, divide, with_classes
+from fer_meta.tasks.pools import Domain, Pool, divide, more_in_a_fold, restrict, with_classes
 from fer_meta.tasks.protocol import LEAVE_ONE_SUBJECT_OUT, Protocol
 from fer_meta.tasks.splits import groups_of, stratified_folds
 
@@ -25,6 +25,8 @@ def fold_numbers(index: pd.DataFrame, protocol: Protocol, classes: Collection[st
     fewer of them than folds.
     """
     wanted = index["label"].isin(list(classes)).to_numpy()
+    if not wanted.any():
+        raise ProtocolError(f"has no images of {', '.join(classes)}; give other `classes`")
     fold = np.zeros(len(index), dtype=int)
     fold[wanted] = 1 + (_people if protocol.split == LEAVE_ONE_SUBJECT_OUT else _groups)(index[wanted], protocol)
     return fold
@@ -54,39 +56,31 @@ def cross_validate(faces: CachedFaces, protocol: Protocol, classes: Collection[s
 
     Raises ProtocolError, which names the fold and a way out, where one has too few images for its episodes.
     """
-    with _named(faces.name):
+    with named(faces.name):
         fold = fold_numbers(faces.index, protocol, classes)
     domains = []
-    for number in range(1, fold.max(initial=0) + 1):
+    for number in range(1, fold.max() + 1):
         split = pd.array(np.where(fold == number, "test", "train"), dtype="string")
-        with in_fold(number, protocol):
+        with named(f"fold {number}"):
             [domain] = divide([replace(faces, index=faces.index.assign(split=split))], protocol, classes).values()
             if domain.test is None:
                 raise ProtocolError(f"{faces.name}: has no test images")
         domains.append(replace(domain, fold=number))
-    with _named(faces.name):
+    with named(faces.name):
         return _of_the_same_classes(domains, protocol)
 
 
 @contextmanager
-def in_fold(number: int, protocol: Protocol) -> Iterator[None]:
-    """A ProtocolError names the fold, and what is else to be done than it says."""
+def named(place: str, more: str = "") -> Iterator[None]:
+    """A ProtocolError begins with `place`, such as a data set or a fold, and ends with what may be done `more`."""
     try:
         yield
     except ProtocolError as error:
-        support = "" if protocol.support_from == "source-train" else ", or `support_from: source-train` with `queries: all`"
-        raise ProtocolError(f"fold {number}: {error}; or take fewer folds{support}") from error
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    try:
-        yield
-    except ProtocolError as error:
-        raise ProtocolError(f"{name}: {error}") from error
+        raise ProtocolError(f"{place}: {error}{more}") from error
 
 
 def _of_the_same_classes(domains: Sequence[Domain], protocol: Protocol) -> list[Domain]:
+    """The folds with the classes that each of them can train and test."""
     every = protocol.queries == "all"  # one image of a class can be tested, or none: the support is of people in training
     train, test = ([set(pool.classes) for pool in pools] for pools in zip(*((domain.train, domain.test) for domain in domains)))
     trained = sorted(set.intersection(*train))
@@ -96,12 +90,19 @@ def _of_the_same_classes(domains: Sequence[Domain], protocol: Protocol) -> list[
         lacks = {name: 1 + next(place for place, names in enumerate(usable) if name not in names) for name in _present(domains) - set(tested)}
         raise ProtocolError(f"{len(tested)} classes ({', '.join(tested) or 'none'}) can be trained and tested in every fold, too few for "
                             f"{max(protocol.train.way, protocol.way)}-way episodes; too small are "
-                            f"{', '.join(f'{name} in fold {fold}' for name, fold in sorted(lacks.items()))}; take fewer folds"
-                            + ("" if every else ", or `support_from: source-train` with `queries: all`"))
+                            f"{', '.join(f'{name} in fold {fold}' for name, fold in sorted(lacks.items()))}; lower `shots` or `queries`"
+                            f"{more_in_a_fold(protocol)}")
     if every and len(trained) != protocol.way:
         raise ProtocolError(f"`queries: all` tests all classes that are trained, {len(trained)} of them ({', '.join(trained)}); "
                             f"say `way: {len(trained)}`")
-    return [replace(domain, train=_only(domain.train, trained, domain.index), test=_only(domain.test, tested, domain.index)) for domain in domains]
+    return [_with(domain, trained, tested, protocol) for domain in domains]
+
+
+def _with(domain: Domain, trained: Collection[str], tested: Collection[str], protocol: Protocol) -> Domain:
+    """A fold with these classes alone."""
+    with named(f"fold {domain.fold}"):
+        val = restrict(domain.val, trained, domain.index, protocol.validation.way)
+    return replace(domain, val=val, train=_only(domain.train, trained, domain.index), test=_only(domain.test, tested, domain.index))
 
 
 def _present(domains: Sequence[Domain]) -> set[str]:

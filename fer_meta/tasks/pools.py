@@ -217,10 +217,17 @@ def _make(name, index, rows, classes, groups, clips, excluded, removed) -> Pool:
 def _fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
     """What makes more classes large enough."""
     if shape is protocol:
-        return "lower `way`, `shots` or `queries` of `protocol`"
+        return "lower `way`, `shots` or `queries` of `protocol`" + more_in_a_fold(protocol)
     if shape is protocol.validation:
         return "lower `way`, `shots` or `queries` of `protocol.validation`, or give val more images (`carve`, `split`)"
     return "lower `way`, `shots` or `queries` of `protocol.train`"
+
+
+def more_in_a_fold(protocol: Protocol) -> str:
+    """What helps a fold that is too small for an episode; nothing where there are no folds."""
+    if not protocol.cross_validated:
+        return ""
+    return ", or take fewer folds" + (", or `support_from: source-train` with `queries: all`" if protocol.support_from == "target" else "")
 
 
 def _counts(counts: dict[str, int]) -> str:
