@@ -249,7 +249,7 @@ def test_leave_one_subject_out_ends_with_one_row_that_pools_the_folds(crossed, t
     folds = pd.read_csv(out / "folds.csv")
     mean = folds[folds["method"] == "supervised-head"].groupby("seed").apply(lambda t: np.average(t["accuracy"], weights=t["queries"]))
     assert mean.mean() == pytest.approx(answers.loc[answers["method"] == "supervised-head", "right"].mean(), abs=1e-6)
-    assert set(folds["fold"]) == {1, 2, 3, 4, 5} and set(folds["seed"]) == {0, 1} and (folds["groups"] == 1).all()
+    assert set(folds["fold"]) == {1, 2, 3, 4, 5} and set(folds["seed"]) == {0, 1} and (folds["members"] == 1).all() and (folds["groups"] == "people").all()
     page, text = (out / "table.md").read_text(), (out / "table.txt").read_text()
     assert "cross-validation leave one subject out, by person" in page and "Bengio and Grandvalet 2004" in page and "Grandvalet" in text
 

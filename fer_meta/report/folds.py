@@ -20,7 +20,7 @@ NOTE = ("Cross-validation: each image is tested in one fold, and the folds of a 
         "images; the interval does not know it and may be too short (Bengio and Grandvalet 2004, J. Mach. Learn. Res. 5, 1089-1105).")
 LACKING = " A seed that lacks a fold is left out."
 
-COLUMNS = ["experiment", "method", "source", "target", "way", "shots", "selection", "fold", "seed", "accuracy", "uar", "queries", "groups"]
+COLUMNS = ["experiment", "method", "source", "target", "way", "shots", "selection", "fold", "seed", "accuracy", "uar", "queries", "groups", "members"]
 
 
 def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:
@@ -50,10 +50,11 @@ def note(results: Results) -> str:
 
 
 def folds_table(cells: Iterable[Cell]) -> pd.DataFrame:
-    """A row for each fold and seed of the pooled `cells`: accuracy and UAR (0 to 1) of its `queries`, of so many people (clips, images)."""
+    """A row for each fold and seed of the pooled `cells`: accuracy and UAR (0 to 1) of its `queries`, which are of so
+    many `members` of `groups` (people, clips or images)."""
     rows = [{name: getattr(part, name) for name in COLUMNS if hasattr(part, name)}
-            | {"seed": seed, "accuracy": scores.accuracy, "uar": scores.uar, "queries": len(part.queries.path),
-               "groups": len(np.unique(part.queries.group))}
+            | {"seed": seed, "accuracy": scores.accuracy, "uar": scores.uar, "queries": len(part.queries.path), "groups": part.queries.groups,
+               "members": len(np.unique(part.queries.group))}
             for cell in cells for part in cell.parts for seed, scores in zip(part.seeds, part.scores)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
