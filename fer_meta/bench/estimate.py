@@ -101,8 +101,8 @@ def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     setting = run.setting
     once = unit.image * len(setting.test) + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
     oracle = "oracle" in bench.suite.selection and setting.target is not setting.source
-    validations = _validations(bench, run.model.algorithm, setting.protocol, setting.val, unit)
-    return once * len(bench.suite.selection) + oracle * validations
+    validations = _validations(bench, run.model.algorithm, setting.protocol, setting.val, unit) if oracle else 0.0
+    return once * len(bench.suite.selection) + validations
 
 
 def _validations(bench: Bench, algorithm: str, protocol: Protocol, val: Pool, unit: _Unit) -> float:

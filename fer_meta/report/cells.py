@@ -54,11 +54,19 @@ class Cell:
     scores: tuple[Scores, ...]  # [S]
     ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the method gives no probability
     clips: pd.DataFrame  # [S] clips, vote, mean: their number and the accuracies of the two decisions; NaN without
+    fold: int | None = None  # of a cross-validation, until its folds are pooled
+    parts: tuple["Cell", ...] = ()  # the folds that are pooled
 
     @property
     def place(self) -> tuple:
         """Whoever shares it was asked the same queries."""
         return self.experiment, self.source, self.target, self.way, self.shots
+
+    def of_seeds(self, seeds: tuple[int, ...]) -> "Cell":
+        """The same for these of its seeds alone."""
+        rows = [self.seeds.index(seed) for seed in seeds]
+        return replace(self, seeds=seeds, packed=self.packed[rows], confusion=self.confusion[rows], scores=tuple(self.scores[row] for row in rows),
+                             ece=self.ece[rows], clips=self.clips.iloc[rows])
 
     def outcomes(self, seeds: tuple[int, ...] | None = None) -> Outcomes:
         """Right or wrong for all seeds, or for these in their order."""
@@ -90,7 +98,7 @@ def is_head(method: str) -> bool:
 
 
 def read_cells(results: Results, names: Names) -> list[Cell]:
-    """Every cell of the finished runs, in the plan's order, its seeds ascending.
+    """Every cell of the finished runs (of a cross-validation one for each fold), in the plan's order, its seeds ascending.
 
     Raises:
         ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not asked
@@ -104,28 +112,28 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
                 supports[path] = _support(results, run, path, names)
             digest = _digest(queries)
             queries = kept.setdefault((digest, path), replace(queries, support=supports.get(path)))  # most sources of a target share them
-            if path and not np.isin(queries.support.episode[[0, -1]], queries.episode[[0, -1]]).all():
+            if path and not np.isin(queries.episode[[0, -1]], queries.support.episode).all():
                 raise damaged(path, "does not hold the episodes that were answered", run.command)
-            place = (run.experiment, run.source, run.target, shots)
+            place = (run.experiment, run.source, run.target, shots, run.fold)
             first, other = asked.setdefault(place, (digest, run))
             if first != digest:
                 raise run.damaged(ANSWERS, f"its {shots}-shot queries are not those of {other.predictions}, so the "
                               "two cannot be compared")
-            scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection].append((run, row, queries))
+            scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection, run.fold].append((run, row, queries))
     places = list(dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs))
     cells = [_cell(key, rows) for key, rows in scored.items()]
     return sorted(cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.algorithm)))
 
 
 def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
-    experiment, source, target, algorithm, method, shots, selection = key
+    experiment, source, target, algorithm, method, shots, selection, fold = key
     run, _, queries = rows[0]
     once = shots == 0 or run.protocol["queries"] == "all"
     packed, confusion, ece = (np.stack([row[name] for _, row, _ in rows]) for name in ("packed", "confusion", "ece"))
     scores = tuple(metrics.scores(pd.DataFrame(counts, EXPRESSIONS, EXPRESSIONS)) for counts in confusion)
     return Cell(experiment, source, target, algorithm, method, run.protocol["way"], shots, selection, once, queries,
                 tuple(run.seed for run, _, _ in rows), packed, confusion, scores, ece,
-                pd.DataFrame([row["clips"] for _, row, _ in rows]))
+                pd.DataFrame([row["clips"] for _, row, _ in rows]), fold)
 
 
 def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:

@@ -123,7 +123,13 @@ def _between(cell: Cell, base: Cell) -> dict:
 
 def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
     """Per kind, for each query [N]: is the same image, clip or person in its own class's support?"""
-    run = next(run for run in results.runs if (run.experiment, run.source, run.target) == cell.place[:3])
+    parts = [_shared_in(results, part, names) for part in cell.parts or [cell]]
+    return {kind: np.concatenate([part[kind] for part in parts]) for kind in SHARED}
+
+
+def _shared_in(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
+    """The same, of a cell that is no pool of folds."""
+    run = next(run for run in results.runs if (run.experiment, run.source, run.target, run.fold) == (*cell.place[:3], cell.fold))
     path = episodes_path(results, run, cell.shots)
     rows, support = read_episodes(path, run.command)
     place = _place_of_queries(rows.filter(pa.array(~support)), cell.queries, names, run.target)
