@@ -16,8 +16,9 @@ from tiny_bench import SUITE
 
 from fer_meta.cli import main
 from fer_meta.errors import ProtocolError, SuiteError
+from fer_meta.evaluation.intervals import Queries, Support
+from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.folds import concatenated
-from fer_meta.report.cells import Queries
 from fer_meta.suites.schema import read_suite
 from fer_meta.tasks.folds import cross_validate, fold_numbers
 from fer_meta.tasks.protocol import Protocol
@@ -320,12 +321,16 @@ presets: {quick: {}}
 
 def some_queries(groups: str, group: list[int]) -> Queries:
     n = len(group)
-    return Queries(np.arange(n, dtype=np.int32) // 2, np.arange(n), np.zeros(n, np.int8), np.array(group, np.int32), groups)
+    return Queries(np.arange(n, dtype=np.int32) // 2, np.zeros(n, np.int8), np.array(group), np.arange(n), None, groups)
 
 
-def test_pooled_episodes_are_numbered_on_and_groups_of_two_kinds_are_not_taken_for_each_other():
+def test_pooled_episodes_are_numbered_on_with_their_support_and_own_heads_have_none():
     first, second = some_queries("people", [0, 0, 1, 1]), some_queries("people", [2, 2, 3])
     both = concatenated([first, second])
     assert both.episode.tolist() == [0, 0, 1, 1, 2, 2, 3] and both.group.tolist() == [0, 0, 1, 1, 2, 2, 3] and both.groups == "people"
-    mixed = concatenated([first, replace(second, groups="clips", group=np.array([0, 0, 1], np.int32))])
-    assert len(set(mixed.group)) == 4 and mixed.groups == "clips"
+    assert concatenated([first, replace(second, groups="clips")]).groups == "clips"
+    shown = [Support(one.episode, one.group, one.image, np.full(len(one.label), 17, np.int8)) for one in (first, second)]
+    supported = concatenated([replace(one, support=support) for one, support in zip((first, second), shown)]).support
+    assert supported.episode.tolist() == both.episode.tolist() and supported.label.tolist() == [17] * 4 + [17 + len(EXPRESSIONS)] * 3
+    heads = [replace(one, episode=np.zeros(len(one.episode), int)) for one in (first, second)]
+    assert set(concatenated(heads).episode) == {0}

@@ -96,7 +96,7 @@ def concatenated(queries: Sequence[Queries]) -> Queries:
     starts = np.cumsum([0, *lengths[:-1]]) * (max(lengths) > 1)
     kinds = list(dict.fromkeys(one.groups for one in queries))
     # A class of a fold is a class of its own: its support comes from this fold's people alone.
-    supports = [Support(one.support.episode + start, one.support.group, one.support.image, one.support.label + len(EXPRESSIONS) * fold)
+    supports = [Support(one.support.episode + start, one.support.group, one.support.image, one.support.label.astype(int) + len(EXPRESSIONS) * fold)
                 for fold, (one, start) in enumerate(zip(queries, starts)) if one.support]
     return Queries(
         np.concatenate([one.episode + start for one, start in zip(queries, starts)]),
