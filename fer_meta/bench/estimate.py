@@ -72,9 +72,9 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
         model, unit, seconds = run.model, units[_kind(run)], 0.0
         if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
-            key = model.algorithm, model.source.name
+            key = model.algorithm, model.config, model.source.train.digest
             steps[key] = steps.get(key) or _steps(bench, model)
-            seconds = steps[key] * unit.step + _validations(bench, model.algorithm, model.protocol, model.source.val, unit)
+            seconds = steps[key] * unit.step + _validations(model, model.protocol, model.source.val, unit)
         costs[run.id] = Cost(seconds, _scoring(bench, run, unit))
     return costs
 
@@ -88,12 +88,12 @@ def makespan(seconds: Iterable[float], jobs: int) -> float:
 
 
 def _kind(run: Run) -> tuple:
-    return run.model.algorithm, run.setting.protocol.model_dump_json()
+    return run.model.algorithm, run.model.config, run.setting.protocol.model_dump_json()
 
 
 def _steps(bench: Bench, model: Model) -> int:
-    method, config = algorithms.load(model.algorithm).Method, bench.suite.algorithms[model.algorithm]
-    return training.batches(method, config, model.source, model.protocol, model.seed, bench.device)[0]
+    method = algorithms.load(model.algorithm).Method
+    return training.batches(method, model.config, model.source, model.protocol, model.seed, bench.device)[0]
 
 
 def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
@@ -101,18 +101,18 @@ def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     setting = run.setting
     once = unit.image * len(setting.test) + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
     oracle = "oracle" in bench.suite.selection and setting.target is not setting.source
-    validations = _validations(bench, run.model.algorithm, setting.protocol, setting.val, unit)
+    validations = _validations(run.model, setting.protocol, setting.val, unit)
     return once * len(bench.suite.selection) + oracle * validations
 
 
-def _validations(bench: Bench, algorithm: str, protocol: Protocol, val: Pool, unit: _Unit) -> float:
+def _validations(model: Model, protocol: Protocol, val: Pool, unit: _Unit) -> float:
     seconds = unit.image * len(val) + protocol.validation.episodes * max(unit.episode.values())
-    return bench.suite.algorithms[algorithm].validations * seconds
+    return model.config.validations * seconds
 
 
 def _measure(bench: Bench, run: Run) -> _Unit:
     model, setting = run.model, run.setting
-    config = bench.suite.algorithms[model.algorithm]
+    config = model.config
     method = new_method(bench, model)
     _, batch_at = training.batches(method, config, model.source, model.protocol, model.seed, bench.device)
     method.train()

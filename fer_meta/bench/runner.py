@@ -65,7 +65,7 @@ class Bench:
 
     def precision(self, model: Model) -> str:
         """What a model is trained and its images are embedded in on this machine: fp32 or bf16."""
-        return precision_on(self.suite.algorithms[model.algorithm].precision, self.device)
+        return precision_on(model.config.precision, self.device)
 
     def is_done(self, run: Run) -> bool:
         return run.id not in self.damaged and (self.run_folder(run) / DONE).exists()
@@ -145,7 +145,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "seed": model.seed,
         "model": model.id,
         "identity": run.identity,
-        "config": suite.algorithms[model.algorithm].model_dump(mode="json"),
+        "config": model.config.model_dump(mode="json"),
         "protocol": setting.protocol.model_dump(mode="json"),
         "image_size": suite.image_size,
         "classes": list(setting.test.classes),
@@ -153,6 +153,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "excluded_from_training": setting.source.train.excluded,
         "copies_removed": setting.test.copies_removed,
         "train_images": len(setting.source.train),
+        "mixed_in": setting.mixed_in,
         "test_images": len(setting.test),
         "unreadable": setting.unreadable,
         "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
@@ -175,9 +176,8 @@ def _trained_in(bench: Bench, model: Model) -> str | None:
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
     """The untrained method of a model, on the bench's device."""
-    module, config = algorithms.load(model.algorithm), bench.suite.algorithms[model.algorithm]
-    classes = model.source.train.classes
-    return training.build(module, config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device)
+    module, classes = algorithms.load(model.algorithm), model.source.train.classes
+    return training.build(module, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device)
 
 
 def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> None:
@@ -192,7 +192,7 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
         _begin_anew(bench, model, wrong)
     if not (folder / training.RESUME).exists():  # a training that goes on is named after the machine that began it
         write_json(folder / "model.json", {"id": model.id, "identity": model.identity, "precision": bench.precision(model)})
-    config = bench.suite.algorithms[model.algorithm]
+    config = model.config
     steps, batch_at = training.batches(method, config, source, protocol, model.seed, bench.device)
     val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)
     validate = _validator(bench, protocol, method, Shown(source.images, val), bench.precision(model))

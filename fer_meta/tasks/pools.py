@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fer_meta.datasets.mixing import hold_out
+from fer_meta.datasets.mixing import hold_out, of_films
 from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.splits import assign_splits
@@ -22,7 +22,7 @@ class Pool:
     labels: np.ndarray
     classes: tuple[str, ...]
     groups: np.ndarray | None  # [M] ids of what support and query must not share, if more than the image itself
-    clips: np.ndarray | None  # [M] ids of clips, if the support of a class must come from one
+    clips: np.ndarray | None  # [M] ids of clips, if the support of a class must come from one; photographs of no clip share an id
     excluded: dict[str, int]  # class -> its number of images, too few for one episode
     copies_removed: int
     digest: str  # names exactly these images and labels
@@ -49,7 +49,7 @@ class Domain:
     name: str
     images: np.ndarray
     index: pd.DataFrame
-    train: Pool
+    train: Pool | None  # None for what is only tested on and has no images to train on
     val: Pool
     test: Pool | None  # None for what is only trained on
     held: Pool | None  # images held out of training to be the test's support, for `support_from: source-train`
@@ -64,7 +64,8 @@ def divide(
     With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of `sources` (by default all of the data
     sets) or stands in the val of any data set, or earlier in its own role; identical images with different labels go altogether. So one target has one set of
     test images, whatever source a method was trained on. With `support_from: source-train` the images held out of the training of `sources`
-    stand in `held`, and what shares their group (copy, clip or person) stands nowhere. Only `targets` (by default all) have a `test`.
+    stand in `held`, and what shares a group with them (see `_akin`) stands nowhere. With `carve: 0` nothing is kept back: without an official
+    val a source is validated on what it is trained on, another data set on what it is tested on. Only `targets` (by default all) have a `test`.
     """
     roles = {
         faces.name: _roles(faces.index, protocol, classes, sources is None or faces.name in sources) for faces in datasets
@@ -74,16 +75,19 @@ def divide(
     seen_digests = train_digests | _digests(datasets, roles, ("val",))
     domains = {}
     for faces in datasets:
-        role = roles[faces.name]
-        pools = {"test": None, "held": None}
+        role, is_source = roles[faces.name], sources is None or faces.name in sources
+        val = "val" if protocol.carve or (role == "val").any() else "train" if is_source else "test"
+        pools = dict.fromkeys(("train", "val", "held", "test"))
         for name, need, shape, seen in (
             ("train", protocol.train.images_per_class, protocol.train, None),
-            ("val", protocol.validation.images_per_class, protocol.validation, train_digests),
+            ("val", protocol.validation.images_per_class, protocol.validation, train_digests if val == "val" else None),
             ("held", protocol.held_out, protocol, None),
             ("test", protocol.test_images_per_class, protocol, seen_digests),
         ):
-            rows = np.flatnonzero(role == name)
-            if name in pools and not len(rows) or name == "test" and targets is not None and faces.name not in targets:
+            rows = np.flatnonzero(role == (val if name == "val" else name))
+            if not len(rows) and (name in ("held", "test") or name == "train" and not is_source):
+                continue
+            if name == "test" and targets is not None and faces.name not in targets:
                 continue
             removed = 0
             if seen is not None and protocol.copies == "removed":
@@ -119,11 +123,19 @@ def _roles(index: pd.DataFrame, protocol: Protocol, classes: Collection[str], is
     role[wanted] = assign_splits(index[wanted], protocol)
     if is_source and protocol.support_from == "source-train":
         rows = np.flatnonzero(role == "train")
-        groups = _group_ids(index, rows, protocol.disjoint)
-        held, kept = hold_out(index["label"].iloc[rows].to_numpy(dtype=str), protocol.held_out, groups=groups)
+        part = index.iloc[rows]
+        akin = _akin(part, protocol.disjoint)
+        spare = None if akin is None else of_films(part)  # where nothing is kept apart, a frame costs no more than a photograph
+        held, kept = hold_out(part["label"].to_numpy(dtype=str), protocol.held_out, groups=akin, spare=spare)
         role[rows[held]] = "held"
         role[rows[~held & ~kept]] = ""
     return role
+
+
+def _akin(part: pd.DataFrame, disjoint: str) -> np.ndarray | None:
+    """[N, K]: what an image trained on may not share with one held out: nothing, copies, or also clips and people, where they are known."""
+    columns = {"nothing": [], "image": ["digest"]}.get(disjoint, ["digest", "clip", "subject"])
+    return part[columns].to_numpy(dtype=object) if columns else None
 
 
 def _digests(datasets, roles, names) -> set[str]:
@@ -164,7 +176,7 @@ def _pool(name, index, rows, need, shape: EpisodeShape | Protocol, protocol: Pro
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
     groups = _group_ids(index, rows, shape.disjoint)
-    clips = index["clip"].fillna(index["path"]).iloc[rows] if shape.support_clips == "one" else None
+    clips = _clip_ids(index.iloc[rows]) if shape.support_clips == "one" else None
     groups, clips = (None if ids is None else pd.factorize(ids)[0] for ids in (groups, clips))
     return _make(name, index, rows, kept, groups, clips, small, removed)
 
@@ -178,6 +190,12 @@ def _group_ids(index: pd.DataFrame, rows: np.ndarray, disjoint: str) -> pd.Serie
         return index[disjoint].iloc[rows]
     copies = index["digest"].iloc[rows]
     return copies if copies.duplicated().any() else None
+
+
+def _clip_ids(part: pd.DataFrame) -> pd.Series | None:
+    """The clip of each image; all photographs together count as one, as they lay in one folder a class. None where all are photographs."""
+    films = of_films(part)
+    return part["clip"].where(films, "photographs") if films.any() else None
 
 
 def _make(name, index, rows, classes, groups, clips, excluded, removed) -> Pool:

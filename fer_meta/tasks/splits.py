@@ -17,7 +17,7 @@ FOLDS = 10
 def assign_splits(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
     """`train`, `val` or `test` for each row of `index` ([N] array of str).
 
-    Official splits are kept. Where val is missing it is carved out of train; where there is no split at all, the images are
+    Official splits are kept. Where val is missing it is carved out of train, unless `carve` is 0; where there is no split at all, the images are
     divided by `protocol.split`. Both are stratified by label and keep a person (else a clip, else identical images)
     on one side. Raises ProtocolError for fewer than three such groups.
     """
@@ -31,7 +31,7 @@ def assign_splits(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
         val = min(val, folds - 1 - train)
         split[unassigned] = np.where(fold < train, "train", np.where(fold < train + val, "val", "test"))
     train = split == "train"
-    if train.any() and not (split == "val").any():
+    if train.any() and protocol.carve and not (split == "val").any():
         fold, folds = _folds(index[train])
         # At least the first fold, however small the share.
         split[np.flatnonzero(train)[(fold == 0) | (fold + 0.5 < protocol.carve * folds)]] = "val"
