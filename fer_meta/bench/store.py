@@ -215,7 +215,7 @@ def _kept_back(setting: Setting) -> Iterator[str]:
     for pool, purpose in ((setting.source.val, "validate"), (setting.source.held, "are held out as support")):
         if pool is not None and not np.array_equal(pool.rows, setting.source.train.rows):
             frames, clips = frames_and_clips(setting.source.index.iloc[pool.rows])
-            yield f", {frames:,} of {clips} {purpose}"
+            yield f", {f'{frames:,} of {clips}' if frames else 'none'} {purpose}"
 
 
 def _bayes(settings: list[Setting], rendered: dict[str, Rendered]) -> list[dict]:
