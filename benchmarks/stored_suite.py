@@ -50,7 +50,7 @@ def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
         write_text(home / "DONE", "")
         log = folder / "models" / run.model.id / "history.jsonl"
         if not log.exists():
-            write_text(log, _history(suite.algorithms[run.model.algorithm].steps, rng))
+            write_text(log, _history(run.model.config.steps, rng))
 
 
 def _answers(run: Run, rng: np.random.Generator) -> list[pd.DataFrame]:
@@ -89,7 +89,7 @@ def _told(run: Run, suite) -> dict:
     return {
         "id": run.id, "suite": suite.name, "preset": suite.preset, "experiment": "", "algorithm": model.algorithm,
         "source": setting.source.name, "target": setting.target.name, "seed": model.seed, "model": model.id, "identity": run.identity,
-        "config": suite.algorithms[model.algorithm].model_dump(mode="json"), "protocol": setting.protocol.model_dump(mode="json"),
+        "config": model.config.model_dump(mode="json"), "protocol": setting.protocol.model_dump(mode="json"),
         "image_size": suite.image_size, "classes": list(setting.test.classes), "excluded": setting.test.excluded,
         "copies_removed": setting.test.copies_removed, "test_images": len(setting.test),
         "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},

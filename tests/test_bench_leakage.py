@@ -71,8 +71,9 @@ def test_the_leakage_suite_runs_on_afew_whose_people_are_unknown(tmp_path, monke
                 for frame in range(6):
                     trees.face(tmp_path / "afew" / split / folder / f"00{clip:07}" / f"{frame:03}.jpg")
     out = tmp_path / "results"
-    result = CliRunner().invoke(main, ["bench", "--suite", "leakage", "--preset", "smoke", "--algorithms", "protonet", "--device", "cpu", "--out", str(out),
-                                       "--data", f"rafdb-basic={tmp_path / 'rafdb'}", "--data", f"afew={tmp_path / 'afew'}"])  # fmt: skip
+    data = ["--data", f"rafdb-basic={tmp_path / 'rafdb'}", "--data", f"afew={tmp_path / 'afew'}"]
+    how = ["--suite", "leakage", "--preset", "smoke", "--algorithms", "protonet", "--device", "cpu", "--out", str(out)]
+    result = CliRunner().invoke(main, ["bench", *how, *data])
     assert result.exit_code == 0, result.output
     plan = json.loads((out / "leakage/plan.json").read_text())
     assert list(plan["experiments"]) == ["person-shared", "clip-shared", "copy-shared"] and list(plan["not_run"]) == ["nothing-shared"]

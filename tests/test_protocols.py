@@ -85,9 +85,10 @@ def test_the_notes_sampler_takes_all_photographs_of_a_class_for_one_clip_and_a_l
     index = clips_index()
     photographs = pd.Series(np.arange(len(index)) % (12 * FRAMES) >= 4 * FRAMES)  # of each class 4 clips are left, and 32 photographs
     index["clip"] = index["clip"].mask(photographs, index["digest"])  # as a mixture names them
-    pool = divide([made_up_faces("mixed", index)], Protocol(**{**SHAPES, "disjoint": "image", "support_clips": "one"}), LABELS)["mixed"].test
-    protocol = Protocol(**{**SHAPES, "support_clips": "one"})
-    supports = [s for s, _ in sides(draw(pool, protocol.test_shape(2), 200, "a"), index.assign(clip=index["clip"].mask(photographs, "-")), "clip")]
+    protocol = Protocol(**{**SHAPES, "disjoint": "image", "support_clips": "one"})
+    pool = divide([made_up_faces("mixed", index)], protocol, LABELS)["mixed"].test
+    folders = index.assign(clip=index["clip"].mask(photographs, "-"))
+    supports = [s for s, _ in sides(draw(pool, protocol.test_shape(2), 200, "a"), folders, "clip")]
     assert all(len(set(s)) == 1 for s in supports)
     assert 0.6 < np.mean([s[0] == "-" for s in supports]) < 0.73  # 32 of 48 images
 

@@ -107,14 +107,15 @@ def test_e4_r_holds_no_clip_out_of_the_notes_mixture_and_says_what_is_trained_on
     whole, setting = kept_apart["E4"], kept_apart["E4-R"]
     index, source = setting.source.index, setting.source
     held, train = index.iloc[source.held.rows], index.iloc[source.train.rows]
-    assert (held["label"].value_counts() == 50).all() and not set(held["clip"]) & set(train["clip"]) and not set(held["digest"]) & set(train["digest"])
+    assert (held["label"].value_counts() == 50).all()
+    assert not set(held["clip"]) & set(train["clip"]) and not set(held["digest"]) & set(train["digest"])
     # What E4 trains on, less the held-out photographs: the other clips validate, and would without anything held out.
     assert len(train) == len(whole.source.train) - 350
     assert setting.mixed_in == whole.mixed_in and setting.mixed_in["frames"] == 1020 and setting.mixed_in["clips"] == 22
     assert setting.mixed_in["trained_clips"] >= 17 and setting.mixed_in["trained_frames"] >= 790
-    found = setting.mixed_in
-    assert remarks(setting) == [f"of the 1,020 mixed-in frames of 22 clips {found['trained_frames']} frames of {found['trained_clips']} clips are trained "
-                                f"on, {1020 - found['trained_frames']} of {22 - found['trained_clips']} validate, none are held out as support"]
+    frames, clips = setting.mixed_in["trained_frames"], setting.mixed_in["trained_clips"]
+    assert remarks(setting) == [f"of the 1,020 mixed-in frames of 22 clips {frames} frames of {clips} clips are trained on, {1020 - frames} of {22 - clips} "
+                                "validate, none are held out as support"]
 
 
 def test_a_mixture_that_is_not_the_notes_is_named_with_the_classes_that_differ():

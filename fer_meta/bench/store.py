@@ -205,8 +205,8 @@ def remarks(setting: Setting) -> list[str]:
     """What a reader must know of a mixture that is trained on: how it compares with the published one, and what of its clips is left."""
     lines = [setting.mixture.counts] if setting.mixture and setting.mixture.counts else []
     if mixed := setting.mixed_in:
-        lines.append("of the {frames:,} mixed-in frames of {clips} clips {trained_frames:,} frames of {trained_clips} clips are trained on".format(**mixed)
-                     + "".join(_kept_back(setting)))
+        words = "of the {frames:,} mixed-in frames of {clips} clips {trained_frames:,} frames of {trained_clips} clips are trained on"
+        lines.append(words.format(**mixed) + "".join(_kept_back(setting)))
     return lines
 
 

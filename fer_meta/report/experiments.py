@@ -18,8 +18,8 @@ FAULTS = {
     5: "one run: no other seed, no interval",
 }
 SHORT = {"quick": "a check that the pipeline runs, without leaks", "smoke": "does it run at all? The numbers mean nothing"}
-REPEATED = ("The rows below **repeat the published experiments with their faults on purpose**, those in brackets behind each title. They stand beside "
-            "no row above. Nothing keeps apart the people trained on and those tested on. The checkpoint: {}.")
+REPEATED = ("The rows below **repeat the published experiments with their faults on purpose**, those in brackets behind each title. They are "
+            "comparable with no row above. Nothing keeps apart the people trained on and those tested on. The checkpoint: {}.")
 CELL = ["experiment", "source", "target", "method", "shots", "selection"]
 COLUMNS = ["experiment", "source", "target", "algorithm", "method", "way", "shots", "accuracy", "ci95", "chance", "uar",
            "clip_accuracy_vote", "clip_accuracy_mean", "seeds", "published_test", "published_training",
