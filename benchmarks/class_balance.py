@@ -42,7 +42,7 @@ def main(data, seeds, runs, out):
     keep_freed_memory()
     suite, rows = read_suite("cross-domain", "quick"), []
     domains = [domain_of(suite, name, root) for name, root in resolve(["synthetic-wild", *data], data).items()]
-    cases = [(domain, balance, seed) for domain in domains for seed in range(seeds) for balance in BALANCES]
+    cases = [(domain, balance, seed) for seed in range(seeds) for domain in domains for balance in BALANCES]
     with tqdm(cases) as bar:
         for domain, balance, seed in bar:
             bar.set_description(f"{domain.name}, {balance}, seed {seed}")
