@@ -74,6 +74,15 @@ def _suite(context, parameter, value: str) -> str:
     return value
 
 
+def _folds(context, parameter, value: str | None) -> dict | str | None:
+    """The protocol's `split` of a cross-validation: `10` folds, or `loso`."""
+    if value in (None, "loso"):
+        return value and "leave-one-subject-out"
+    if not value.isdecimal() or not 2 <= int(value) <= 1000:
+        raise click.BadParameter(f"{one_line(value, 60)!r} is neither a number of folds (2 to 1000) nor loso (leave one subject out)")
+    return {"folds": int(value)}
+
+
 def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     """ROLE=NAME, repeatable."""
     pairs = dict(value.partition("=")[::2] for value in values)
@@ -88,13 +97,17 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--suite", required=True, callback=_suite, metavar="NAME|FILE.yaml", help="A suite of the package (cross-domain) or your own.")
 @click.option("--domains", callback=_names, metavar="NAME,...", 
               help="Data sets to compare, such as fer2013,synthetic-wild@0.5.  [default: all that are here, else rendered ones]")
-@click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only; all are tested on.")
+@click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only.")
+@click.option("--targets", callback=_names, metavar="NAME,...",
+              help="Test on these domains only; what is no source needs test images alone. With --sources and --targets, --domains is not needed.")
 @data_option
 @click.option("--role", "roles", multiple=True, callback=_pairs, metavar="ROLE=NAME",
               help="Let a data set play a role of the suite's experiments, such as film=pressfaces. Repeatable.")
 @click.option("--experiments", callback=_names, metavar="KEY,...", help="Only these of the suite's experiments.")
 @click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds, or just these (0, for one: 1).")
+@click.option("--folds", callback=_folds, metavar="K|loso",
+              help="Cross-validation: test each domain on itself, in K folds by person, or leaving one subject out.")
 @click.option("--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True,
               help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.")
 @click.option("--image-size", type=click.IntRange(16, 1024), metavar="PX", help="Side of the images.  [default: the preset's]")
@@ -109,7 +122,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
 def bench(
-    context, suite, domains, sources, data, roles, experiments, algorithms, seeds, preset, image_size, weights, device, precision, jobs, out, dry_run
+    context, suite, domains, sources, targets, data, roles, experiments, algorithms, seeds, folds, preset, image_size, weights, device, precision, jobs, out,
+    dry_run,
 ) -> None:
     """Train and test what a suite compares; then write the report.
 
@@ -128,14 +142,16 @@ def bench(
       fer-meta bench --suite leakage --role basic=fer2013 --role film=mine --data fer2013=~/fer2013 --data mine=~/faces
       fer-meta bench --suite cross-domain --domains synthetic-studio,fer2013 --data fer2013=~/fer2013
       fer-meta bench --suite cross-domain --data fer2013=~/fer2013 --data mine=~/faces --dry-run
+      fer-meta bench --suite cross-domain --sources synthetic-wild --targets mine --data mine=~/faces
+      fer-meta bench --suite within --folds 10 --data ckplus=~/ckplus
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
     """
     from fer_meta.bench.finished import hash_of_asked, read_finished
 
     sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)  # what a bench is for lies on disk
-    asked = dict(preset=preset, sources=sources, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
-                 experiments=experiments, precision=precision)
+    asked = dict(preset=preset, sources=sources, targets=targets, algorithms=algorithms, seeds=seeds, image_size=image_size, weights=weights,
+                 experiments=experiments, precision=precision, split=folds)
     asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
     text = None if dry_run else read_finished(out, suite, asked_hash, data)
     if text is not None:

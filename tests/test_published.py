@@ -165,7 +165,7 @@ def test_why_a_setting_has_no_figure(figures, ours, why):
 
 def ours_beside(**changes) -> pd.DataFrame:
     return pd.DataFrame([{"backbone": "resnet50", "init": "none", "image_size": 84, "selection": "source-val",
-                          "scored": "image", "copies_removed": 0} | changes])
+                          "scored": "image", "copies_removed": 0, "cross_validated": False} | changes])
 
 
 def test_what_differs_is_said_and_what_is_shared_is_not(figures):
@@ -175,6 +175,7 @@ def test_what_differs_is_said_and_what_is_shared_is_not(figures):
     assert differs_in(rows.loc[("AGRA", "resnet18")], ours_beside(copies_removed=288)) == [
         "backbone", "init", "image size", "selection", "split (their own validation list)",
         "unlabelled target images used in training", "copies (ours: 288 removed)"]
+    assert differs_in(rows.loc[("FTDNN", "resnet50")], same.assign(cross_validated=True)) == ["split (ours: cross-validation)"]
 
 
 def test_frames_are_told_from_clips(figures):

@@ -27,7 +27,9 @@ def test_finished_runs_that_the_plan_lacks_are_said_with_the_command_that_adds_t
     assert line == (f"2 finished runs in runs/ are not in the plan, and not in these tables; `{stored_results.COMMAND} --seeds 0,1,2` adds them, "
                     "where the other settings are the same.")
     change(stored / "runs" / "copied-1" / "run.json", algorithm="maml", target=first["source"])
-    assert "--seeds 0,1,2 --algorithms protonet,supervised,maml` adds them" in above(stored)[0]
+    assert "--seeds 0,1,2 --algorithms protonet,supervised,maml --targets press_faces,fer2013` adds them" in above(stored)[0]
+    change(stored / "runs" / "copied-1" / "run.json", algorithm="protonet", target="film", source="press_faces")
+    assert ("--seeds 0,1,2 --domains fer2013,press_faces,film --sources fer2013,press_faces --targets press_faces,film` adds them") in above(stored)[0]
     for seed in (1, 2):
         change(stored / "runs" / f"copied-{seed}" / "run.json", preset="full")
     assert above(stored) == ["2 finished runs in runs/ are not in the plan, and not in these tables: made with other settings than this plan's."]

@@ -103,11 +103,11 @@ def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     Each readout may pick a checkpoint of its own, which embeds the images anew.
     """
     setting = run.setting
-    images = unit.image * len(setting.test) * min(unit.readouts, bench.suite.algorithms[run.model.algorithm].validations)
+    images = unit.image * len(setting.test) * min(unit.readouts, run.model.config.validations)
     once = images + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
     oracle = "oracle" in bench.suite.selection and setting.target is not setting.source
-    validations = _validations(run.model, setting.protocol, setting.val, unit)
-    return once * len(bench.suite.selection) + oracle * validations
+    validations = _validations(run.model, setting.protocol, setting.val, unit) if oracle else 0.0
+    return once * len(bench.suite.selection) + validations
 
 
 def _validations(model: Model, protocol: Protocol, val: Pool, unit: _Unit) -> float:

@@ -85,7 +85,8 @@ def seconds_of(unit: Unit, costs: dict[str, Cost]) -> float:
 def title(run: Run) -> str:
     setting = run.setting
     key = f"{setting.experiment}  " if setting.experiment else ""
-    return f"{key}{run.model.algorithm}  {setting.source.name} -> {setting.target.name}  seed {run.model.seed}"
+    fold = f"  fold {setting.fold}" if setting.fold else ""
+    return f"{key}{run.model.algorithm}  {setting.source.name} -> {setting.target.name}{fold}  seed {run.model.seed}"
 
 
 def clock(seconds: float) -> str:

@@ -12,11 +12,11 @@ import click
 import torch
 
 from fer_meta import algorithms as methods
+from fer_meta.bench.dry_run import print_plan
 from fer_meta.bench.environment import keep_freed_memory
-from fer_meta.bench.estimate import estimate, makespan
-from fer_meta.bench.executor import bar, by_model, clock, run_all, seconds_of, title
+from fer_meta.bench.executor import bar, clock, run_all
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
-from fer_meta.bench.plan import Run, Setting, cross, make_plan, source_names, stage
+from fer_meta.bench.plan import Run, Setting, cross, make_plan, pairs, stage
 from fer_meta.bench.runner import Bench
 from fer_meta.bench.store import remarks, write_episodes, write_plan
 from fer_meta.bench.workers import Died, Workers, choose_workers
@@ -28,7 +28,6 @@ from fer_meta.errors import MachineError, ResultsError, SuiteError
 from fer_meta.files import DONE, FULL, broken_seal, full_disk, sweep
 from fer_meta.report import write_report
 from fer_meta.suites.schema import Suite, read_suite
-from fer_meta.tasks.pools import Domain
 from fer_meta.training import RESUME
 
 try:
@@ -81,14 +80,13 @@ def run_bench(
         _tell_not_run(suite, settings, not_run)
     else:
         settings, not_run = cross(suite, loaded), {}
-        if not settings:
-            raise SuiteError(f"{suite.name} does not test a source on itself and needs two domains; got {', '.join(roots)}")
+    _tell_folds(suite, loaded, settings)
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
     bench = Bench(suite, out / suite.name, device, bar)
     bench.damaged = damaged(bench, runs)
     if dry_run:
-        _print_plan(bench, settings, runs, workers)
+        print_plan(bench, settings, runs, workers)
         return 0
     with _full_disk_named(bench.folder), _alone(bench.folder) as alone:
         forget_finished(bench.folder)
@@ -164,16 +162,18 @@ def _weights_files(suite: Suite) -> bool:
 
 
 def _domains(suite: Suite, asked: list[str] | None, given: dict[str, Path], roles: Mapping[str, str]) -> tuple[Suite, dict[str, Path | None]]:
-    """What a suite without experiments crosses: what is asked for, else what is here, else rendered domains."""
+    """What a suite without experiments crosses: what is asked for, else its sources and targets if it names both, else what is here, else
+    rendered domains; of these, what is trained or tested on."""
     if roles:
         raise SuiteError(f"{suite.name} has no roles to fill; name its domains with --domains")
-    wanted = asked or [name for name in names(given) if is_here(name, given)]
+    both = [*suite.sources, *suite.targets] if suite.sources and suite.targets else []
+    wanted = asked or both or [name for name in names(given) if is_here(name, given)]
     if not wanted:
         wanted = suite.rendered.domains
         suite = suite.model_copy(update={"sources": suite.sources or suite.rendered.sources})
     roots = resolve(wanted, given)
-    source_names(suite, roots)  # nor should a source that is no domain cost minutes
-    return suite, roots
+    used = {name for pair in pairs(suite, roots) for name in pair}  # nor should a source that is no domain cost minutes
+    return suite, {name: root for name, root in roots.items() if name in used}
 
 
 def _cast(suite: Suite, given: dict[str, Path], asked: Mapping[str, str], domains: list[str] | None) -> dict[str, str]:
@@ -181,7 +181,7 @@ def _cast(suite: Suite, given: dict[str, Path], asked: Mapping[str, str], domain
 
     Rendered stand-ins come only all together, when there is no other data set for any role: a table half of photographs would mislead.
     """
-    if domains or suite.sources:
+    if domains or suite.sources or suite.targets:
         raise SuiteError(f"the data sets of {suite.name} play roles; fill them with --role {next(iter(suite.roles))}=NAME")
     unknown = [role for role in asked if role not in suite.roles]
     if unknown:
@@ -193,15 +193,26 @@ def _cast(suite: Suite, given: dict[str, Path], asked: Mapping[str, str], domain
 def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]) -> None:
     for key, why in not_run.items():
         click.echo(f"{key} is not run: {why}")
-    for setting in settings:
-        for line in remarks(setting):
-            click.echo(f"{setting.experiment}: {line}")
+    for line in dict.fromkeys(f"{setting.experiment}: {line}" for setting in settings for line in remarks(setting)):
+        click.echo(line)
     if not settings:
         raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
 
 
-def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None) -> Suite:
-    suite = read_suite(name, preset, sources=sources, seeds=seeds, image_size=image_size)
+def _tell_folds(suite: Suite, faces: list[CachedFaces], settings: list[Setting]) -> None:
+    """Say what a cross-validation does not look at: official splits, and pairs of two domains."""
+    folds = {setting.source.name: setting.fold for setting in settings if setting.fold}  # the last is the largest
+    for one in faces:
+        if one.name in folds:
+            official = "; its official splits are ignored" if one.index["split"].notna().any() else ""
+            click.echo(f"{one.name}: cross-validation in {folds[one.name]} folds by person (else clip, else image){official}")
+    if len(folds) > 1 and suite.across and not suite.experiments:
+        click.echo("each data set is tested on itself alone: cross-validation has no pairs of two")
+
+
+def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None, targets=None,
+           split=None) -> Suite:
+    suite = read_suite(name, preset, split, sources=sources, targets=targets, seeds=seeds, image_size=image_size)
     if experiments is not None:
         unknown = [key for key in experiments if key not in suite.experiments]
         if unknown:
@@ -290,35 +301,3 @@ def _lock(file: TextIO, folder: Path) -> bool:
             raise
         return False
     return True
-
-
-def _print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: Workers) -> None:
-    suite, todo = bench.suite, [run for run in runs if not bench.is_done(run)]
-    click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
-    lines = {}
-    for setting in settings:
-        for domain in (setting.source, setting.target):
-            lines.setdefault(_domain_line(domain, domain.name in setting.rendered))
-    for line in lines:
-        click.echo(f"  {line}")
-    units = by_model(todo)
-    workers = workers.at_most(len(units))
-    costs = estimate(bench, todo, workers)
-    for run, wrong in bench.damaged.items():
-        click.echo(f"  run {run}: {wrong}; it will be done anew")
-    for run in runs:
-        click.echo(f"  {title(run):60s} {clock(sum(costs[run.id])) if run.id in costs else 'done':>9s}")
-    seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
-    together = f", {workers.jobs} models side by side" if workers.jobs > 1 else ""
-    click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
-               "(from a few timed steps and episodes of each method)")
-
-
-def _domain_line(domain: Domain, rendered: bool) -> str:
-    roles = [("train", domain.train), ("held out of train", domain.held), ("val", domain.val), ("test", domain.test)]
-    roles = [(role, pool) for role, pool in roles if pool is not None]
-    pools = ", ".join(f"{role} {len(pool)} images of {len(pool.classes)} classes" for role, pool in roles)
-    removed = sum(pool.copies_removed for _, pool in roles)
-    too_small = domain.test.excluded if domain.test else {}
-    small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}" if too_small else ""
-    return f"{domain.name}{' (rendered)' if rendered else ''}: {pools}; {removed} copies removed from val and test{small}"

@@ -19,7 +19,8 @@ from fer_meta.evaluation.episodes import Shown
 from fer_meta.suites.experiments import Experiment, Mixture, Role
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, fingerprint
-from fer_meta.tasks.pools import Domain, Pool, divide, restrict
+from fer_meta.tasks.folds import cross_validate, named
+from fer_meta.tasks.pools import Domain, Pool, divide, more_in_a_fold, restrict, with_classes
 from fer_meta.tasks.protocol import Protocol
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
@@ -39,12 +40,16 @@ class Setting:
     source: Domain
     target: Domain
     test: Pool  # the target's test images of the classes tested
-    val: Pool  # the target's validation images of these, for the oracle
+    val: Pool | None  # the target's validation images of these, if the oracle is asked for
     episodes: dict[int, FixedEpisodes]  # by shots
     rendered: dict[str, Rendered]  # those of source and target that are no photographs
     unreadable: dict[str, int] = field(default_factory=dict)  # images left out of each data set that has such
     mixture: "Mixed | None" = None  # what the source is made of, if it is a mixture
     against: str | None = None  # the experiment that this one is compared with, among those that are run
+
+    @property
+    def fold(self) -> int | None:
+        return self.source.fold
 
     @property
     def query(self) -> Shown:
@@ -89,7 +94,7 @@ class Model:
 
     @property
     def id(self) -> str:
-        return f"{self.algorithm}-{self.source.name}-seed{self.seed}-{short_hash(self.identity)}"
+        return f"{self.algorithm}-{self.source.name}{in_names(self.source.fold)}-seed{self.seed}-{short_hash(self.identity)}"
 
 
 @dataclass(frozen=True)
@@ -105,35 +110,55 @@ class Run:
         model, setting = self.model, self.setting
         key = f"{setting.experiment}-" if setting.experiment else ""
         pair = f"{setting.source.name}-to-{setting.target.name}"
-        return f"{key}{model.algorithm}-{pair}-seed{model.seed}-{short_hash(self.identity)}"
+        return f"{key}{model.algorithm}-{pair}{in_names(setting.fold)}-seed{model.seed}-{short_hash(self.identity)}"
 
 
-def source_names(suite: Suite, domains: Collection[str]) -> list[str]:
-    """The names of the domains that are trained on. Raises SuiteError if the suite names one that is not among `domains`."""
-    chosen = list(domains if suite.sources is None else suite.sources)
-    missing = [name for name in chosen if name not in domains]
-    if missing:
-        raise SuiteError(f"{suite.name} trains on '{missing[0]}', which is not among the domains ({', '.join(domains)}); "
-                         "name it in --domains too, or give other --sources")
-    return chosen
+def in_names(fold: int | None) -> str:
+    """A fold as it stands in the names of folders and files, so that they sort."""
+    return "" if fold is None else f"-fold{fold:02d}"
+
+
+def pairs(suite: Suite, domains: Collection[str]) -> list[tuple[str, str]]:
+    """The sources and targets that a suite without experiments crosses, by name: in a cross-validation each domain and itself.
+
+    Raises SuiteError if the suite names one that is not among `domains`, or if there are none.
+    """
+    folds = suite.protocol.cross_validated
+    if folds and not suite.within:
+        raise SuiteError(f"{suite.name} has `within: false`, but cross-validation tests each domain on itself; say `within: true`")
+    for what, option, chosen in (("trains", "--sources", suite.sources), ("tests", "--targets", suite.targets)):
+        missing = [name for name in chosen or () if name not in domains]
+        if missing:
+            raise SuiteError(f"{suite.name} {what} on '{missing[0]}', which is not among the domains ({', '.join(domains)}); "
+                             f"name it in --domains too, or give other {option}")
+    targets = [name for name in domains if suite.targets is None or name in suite.targets]
+    found = [(source, target) for source in suite.sources or domains for target in targets
+             if (suite.within if source == target else suite.across and not folds)]
+    if not found:
+        needs = "itself only: name one in both --sources and --targets" if suite.within else "others only: name two domains or more"
+        raise SuiteError(f"{suite.name} tests a source on {needs}; got {', '.join(domains)}")
+    return found
 
 
 def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
     """A setting for every source and target of a suite without experiments. Raises ProtocolError if two have too few common classes."""
-    domains = divide(faces, suite.protocol, suite.classes)
-    rendered, by_name = _rendered(*faces), {one.name: one for one in faces}
+    by_name, oracle = {one.name: one for one in faces}, "oracle" in suite.selection
+    crossed = pairs(suite, by_name)
+    if suite.protocol.cross_validated:
+        return [setting for name, _ in crossed
+                for setting in _folds("", suite.protocol, tuple(suite.algorithms), by_name[name], suite.classes, oracle)]
+    domains = divide(faces, suite.protocol, suite.classes, *map(set, zip(*crossed)), oracle)
+    rendered = _rendered(*faces)
     drawn = {}  # most sources share a target's images, and so its episodes
     return [
-        _setting("", suite.protocol, tuple(suite.algorithms), source, target, suite.classes, rendered,
-                 _unreadable(by_name[source.name], by_name[target.name]), drawn)
-        for source in map(domains.get, source_names(suite, domains))
-        for target in domains.values()
-        if (suite.within if source is target else suite.across)
+        _setting("", suite.protocol, tuple(suite.algorithms), domains[source], domains[target], suite.classes, rendered,
+                 _unreadable(by_name[source], by_name[target]), drawn, oracle)
+        for source, target in crossed
     ]
 
 
 def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting], dict[str, str]]:
-    """A setting for each experiment that can be run with `cast` (role -> data set), and for each that cannot, why not.
+    """A setting for each experiment that can be run with `cast` (role -> data set), or for each of its folds, and for each that cannot, why not.
 
     One that cannot be run is skipped as a base too: what is compared with it is compared with its own base instead.
     """
@@ -152,13 +177,13 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
             not_run[key] = str(error)
     for key in list(settings):
         base = _base(suite.experiments, key, settings)
-        if base and _same_test(settings[key], settings[base]):
-            target = settings.pop(key).target
+        if base and list(map(_asked, settings[key])) == list(map(_asked, settings[base])):
+            target = settings.pop(key)[0].target
             clips = "" if of_films(target.index).any() else f", for no image of {target.name} belongs to a clip"
             not_run[key] = f"would be the same test as {base}{clips}"
         else:
-            settings[key] = replace(settings[key], against=base)
-    return [settings[key] for key in suite.experiments if key in settings], not_run
+            settings[key] = [replace(one, against=base) for one in settings[key]]
+    return [one for key in suite.experiments for one in settings.get(key, ())], not_run
 
 
 def _roles(train: str, mixture: Mixture | None) -> list[str]:
@@ -166,15 +191,21 @@ def _roles(train: str, mixture: Mixture | None) -> list[str]:
     return [part.role for part in mixture.parts] if mixture else [train]
 
 
-def _staged(suite: Suite, key: str, cast: Mapping[str, CachedFaces], mixed: Mixed | None, drawn: dict) -> Setting:
-    experiment = suite.experiments[key]
+def _staged(suite: Suite, key: str, cast: Mapping[str, CachedFaces], mixed: Mixed | None, drawn: dict) -> list[Setting]:
+    experiment, oracle = suite.experiments[key], "oracle" in suite.selection
+    protocol, algorithms = experiment.protocol, experiment.algorithms or tuple(suite.algorithms)
     source, target = mixed.faces if mixed else cast[experiment.train], cast[experiment.test]
+    if protocol.cross_validated:
+        if source is not target:
+            raise ProtocolError("cross-validation tests a data set on itself; give `train` and `test` the same data set, or no folds")
+        return _folds(key, protocol, algorithms, source, suite.classes, oracle)
     target = all_tested(target) if experiment.all_images else target
-    domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name], [target.name])
+    elsewhere = {cast[one.train].name for one in suite.experiments.values() if {one.train, one.test} <= set(cast)}
+    domains = divide([source] if source is target else [source, target], protocol, suite.classes, [source.name], [target.name], oracle, elsewhere)
     parts = [cast[role] for role in (experiment.test, *_roles(experiment.train, suite.mixtures.get(experiment.train)))]
-    setting = _setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms), domains[source.name],
-                       domains[target.name], suite.classes, _rendered(source, target), _unreadable(*parts), drawn)
-    return replace(setting, mixture=mixed)
+    setting = _setting(key, protocol, algorithms, domains[source.name], domains[target.name], suite.classes, _rendered(source, target),
+                       _unreadable(*parts), drawn, oracle)
+    return [replace(setting, mixture=mixed)]
 
 
 def _base(experiments: Mapping[str, Experiment], key: str, staged: Collection[str]) -> str | None:
@@ -186,13 +217,11 @@ def _base(experiments: Mapping[str, Experiment], key: str, staged: Collection[st
     return other if other in staged and other != key else None
 
 
-def _same_test(setting: Setting, other: Setting) -> bool:
-    """Whether the same models would answer the same queries with the same support, as where no image has a clip to share."""
-    def asked(one: Setting) -> tuple:
-        trained = one.source.train.digest, one.source.val.digest, one.protocol.train, one.protocol.validation, one.protocol.batchnorm
-        return *trained, one.test.digest, {shots: episodes_hash(one, shots) for shots in one.episodes}
-
-    return asked(setting) == asked(other)
+def _asked(setting: Setting) -> tuple:
+    """What is trained and tested: two experiments that agree in it are the same test, as where no image has a clip to share."""
+    source, protocol = setting.source, setting.protocol
+    return (source.train.digest, source.val.digest, protocol.train, protocol.validation, protocol.batchnorm, setting.test.digest,
+            {shots: episodes_hash(setting, shots) for shots in setting.episodes})
 
 
 def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces], roles: Mapping[str, Role]) -> Mixed:
@@ -237,14 +266,28 @@ def short_hash(identity: dict) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-def _setting(key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, unreadable, drawn: dict) -> Setting:
+def _folds(key, protocol: Protocol, algorithms, faces: CachedFaces, classes, oracle: bool) -> list[Setting]:
+    """A setting for each fold of a data set."""
+    settings = []
+    for domain in cross_validate(faces, protocol, classes):
+        with named(f"fold {domain.fold}", more_in_a_fold(protocol)):
+            settings.append(_setting(key, protocol, algorithms, domain, domain, classes, _rendered(faces), _unreadable(faces), {}, oracle))
+    return settings
+
+
+def _setting(
+    key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, unreadable, drawn: dict, oracle: bool
+) -> Setting:
     """Draw the fixed episodes, unless `drawn` has them from another source. Raises ProtocolError if they cannot be drawn."""
     if target.test is None:
         raise ProtocolError(f"{target.name}: has no test images; give the data set a test split")
     seen = source.train.classes
     tested = seen if protocol.tested_classes == "seen" else [name for name in classes if name not in seen]
-    test = restrict(target.test, tested, target.index, protocol.way)
-    val = restrict(target.val, tested, target.index, protocol.validation.way)
+    if protocol.queries == "all" and len(seen) == protocol.way:  # the target may lack some
+        test = with_classes(target.test, seen, target.index)
+    else:
+        test = restrict(target.test, tested, target.index, protocol.way)
+    val = restrict(target.val, tested, target.index, protocol.validation.way) if oracle else None
     held = source.held if protocol.support_from == "source-train" else None
     name = protocol.model_dump_json(exclude={"train", "validation"}), target.name, test.digest, held and held.digest
     if name not in drawn:
@@ -294,7 +337,7 @@ def _run_identity(suite: Suite, model: Model, setting: Setting) -> dict:
         "queries": setting.protocol.queries,
         "selection": list(suite.selection),
         "test_images": setting.test.digest,
-        "target_val_images": setting.val.digest,
+        "target_val_images": setting.val.digest if setting.val is not None else None,
         "support_images": setting.support.pool.digest if setting.support else setting.test.digest,
         "episodes": {str(shots): episodes_hash(setting, shots) for shots in setting.episodes},
     }

@@ -140,6 +140,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "algorithm": model.algorithm,
         "source": setting.source.name,
         "target": setting.target.name,
+        "fold": setting.fold,
         "seed": model.seed,
         "model": model.id,
         "identity": run.identity,

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_meta.bench.plan import Run, Setting, episodes_hash
+from fer_meta.bench.plan import Run, Setting, episodes_hash, in_names
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.mixing import frames_and_clips
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
@@ -46,14 +46,14 @@ def write_plan(
         "severity": {name: asdict(one) for name, one in rendered.items()},
         "bayes": _bayes(settings, rendered),
         "experiments": {
-            setting.experiment: _told(suite, suite.experiments[setting.experiment], setting, rendered)
-            for setting in settings if setting.experiment
+            key: _told(suite, suite.experiments[key], [setting for setting in settings if setting.experiment == key], rendered)
+            for key in dict.fromkeys(setting.experiment for setting in settings) if key
         },
         "not_run": not_run,
         "readings": list(suite.readings),
         "runs": [
             {"id": run.id, "experiment": run.setting.experiment, "algorithm": run.model.algorithm, "source": run.setting.source.name,
-             "target": run.setting.target.name, "seed": run.model.seed, "model": run.model.id}
+             "target": run.setting.target.name, "fold": run.setting.fold, "seed": run.model.seed, "model": run.model.id}
             for run in runs
         ],
     })
@@ -80,7 +80,8 @@ def _is_whole(path: Path, episodes: FixedEpisodes) -> bool:
 
 def episodes_file(setting: Setting, shots: int) -> str:
     """Where a setting's episodes stand, from the suite's folder."""
-    return f"episodes/{setting.target.name}-{shots}shot-{episodes_hash(setting, shots)}.parquet"
+    # The hash is of places in pools, which two folds may share.
+    return f"episodes/{setting.target.name}{in_names(setting.fold)}-{shots}shot-{episodes_hash(setting, shots)}.parquet"
 
 
 def write_predictions(path: Path, parts: Iterable[pd.DataFrame], setting: Setting, probabilities: bool) -> None:
@@ -179,19 +180,21 @@ def _episodes_in_words(setting: Setting, shots: int) -> Iterator[pa.Table]:
         yield whole.take(pa.array(np.argsort(whole["episode"].to_numpy(), kind="stable")))
 
 
-def _told(suite: Suite, experiment: Experiment, setting: Setting, rendered: dict[str, Rendered]) -> dict:
+def _told(suite: Suite, experiment: Experiment, settings: list[Setting], rendered: dict[str, Rendered]) -> dict:
+    """An experiment in words, from its setting or the settings of its folds."""
     def called(name: str) -> str:
         return f"{name} (rendered)" if name in rendered else name
 
-    mixture = suite.mixtures.get(experiment.train)
+    mixture, setting = suite.mixtures.get(experiment.train), settings[0]
+    folds = f" ({len(settings)} folds, each by a training of its own)" if setting.fold else ""
     trained_on = called(setting.source.name)
     if mixture:
         trained_on += f", {mixture.per_class:,} images a class" if mixture.per_class else ""
     return {
         "title": experiment.title,
-        "trained_on": f"{trained_on}, {len(setting.source.train):,} images" + (
+        "trained_on": f"{trained_on}, {round(np.mean([len(one.source.train) for one in settings])):,} images" + (
             f" (no clips called {', '.join(setting.mixture.lacking)})" if setting.mixture and setting.mixture.lacking else ""),
-        "tested_on": f"{called(setting.target.name)}, {len(setting.test):,} images",
+        "tested_on": f"{called(setting.target.name)}, {sum(len(one.test) for one in settings):,} images{folds}",
         "published": [figure.model_dump() for figure in experiment.published],
         "faults": list(experiment.faults),
         "carries": list(experiment.carries),

@@ -57,7 +57,16 @@ def count_lines(faces: CachedFaces, counts: list[CountCheck]) -> list[str]:
                   for what, published, found in wrong]
     lines.append(f"  unreadable  {len(faces.unreadable) or 'none'}")
     lines += [f"    {escaped(path)}: {reason}" for path, reason in faces.unreadable[:_UNREADABLE_SHOWN]]
-    return lines + _and_more(len(faces.unreadable) - _UNREADABLE_SHOWN)
+    return [*lines, *_and_more(len(faces.unreadable) - _UNREADABLE_SHOWN), f"  splits      {_splits(faces.index['split'])}"]
+
+
+def _splits(split: pd.Series) -> str:
+    """The official splits, and whether a bench can train on the data set."""
+    found = [name for name in SPLITS if (split == name).any()]
+    if split.isna().any():
+        return f"{', '.join([*found, 'none'])}; what has none is divided where a bench trains on it, and is all test where it does not"
+    lacking = {"train": "; nothing to train on, so a target alone: --targets", "test": "; nothing to test on, so a source alone: --sources"}
+    return ", ".join(found) + next((words for name, words in lacking.items() if name not in found), "")
 
 
 def audit_lines(found: Audit) -> list[str]:

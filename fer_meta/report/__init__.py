@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_meta.files import replacing, sweep
-from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, tables, terminal, unchanged
+from fer_meta.report import compare, experiments, folds, gap, latex, leakage, numbers, tables, terminal, unchanged
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.report.published import beside
@@ -18,15 +18,15 @@ HOUR = 3600
 TEXT = "table.txt"  # what the terminal shows, without the list of files
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
-SOMETIMES = ["comparisons.csv", "experiments.csv", "heads.csv",
+SOMETIMES = ["comparisons.csv", "experiments.csv", "folds.csv", "heads.csv",
              *(f"plots/{name}.*" for name in ("confusion*", "transfer", "severity", "ranks", "leakage", "reproduction"))]
 
 
 def write_report(folder: Path, published: bool = False) -> str:
     """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
-    `table.{csv,md,tex,txt}` (the last is the text) and `recall.csv` always; `heads.csv`, `comparisons.csv` and `experiments.csv`
-    where there is something to say. Only finished runs of the plan count; the others are listed with the command that makes them.
+    `table.{csv,md,tex,txt}` (the last is the text) and `recall.csv` always; `heads.csv`, `comparisons.csv`, `folds.csv` and
+    `experiments.csv` where there is something to say. Only finished runs of the plan count; the others are listed with the command that makes them.
     Everything is computed from the runs' predictions, the stored episodes and the trainings' logs; with `published` the page and the
     text end with published figures in the same settings. Where all of these, the code and the files written are as they were, they stay.
 
@@ -41,7 +41,7 @@ def write_report(folder: Path, published: bool = False) -> str:
     from fer_meta.report import drawing, plots, plots_compared  # matplotlib takes half a second to import
 
     results, names = read_results(folder), Names()
-    cells = read_cells(results, names)
+    cells = folds.pooled(results, read_cells(results, names))
     table, heads = numbers.accuracy_table(results, cells), numbers.head_table(results, cells)
     gaps = gap.gap_table(results, table)
     compared, ranked = compare.comparisons(results, cells), compare.ranks(table)
@@ -60,7 +60,7 @@ def write_report(folder: Path, published: bool = False) -> str:
              "recall.csv": tables.to_csv(numbers.recall_table(results, cells))}
     found = {"published": reproduced, "leak": leaks, "oracle": oracles}
     experiments_csv = [rows.assign(section=name) for name, rows in found.items() if len(rows)]
-    for name, rows in {"heads.csv": heads, "comparisons.csv": compared,
+    for name, rows in {"heads.csv": heads, "comparisons.csv": compared, "folds.csv": folds.folds_table(cells),
                        "experiments.csv": pd.concat(experiments_csv) if experiments_csv else []}.items():
         if len(rows):
             texts[name] = tables.to_csv(rows)

@@ -6,7 +6,7 @@ A `full` run holds millions of queries, so rows are only ever handled as whole c
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -64,11 +64,19 @@ class Cell:
     scores: tuple[Scores, ...]  # [S]
     ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the method gives no probability
     clips: pd.DataFrame  # [S] clips, vote, mean: their number and the accuracies of the two decisions; NaN without
+    fold: int | None = None  # of a cross-validation, until its folds are pooled
+    parts: tuple["Cell", ...] = ()  # the folds that are pooled
 
     @property
     def place(self) -> tuple:
         """Whoever shares it was asked the same queries."""
         return self.experiment, self.source, self.target, self.way, self.shots
+
+    def of_seeds(self, seeds: tuple[int, ...]) -> "Cell":
+        """The same for these of its seeds alone."""
+        rows = [self.seeds.index(seed) for seed in seeds]
+        return replace(self, seeds=seeds, packed=self.packed[rows], confusion=self.confusion[rows], scores=tuple(self.scores[row] for row in rows),
+                             ece=self.ece[rows], clips=self.clips.iloc[rows])
 
     def outcomes(self, seeds: tuple[int, ...] | None = None) -> Outcomes:
         """Right or wrong for all seeds, or for these in their order."""
@@ -102,7 +110,7 @@ def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
 
 
 def read_cells(results: Results, names: Names) -> list[Cell]:
-    """Every cell of the finished runs, in the plan's order, its seeds ascending.
+    """Every cell of the finished runs (of a cross-validation one for each fold), in the plan's order, its seeds ascending.
 
     Raises:
         ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not asked
@@ -112,26 +120,26 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
     for run in sorted(results.runs, key=lambda run: run.seed):
         for (method, shots, selection), queries, row in _read_run(run, names):
             queries = kept.setdefault(_digest(queries), queries)  # most sources of a target share them
-            place = (run.experiment, run.source, run.target, shots)
+            place = (run.experiment, run.source, run.target, shots, run.fold)
             first, other = asked.setdefault(place, (queries, run))
             if first is not queries:
                 raise run.damaged(ANSWERS, f"its {shots}-shot queries are not those of {other.predictions}, so the "
                               "two cannot be compared")
-            scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection].append((run, row))
+            scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection, run.fold].append((run, row))
     places = list(dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs))
-    cells = [_cell(key, rows, asked[(*key[:3], key[5])][0]) for key, rows in scored.items()]
+    cells = [_cell(key, rows, asked[(*key[:3], key[5], key[7])][0]) for key, rows in scored.items()]
     return sorted(cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.algorithm)))
 
 
 def _cell(key: tuple, rows: list[tuple[Run, dict]], queries: Queries) -> Cell:
-    experiment, source, target, algorithm, method, shots, selection = key
+    experiment, source, target, algorithm, method, shots, selection, fold = key
     run = rows[0][0]
     once = shots == 0 or run.protocol["queries"] == "all"
     packed, confusion, ece = (np.stack([row[name] for _, row in rows]) for name in ("packed", "confusion", "ece"))
     scores = tuple(metrics.scores(pd.DataFrame(counts, EXPRESSIONS, EXPRESSIONS)) for counts in confusion)
     return Cell(experiment, source, target, algorithm, method, run.protocol["way"], shots, selection, once, queries,
                 tuple(run.seed for run, _ in rows), packed, confusion, scores, ece,
-                pd.DataFrame([row["clips"] for _, row in rows]))
+                pd.DataFrame([row["clips"] for _, row in rows]), fold)
 
 
 def _read_run(run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:

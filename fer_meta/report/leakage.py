@@ -139,7 +139,13 @@ def _between(cell: Cell, base: Cell) -> dict:
 
 def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
     """Per kind, for each query [N]: is the same image, clip or person in its own class's support? Without a kind that is known of no image."""
-    run = next(run for run in results.runs if (run.experiment, run.source, run.target) == cell.place[:3])
+    parts = [_shared_in(results, part, names) for part in cell.parts or [cell]]
+    return {kind: np.concatenate([part[kind] for part in parts]) for kind in SHARED if all(kind in part for part in parts)}
+
+
+def _shared_in(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
+    """The same, of a cell that is no pool of folds."""
+    run = next(run for run in results.runs if (run.experiment, run.source, run.target, run.fold) == (*cell.place[:3], cell.fold))
     if str(cell.shots) not in run.episodes:
         raise run.damaged("run.json", f"names no episodes for {cell.shots} shots")
     path = results.folder / run.episodes[str(cell.shots)]

@@ -5,7 +5,8 @@ from collections import defaultdict
 from fer_meta.report.load import Results
 
 # What of a run a bench's command can name.
-OPTIONS = {"seed": "--seeds", "algorithm": "--algorithms", "experiment": "--experiments", "domain": "--domains"}
+OPTIONS = {"seed": "--seeds", "algorithm": "--algorithms", "experiment": "--experiments", "domain": "--domains", "source": "--sources",
+           "target": "--targets"}
 
 
 def left_out_lines(results: Results) -> list[str]:
@@ -30,10 +31,18 @@ def _unplanned(results: Results) -> list[str]:
     same = [run for run in results.unplanned if run and (run["suite"], run["preset"]) == (plan["suite"], plan["preset"])]
     line = f"{count} finished run{'s' if count > 1 else ''} in runs/ {'are' if count > 1 else 'is'} not in the plan, and not in these tables"
     more = [f"{option} {','.join(map(str, _named(plan['runs'] + same, name)))}" for name, option in OPTIONS.items()
-            if set(_named(same, name)) - set(_named(plan["runs"], name)) and not (name == "domain" and plan["experiments"])]
+            if set(_named(same, name)) - set(_named(plan["runs"], name)) and name not in _implied(plan)]
     if not more:
         return [f"{line}: made with other settings than this plan's."]
     return [f"{line}; `{results.command} {' '.join(more)}` adds {'it' if count == 1 else 'them'}, where the other settings are the same."]
+
+
+def _implied(plan: dict) -> list[str]:
+    """Those of OPTIONS that the plan's command need not name: experiments say who is trained and tested on; else all domains are."""
+    if plan["experiments"]:
+        return ["domain", "source", "target"]
+    domains = set(_named(plan["runs"], "domain"))
+    return [side for side in ("source", "target") if set(_named(plan["runs"], side)) == domains]
 
 
 def _named(runs: list[dict], name: str) -> list:

@@ -45,6 +45,7 @@ class Run:
     command: str = ""  # makes it, and others of the plan
     unreadable: dict = field(default_factory=dict)  # data set -> images that could not be read and were left out
     precision: str = ""  # fp32, bf16; "" where it is not known
+    fold: int | None = None  # from 1, of a cross-validation
 
     @property
     def predictions(self) -> Path:
@@ -220,7 +221,7 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
         raise ResultsError(f"{folder / 'run.json'}: {what}; delete {folder / DONE} and {_anew(command)}")
     same = {name: found[name] for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")}
     return Run(folder, *(planned[key] for key in PLANNED), **same, image_size=checked.image_size, command=command,
-               unreadable=checked.unreadable, precision=checked.precision)
+               unreadable=checked.unreadable, precision=checked.precision, fold=planned["fold"])
 
 
 def _unplanned(folder: Path) -> dict:

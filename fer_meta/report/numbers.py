@@ -1,5 +1,6 @@
 """The numbers of the report and what they are called; `tables.py` gives them their forms."""
 
+from collections import Counter, defaultdict
 from functools import partial
 
 import numpy as np
@@ -97,10 +98,10 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     table["chance"] = 1 / table["way"]
     table["bayes"] = _bayes(results, table, "way")
     # The classes, and with them the test images, may depend on what source and target share.
-    tested = pd.DataFrame({place_of(run): {
-        "classes": len(run.classes), "test_images": run.test_images, "copies_removed": run.copies_removed,
-        "excluded": " ".join(f"{name}:{images}" for name, images in sorted(run.excluded.items())),
-    } for run in results.runs}).T.rename_axis(PLACE)
+    runs = defaultdict(dict)
+    for run in results.runs:
+        runs[place_of(run)][run.fold] = run
+    tested = pd.DataFrame({place: _tested(list(folds.values())) for place, folds in runs.items()}).T.rename_axis(PLACE)
     table = table.join(tested.infer_objects(), on=PLACE)
     rendered = results.plan.get("rendered", [])
     table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
@@ -113,6 +114,16 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
                              key=partial(order, results), kind="stable", ignore_index=True)
 
 
+def _tested(folds: list[Run]) -> dict:
+    """What a run was tested on, or the folds of a cross-validation together."""
+    excluded = Counter()
+    for run in folds:
+        excluded.update(run.excluded)
+    return {"classes": len({name for run in folds for name in run.classes}), "test_images": sum(run.test_images for run in folds),
+            "copies_removed": sum(run.copies_removed for run in folds),
+            "excluded": " ".join(f"{name}:{images}" for name, images in sorted(excluded.items()))}
+
+
 def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     """Each test image scored once: a row a (experiment, target, source, method, shots, selection), scores 0 to 1.
 
@@ -121,7 +132,10 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     and by their mean probability; NaN where no clip has two frames. `bayes` is the exact UAR of a perfect reader of the
     drawn action units, NaN where the plan has none.
     """
-    rows = [_scores(cell) | {"images": len(cell.queries.path), "classes": len(np.unique(cell.queries.label)),
+    classes = defaultdict(set)  # those that could be answered: a target may have no image of one
+    for run in results.runs:
+        classes[place_of(run)].update(run.classes)
+    rows = [_scores(cell) | {"images": len(cell.queries.path), "classes": len(classes[place_of(cell)]),
                              "clips": cell.clips["clips"].max(), "clip_accuracy_vote": cell.clips["vote"].mean(),
                              "clip_accuracy_mean": cell.clips["mean"].mean()} for cell in cells if cell.once]
     table = pd.DataFrame(rows, columns=None if rows else HEAD_COLUMNS)

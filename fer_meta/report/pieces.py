@@ -107,7 +107,8 @@ def _longest_ticks(text: str) -> int:
 def missing_lines(results: Results) -> list[str]:
     """A line a missing run, with the reason."""
     return [f"{run['experiment']}{': ' if run['experiment'] else ''}{run['algorithm']}, "
-            f"{domain_name(results, run['source'])} -> {domain_name(results, run['target'])}, seed {run['seed']}: {why}"
+            f"{domain_name(results, run['source'])} -> {domain_name(results, run['target'])}, "
+            f"{'' if run['fold'] is None else 'fold {}, '.format(run['fold'])}seed {run['seed']}: {why}"
             for run, why in results.missing]
 
 

@@ -37,8 +37,7 @@ def protocol_line(results: Results, block: pd.DataFrame) -> str:
         f"{span(block['test_images'])} test images{' of ' + '/'.join(sizes) + ' px' if sizes else ''}, "
         f"copies {told(lambda p: p.get('copies', '?'))} ({span(block['copies_removed'])} removed)",
         f"classes too small: {told(lambda p: p.get('small_classes', '?'))}, excluded (class:images): {excluded}",
-        f"without official splits {told(_split)} of the images are train/val/test, with official ones "
-        f"{told(lambda p: p.get('carve', '?'))} of train becomes val",
+        told(_split),
         f"trained in episodes of {told(lambda p: _shape(p.get('train', {})))}",
         f"validated on {told(lambda p: _shape(p.get('validation', {})))}",
         f"checkpoints: {', '.join(selections)}",
@@ -76,7 +75,12 @@ def _support(protocol: dict) -> str:
 
 
 def _split(protocol: dict) -> str:
-    return ":".join(f"{share:g}" for share in protocol.get("split", [])) or "?"
+    split, carve = protocol.get("split", []), protocol.get("carve", "?")
+    if isinstance(split, list):
+        return (f"without official splits {':'.join(f'{share:g}' for share in split) or '?'} of the images are train/val/test, with official ones "
+                f"{carve} of train becomes val")
+    folds = f"in {split['folds']} folds" if isinstance(split, dict) and "folds" in split else str(split).replace("-", " ")
+    return f"cross-validation {folds}, by person (else clip, else image) and without official splits; {carve} of the others is val, the rest train"
 
 
 def _shape(shape: dict) -> str:

@@ -84,7 +84,9 @@ def differs_in(figure: pd.Series, ours: pd.DataFrame) -> list[str]:
     named = {"backbone": "backbone", "init": "init", "image_size": "image size", "selection": "selection"}
     words = [word for column, word in named.items()
              if _stated(figure[column]) and figure[column] not in set(ours[column])]
-    if figure["split"] not in (TESTED_ON.get(figure["target"], "test"), ""):
+    if ours["cross_validated"].all():
+        words.append("split (ours: cross-validation)")
+    elif figure["split"] not in (TESTED_ON.get(figure["target"], "test"), ""):
         words.append(f"split ({figure['split']})")
     if figure["scored"] not in set(ours["scored"]):
         words.append(f"{figure['scored']}s, where ours are {ours['scored'].iloc[0]}s")
@@ -136,7 +138,7 @@ def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Se
             "method": name + (f" ({markdown(run.experiment)})" if run.experiment else ""), "backbone": markdown(run.config["backbone"]),
             "init": markdown(run.config.get("weights", "none")), "image_size": run.image_size, "selection": row["selection"],
             "scored": scored, "value": 100 * value, "interval": 100 * half, "seeds": row["seeds"],
-            "copies_removed": run.copies_removed})
+            "copies_removed": run.copies_removed, "cross_validated": run.fold is not None})
 
     for row in heads.to_dict("records"):
         if not row.get("shots"):

@@ -31,6 +31,7 @@ class PlannedRun(_Stored):
     algorithm: FolderName
     source: FolderName
     target: FolderName
+    fold: Positive | None = None  # of a cross-validation
     seed: Count
     model: FolderName
 
@@ -86,7 +87,7 @@ class Plan(_Stored):
         """A run listed twice counts once; two runs of one seed would count as two trainings."""
         seen = {}
         for run in self.runs:
-            place = run.experiment, run.algorithm, run.source, run.target, run.seed
+            place = run.experiment, run.algorithm, run.source, run.target, run.fold, run.seed
             if seen.setdefault(place, run.id) != run.id:
                 raise ValueError(f"{run.id} and {seen[place]} are the same seed of the same method, source and target")
         return self
@@ -108,7 +109,7 @@ class Protocol(_Stored):
     support_clips: str = ""
     tested_classes: str = ""
     batchnorm: str = ""
-    split: list[float] = []
+    split: list[float] | dict[str, Positive] | str = []
     train: _Shape = _Shape()
     validation: _Shape = _Shape()
 

@@ -6,6 +6,7 @@ from functools import partial
 import pandas as pd
 
 from fer_meta.evaluation.rounding import settled
+from fer_meta.report import folds
 from fer_meta.report.load import Results
 from fer_meta.report.leftout import left_out_lines
 from fer_meta.report.numbers import BAYES, SELECTIONS, order
@@ -60,6 +61,7 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
              f"has in practice. {SELECTED_BY} {interval_note(table)}"]
     if results.plan.get("rendered"):
         parts.append(RENDERED_NOTE)
+    parts += filter(None, [folds.note(results)])
     parts += map(_with_code, left_out_lines(results))
     parts += [section for section in experiments if section]
     parts += _headline(results, table[table["selection"] == "source-val"])

@@ -4,6 +4,7 @@ from textwrap import wrap
 
 import pandas as pd
 
+from fer_meta.report import folds
 from fer_meta.report.leftout import left_out_lines
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import BAYES, CELL, SELECTIONS, domain_name, experiment_title, method_name
@@ -41,6 +42,7 @@ def to_text(results: Results, table: pd.DataFrame) -> str:
     text += "\n".join(wrap(notes, 98)) + "\n"
     if table["bayes"].notna().any():
         text += "\n".join(wrap(f"{BAYES}: {BAYES_NOTE}", 98)) + "\n"
+    text += "".join(f"{line}\n" for line in wrap(folds.note(results), 98))
     if results.missing:
         text += f"\nMissing: {len(results.missing)} of {len(results.plan['runs'])} runs\n"
         text += "".join(f"  {line}\n" for line in missing_lines(results)) + f"Fill them: {results.command}\n"

@@ -44,8 +44,8 @@ class RenderedDomains(Strict):
 class Suite(Strict):
     """A comparison: which methods, under which protocol, how many seeds. The domains are the user's, or rendered.
 
-    Without `experiments` every domain is a source and a target (`within`: its own, `across`: the others'); with them, these say what is
-    trained and tested on what.
+    Without `experiments` every domain is a source and a target (`within`: its own, `across`: the others'), unless `sources` and `targets`
+    say less; with them, these say what is trained and tested on what.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)
@@ -53,7 +53,8 @@ class Suite(Strict):
     preset: str
     classes: Distinct[str] = BASIC
     rendered: RenderedDomains = RenderedDomains()
-    sources: Distinct[str] | None = Field(None, description="only these domains are trained on; all are targets")
+    sources: Distinct[str] | None = Field(None, description="only these domains are trained on")
+    targets: Distinct[str] | None = Field(None, description="only these domains are tested on; they need test images alone")
     within: bool = Field(True, description="test each source on its own test split, the reference")
     across: bool = Field(True, description="test each source on the other domains")
     image_size: int = Field(84, ge=16, le=LARGEST_IMAGE)
@@ -84,10 +85,10 @@ class Suite(Strict):
         return type(config).model_validate({**config.model_dump(), **changes}) if changes else config
 
 
-def read_suite(name: str, preset: str, **changes) -> Suite:
+def read_suite(name: str, preset: str, split: dict | str | None = None, **changes) -> Suite:
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
-    `changes` replace top-level fields; those that are None do not. Raises SuiteError, which names the file, the line and the key.
+    `changes` replace top-level fields, and `split` that of the protocol; those that are None do not. Raises SuiteError, which names the file, the line and the key.
     """
     text, origin = suite_text(name)
     raw, lines = parse(text, origin)
@@ -100,7 +101,7 @@ def read_suite(name: str, preset: str, **changes) -> Suite:
         raise SuiteError(f"{origin}, line {lines['presets', preset]}: presets.{preset}: must be a mapping of what the preset changes, or {{}}")
     merged = _merge(raw, changed)
     merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
-    merged = _protocols_filled_in(merged)
+    merged = _protocols_filled_in(_merge(merged, {"protocol": {"split": split}}) if split is not None else merged)
     suite, errors = _validate(merged)
     if errors:
         # A key that stands in the file is the better clue than one that does not: `titel`, and not `title` missing.

@@ -176,8 +176,9 @@ def draw(pool: Pool, shape: EpisodeShape, count: int, seed: str) -> FixedEpisode
 def draw_with_held_support(held: Pool, target: Pool, way: int, shots: int, queries: int | str, count: int, seed: str) -> FixedEpisodes:
     """`count` episodes whose support is from `held`, of another role or data set, and whose queries are from `target`.
 
-    With `queries` "all" the images of `target` are dealt to the episodes at random, each to one, and every episode has all classes.
-    Raises ProtocolError if the two pools do not have enough classes in common.
+    With `queries` "all" the images of `target` are dealt to the episodes at random, each to one, and every episode has all classes, of
+    which `target` may have no image; there are no more episodes than images. Raises ProtocolError if the two pools do not have
+    enough classes in common.
     """
     classes = [name for name in held.classes if name in target.classes]
     exhaustive = queries == "all"
@@ -185,6 +186,7 @@ def draw_with_held_support(held: Pool, target: Pool, way: int, shots: int, queri
         raise ProtocolError(f"{target.name}: {len(target.classes)} classes are tested, of which {held.name} has {len(classes)}; "
                             f"`way: {way}` with `queries: {queries}` needs {'exactly' if exhaustive else 'at least'} {way} in both")
     members = {name: [pool.rows[pool.labels == pool.classes.index(name)].tolist() for pool in (held, target)] for name in classes}
+    count = min(count, len(target)) if exhaustive else count
     support, asked = [], _deal(target, count, seed) if exhaustive else []
     for i in range(count):
         with local_random(f"{seed}/{i}"):

@@ -44,56 +44,67 @@ class Pool:
 
 @dataclass(frozen=True)
 class Domain:
-    """A data set divided for the protocol. `images` is uint8 [N, H, W, 3]."""
+    """A data set divided for the protocol. `images` is uint8 [N, H, W, 3]. A pool that nobody needs is None: what is only tested on has no
+    `train`, and a `val` only for the oracle; what is only trained on has no `test`; `held` is for `support_from: source-train`."""
 
     name: str
     images: np.ndarray
     index: pd.DataFrame
-    train: Pool | None  # None for what is only tested on and has no images to train on
-    val: Pool
-    test: Pool | None  # None for what is only trained on
-    held: Pool | None  # images held out of training to be the test's support, for `support_from: source-train`
+    train: Pool | None
+    val: Pool | None
+    test: Pool | None
+    held: Pool | None  # images held out of training to be the test's support
+    fold: int | None = None  # from 1, of a cross-validation
 
 
 def divide(
     datasets: Sequence, protocol: Protocol, classes: Collection[str], sources: Collection[str] | None = None,
-    targets: Collection[str] | None = None,
+    targets: Collection[str] | None = None, oracle: bool = False, elsewhere: Collection[str] = (),
 ) -> dict[str, Domain]:
     """Divide cached data sets (`fer_meta.datasets.cache.CachedFaces`) into domains, in the order given.
 
-    With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of `sources` (by default all of the data
-    sets) or stands in the val of any data set, or earlier in its own role; identical images with different labels go altogether. So one target has one set of
-    test images, whatever source a method was trained on. With `support_from: source-train` the images held out of the training of `sources`
-    stand in `held`, and what shares a group with them (see `_akin`) stands nowhere. With `carve: 0` nothing is kept back: without an official
-    val a source is validated on what it is trained on, another data set on what it is tested on. Only `targets` (by default all) have a `test`.
+    `sources` (by default all) have a `train` and a `val`, `targets` (by default all) a `test`, and with `oracle` a `val` too. A data set
+    without splits that is neither among `sources` nor trained on `elsewhere` in the same bench is all test (with `oracle`: all but its val).
+
+    With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of `sources` or stands in a `val`, or
+    earlier in its own role; identical images with different labels go altogether. So one target has one set of test images, whatever source
+    a method was trained on. With `support_from: source-train` the images held out of the training of `sources` stand in `held`, and what
+    shares a group with them (see `_akin`) stands nowhere. With `carve: 0` nothing is kept back: without an official val a source is
+    validated on what it is trained on, another data set on what it is tested on.
+
+    Raises ProtocolError for a source without training images, and for a pool that is too small for its episodes.
     """
+    names = [faces.name for faces in datasets]
+    sources, targets = (set(names if some is None else some) for some in (sources, targets))
+    validated = sources | targets if oracle else sources
     roles = {
-        faces.name: _roles(faces.index, protocol, classes, sources is None or faces.name in sources) for faces in datasets
+        faces.name: _roles(faces.index, protocol, classes, faces.name in sources, faces.name in {*sources, *elsewhere}, faces.name in validated)
+        for faces in datasets
     }
-    trained_on = [faces for faces in datasets if sources is None or faces.name in sources]
-    train_digests = _digests(trained_on, roles, ("train", "held"))
-    seen_digests = train_digests | _digests(datasets, roles, ("val",))
+    train_digests = _digests(datasets, roles, ("train", "held"), sources)
+    seen_digests = train_digests | _digests(datasets, roles, ("val",), validated)
     domains = {}
     for faces in datasets:
-        role, is_source = roles[faces.name], sources is None or faces.name in sources
-        val = "val" if protocol.carve or (role == "val").any() else "train" if is_source else "test"
+        role = roles[faces.name]
+        val = "val" if protocol.carve or (role == "val").any() else "train" if faces.name in sources else "test"
         pools = dict.fromkeys(("train", "val", "held", "test"))
-        for name, need, shape, seen in (
-            ("train", protocol.train.images_per_class, protocol.train, None),
-            ("val", protocol.validation.images_per_class, protocol.validation, train_digests if val == "val" else None),
-            ("held", protocol.held_out, protocol, None),
-            ("test", protocol.test_images_per_class, protocol, seen_digests),
+        if faces.name in sources and not (role == "train").any():
+            raise ProtocolError(f"{faces.name}: has no training images; give it a train split, or name it in --targets only")
+        for name, need, shape, seen, wanted in (
+            ("train", protocol.train.images_per_class, protocol.train, None, sources),
+            ("val", protocol.validation.images_per_class, protocol.validation, train_digests if val == "val" else None, validated),
+            ("held", protocol.held_out, protocol, None, sources),
+            ("test", protocol.test_images_per_class, protocol, seen_digests, targets),
         ):
             rows = np.flatnonzero(role == (val if name == "val" else name))
-            if not len(rows) and (name in ("held", "test") or name == "train" and not is_source):
-                continue
-            if name == "test" and targets is not None and faces.name not in targets:
+            if faces.name not in wanted or name in ("held", "test") and not len(rows):
                 continue
             removed = 0
             if seen is not None and protocol.copies == "removed":
                 kept = rows[_first_of_its_kind(faces.index.iloc[rows], seen)]
                 removed, rows = len(rows) - len(kept), kept
-            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, shape, protocol, classes, removed)
+            way = protocol.fewest_test_classes if name == "test" else shape.way
+            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed)
         domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools)
     return domains
 
@@ -109,18 +120,26 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
             f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here "
             f"({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or `queries`"
         )
-    if kept == pool.classes:
+    return with_classes(pool, kept, index)
+
+
+def with_classes(pool: Pool, classes: Collection[str], index: pd.DataFrame) -> Pool:
+    """`pool`'s images of `classes`, which are its classes in this order, also where it has no image of one."""
+    classes = tuple(classes)
+    if classes == pool.classes:
         return pool
-    chosen = np.isin(pool.labels, [pool.classes.index(name) for name in kept])
+    chosen = np.isin(pool.labels, [number for number, name in enumerate(pool.classes) if name in classes])
     groups, clips = (None if ids is None else ids[chosen] for ids in (pool.groups, pool.clips))
-    return _make(pool.name, index, pool.rows[chosen], kept, groups, clips, pool.excluded, pool.copies_removed)
+    return _make(pool.name, index, pool.rows[chosen], classes, groups, clips, pool.excluded, pool.copies_removed)
 
 
-def _roles(index: pd.DataFrame, protocol: Protocol, classes: Collection[str], is_source: bool) -> np.ndarray:
+def _roles(
+    index: pd.DataFrame, protocol: Protocol, classes: Collection[str], is_source: bool, trained: bool, validated: bool
+) -> np.ndarray:
     """The role of each row: its split or `held`, or nothing for labels outside the suite's classes."""
     role = np.full(len(index), "", dtype=object)
     wanted = index["label"].isin(list(classes)).to_numpy()
-    role[wanted] = assign_splits(index[wanted], protocol)
+    role[wanted] = assign_splits(index[wanted], protocol, trained, validated)
     if is_source and protocol.support_from == "source-train":
         rows = np.flatnonzero(role == "train")
         part = index.iloc[rows]
@@ -138,8 +157,9 @@ def _akin(part: pd.DataFrame, disjoint: str) -> np.ndarray | None:
     return part[columns].to_numpy(dtype=object) if columns else None
 
 
-def _digests(datasets, roles, names) -> set[str]:
-    return {d for faces in datasets for d in faces.index["digest"][np.isin(roles[faces.name], names)]}
+def _digests(datasets, roles, names, among) -> set[str]:
+    """Of the images that have one of these roles in one of the data sets `among`."""
+    return {d for faces in datasets if faces.name in among for d in faces.index["digest"][np.isin(roles[faces.name], names)]}
 
 
 def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
@@ -148,8 +168,8 @@ def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
     return ~(part["digest"].isin(seen) | part.duplicated("digest") | disputed).to_numpy(dtype=bool)
 
 
-def _pool(name, index, rows, need, shape: EpisodeShape | Protocol, protocol: Protocol, classes, removed) -> Pool:
-    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `shape.way` of them."""
+def _pool(name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol: Protocol, classes, removed) -> Pool:
+    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `way` of them."""
     labels, groups = index["label"].iloc[rows], _group_ids(index, rows, shape.disjoint)
     if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
         raise ProtocolError(
@@ -169,10 +189,10 @@ def _pool(name, index, rows, need, shape: EpisodeShape | Protocol, protocol: Pro
             f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more: {_counts(small)}; "
             "say `small_classes: exclude`, or lower `shots` or `queries`"
         )
-    if len(kept) < shape.way:
+    if len(kept) < way:
         raise ProtocolError(
-            f"{name}: {shape.way}-way episodes need {shape.way} classes with {need} images or more, "
-            f"but there are {len(kept)} ({', '.join(kept) or 'none'}); too small: {_counts(small)}"
+            f"{name}: {shape.way}-way episodes need {way} classes with {need} images or more, "
+            f"but there are {len(kept)} ({', '.join(kept) or 'none'}); too small: {_counts(small)}; {_fix(shape, protocol)}"
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
     groups = _group_ids(index, rows, shape.disjoint)
@@ -208,6 +228,22 @@ def _make(name, index, rows, classes, groups, clips, excluded, removed) -> Pool:
         if ids is not None:
             content.update(np.ascontiguousarray(ids).astype("<i8").tobytes())
     return Pool(name, rows, labels, classes, groups, clips, excluded, removed, content.hexdigest())
+
+
+def _fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
+    """What makes more classes large enough."""
+    if shape is protocol:
+        return "lower `way`, `shots` or `queries` of `protocol`" + more_in_a_fold(protocol)
+    if shape is protocol.validation:
+        return "lower `way`, `shots` or `queries` of `protocol.validation`, or give val more images (`carve`, `split`)"
+    return "lower `way`, `shots` or `queries` of `protocol.train`"
+
+
+def more_in_a_fold(protocol: Protocol) -> str:
+    """What helps a fold that is too small for an episode; nothing where there are no folds."""
+    if not protocol.cross_validated:
+        return ""
+    return ", or take fewer folds" + (", or `support_from: source-train` with `queries: all`" if protocol.support_from == "target" else "")
 
 
 def _counts(counts: dict[str, int]) -> str:

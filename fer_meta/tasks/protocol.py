@@ -79,6 +79,17 @@ def _check_asked(episodes: int, images: int) -> None:
         raise ValueError(f"{episodes:,} episodes of {images:,} images each ask for more than {MOST_ASKED:,} images")
 
 
+LEAVE_ONE_SUBJECT_OUT = "leave-one-subject-out"
+
+SPLIT = f"must be three shares such as [0.4, 0.2, 0.4], or for cross-validation {{folds: 10}} or {LEAVE_ONE_SUBJECT_OUT}"
+
+
+class Folds(Strict):
+    """Cross-validation: people (else clips, else distinct images) are divided into so many folds."""
+
+    folds: int = Field(ge=2, le=1000)
+
+
 class Protocol(Strict):
     """How every method of a suite is trained, selected and tested."""
 
@@ -112,8 +123,8 @@ class Protocol(Strict):
     small_classes: Literal["exclude", "error"] = Field(
         "exclude", description="what becomes of a class with too few images for one episode"
     )
-    split: tuple[float, float, float] = Field(
-        (0.4, 0.2, 0.4), description="train, val and test shares of a data set without official splits"
+    split: tuple[float, float, float] | Folds | Literal["leave-one-subject-out"] = Field(
+        (0.4, 0.2, 0.4), description="train, val and test shares of a data set without official splits; or cross-validation, which ignores these"
     )
     carve: float = Field(
         0.1, ge=0, lt=1, description="share of an official training split that becomes val; 0: none, and validated is on what is trained on"
@@ -148,9 +159,22 @@ class Protocol(Strict):
             raise ValueError("shots must be distinct, at least 1 and at most 1000")
         return tuple(sorted(shots))
 
+    @field_validator("split", mode="before")
+    @classmethod
+    def _split_of_a_kind(cls, split):
+        """One error for the field, and not one for each kind that it might have been."""
+        numbers = isinstance(split, tuple) and len(split) == 3 and all(type(share) in (int, float) for share in split)
+        if not (numbers or isinstance(split, Folds) or split == LEAVE_ONE_SUBJECT_OUT or isinstance(split, dict) and list(split) == ["folds"]):
+            raise ValueError(SPLIT)
+        if isinstance(split, dict) and (type(split["folds"]) is not int or not 2 <= split["folds"] <= 1000):
+            raise ValueError("folds must be a whole number from 2 to 1000")
+        return split
+
     @field_validator("split")
     @classmethod
     def _split_in_tenths(cls, split):
+        if not isinstance(split, tuple):
+            return split
         tenths = [round(10 * share) for share in split]
         if min(tenths) < 1 or sum(tenths) != 10 or any(abs(10 * s - t) > 1e-6 for s, t in zip(split, tenths)):
             raise ValueError("the three shares must be tenths that add up to 1, such as [0.4, 0.2, 0.4]")
@@ -162,6 +186,8 @@ class Protocol(Strict):
             raise ValueError("queries: all needs support_from: source-train, for an image of the support cannot be a query too")
         if self.support_from == "source-train" and self.tested_classes == "unseen":
             raise ValueError("support_from: source-train has no images of classes that the source lacks; use tested_classes: seen")
+        if self.cross_validated and self.tested_classes == "unseen":
+            raise ValueError("cross-validation tests a data set on itself, where no class is unseen; use tested_classes: seen")
         if self.support_from == "source-train" and self.held_out < max(self.shots):
             raise ValueError(f"held_out: {self.held_out} images a class cannot give {max(self.shots)} shots")
         if self.queries != "all":
@@ -171,6 +197,16 @@ class Protocol(Strict):
     def test_shape(self, shots: int) -> EpisodeShape:
         """The shape of a test episode with `shots` support images a class and a fixed number of queries."""
         return EpisodeShape(way=self.way, shots=shots, queries=self.queries, disjoint=self.disjoint, support_clips=self.support_clips)
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether a data set is divided into folds, each of which is tested once."""
+        return not isinstance(self.split, tuple)
+
+    @property
+    def fewest_test_classes(self) -> int:
+        """How many classes a target must have: where each image is a query once, its episodes have the source's classes."""
+        return 1 if self.queries == "all" else self.way
 
     @property
     def test_images_per_class(self) -> int:

@@ -14,40 +14,61 @@ SPLIT_SEED = 0
 FOLDS = 10
 
 
-def assign_splits(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
+def assign_splits(index: pd.DataFrame, protocol: Protocol, trained: bool = True, validated: bool = True) -> np.ndarray:
     """`train`, `val` or `test` for each row of `index` ([N] array of str).
 
-    Official splits are kept. Where val is missing it is carved out of train, unless `carve` is 0; where there is no split at all, the images are
-    divided by `protocol.split`. Both are stratified by label and keep a person (else a clip, else identical images)
-    on one side. Raises ProtocolError for fewer than three such groups.
+    Official splits are kept. Images without a split are divided by `protocol.split`; if the data set is never `trained` on, all of them are
+    test, less the share of val if it is `validated` on (by the oracle). A val that is needed and missing is carved out of train, or out of
+    test where there is no train, unless `carve` is 0. All are stratified by label and keep a person (else a clip, else identical images) on
+    one side. Raises ProtocolError for fewer such groups than parts.
     """
     split = index["split"].astype(object).where(index["split"].notna(), None).to_numpy(copy=True)
     unassigned = np.array([s is None for s in split], dtype=bool)
     if unassigned.any():
-        fold, folds = _folds(index[unassigned])
-        # Each gets a fold at least: of four people, shares of 0.4, 0.2 and 0.4 would leave none for val.
-        train, val = (max(1, round(share * folds)) for share in protocol.split[:2])
-        train = min(train, folds - 2)
-        val = min(val, folds - 1 - train)
-        split[unassigned] = np.where(fold < train, "train", np.where(fold < train + val, "val", "test"))
-    train = split == "train"
-    if train.any() and protocol.carve and not (split == "val").any():
-        fold, folds = _folds(index[train])
+        split[unassigned] = _divided(index[unassigned], protocol, trained, validated)
+    if protocol.carve and (trained or validated) and len(split) and not (split == "val").any():
+        rows = np.flatnonzero(split == ("train" if (split == "train").any() else "test"))
+        fold, folds = _folds(index.iloc[rows], 2)
         # At least the first fold, however small the share.
-        split[np.flatnonzero(train)[(fold == 0) | (fold + 0.5 < protocol.carve * folds)]] = "val"
+        split[rows[(fold == 0) | (fold + 0.5 < protocol.carve * folds)]] = "val"
     return split.astype(str)
 
 
-def _folds(index: pd.DataFrame) -> tuple[np.ndarray, int]:
-    """The fold of each row, from 0, and how many there are: equal within a group and spread evenly over each class."""
-    group = index["subject"].fillna(index["clip"]).fillna(index["digest"]).to_numpy()
-    labels = index["label"].to_numpy()
-    folds = min(FOLDS, len(set(group)), index["label"].value_counts().max())
-    if folds < 3:
+def _divided(index: pd.DataFrame, protocol: Protocol, trained: bool, validated: bool) -> np.ndarray:
+    """The split of images that have none."""
+    if not (trained or validated):
+        return np.full(len(index), "test", dtype=object)
+    fold, folds = _folds(index, 3 if trained else 2)
+    # Each gets a fold at least: of four people, shares of 0.4, 0.2 and 0.4 would leave none for val.
+    train, val = (max(1, round(share * folds)) for share in protocol.split[:2])
+    train = min(train, folds - 2) if trained else 0
+    val = min(val, folds - 1 - train)
+    return np.where(fold < train, "train", np.where(fold < train + val, "val", "test"))
+
+
+def _folds(index: pd.DataFrame, parts: int) -> tuple[np.ndarray, int]:
+    """The fold of each row, from 0, and how many there are: equal within a group and spread evenly over each class.
+
+    Raises ProtocolError for fewer than `parts` of them.
+    """
+    groups = len(set(groups_of(index)))
+    folds = min(FOLDS, groups, index["label"].value_counts().max())
+    if folds < parts:
         raise ProtocolError(
-            f"{len(index)} images of {len(set(group))} people (or clips, or distinct images) are too few to divide into train, val "
-            "and test; give the data set folders train/, val/ and test/"
+            f"{len(index)} images of {groups} people (or clips, or distinct images) are too few to divide into {parts} parts "
+            "(train, val, test); give the data set folders train/, val/ and test/"
         )
+    return stratified_folds(index, folds), folds
+
+
+def groups_of(index: pd.DataFrame) -> np.ndarray:
+    """The person on each image, else its clip, else its pixels: what is never divided [N]."""
+    return index["subject"].fillna(index["clip"]).fillna(index["digest"]).to_numpy()
+
+
+def stratified_folds(index: pd.DataFrame, folds: int) -> np.ndarray:
+    """The fold of each row [N], from 0: equal within a group, each class spread over the folds as evenly as groups allow."""
+    labels, group = index["label"].to_numpy(), groups_of(index)
     fold = np.empty(len(index), dtype=int)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=SPLIT_SEED)
     with warnings.catch_warnings():
@@ -55,4 +76,4 @@ def _folds(index: pd.DataFrame) -> tuple[np.ndarray, int]:
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, rows) in enumerate(splitter.split(labels, labels, group)):
             fold[rows] = number
-    return fold, folds
+    return fold

@@ -1,0 +1,88 @@
+"""What a bench would do, in lines: the images of each domain, the runs, and how long they take here."""
+
+from collections.abc import Callable, Iterable
+
+import click
+
+from fer_meta.bench.estimate import Cost, estimate, makespan
+from fer_meta.bench.executor import by_model, clock, seconds_of, title
+from fer_meta.bench.plan import Run, Setting
+from fer_meta.bench.runner import Bench
+from fer_meta.bench.workers import Workers
+from fer_meta.tasks.pools import Domain
+
+
+def print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: Workers) -> None:
+    """Print the plan; a few steps and episodes of each method are timed for it."""
+    suite, todo = bench.suite, [run for run in runs if not bench.is_done(run)]
+    click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
+    for line in _data_lines(settings):
+        click.echo(f"  {line}")
+    units = by_model(todo)
+    workers = workers.at_most(len(units))
+    costs = estimate(bench, todo, workers)
+    for run, wrong in bench.damaged.items():
+        click.echo(f"  run {run}: {wrong}; it will be done anew")
+    for line in _run_lines(runs, costs):
+        click.echo(f"  {line}")
+    seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
+    together = f", {workers.jobs} models side by side" if workers.jobs > 1 else ""
+    click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
+               "(from a few timed steps and episodes of each method)")
+
+
+def _data_lines(settings: list[Setting]) -> list[str]:
+    """A line for each domain; one for all folds of a cross-validation."""
+    lines = [_domain_line(_called(domain, setting), domain)
+             for setting in settings if not setting.fold for domain in (setting.source, setting.target)]
+    folds = _together((setting for setting in settings if setting.fold), lambda setting: (setting.experiment, setting.source.name))
+    lines += [_folds_line(_called(own[0].source, own[0]), [setting.source for setting in own]) for own in folds]
+    return list(dict.fromkeys(lines))
+
+
+def _called(domain: Domain, setting: Setting) -> str:
+    return f"{domain.name}{' (rendered)' if domain.name in setting.rendered else ''}"
+
+
+def _domain_line(name: str, domain: Domain) -> str:
+    roles = [("train", domain.train), ("held out of train", domain.held), ("val", domain.val), ("test", domain.test)]
+    roles = [(role, pool) for role, pool in roles if pool is not None]
+    pools = ", ".join(f"{role} {len(pool)} images of {len(pool.classes)} classes" for role, pool in roles)
+    removed = sum(pool.copies_removed for _, pool in roles)
+    too_small = domain.test.excluded if domain.test else {}
+    small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}" if too_small else ""
+    return f"{name}: {pools}; {removed} copies removed from val and test{small}"
+
+
+def _folds_line(name: str, domains: list[Domain]) -> str:
+    sizes = {role: sorted(len(getattr(domain, role)) for domain in domains) for role in ("train", "val", "test")}
+    pools = ", ".join(f"{role} {counts[0]}{f' to {counts[-1]}' if counts[-1] > counts[0] else ''}" for role, counts in sizes.items())
+    tested = domains[0].test.classes
+    removed = sum(pool.copies_removed for domain in domains for pool in (domain.val, domain.test))
+    small = sorted({name for domain in domains for name in domain.test.excluded})
+    return (f"{name}, {len(domains)} folds: {pools} images of {len(tested)} classes; {removed} copies removed from val and test"
+            + (f"; test classes too small in some fold: {', '.join(small)}" if small else ""))
+
+
+def _run_lines(runs: list[Run], costs: dict[str, Cost]) -> list[str]:
+    """A line for each run; one for all folds and seeds of a method in a cross-validation."""
+    lines = [_timed(title(run), [run], costs) for run in runs if not run.setting.fold]
+    for own in _together((run for run in runs if run.setting.fold),
+                         lambda run: (run.setting.experiment, run.model.algorithm, run.setting.source.name)):
+        key = f"{own[0].setting.experiment}  " if own[0].setting.experiment else ""
+        trainings = len({run.model.id for run in own})
+        lines.append(_timed(f"{key}{own[0].model.algorithm}  {own[0].setting.source.name}  {trainings} trainings, one a fold and seed", own, costs))
+    return lines
+
+
+def _timed(what: str, runs: list[Run], costs: dict[str, Cost]) -> str:
+    left = [sum(costs[run.id]) for run in runs if run.id in costs]
+    return f"{what:60s} {clock(sum(left)) if left else 'done':>9s}"
+
+
+def _together(items: Iterable, key: Callable[..., tuple]) -> list[list]:
+    """`items` of one key each, in the order in which the keys come."""
+    found: dict[tuple, list] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return list(found.values())
