@@ -51,7 +51,7 @@ def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
         write_text(home / "DONE", "")
         log = folder / "models" / run.model.id / "history.jsonl"
         if not log.exists():
-            write_text(log, _history(suite.algorithms[run.model.algorithm].steps, rng))
+            write_text(log, _history(run.model.config.steps, rng))
 
 
 def _answers(run: Run, rng: np.random.Generator) -> list[pd.DataFrame]:
@@ -90,7 +90,7 @@ def _told(run: Run, suite) -> dict:
     return {
         "id": run.id, "suite": suite.name, "preset": suite.preset, "experiment": "", "algorithm": model.algorithm,
         "source": setting.source.name, "target": setting.target.name, "seed": model.seed, "model": model.id, "identity": run.identity,
-        "config": suite.algorithms[model.algorithm].model_dump(mode="json"), "protocol": setting.protocol.model_dump(mode="json"),
+        "config": model.config.model_dump(mode="json"), "protocol": setting.protocol.model_dump(mode="json"),
         "image_size": suite.image_size, "classes": list(setting.test.classes), "excluded": setting.test.excluded,
         "copies_removed": setting.test.copies_removed, "test_images": len(setting.test),
         "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
@@ -104,7 +104,7 @@ def _history(steps: int, rng: np.random.Generator) -> str:
         learned = 0.6 - 0.4 * np.exp(-2 * step / steps)
         row = {"step": step, "loss": 2 - 2 * learned + 0.1 * rng.random(), "train_accuracy": learned + 0.05 * rng.random(),
                "seconds": step / 10}
-        rows.append(row | ({"val_accuracy": learned - 0.05 * rng.random()} if number % 25 == 0 else {}))
+        rows.append(row | ({"val_accuracy": {"made-up": learned - 0.05 * rng.random()}} if number % 25 == 0 else {}))
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 

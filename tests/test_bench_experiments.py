@@ -6,17 +6,12 @@ import drawn
 import fake_renderer
 import pandas as pd
 import pytest
-import trees
-from click.testing import CliRunner
 from drawn import LABELS
 from tiny_bench import SUITE
 
-from fer_meta.cli import main
 from fer_meta.datasets.synthetic import rendered
-from fer_meta.expressions import BASIC
 from fer_meta.report.load import read_results
 from fer_meta.suites.folders import results_folder
-from fer_meta.suites.schema import read_suite
 
 pytestmark = pytest.mark.numeric
 
@@ -137,33 +132,6 @@ def test_wrong_roles_and_experiments_are_answered_in_a_line(staged, arguments, w
 def test_a_suite_without_roles_says_so(bench):
     result = bench("--role", "dark=day")
     assert result.exit_code == 2 and "has no roles to fill" in result.output
-
-
-def test_reproduction_runs_on_the_official_layouts_and_says_which_clips_the_data_lack(tmp_path, monkeypatch):
-    monkeypatch.setattr(trees, "PER_CLASS", 24)
-    trees.rafdb_basic(tmp_path / "rafdb")
-    trees.rafdb_compound(tmp_path / "rafdb")
-    parts = read_suite("reproduction", "smoke").mixtures["basic+film"].parts
-    folder = dict(zip(BASIC, ("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral")))
-    misprinted = {"00323664442", "01306270"}
-    for label, named in parts[1].clips.items():
-        for split, clips in (("train_afew", [*sorted(set(named) - misprinted), *map(str, range(16))]), ("val_afew", "wxyz")):
-            for clip in clips:
-                for frame in range(6):
-                    trees.face(tmp_path / "afew" / split / folder[label] / clip / f"{frame:03}.jpg")
-    monkeypatch.setattr("sys.argv", ["fer-meta"])  # the page names the command, here pytest's, which may name a file of rendered faces
-    data = [word for name, place in (("rafdb-basic", "rafdb"), ("rafdb-compound", "rafdb"), ("afew", "afew"))
-            for word in ("--data", f"{name}={tmp_path / place}")]
-    result = CliRunner().invoke(main, ["bench", "--suite", "reproduction", "--preset", "smoke", "--algorithms", "protonet,supervised",
-                                       "--device", "cpu", "--out", str(tmp_path / "results"), *data])  # fmt: skip
-    assert result.exit_code == 0, result.output
-    folder = results_folder(tmp_path / "results", "reproduction", "smoke")
-    plan = json.loads((folder / "plan.json").read_text())
-    assert plan["not_run"] == {} and plan["rendered"] == []
-    assert {run["target"] for run in plan["runs"]} == {"afew", "rafdb-compound"}
-    assert "no clips called disgust/00323664442, fear/01306270" in plan["experiments"]["E4"]["trained_on"]
-    page = (folder / "table.md").read_text()
-    assert "Beside the published figures" in page and "rendered" not in page
 
 
 @pytest.mark.parametrize("tested, expected", [("seen", LABELS[:3]), ("unseen", LABELS[3:])])

@@ -13,7 +13,7 @@ from fer_meta.datasets import fer2013
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.catalogue import spec_for
-from fer_meta.datasets.mixing import balance, concatenate, hold_out, take
+from fer_meta.datasets.mixing import balance, concatenate, frames_and_clips, hold_out, of_films, take
 from fer_meta.errors import DatasetError, ProtocolError
 from fer_meta.tasks.episodes import Episodes
 from fer_meta.tasks.pools import divide
@@ -257,8 +257,51 @@ def test_nothing_akin_to_what_is_held_out_is_kept_and_nothing_else_is_lost(group
     except ProtocolError:  # the clips of six images may be nearly all
         return
     assert [held[labels == label].sum() for label in ("anger", "fear")] == [3, 3] and not (held & kept).any()
-    akin = [any(a and a in column for a, column in zip(row, np.array(groups)[held].T)) for row in groups]
-    assert np.array_equal(kept, ~held & ~np.array(akin))
+    lost, before = held, None
+    while not np.array_equal(lost, before):  # what is akin to something lost is lost
+        before, lost = lost, lost | [any(a and a in column for a, column in zip(row, np.array(groups)[lost].T)) for row in groups]
+    assert np.array_equal(kept, ~lost)
+
+
+NOTE_CLIPS = {"anger": (3, 140, 867), "disgust": (3, 146, 877), "happiness": (2, 148, 5957), "fear": (4, 159, 355), "neutral": (3, 135, 3204),
+              "sadness": (3, 139, 2460), "surprise": (4, 153, 1619)}
+"""The 2022 note's mixture: AFEW's clips and their frames, and RAF-DB's photographs, of each class."""
+
+
+def note_mixture(photographs=lambda count: count):
+    """Its index. Nobody is known, the photographs are of no clip, and all images are distinct."""
+    parts = []
+    for label, (clips, frames, count) in NOTE_CLIPS.items():
+        index = made_up_index({label: frames + photographs(count)}, split="train")
+        clip = [f"{label}-{clips * frame // frames}" for frame in range(frames)] + [None] * photographs(count)
+        parts.append(index.assign(clip=pd.array(clip, dtype="string"), path=label + "/" + index["path"], digest=label + index["digest"]))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize("per_class, photographs", [(50, lambda count: count), (50, lambda count: count // 5), (10, lambda count: 20)])
+def test_holding_out_costs_no_clip_where_there_are_photographs_enough(per_class, photographs):
+    """Images at random would cost every clip that one of them is from: of the note's mixture 16 of 22, with 753 of 1,020 frames."""
+    index = note_mixture(photographs)
+    films, labels = of_films(index), index["label"].to_numpy(dtype=str)
+    held, kept = hold_out(labels, per_class, groups=index[["digest", "clip", "subject"]].to_numpy(dtype=object), spare=films)
+    assert frames_and_clips(index[kept]) == frames_and_clips(index) == (1020, 22)
+    assert not (held & films).any() and (kept == ~held).all()
+    assert all(held[labels == label].sum() == per_class for label in NOTE_CLIPS)
+
+
+def test_where_photographs_are_too_few_the_shortest_clips_are_held_out_whole():
+    labels = np.array(["fear"] * 40)
+    clips = np.array([f"clip{n}" for n, frames in enumerate((12, 4, 6, 12)) for _ in range(frames)] + [pd.NA] * 6, dtype=object)
+    held, kept = hold_out(labels, 9, groups=clips, spare=~pd.isna(clips))
+    assert pd.isna(clips[held]).sum() == 6 and set(clips[held & ~pd.isna(clips)]) == {"clip1"}
+    assert set(clips[kept]) == {"clip0", "clip2", "clip3"} and kept.sum() == 30  # the fourth frame of clip1 is lost
+
+
+def test_another_class_is_held_out_of_the_people_who_are_lost_already():
+    index = made_up_index({"anger": 60, "fear": 20}, subjects=20)
+    held, kept = hold_out(index["label"].to_numpy(), 4, groups=index["subject"])
+    assert len(set(index["subject"][held])) == 4 and set(index["subject"][kept]).isdisjoint(index["subject"][held])
+    assert kept.sum() == 80 - 4 * 4
 
 
 def test_one_kind_of_group_may_be_given_as_the_index_holds_it():

@@ -80,6 +80,42 @@ def test_the_notes_sampler_takes_a_class_support_from_one_clip_whose_other_frame
         draw(domain.test, protocol.test_shape(2).model_copy(update={"shots": 9}), 1, "a")
 
 
+def test_the_notes_sampler_takes_all_photographs_of_a_class_for_one_clip_and_a_longer_clip_more_often():
+    """In the note's folders the photographs of a class lay together; it drew an image, and then from that image's folder."""
+    index = clips_index()
+    photographs = pd.Series(np.arange(len(index)) % (12 * FRAMES) >= 4 * FRAMES)  # of each class 4 clips are left, and 32 photographs
+    index["clip"] = index["clip"].mask(photographs, index["digest"])  # as a mixture names them
+    protocol = Protocol(**{**SHAPES, "disjoint": "image", "support_clips": "one"})
+    pool = divide([made_up_faces("mixed", index)], protocol, LABELS)["mixed"].test
+    folders = index.assign(clip=index["clip"].mask(photographs, "-"))
+    supports = [s for s, _ in sides(draw(pool, protocol.test_shape(2), 200, "a"), folders, "clip")]
+    assert all(len(set(s)) == 1 for s in supports)
+    assert 0.6 < np.mean([s[0] == "-" for s in supports]) < 0.73  # 32 of 48 images
+
+
+def test_without_any_clip_the_notes_sampler_is_the_usual_one():
+    index = clips_index().assign(clip=pd.array([None] * 720, dtype="string"))
+    pools = [divide([made_up_faces("photographs", index)], Protocol(**{**SHAPES, "support_clips": how}), LABELS)["photographs"].test
+             for how in ("one", "any")]
+    assert pools[0].digest == pools[1].digest
+
+
+def test_with_nothing_carved_all_is_trained_on_and_validated_on():
+    index = clips_index().query("split != 'val'").reset_index(drop=True)
+    faces = [made_up_faces(name, index.assign(digest=name + index["digest"])) for name in ("a", "b")]
+    domains = divide(faces, Protocol(**{**SHAPES, "carve": 0}), LABELS, ["a"], oracle=True)
+    assert len(domains["a"].train) == (index["split"] == "train").sum() and np.array_equal(domains["a"].val.rows, domains["a"].train.rows)
+    assert np.array_equal(domains["b"].val.rows, domains["b"].test.rows)
+
+
+def test_an_image_held_out_shares_no_copy_clip_or_person_with_one_trained_on():
+    index, _, domain = film(disjoint="clip", support_from="source-train", held_out=3, shots=(2,))
+    held, train = index.iloc[domain.held.rows], index.iloc[domain.train.rows]
+    assert all(not set(held[column]) & set(train[column]) for column in ("digest", "clip", "subject"))
+    index, _, domain = film(disjoint="nothing", support_from="source-train", held_out=3, shots=(2,))
+    assert len(domain.train) == (index["split"] == "train").sum() - 15
+
+
 @settings(max_examples=20, deadline=None)
 @given(held_out=st.integers(2, 8), shots=st.integers(1, 2), episodes=st.integers(2, 9), disjoint=st.sampled_from(["image", "clip"]))
 def test_with_support_from_training_every_test_image_is_a_query_exactly_once(held_out, shots, episodes, disjoint):

@@ -137,6 +137,53 @@ def test_a_published_method_that_was_not_run_has_a_row(reproduction, tmp_path):
     assert pd.isna(row["accuracy"]) and "| not run |" in experiments.section(read(folder)[0], rows)
 
 
+def repeated(folder: Path, tmp_path: Path, **changes) -> Path:
+    """The same results, of which E4 repeats faults on purpose."""
+    own = shutil.copytree(folder, tmp_path / "repeated")
+    told = json.loads((own / "plan.json").read_text())["experiments"]
+    return plan_of(own, experiments=told | {"E4": told["E4"] | {"carries": [2, 4], "checkpoint": "last"} | changes})
+
+
+def test_experiments_that_repeat_faults_stand_in_a_table_of_their_own_with_their_faults_and_checkpoint(reproduction, tmp_path):
+    folder = repeated(reproduction, tmp_path)
+    results, _, _, table, heads = read(folder)
+    rows = reproduced(folder)
+    text = experiments.section(results, rows)
+    above, below = text.split("The rows below **repeat the published experiments with their faults on purpose**")
+    assert "**E1**" in above and "E4" not in above
+    assert "**E4** mixed; repeats (2, 4)" in below and "E1 " not in below.split("\n\n- (")[0] and "The checkpoint: last." in below
+    last = table[(table["experiment"] == "E4") & (table["selection"] == "last")].set_index(["method", "shots"])["accuracy"]
+    shown = rows[(rows["experiment"] == "E4") & (rows["shots"] > 0)].set_index(["method", "shots"])["accuracy"]
+    assert shown.to_dict() == last.to_dict() and len(shown)
+    assert rows[rows["experiment"] == "E1"].equals(reproduced(reproduction)[lambda all_: all_["experiment"] == "E1"])
+
+
+def test_what_is_to_know_of_an_experiments_images_is_said_below(reproduction, tmp_path):
+    folder = repeated(reproduction, tmp_path, remarks=["of the 1,020 mixed-in frames 907 are trained on"])
+    assert "- E4: of the 1,020 mixed-in frames 907 are trained on." in experiments.section(read(folder)[0], reproduced(folder))
+
+
+@pytest.mark.parametrize("config, words", [
+    ({"optimiser": "adam", "lr": 0.0001, "weights": "imagenet"}, "; Adam, 0.0001, ImageNet weights"),
+    ({"optimiser": "sgd", "lr": 0.01, "weights": "none"}, "; SGD, 0.01"),
+    ({}, ""),
+    ({"optimiser": 3, "lr": "x"}, ""),
+])  # fmt: skip
+def test_the_settings_of_a_training_stand_beside_its_figures(reproduction, config, words):
+    results, rows = read(reproduction)[0], reproduced(reproduction)
+    told = replace(results, runs=[replace(run, config=config) if run.algorithm == "supervised" else run for run in results.runs])
+    lines = [line for line in experiments.section(told, rows).splitlines() if "own head, each image once" in line]
+    assert lines and all(f"own head, each image once{words} |" in line for line in lines)
+
+
+@pytest.mark.parametrize("preset, words", [
+    ("quick", "**Preset quick: a check that the pipeline runs, without leaks.**"), ("smoke", "**Preset smoke: does it run at all?"), ("full", None),
+])  # fmt: skip
+def test_a_short_preset_says_that_its_numbers_explain_nothing(reproduction, preset, words):
+    text = experiments.section(replace(read(reproduction)[0], plan=read(reproduction)[0].plan | {"preset": preset}), reproduced(reproduction))
+    assert words in text and "(`--preset full`)" in text if words else "Preset" not in text
+
+
 def test_without_published_figures_there_is_no_such_section(leaky):
     assert reproduced(leaky).empty and experiments.section(read(leaky)[0], reproduced(leaky)) == ""
 
@@ -215,6 +262,20 @@ def test_a_leak_is_worth_the_difference_to_the_experiment_it_is_compared_with(le
             assert row.low < row.difference < row.high and 0 <= row.p <= 1
     text = leakage.section(read(leaky)[0], rows, leakage.oracle_table(*read(leaky)[:2]))
     assert " to subject |" in text and "- **image**: no image on both sides." in text and "None" not in text and "nan" not in text
+
+
+@pytest.mark.parametrize("column, words", [
+    ("subject", "`synthetic-film` (rendered): who is on its images is unknown. Support and query may share people in **every** row"),
+    ("clip", "`synthetic-film` (rendered): its images are known to be from no clip. Support and query may share clips in **every** row"),
+])  # fmt: skip
+def test_what_is_known_of_no_image_is_said_and_not_counted_as_never_shared(own, column, words):
+    for path in (own / "episodes").glob("*.parquet"):
+        pd.read_parquet(path).assign(**{column: None}).to_parquet(path)
+    rows = leaks(own)
+    kind = {"subject": "person", "clip": "clip"}[column]
+    assert rows[f"share_{kind}"].isna().all() and rows["accuracy_unshared"].notna().any()
+    text = leakage.section(read(own)[0], rows, leakage.oracle_table(*read(own)[:2]))
+    assert words in text and "nan" not in text
 
 
 def test_picking_on_the_target_is_compared_on_the_same_queries(leaky):

@@ -96,6 +96,11 @@ def test_a_fault_of_a_suite_file_is_one_line_with_its_place(tmp_path, old, new, 
     ("one: {", "../one: {", "experiments.*should match pattern"),
     ("title: One", "title: One, algorithms: [protonet, protonet]", "experiments.one.algorithms: .*given twice"),
     ("title: One", "title: One, against: two", "'two' is no experiment"),
+    ("title: One", "title: One, training: {maml: {lr: 0.1}}", "experiments.one.training: 'maml' is no algorithm of the suite"),
+    ("title: One", "title: One, training: {protonet: {rate: 0.1}}", "experiments.one.training.protonet.rate: unknown key"),
+    ("title: One", "title: One, training: {protonet: {lr: fast}}", "experiments.one.training.protonet.lr: .*number"),
+    ("title: One", "title: One, checkpoint: first", "experiments.one.checkpoint: "),
+    ("title: One", "title: One, all_images: true", "experiments.one: all_images: .* would be tested on the images that were trained on"),
     ("title: One", 'title: One, published: [{method: "a\\nb", figure: 0.5}]', "experiments.one.published.0.method: .*one line"),
 ])  # fmt: skip
 def test_a_fault_of_an_experiment_is_one_line(tmp_path, old, new, words):

@@ -35,11 +35,12 @@ class Cost(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """Seconds a training step, an image embedded, an episode scored (by shots)."""
+    """Seconds a training step, an image embedded, an episode scored (by shots); and how many readouts there are."""
 
     step: float
     image: float
     episode: dict[int, float]
+    readouts: int = 1
 
 
 def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]:
@@ -72,9 +73,9 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
         model, unit, seconds = run.model, units[_kind(run)], 0.0
         if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
-            key = model.algorithm, model.source.name
+            key = model.algorithm, model.config, model.source.train.digest
             steps[key] = steps.get(key) or _steps(bench, model)
-            seconds = steps[key] * unit.step + _validations(bench, model.algorithm, model.protocol, model.source.val, unit)
+            seconds = steps[key] * unit.step + _validations(model, model.protocol, model.source.val, unit)
         costs[run.id] = Cost(seconds, _scoring(bench, run, unit))
     return costs
 
@@ -88,31 +89,35 @@ def makespan(seconds: Iterable[float], jobs: int) -> float:
 
 
 def _kind(run: Run) -> tuple:
-    return run.model.algorithm, run.setting.protocol.model_dump_json()
+    return run.model.algorithm, run.model.config, run.setting.protocol.model_dump_json()
 
 
 def _steps(bench: Bench, model: Model) -> int:
-    method, config = algorithms.load(model.algorithm).Method, bench.suite.algorithms[model.algorithm]
-    return training.batches(method, config, model.source, model.protocol, model.seed, bench.device)[0]
+    method = algorithms.load(model.algorithm).Method
+    return training.batches(method, model.config, model.source, model.protocol, model.seed, bench.device)[0]
 
 
 def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
-    """Each selection's checkpoint on the test episodes, and each checkpoint on the oracle's."""
+    """Each selection's checkpoints on the test episodes, and each checkpoint on the oracle's.
+
+    Each readout may pick a checkpoint of its own, which embeds the images anew.
+    """
     setting = run.setting
-    once = unit.image * len(setting.test) + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
+    images = unit.image * len(setting.test) * min(unit.readouts, run.model.config.validations)
+    once = images + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
     oracle = "oracle" in bench.suite.selection and setting.target is not setting.source
-    validations = _validations(bench, run.model.algorithm, setting.protocol, setting.val, unit) if oracle else 0.0
+    validations = _validations(run.model, setting.protocol, setting.val, unit) if oracle else 0.0
     return once * len(bench.suite.selection) + validations
 
 
-def _validations(bench: Bench, algorithm: str, protocol: Protocol, val: Pool, unit: _Unit) -> float:
+def _validations(model: Model, protocol: Protocol, val: Pool, unit: _Unit) -> float:
     seconds = unit.image * len(val) + protocol.validation.episodes * max(unit.episode.values())
-    return bench.suite.algorithms[algorithm].validations * seconds
+    return model.config.validations * seconds
 
 
 def _measure(bench: Bench, run: Run) -> _Unit:
     model, setting = run.model, run.setting
-    config = bench.suite.algorithms[model.algorithm]
+    config = model.config
     method = new_method(bench, model)
     _, batch_at = training.batches(method, config, model.source, model.protocol, model.seed, bench.device)
     method.train()
@@ -128,18 +133,21 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     if is_shared(method, setting.protocol.batchnorm):
         some = setting.test.rows[:SAMPLE_IMAGES]
         seconds_an_image = _mean_time(lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some)) / len(some)
-    return _Unit(seconds_a_step, seconds_an_image, {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes})
+    episodes = {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes}
+    seconds, readouts = zip(*episodes.values())
+    return _Unit(seconds_a_step, seconds_an_image, dict(zip(episodes, seconds)), readouts[0])
 
 
-def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> float:
+def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> tuple[float, int]:
+    """Seconds an episode, and how many readouts answer it."""
     setting, batchnorm = run.setting, run.setting.protocol.batchnorm
     whole = setting.episodes[shots]
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
     support = setting.support or setting.query
     embed = embedder(method, support, setting.query, batchnorm, bench.device, precision=bench.precision(run.model))
-    return _mean_time(
-        lambda: list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm))
-    ) / len(sample)
+    counts = []
+    seconds = _mean_time(lambda: counts.append(len(list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm)))))
+    return seconds / len(sample), counts[0]
 
 
 def _mean_time(function: Callable[[], object]) -> float:

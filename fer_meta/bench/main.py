@@ -18,7 +18,7 @@ from fer_meta.bench.executor import bar, clock, run_all
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
 from fer_meta.bench.plan import Run, Setting, bench_hashes, cross, make_plan, pairs, stage
 from fer_meta.bench.runner import Bench
-from fer_meta.bench.store import write_episodes, write_plan
+from fer_meta.bench.store import remarks, write_episodes, write_plan
 from fer_meta.bench.workers import Died, Workers, choose_workers
 from fer_meta.datasets.cache import CachedFaces, unreadable_line
 from fer_meta.datasets.catalogue import is_here, load, names, resolve
@@ -124,7 +124,7 @@ def tidy(bench: Bench, alone: bool) -> None:
 
 def _tell_precision(bench: Bench, runs: list[Run]) -> None:
     """A run keeps its name and so its answers, whatever precision is asked for: say where that is another one."""
-    forced = [run for run in runs if bench.is_done(run) and bench.suite.algorithms[run.model.algorithm].precision != "auto"]
+    forced = [run for run in runs if bench.is_done(run) and run.model.config.precision != "auto"]
     found = [(_precision_of(bench.run_folder(run)), bench.precision(run.model)) for run in forced]
     if number := sum(computed not in (None, asked) for computed, asked in found):
         click.echo(f"{number} finished run{' was' if number == 1 else 's were'} computed in another precision than is asked for, and will not be redone; "
@@ -195,6 +195,8 @@ def _cast(suite: Suite, given: dict[str, Path], asked: Mapping[str, str], domain
 def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]) -> None:
     for key, why in not_run.items():
         click.echo(f"{key} is not run: {why}")
+    for line in dict.fromkeys(f"{setting.experiment}: {line}" for setting in settings for line in remarks(setting)):
+        click.echo(line)
     if not settings:
         raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
 

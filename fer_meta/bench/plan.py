@@ -10,12 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fer_meta.algorithms.base import TrainingConfig
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.cache import CachedFaces
-from fer_meta.datasets.mixing import balance, concatenate, take
+from fer_meta.datasets.mixing import all_tested, balance, concatenate, frames_and_clips, of_films, take
 from fer_meta.errors import DatasetError, ProtocolError, SuiteError
 from fer_meta.evaluation.episodes import Shown
-from fer_meta.suites.experiments import Mixture
+from fer_meta.suites.experiments import Experiment, Mixture, Role
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, fingerprint
 from fer_meta.tasks.folds import cross_validate, named
@@ -43,7 +44,8 @@ class Setting:
     episodes: dict[int, FixedEpisodes]  # by shots
     rendered: dict[str, Rendered]  # those of source and target that are no photographs
     unreadable: dict[str, int] = field(default_factory=dict)  # images left out of each data set that has such
-    lacking: tuple[str, ...] = ()  # clips that the source's mixture names and the data do not have
+    mixture: "Mixed | None" = None  # what the source is made of, if it is a mixture
+    against: str | None = None  # the experiment that this one is compared with, among those that are run
 
     @property
     def fold(self) -> int | None:
@@ -58,12 +60,33 @@ class Setting:
         """The images held out of the source's training that are the support, or None if the support is the target's."""
         return Shown(self.source.images, self.source.held) if self.protocol.support_from == "source-train" else None
 
+    @property
+    def mixed_in(self) -> dict[str, int]:
+        """How many frames of how many clips are mixed with photographs, and how many are trained on; nothing for any other source."""
+        index = self.source.index
+        frames, clips = frames_and_clips(index)
+        if self.mixture is None or frames in (0, index["path"].nunique()):
+            return {}
+        trained_frames, trained_clips = frames_and_clips(index.iloc[self.source.train.rows])
+        return {"frames": frames, "clips": clips, "trained_frames": trained_frames, "trained_clips": trained_clips}
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A training set made of other data sets, the clips asked for that these do not have, and, in words, how its images a class compare
+    with the published ones (nothing where the data are others)."""
+
+    faces: CachedFaces
+    lacking: tuple[str, ...] = ()
+    counts: str = ""
+
 
 @dataclass(frozen=True)
 class Model:
-    """One training: a method, a source and a seed."""
+    """One training: a method, its settings, a source and a seed."""
 
     algorithm: str
+    config: TrainingConfig
     source: Domain
     protocol: Protocol
     seed: int
@@ -135,47 +158,90 @@ def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
 
 
 def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting], dict[str, str]]:
-    """A setting for each experiment that can be run with `cast` (role -> data set), and for each that cannot, why not."""
-    settings, not_run, sources, lacking, drawn = [], {}, dict(cast), {}, {}
-    oracle = "oracle" in suite.selection
-    trained_on = {cast[one.train].name for one in suite.experiments.values() if {one.train, one.test} <= set(cast)}
+    """A setting for each experiment that can be run with `cast` (role -> data set), or for each of its folds, and for each that cannot, why not.
+
+    One that cannot be run is skipped as a base too: what is compared with it is compared with its own base instead.
+    """
+    settings, not_run, mixed, drawn = {}, {}, {}, {}
     for key, experiment in suite.experiments.items():
         mixture = suite.mixtures.get(experiment.train)
-        roles = [experiment.test, *([part.role for part in mixture.parts] if mixture else [experiment.train])]
-        absent = sorted({role for role in roles if role not in cast})
+        absent = sorted({role for role in (experiment.test, *_roles(experiment.train, mixture)) if role not in cast})
         if absent:
             not_run[key] = "; ".join(f"no {role}: give --data {suite.roles[role].data}=PATH" for role in absent)
             continue
         try:
-            if experiment.train not in sources:
-                sources[experiment.train], lacking[experiment.train] = mix(experiment.train, mixture, cast)
-            source, target = sources[experiment.train], cast[experiment.test]
-            if experiment.protocol.cross_validated:
-                if source is not target:
-                    raise ProtocolError("cross-validation tests a data set on itself; give `train` and `test` the same data set, or no folds")
-                algorithms = experiment.algorithms or tuple(suite.algorithms)
-                settings += _folds(key, experiment.protocol, algorithms, source, suite.classes, oracle)
-                continue
-            domains = divide([source] if source is target else [source, target], experiment.protocol, suite.classes, [source.name],
-                             [target.name], oracle, trained_on)
-            setting = _setting(key, experiment.protocol, experiment.algorithms or tuple(suite.algorithms),
-                               domains[source.name], domains[target.name], suite.classes, _rendered(source, target),
-                               _unreadable(*(cast[role] for role in roles)), drawn, oracle)
-            settings.append(replace(setting, lacking=lacking.get(experiment.train, ())))
+            if mixture and experiment.train not in mixed:
+                mixed[experiment.train] = mix(experiment.train, mixture, cast, suite.roles)
+            settings[key] = _staged(suite, key, cast, mixed.get(experiment.train), drawn)
         except (DatasetError, ProtocolError) as error:
             not_run[key] = str(error)
-    return settings, not_run
+    for key in list(settings):
+        base = _base(suite.experiments, key, settings)
+        if base and list(map(_asked, settings[key])) == list(map(_asked, settings[base])):
+            target = settings.pop(key)[0].target
+            clips = "" if of_films(target.index).any() else f", for no image of {target.name} belongs to a clip"
+            not_run[key] = f"would be the same test as {base}{clips}"
+        else:
+            settings[key] = [replace(one, against=base) for one in settings[key]]
+    return [one for key in suite.experiments for one in settings.get(key, ())], not_run
 
 
-def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces]) -> tuple[CachedFaces, tuple[str, ...]]:
-    """The training set that a mixture describes, and the clips named in it that the data do not have.
+def _roles(train: str, mixture: Mixture | None) -> list[str]:
+    """The roles that are trained on."""
+    return [part.role for part in mixture.parts] if mixture else [train]
 
-    Raises DatasetError if a part has none of the images asked for.
-    """
+
+def _staged(suite: Suite, key: str, cast: Mapping[str, CachedFaces], mixed: Mixed | None, drawn: dict) -> list[Setting]:
+    experiment, oracle = suite.experiments[key], "oracle" in suite.selection
+    protocol, algorithms = experiment.protocol, experiment.algorithms or tuple(suite.algorithms)
+    source, target = mixed.faces if mixed else cast[experiment.train], cast[experiment.test]
+    if protocol.cross_validated:
+        if source is not target:
+            raise ProtocolError("cross-validation tests a data set on itself; give `train` and `test` the same data set, or no folds")
+        return _folds(key, protocol, algorithms, source, suite.classes, oracle)
+    target = all_tested(target) if experiment.all_images else target
+    elsewhere = {cast[one.train].name for one in suite.experiments.values() if {one.train, one.test} <= set(cast)}
+    domains = divide([source] if source is target else [source, target], protocol, suite.classes, [source.name], [target.name], oracle, elsewhere)
+    parts = [cast[role] for role in (experiment.test, *_roles(experiment.train, suite.mixtures.get(experiment.train)))]
+    setting = _setting(key, protocol, algorithms, domains[source.name], domains[target.name], suite.classes, _rendered(source, target),
+                       _unreadable(*parts), drawn, oracle)
+    return [replace(setting, mixture=mixed)]
+
+
+def _base(experiments: Mapping[str, Experiment], key: str, staged: Collection[str]) -> str | None:
+    """The nearest of the experiments that `key` is compared with, one after the other, that is staged."""
+    passed, other = [key], experiments[key].against
+    while other in experiments and other not in (*staged, *passed):
+        passed.append(other)
+        other = experiments[other].against
+    return other if other in staged and other != key else None
+
+
+def _asked(setting: Setting) -> tuple:
+    """What is trained and tested: two experiments that agree in it are the same test, as where no image has a clip to share."""
+    source, protocol = setting.source, setting.protocol
+    return (source.train.digest, source.val.digest, protocol.train, protocol.validation, protocol.batchnorm, setting.test.digest,
+            {shots: episodes_hash(setting, shots) for shots in setting.episodes})
+
+
+def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces], roles: Mapping[str, Role]) -> Mixed:
+    """The training set that a mixture describes. Raises DatasetError if a part has none of the images asked for."""
     taken = [(cast[part.role], take(cast[part.role], part.splits, part.clips)) for part in mixture.parts]
-    mixed = concatenate(name, [(faces, found.rows) for faces, found in taken])
+    faces = concatenate(name, [(faces, found.rows) for faces, found in taken])
     lacking = tuple(clip for _, found in taken for clip in found.missing)
-    return mixed if mixture.per_class is None else concatenate(name, [(mixed, balance(mixed.index, mixture.per_class))]), lacking
+    as_published = all(roles[part.role].data == cast[part.role].name for part in mixture.parts)
+    counts = _beside_published(faces, mixture.published) if as_published and mixture.published else ""
+    if mixture.per_class is not None:
+        faces = concatenate(name, [(faces, balance(faces.index, mixture.per_class))])
+    return Mixed(faces, lacking, counts)
+
+
+def _beside_published(faces: CachedFaces, published: Mapping[str, int]) -> str:
+    """How the images of each class compare with the published ones, in words."""
+    found = faces.index["label"].value_counts()
+    other = [f"{label} {found.get(label, 0):,} ({count:,})" for label, count in published.items() if found.get(label, 0) != count]
+    return (f"{faces.name} differs from the published mixture, whose images a class stand in brackets: {', '.join(other)}" if other else
+            f"{faces.name} has the {sum(published.values()):,} images of the published mixture, as many of each class")
 
 
 def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
@@ -184,8 +250,9 @@ def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
     for setting in settings:
         for algorithm in setting.algorithms:
             for seed in suite.seeds:
-                identity = _model_identity(suite, algorithm, setting, seed)
-                model = Model(algorithm, setting.source, setting.protocol, seed, identity)
+                config = suite.config(algorithm, setting.experiment)
+                identity = _model_identity(suite, algorithm, config, setting, seed)
+                model = Model(algorithm, config, setting.source, setting.protocol, seed, identity)
                 runs.append(Run(model, setting, _run_identity(suite, model, setting)))
     first = {}
     for place, run in enumerate(runs):
@@ -254,9 +321,9 @@ def _draw(protocol: Protocol, shots: int, test: Pool, held: Pool | None) -> Fixe
     return draw_with_held_support(held, test, protocol.way, shots, protocol.queries, protocol.episodes, EPISODE_SEED)
 
 
-def _model_identity(suite: Suite, algorithm: str, setting: Setting, seed: int) -> dict:
+def _model_identity(suite: Suite, algorithm: str, settings: TrainingConfig, setting: Setting, seed: int) -> dict:
     # Precision is the machine's. The first results made in fp32 keep their names; those of a version that named bf16 are made anew.
-    config = {**suite.algorithms[algorithm].model_dump(mode="json"), "precision": "fp32"}
+    config = {**settings.model_dump(mode="json"), "precision": "fp32"}
     if config.get("weights", "none") not in ("none", "imagenet"):
         config["weights"] = _file_hash(Path(config["weights"]))
     protocol = setting.protocol

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from fer_meta.bench.plan import Run, Setting, episodes_hash, in_names
 from fer_meta.datasets.base import Rendered
+from fer_meta.datasets.mixing import frames_and_clips
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
 from fer_meta.files import TEMPORARY, replacing, write_json
 from fer_meta.suites.experiments import Experiment
@@ -194,12 +195,32 @@ def _told(suite: Suite, experiment: Experiment, settings: list[Setting], rendere
     return {
         "title": experiment.title,
         "trained_on": f"{trained_on}, {round(np.mean([len(one.source.train) for one in settings])):,} images" + (
-            f" (no clips called {', '.join(setting.lacking)})" if setting.lacking else ""),
+            f" (no clips called {', '.join(setting.mixture.lacking)})" if setting.mixture and setting.mixture.lacking else ""),
         "tested_on": f"{called(setting.target.name)}, {sum(len(one.test) for one in settings):,} images{folds}",
         "published": [figure.model_dump() for figure in experiment.published],
         "faults": list(experiment.faults),
-        "against": experiment.against,
+        "carries": list(experiment.carries),
+        "checkpoint": experiment.checkpoint,
+        "remarks": remarks(setting),
+        "against": setting.against,
     }
+
+
+def remarks(setting: Setting) -> list[str]:
+    """What a reader must know of a mixture that is trained on: how it compares with the published one, and what of its clips is left."""
+    lines = [setting.mixture.counts] if setting.mixture and setting.mixture.counts else []
+    if mixed := setting.mixed_in:
+        words = "of the {frames:,} mixed-in frames of {clips} clips {trained_frames:,} frames of {trained_clips} clips are trained on"
+        lines.append(words.format(**mixed) + "".join(_kept_back(setting)))
+    return lines
+
+
+def _kept_back(setting: Setting) -> Iterator[str]:
+    """For whom the other frames are: val, where it is none of the images trained on, and those held out."""
+    for pool, purpose in ((setting.source.val, "validate"), (setting.source.held, "are held out as support")):
+        if pool is not None and not np.array_equal(pool.rows, setting.source.train.rows):
+            frames, clips = frames_and_clips(setting.source.index.iloc[pool.rows])
+            yield f", {f'{frames:,} of {clips}' if frames else 'none'} {purpose}"
 
 
 def _bayes(settings: list[Setting], rendered: dict[str, Rendered]) -> list[dict]:

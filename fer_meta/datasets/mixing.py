@@ -6,11 +6,13 @@ for training: what is tested on stays a data set of its own.
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from fer_meta.datasets.base import DatasetSpec, Rendered
 from fer_meta.datasets.cache import CachedFaces
@@ -100,28 +102,63 @@ def balance(index: pd.DataFrame, per_class: int, seed: int = 0) -> np.ndarray:
 
 
 def hold_out(
-    labels: np.ndarray, per_class: int, seed: int = 0, groups: np.ndarray | None = None
+    labels: np.ndarray, per_class: int, seed: int = 0, groups: np.ndarray | None = None, spare: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (bool [N]) of `per_class` images of each class, drawn at random, and of those left to train on.
+    """Masks (bool [N]) of `per_class` images of each class, held out of training, and of those left to train on.
 
-    With `groups` ([N], or [N, K] for K kinds at once, such as clip and digest; unknown is NA), an image that shares one
-    with any held-out image is in neither mask: then none was trained on in a copy or in the next frame. What is drawn
-    of a class depends on `seed` and that class alone. Raises ProtocolError if fewer of a class are left than held out.
+    `groups` ([N], or [N, K] for K kinds at once, such as clip, digest and subject; unknown is NA) make families: images that share a
+    group, directly or through others. A family is held out whole: what of it is not among the `per_class` images is in neither mask, so
+    that no image trained on shares a group with a held-out one. The images of a class, the rarest first, come from the families that
+    cost least: from those already held out for another class, then from those with the fewest images of `spare` (bool [N], such as the
+    frames of films), then from those that lose the fewest images for each one gained; among equals at random, by `seed` and class.
+    Raises ProtocolError if fewer of a class are left than held out.
     """
     labels = np.asarray(labels)
-    held = np.zeros(len(labels), dtype=bool)
-    for label, rows in _classes(labels):
-        held[_generator("hold out", seed, label).permutation(rows)[:per_class]] = True
-    kept = ~held
-    kinds = np.empty((0, len(labels))) if groups is None else np.asarray(groups).reshape(len(labels), -1).T
-    for group in map(pd.Series, kinds):
-        kept &= ~group.isin(group[held].dropna()).to_numpy(dtype=bool)
+    held, family = np.zeros(len(labels), dtype=bool), _families(groups, len(labels))
+    sizes = np.bincount(family)
+    spared = np.zeros(len(sizes)) if spare is None else np.bincount(family, np.asarray(spare, dtype=float))
+    for label, rows in sorted(_classes(labels), key=lambda one: len(one[1])):
+        rows = _generator("hold out", seed, label).permutation(rows)
+        of, gained = family[rows], np.bincount(family[rows], minlength=len(sizes))
+        _, first, place = np.unique(of, return_index=True, return_inverse=True)
+        new = ~np.isin(of, family[held])  # what is held out already costs nothing more
+        costs = first[place], new * sizes[of], new * sizes[of] / gained[of], new * spared[of]
+        held[rows[np.lexsort(costs)[:per_class]]] = True
+    kept = ~np.isin(family, family[held])
     counts = [(label, len(rows), int(kept[rows].sum())) for label, rows in _classes(labels)]
     small = [f"{label} ({count} images, {left} left)" for label, count, left in counts if left < per_class]
     if small:
-        raise ProtocolError(f"{per_class} images a class held out of training, with the clips and copies they share, "
+        raise ProtocolError(f"{per_class} images a class held out of training, with the clips, copies and people they share, "
                             f"leave fewer than that of {', '.join(small)}; lower `held_out`")
     return held, kept
+
+
+def _families(groups: np.ndarray | None, images: int) -> np.ndarray:
+    """The number of each image's family ([N]): the connected parts of the graph of images and groups."""
+    columns = () if groups is None else np.asarray(groups, dtype=object).reshape(images, -1).T
+    ends, nodes = [np.empty((2, 0), dtype=np.int64)], images
+    for column in columns:
+        codes, names = pd.factorize(column)  # unknown is -1
+        ends.append(np.stack([np.flatnonzero(codes >= 0), nodes + codes[codes >= 0]]))
+        nodes += len(names)
+    image, group = np.concatenate(ends, axis=1)
+    return connected_components(coo_array((np.ones(len(image)), (image, group)), shape=(nodes, nodes)), directed=False)[1][:images]
+
+
+def of_films(index: pd.DataFrame) -> np.ndarray:
+    """Mask (bool [N]) of frames of clips. In a mixture a photograph is a clip of its own, which is named after its digest."""
+    return (index["clip"].notna() & (index["clip"] != index["digest"]).fillna(False)).to_numpy(dtype=bool)
+
+
+def frames_and_clips(index: pd.DataFrame) -> tuple[int, int]:
+    """How many frames of how many clips; a row that a mixture repeats counts once."""
+    films = index[of_films(index)]
+    return films["path"].nunique(), films["clip"].nunique()
+
+
+def all_tested(faces: CachedFaces) -> CachedFaces:
+    """`faces` with all of its images, whatever their official split, in the split `test`."""
+    return replace(faces, index=faces.index.assign(split=pd.array(["test"] * len(faces.index), dtype="string")))
 
 
 def _renamed(faces: CachedFaces, rows: np.ndarray) -> pd.DataFrame:
@@ -129,7 +166,7 @@ def _renamed(faces: CachedFaces, rows: np.ndarray) -> pd.DataFrame:
     # The person 0-0007 is the same in every rendered set, which must not look like several.
     people = "rendered" if faces.spec.rendered else faces.name
     return part.assign(path=f"{faces.name}/" + part["path"], subject=f"{people}/" + part["subject"],
-                       clip=f"{faces.name}/" + part["clip"])
+                       clip=part["clip"].mask(of_films(part), f"{faces.name}/" + part["clip"]))
 
 
 def _spec(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]], images: int) -> DatasetSpec:

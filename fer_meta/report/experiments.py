@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import METHODS, domain_name
+from fer_meta.report.numbers import METHODS, SELECTIONS, domain_name
 from fer_meta.report.per_seed import training_accuracy
 from fer_meta.report.pieces import exact, markdown, method, percent, pipes
 
@@ -16,6 +16,9 @@ FAULTS = {
     4: "test images were trained on, or the images that picked the checkpoint are those reported",
     5: "one run: no other seed, no interval",
 }
+SHORT = {"quick": "a check that the pipeline runs, without leaks", "smoke": "does it run at all? The numbers mean nothing"}
+REPEATED = ("The rows below **repeat the published experiments with their faults on purpose**, those in brackets behind each title. They are "
+            "comparable with no row above. Nothing keeps apart the people trained on and those tested on. The checkpoint: {}.")
 CELL = ["experiment", "source", "target", "method", "shots", "selection"]
 COLUMNS = ["experiment", "source", "target", "algorithm", "method", "way", "shots", "accuracy", "ci95", "chance", "uar",
            "clip_accuracy_vote", "clip_accuracy_mean", "seeds", "published_test", "published_training",
@@ -25,7 +28,7 @@ COLUMNS = ["experiment", "source", "target", "algorithm", "method", "way", "shot
 def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> pd.DataFrame:
     """A row an experiment, method and shots (0: an own head on each test image once) of a suite with published figures.
 
-    Accuracies are 0 to 1, ours of the checkpoint picked on the source's validation split. `published_*` are the first figures
+    Accuracies are 0 to 1, ours of the experiment's `checkpoint` (source-val unless it says otherwise). `published_*` are the first figures
     of each reading. `training_accuracy` is the mean over the last tenth of a training's log (mean over seeds), for methods
     trained on episodes, with `training_chance`. `shared_*` belong to the experiment `<key>-shared`. `uar` and clips are told
     where each test image is scored once. NaN where there is none; a published method that has not been run has a row too.
@@ -38,7 +41,7 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
     own_heads = heads[heads["shots"] == 0].rename(columns={"classes": "way"})
     ours = table.drop(columns="uar").merge(once, "left", CELL)
     ours = pd.concat([ours, own_heads]) if len(own_heads) else ours
-    ours = ours[ours["selection"] == "source-val"]
+    ours = ours[ours["selection"] == ours["experiment"].map({key: told["checkpoint"] for key, told in results.experiments.items()})]
     rows = []
     for key, told in published.items():
         block = [row | _training(results, row) | _shared(results, row, ours)
@@ -55,15 +58,36 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
 
 
 def section(results: Results, rows: pd.DataFrame) -> str:
-    """Markdown: the reproduction table with what is wrong with the published figures; nothing without rows."""
+    """Markdown: the reproduction table with what is wrong with the published figures, and a table of the experiments that repeat their
+    faults on purpose; nothing without rows."""
     if rows.empty:
         return ""
+    repeat = rows["experiment"].map(lambda key: bool(results.experiments[key]["carries"]))
+    clean, faulty = rows[~repeat], rows[repeat]
+    parts = ["## Beside the published figures", _preset(results), _intro(results)]
+    parts += [_table(results, clean)] if len(clean) else []
+    if len(faulty):
+        picked = sorted({results.experiments[key]["checkpoint"] for key in faulty["experiment"]})
+        parts += [REPEATED.format(" or ".join(SELECTIONS.get(name, name) for name in picked)), _table(results, faulty)]
+    return "\n\n".join(filter(None, [*parts, _notes(results, rows)]))
+
+
+def _preset(results: Results) -> str:
+    preset = results.plan.get("preset")
+    if preset not in SHORT:
+        return ""
+    return (f"**Preset {preset}: {SHORT[preset]}.** Nothing here explains the published figures: the trainings are hundreds of times shorter "
+            "than the published ones. The long run (`--preset full`) does.")
+
+
+def _table(results: Results, rows: pd.DataFrame) -> str:
     readings = results.plan.get("readings", [])
     lines = []
     for row in rows.itertuples():
         told, new = results.experiments[row.experiment], not lines or lines[-1][0] != row.experiment
+        repeats = f"; repeats ({', '.join(map(str, told['carries']))})" if told["carries"] else ""
         lines.append((row.experiment, {
-            "experiment": f"**{markdown(row.experiment)}** {markdown(told['title'])}" if new else "",
+            "experiment": f"**{markdown(row.experiment)}** {markdown(told['title'])}{repeats}" if new else "",
             "trained on": _domain_words(results, told["trained_on"], row.source) if new else "",
             "tested on": _domain_words(results, told["tested_on"], row.target) if new else "",
             "method": method(results, row.method),
@@ -81,8 +105,7 @@ def section(results: Results, rows: pd.DataFrame) -> str:
                 "training", "shared-clips"} else "",
         }))
     columns = [name for name in lines[0][1] if any(line[name] for _, line in lines)]
-    table = pipes([columns, *([line[name] for name in columns] for _, line in lines)], columns.index("protocol") + 1)
-    return "\n\n".join(filter(None, ["## Beside the published figures", _intro(results), table, _notes(results, rows)]))
+    return pipes([columns, *([line[name] for name in columns] for _, line in lines)], columns.index("protocol") + 1)
 
 
 def _intro(results: Results) -> str:
@@ -105,6 +128,7 @@ def _notes(results: Results, rows: pd.DataFrame) -> str:
     for key in rows["experiment"].unique():
         lines += [f"- {markdown(key)}, {method(results, figure['method'].replace('_', '-'))} {exact(figure['figure'])}: "
                   f"{markdown(figure['note'])}." for figure in results.experiments[key]["published"] if figure.get("note")]
+        lines += [f"- {markdown(key)}: {markdown(remark)}." for remark in results.experiments[key]["remarks"]]
     return "\n".join(lines)
 
 
@@ -116,12 +140,21 @@ def _domain_words(results: Results, words: str, domain: str) -> str:
 def _protocol(results: Results, row) -> str:
     if pd.isna(row.accuracy):
         return ""
+    run = next(run for run in results.runs if (run.experiment, run.algorithm) == (row.experiment, row.algorithm))
     if row.shots == 0:
-        return f"{row.way:.0f} classes, own head, each image once"
-    run = next(run for run in results.runs if run.experiment == row.experiment)
+        return f"{row.way:.0f} classes, own head, each image once{_settings(run.config)}"
     queries = run.protocol["queries"]
-    return f"{row.way:.0f}-way {row.shots:.0f}-shot, " + ("each image a query once" if queries == "all" else
-                                                      f"{queries} quer{'y' if queries == 1 else 'ies'}")
+    asked = "each image a query once" if queries == "all" else f"{queries} quer{'y' if queries == 1 else 'ies'}"
+    return f"{row.way:.0f}-way {row.shots:.0f}-shot, {asked}{_settings(run.config)}"
+
+
+def _settings(config: dict) -> str:
+    """; Adam, 0.0001, ImageNet weights: how a method was trained. Nothing where an older version did not write it."""
+    names = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+    optimiser, rate = config.get("optimiser"), config.get("lr")
+    if not isinstance(optimiser, str) or not isinstance(rate, float):
+        return ""
+    return f"; {names.get(optimiser, optimiser)}, {rate:g}" + ", ImageNet weights" * (config.get("weights") == "imagenet")
 
 
 def _figure(value: float, told: dict) -> str:

@@ -13,6 +13,7 @@ from fer_meta.report.numbers import METHODS, half_width
 from fer_meta.report.pieces import code, exact, markdown, method, p_value, percent, pipes
 
 SHARED = {"image": "path", "clip": "clip", "person": "subject"}
+UNKNOWN = {"person": ("who is on its images is unknown", "people"), "clip": ("its images are known to be from no clip", "clips")}
 COLUMNS = ["experiment", "against", "source", "target", "method", "way", "shots", "accuracy", "ci95",
            "difference", "low", "high", "p", "share_image", "share_clip", "share_person", "accuracy_shared",
            "accuracy_unshared", "chance", "seeds", "groups"]
@@ -25,8 +26,8 @@ def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFram
     The checkpoint is picked on the source's validation split. `difference` (-1 to 1) to `against` with its 95 % interval
     `low` to `high` and p-value: other episodes of the same images. `share_*` are the shares of queries of which the same
     image, a frame of the same clip or the person is in their own class's support, by the stored episodes; `accuracy_shared`
-    is over the queries of which any is, `accuracy_unshared` over the others; NaN where there are none. No rows without such
-    experiments.
+    is over the queries of which any is, `accuracy_unshared` over the others; NaN where there are none, and a share where the clips
+    or people of all images are unknown. No rows without such experiments.
     """
     against = {key: told["against"] for key, told in results.experiments.items() if told["against"]}
     family = set(against) | set(against.values())
@@ -37,7 +38,7 @@ def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFram
         if cell.place not in known:
             known[cell.place] = _shared(results, cell, names)
         shared, right = known[cell.place], cell.outcomes().right.mean(axis=0)
-        any_shared = np.logical_or.reduce(list(shared.values()))
+        any_shared = np.logical_or.reduce(list(shared.values()))  # the image is always known
         other = against.get(cell.experiment)
         row = _fields(cell, COLUMNS) | {
             "against": other, "accuracy": right.mean(), "ci95": half_width(hierarchical_interval(cell.outcomes())),
@@ -74,6 +75,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
              "themselves, and the accuracy of the queries with any of them stands beside that of the others.",
              "\n".join(f"- **{markdown(key)}**: {markdown(told['title'])}." for key, told in results.experiments.items()
                        if (leaks["experiment"] == key).any())]
+    parts += _unknown(results, leaks)
     leaks = leaks.assign(rank=[list(METHODS).index(name) if name in METHODS else 99 for name in leaks["method"]])
     for (source, target, shots), block in leaks.groupby(["source", "target", "shots"], sort=False):
         lines = [["method", "experiment", "accuracy", "difference", "95 % interval", "p", "image shared", "clip shared",
@@ -99,6 +101,17 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
     return "\n\n".join(parts)
 
 
+def _unknown(results: Results, leaks: pd.DataFrame) -> list[str]:
+    """A line for each target of whose images nobody knows the person, or the clip: what the rows cannot say there."""
+    lines = []
+    for target, rows in leaks.groupby("target", sort=False):
+        for kind, (what, shared) in UNKNOWN.items():
+            if rows[f"share_{kind}"].isna().all():
+                lines.append(f"- {code(results, target)}: {what}. Support and query may share {shared} in **every** row, whatever it is called; how "
+                             "many queries do cannot be counted.")
+    return ["\n".join(lines)] if lines else []
+
+
 def _points(difference: float) -> str:
     return rounding.percent(difference, "+")
 
@@ -122,9 +135,9 @@ def _between(cell: Cell, base: Cell) -> dict:
 
 
 def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
-    """Per kind, for each query [N]: is the same image, clip or person in its own class's support?"""
+    """Per kind, for each query [N]: is the same image, clip or person in its own class's support? Without a kind that is known of no image."""
     parts = [_shared_in(results, part, names) for part in cell.parts or [cell]]
-    return {kind: np.concatenate([part[kind] for part in parts]) for kind in SHARED}
+    return {kind: np.concatenate([part[kind] for part in parts]) for kind in SHARED if all(kind in part for part in parts)}
 
 
 def _shared_in(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
@@ -142,6 +155,8 @@ def _shared_in(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarr
     shared = {}
     for kind, column in SHARED.items():
         texts, codes = coded(rows[column])
+        if not (codes >= 0).any():
+            continue
         member = np.where(codes < 0, -1, own_class * len(texts) + codes)  # -1 where the clip or the person is unknown
         shared[kind] = (np.isin(member[~support], member[support]) & (member[~support] >= 0))[place]
     return shared

@@ -1,6 +1,7 @@
 """What each training scored by itself: the numbers whose means over seeds stand in the other tables, and the counts that recall is made of."""
 
 import math
+from collections import defaultdict
 from functools import partial
 
 import numpy as np
@@ -18,17 +19,20 @@ def seed_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     """One row per cell and seed, sorted; scores are 0 to 1 and shots 0 for an own head, as in `numbers.head_table`.
 
     `accuracy`, `uar`, `macro_f1` and `ece` are over all queries. `train_accuracy` is that at the end of the training
-    (`training_accuracy`), `step` the training step of the checkpoint that was tested; empty where they are not known.
+    (`training_accuracy`; over the folds of a cross-validation, the mean), `step` the training step of the checkpoint that was tested; empty
+    where they are not known, or are those of several folds.
     """
-    runs = {(run.experiment, run.source, run.target, run.algorithm, run.seed): run for run in results.runs}
+    runs = defaultdict(list)
+    for run in results.runs:
+        runs[run.experiment, run.source, run.target, run.algorithm, run.seed].append(run)
     learned = {model: training_accuracy(results, model) for model in {run.model for run in results.runs}}
     rows = []
     for cell in _in_order(results, cells):
         for seed, scores, ece in zip(cell.seeds, cell.scores, cell.ece):
-            run = runs[cell.experiment, cell.source, cell.target, cell.algorithm, seed]
+            own = runs[cell.experiment, cell.source, cell.target, cell.algorithm, seed]
             rows.append({name: getattr(cell, name) for name in CELL} | {
                 "seed": seed, "accuracy": scores.accuracy, "uar": scores.uar, "macro_f1": scores.macro_f1, "ece": ece,
-                "train_accuracy": learned[run.model], "step": _step(run, cell)})
+                "train_accuracy": np.mean([learned[run.model] for run in own]), "step": _step(own[0], cell) if len(own) == 1 else None})
     return pd.DataFrame(rows).astype({"step": "Int64"})
 
 
@@ -63,5 +67,4 @@ def _in_order(results: Results, cells: list[Cell]) -> list[Cell]:
 
 def _step(run: Run, cell: Cell) -> int | None:
     """Of the checkpoint that a run was tested with, which may be another one for each of its readouts."""
-    picked = run.selected.get(cell.selection)
-    return picked.get(cell.method) if isinstance(picked, dict) else picked
+    return run.selected.get(cell.selection, {}).get(cell.method)

@@ -57,6 +57,9 @@ class PlannedExperiment(_Stored):
     tested_on: str
     published: list[Published]
     faults: list[int]
+    carries: list[int] = []
+    checkpoint: str = "source-val"
+    remarks: list[str] = []
     against: str | None
 
 

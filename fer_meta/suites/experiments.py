@@ -4,9 +4,9 @@ A suite without experiments crosses its domains. One with experiments names role
 data sets it was written for, on rendered ones that stand in for them, or on a user's own.
 """
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from fer_meta.oneline import UNPRINTABLE
 from fer_meta.tasks.protocol import Protocol, Strict
@@ -28,6 +28,7 @@ def _distinct(values: tuple) -> tuple:
 Item = TypeVar("Item")
 Distinct = Annotated[tuple[Item, ...], Field(min_length=1, max_length=1000), AfterValidator(_distinct)]
 Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_printable)]
+Selection = Literal["source-val", "last", "oracle"]
 # Names of experiments and mixtures begin the names of folders and files.
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$", max_length=60)]
 
@@ -48,10 +49,15 @@ class Part(Strict):
 
 
 class Mixture(Strict):
-    """Parts mixed for training; `per_class` brings every class to that many images, by a random subset or by repeats."""
+    """Parts mixed for training; `per_class` brings every class to that many images, by a random subset or by repeats.
+
+    `published` are the images a class that others report of the same mixture: a mixture of the data it was written for that has
+    others is named with the classes that differ.
+    """
 
     parts: tuple[Part, ...] = Field(min_length=1, max_length=100)
     per_class: int | None = Field(None, ge=2, le=1_000_000)
+    published: dict[str, int] = Field({}, max_length=1000)
 
 
 class Figure(Strict):
@@ -67,7 +73,8 @@ class Experiment(Strict):
     """One comparison: every method trained on a role or a mixture and tested on a role.
 
     `protocol` is the suite's with what the experiment changes. `against` names the experiment that this one is compared with:
-    the same models, tested in another way, or the same but for what `title` says. `faults` are those of the published figures.
+    the same models, tested in another way, or the same but for what `title` says. `faults` are those of the published figures,
+    `carries` those that this experiment repeats on purpose.
     """
 
     title: Line
@@ -75,9 +82,19 @@ class Experiment(Strict):
     test: str
     protocol: Protocol
     algorithms: Distinct[str] | None = Field(None, description="only these of the suite's")
+    training: dict[str, dict[str, Any]] = Field({}, description="what differs from the suite's settings of a method")
+    all_images: bool = Field(False, description="test on all images of the role, whatever their official split")
+    checkpoint: Selection = Field("source-val", description="the one that stands beside the published figures")
     published: tuple[Figure, ...] = Field((), max_length=1000)
     faults: tuple[int, ...] = Field((), max_length=100)
+    carries: tuple[int, ...] = Field((), max_length=100)
     against: str | None = None
+
+    @model_validator(mode="after")
+    def _not_tested_on_what_it_was_trained_on(self):
+        if self.all_images and self.train == self.test:
+            raise ValueError(f"all_images: {self.test} would be tested on the images that were trained on; train on another role")
+        return self
 
 
 class Primary(Strict):

@@ -10,14 +10,13 @@ from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, d
 from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.expressions import BASIC, EXPRESSIONS
 from fer_meta.oneline import one_line
-from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role
+from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
 from fer_meta.suites.folders import RESERVED
 from fer_meta.suites.text import parse, suite_names, suite_text
 from fer_meta.tasks.protocol import Protocol, Strict
 
 __all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
 
-Selection = Literal["source-val", "last", "oracle"]
 # What may stand in extra columns: accuracy in the training episodes, and with support and query from shared clips.
 Reading = Literal["training", "shared-clips"]
 
@@ -61,7 +60,10 @@ class Suite(Strict):
     across: bool = Field(True, description="test each source on the other domains")
     image_size: int = Field(84, ge=16, le=LARGEST_IMAGE)
     seeds: Distinct[Annotated[int, Field(ge=0, le=2**32 - 1)]] = (0, 1, 2)
-    selection: Distinct[Selection] = ("source-val", "last", "oracle")
+    selection: Distinct[Selection] = Field(
+        ("source-val", "last", "oracle"), description="how a checkpoint is picked, for each readout by its own validation: an own head by its UAR on "
+        "all images of the split, the others by their accuracy in its validation episodes"
+    )
     protocol: Protocol = Protocol()
     algorithms: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1)
     roles: dict[Key, Role] = {}
@@ -84,6 +86,12 @@ class Suite(Strict):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is no expression; there are {', '.join(EXPRESSIONS)}")
         return classes
+
+    def config(self, algorithm: str, experiment: str = "") -> TrainingConfig:
+        """How a method is trained, with what the experiment (its key) changes. Raises pydantic's ValidationError for a change that does not fit."""
+        config = self.algorithms[algorithm]
+        changes = self.experiments[experiment].training.get(algorithm) if experiment else None
+        return type(config).model_validate({**config.model_dump(), **changes}) if changes else config
 
 
 def read_suite(name: str, preset: str, split: dict | str | None = None, **changes) -> Suite:
@@ -146,7 +154,19 @@ def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
         suite = Suite.model_validate({**merged, "algorithms": configs})
     except ValidationError as error:
         return None, _plain(error)
-    return suite, _dangling(suite)
+    return suite, _dangling(suite) or _unfit(suite)
+
+
+def _unfit(suite: Suite) -> list[tuple[tuple, str]]:
+    """What experiments change of methods and cannot be, as (path of keys, message)."""
+    errors = []
+    for name, one in suite.experiments.items():
+        for algorithm in one.training:
+            try:
+                suite.config(algorithm, name)
+            except ValidationError as error:
+                errors += [(("experiments", name, "training", algorithm, *loc), message) for loc, message in _plain(error)]
+    return errors
 
 
 def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
@@ -157,7 +177,9 @@ def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
         where = "experiments", name
         used += [((*where, "train"), one.train, "role or mixture", {**suite.roles, **suite.mixtures}),
                  ((*where, "test"), one.test, "role", suite.roles)]
-        used += [((*where, "algorithms"), algorithm, "algorithm of the suite", suite.algorithms) for algorithm in one.algorithms or ()]
+        used += [((*where, field), algorithm, "algorithm of the suite", suite.algorithms)
+                 for field in ("algorithms", "training") for algorithm in getattr(one, field) or ()]
+        used += [((*where, "checkpoint"), one.checkpoint, "selection of the suite", suite.selection)] if one.checkpoint != "source-val" else []
         used += [((*where, "against"), one.against, "experiment", suite.experiments)] if one.against is not None else []
     if suite.primary:
         places = suite.experiments or {"across": None, "within": None}

@@ -58,6 +58,7 @@ class ShotsAndQueries(TaskTransform):
         self.clips = None if clips is None else [int(clip) for clip in clips]
         self.members = {label: list(rows) for label, rows in sorted(dataset.labels_to_indices.items())}
         self.names = names or {label: str(label) for label in self.members}
+        self.long_clips = None if clips is None else {label: self._long_clips(label) for label in self.members}
         self._check()
 
     def _check(self):
@@ -70,7 +71,7 @@ class ShotsAndQueries(TaskTransform):
                 )
             if self.groups is not None and len({self.groups[i] for i in members}) < 2:
                 raise ProtocolError(f"class {self.names[label]} has one group only: support and query cannot be kept apart")
-            if self.clips is not None and not self._long_clips(label):
+            if self.clips is not None and not self.long_clips[label]:
                 raise ProtocolError(f"class {self.names[label]} has no clip of {self.shape.shots} images for `support_clips: one`; lower `shots`")
 
     def __call__(self, task_description=None) -> list[DataDescription]:
@@ -99,7 +100,9 @@ class ShotsAndQueries(TaskTransform):
         )
 
     def _support(self, label):
-        members = self.members[label] if self.clips is None else random.choice(self._long_clips(label))
+        members = self.members[label]
+        if self.clips is not None:  # the clip of a random image: a longer one comes more often
+            members, = random.choices(self.long_clips[label], weights=map(len, self.long_clips[label]))
         return random.sample(members, self.shape.shots)
 
     def _long_clips(self, label) -> list[list[int]]:

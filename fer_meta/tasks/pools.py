@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fer_meta.datasets.mixing import hold_out
+from fer_meta.datasets.mixing import hold_out, of_films
 from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.splits import assign_splits
@@ -22,7 +22,7 @@ class Pool:
     labels: np.ndarray
     classes: tuple[str, ...]
     groups: np.ndarray | None  # [M] ids of what support and query must not share, if more than the image itself
-    clips: np.ndarray | None  # [M] ids of clips, if the support of a class must come from one
+    clips: np.ndarray | None  # [M] ids of clips, if the support of a class must come from one; photographs of no clip share an id
     excluded: dict[str, int]  # class -> its number of images, too few for one episode
     copies_removed: int
     digest: str  # names exactly these images and labels
@@ -69,7 +69,8 @@ def divide(
     With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of `sources` or stands in a `val`, or
     earlier in its own role; identical images with different labels go altogether. So one target has one set of test images, whatever source
     a method was trained on. With `support_from: source-train` the images held out of the training of `sources` stand in `held`, and what
-    shares their group (copy, clip or person) stands nowhere.
+    shares a group with them (see `_akin`) stands nowhere. With `carve: 0` nothing is kept back: without an official val a source is
+    validated on what it is trained on, another data set on what it is tested on.
 
     Raises ProtocolError for a source without training images, and for a pool that is too small for its episodes.
     """
@@ -85,16 +86,17 @@ def divide(
     domains = {}
     for faces in datasets:
         role = roles[faces.name]
+        val = "val" if protocol.carve or (role == "val").any() else "train" if faces.name in sources else "test"
         pools = dict.fromkeys(("train", "val", "held", "test"))
         if faces.name in sources and not (role == "train").any():
             raise ProtocolError(f"{faces.name}: has no training images; give it a train split, or name it in --targets only")
         for name, need, shape, seen, wanted in (
             ("train", protocol.train.images_per_class, protocol.train, None, sources),
-            ("val", protocol.validation.images_per_class, protocol.validation, train_digests, validated),
+            ("val", protocol.validation.images_per_class, protocol.validation, train_digests if val == "val" else None, validated),
             ("held", protocol.held_out, protocol, None, sources),
             ("test", protocol.test_images_per_class, protocol, seen_digests, targets),
         ):
-            rows = np.flatnonzero(role == name)
+            rows = np.flatnonzero(role == (val if name == "val" else name))
             if faces.name not in wanted or name in ("held", "test") and not len(rows):
                 continue
             removed = 0
@@ -140,11 +142,19 @@ def _roles(
     role[wanted] = assign_splits(index[wanted], protocol, trained, validated)
     if is_source and protocol.support_from == "source-train":
         rows = np.flatnonzero(role == "train")
-        groups = _group_ids(index, rows, protocol.disjoint)
-        held, kept = hold_out(index["label"].iloc[rows].to_numpy(dtype=str), protocol.held_out, groups=groups)
+        part = index.iloc[rows]
+        akin = _akin(part, protocol.disjoint)
+        spare = None if akin is None else of_films(part)  # where nothing is kept apart, a frame costs no more than a photograph
+        held, kept = hold_out(part["label"].to_numpy(dtype=str), protocol.held_out, groups=akin, spare=spare)
         role[rows[held]] = "held"
         role[rows[~held & ~kept]] = ""
     return role
+
+
+def _akin(part: pd.DataFrame, disjoint: str) -> np.ndarray | None:
+    """[N, K]: what an image trained on may not share with one held out: nothing, copies, or also clips and people, where they are known."""
+    columns = {"nothing": [], "image": ["digest"]}.get(disjoint, ["digest", "clip", "subject"])
+    return part[columns].to_numpy(dtype=object) if columns else None
 
 
 def _digests(datasets, roles, names, among) -> set[str]:
@@ -186,7 +196,7 @@ def _pool(name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
     groups = _group_ids(index, rows, shape.disjoint)
-    clips = index["clip"].fillna(index["path"]).iloc[rows] if shape.support_clips == "one" else None
+    clips = _clip_ids(index.iloc[rows]) if shape.support_clips == "one" else None
     groups, clips = (None if ids is None else pd.factorize(ids)[0] for ids in (groups, clips))
     return _make(name, index, rows, kept, groups, clips, small, removed)
 
@@ -200,6 +210,12 @@ def _group_ids(index: pd.DataFrame, rows: np.ndarray, disjoint: str) -> pd.Serie
         return index[disjoint].iloc[rows]
     copies = index["digest"].iloc[rows]
     return copies if copies.duplicated().any() else None
+
+
+def _clip_ids(part: pd.DataFrame) -> pd.Series | None:
+    """The clip of each image; all photographs together count as one, as they lay in one folder a class. None where all are photographs."""
+    films = of_films(part)
+    return part["clip"].where(films, "photographs") if films.any() else None
 
 
 def _make(name, index, rows, classes, groups, clips, excluded, removed) -> Pool:

@@ -38,6 +38,9 @@ MOST_IN_TASK = 10_000
 MOST_ASKED = 50_000_000
 """Images of all test or validation episodes of one number of shots."""
 
+ONE_CLIP = ("one: all support of a class from one clip, that of an image drawn at random, as the 2022 note's sampler did; the photographs of a "
+            "class that belong to no clip count as one")
+
 
 class EpisodeShape(Strict):
     """One N-way K-shot Q-query episode: `way` classes, `shots` support and `queries` query images of each."""
@@ -46,7 +49,7 @@ class EpisodeShape(Strict):
     shots: int = Field(5, ge=1, le=1000)
     queries: int = Field(15, ge=1, le=1000)
     disjoint: Disjoint = Field("image", description="what the support and the query never share; in a suite file, by default as in the test")
-    support_clips: SupportClips = Field("any", description="one: all support of a class from one clip, as the 2022 note's sampler did")
+    support_clips: SupportClips = Field("any", description=ONE_CLIP)
 
     @model_validator(mode="after")
     def _fits_memory(self):
@@ -102,12 +105,15 @@ class Protocol(Strict):
     support_from: Literal["target", "source-train"] = Field(
         "target", description="whose images are the support: the target's test images, or source images held out of training"
     )
-    held_out: int = Field(50, ge=1, le=100_000, description="for source-train: training images a class that are held out and only ever support")
+    held_out: int = Field(
+        50, ge=1, le=100_000, description="for source-train: training images a class that are held out and only ever support; what "
+        "shares a copy, clip or person with them (with `disjoint: image` a copy, with `nothing` nothing) is not trained on either"
+    )
     disjoint: Disjoint = Field(
         "image", description="what support and query must not share; nothing: drawn independently, so that a query may be a "
         "copy of a support image; a data set without clips has one image a clip"
     )
-    support_clips: SupportClips = Field("any", description="one: all support of a class from one clip, as the 2022 note's sampler did")
+    support_clips: SupportClips = Field("any", description=ONE_CLIP)
     batchnorm: Literal["eval", "batch"] = Field(
         "eval", description="eval: no query is normalised with another query's statistics; batch: transductive"
     )
@@ -120,7 +126,9 @@ class Protocol(Strict):
     split: tuple[float, float, float] | Folds | Literal["leave-one-subject-out"] = Field(
         (0.4, 0.2, 0.4), description="train, val and test shares of a data set without official splits; or cross-validation, which ignores these"
     )
-    carve: float = Field(0.1, gt=0, lt=1, description="share of an official training split that becomes val")
+    carve: float = Field(
+        0.1, ge=0, lt=1, description="share of an official training split that becomes val; 0: none, and validated is on what is trained on"
+    )
     train: EpisodeShape = EpisodeShape(way=5, shots=5, queries=10)
     validation: Validation = Validation(way=5, shots=5, queries=5, episodes=200)
 

@@ -19,14 +19,14 @@ def assign_splits(index: pd.DataFrame, protocol: Protocol, trained: bool = True,
 
     Official splits are kept. Images without a split are divided by `protocol.split`; if the data set is never `trained` on, all of them are
     test, less the share of val if it is `validated` on (by the oracle). A val that is needed and missing is carved out of train, or out of
-    test where there is no train. All are stratified by label and keep a person (else a clip, else identical images) on one side. Raises
-    ProtocolError for fewer such groups than parts.
+    test where there is no train, unless `carve` is 0. All are stratified by label and keep a person (else a clip, else identical images) on
+    one side. Raises ProtocolError for fewer such groups than parts.
     """
     split = index["split"].astype(object).where(index["split"].notna(), None).to_numpy(copy=True)
     unassigned = np.array([s is None for s in split], dtype=bool)
     if unassigned.any():
         split[unassigned] = _divided(index[unassigned], protocol, trained, validated)
-    if (trained or validated) and len(split) and not (split == "val").any():
+    if protocol.carve and (trained or validated) and len(split) and not (split == "val").any():
         rows = np.flatnonzero(split == ("train" if (split == "train").any() else "test"))
         fold, folds = _folds(index.iloc[rows], 2)
         # At least the first fold, however small the share.
