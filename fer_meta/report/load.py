@@ -46,7 +46,7 @@ class Run:
     command: str = ""  # makes it, and others of the plan
     unreadable: dict = field(default_factory=dict)  # data set -> images that could not be read and were left out
     precision: str = ""  # fp32, bf16; "" where it is not known
-    selected: dict = field(default_factory=dict)  # selection -> the training step of its checkpoint
+    selected: dict = field(default_factory=dict)  # selection -> readout -> the training step of its checkpoint
     fold: int | None = None  # from 1, of a cross-validation
 
     @property

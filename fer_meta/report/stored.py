@@ -158,7 +158,7 @@ class RunFile(_Stored):
     episodes: dict[str, str]
     image_size: Positive | None = None
     unreadable: dict[str, Count] = {}
-    selected: dict[str, Count | dict[str, Count]] = {}  # selection -> step, of the run or of each of its readouts
+    selected: dict[str, dict[str, Count]] = {}  # selection -> readout -> step
     environment: Environment = Environment()
 
     @property
