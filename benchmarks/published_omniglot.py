@@ -24,6 +24,7 @@ from tqdm import tqdm
 from fer_meta import algorithms, training
 from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.environment import keep_freed_memory
+from fer_meta.bench.selection import pick, validator
 from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
 from fer_meta.evaluation.statistics import Outcomes, episode_interval
 from fer_meta.files import write_json, write_text
@@ -151,20 +152,16 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
     protocol = Protocol(way=one.shape.way, train=one.shape, validation=validation, batchnorm=one.batchnorm)
     method = training.build(module, config, protocol, domain.train.classes, SIZE, seed, device)
     steps, batch_at = training.batches(method, config, domain, protocol, seed, device)
-    examined = draw(domain.val, validation, validation.episodes, "validation/0")
-
-    def validate() -> float:
-        return float(_right(method, Shown(domain.images, domain.val), examined, one.batchnorm).mean())
-
+    validate = validator(protocol, method, Shown(domain.images, domain.val), device, "fp32")
     with tqdm(total=steps, desc=one.key, mininterval=10) as bar:
         def progress(done, accuracy, validation):
             bar.update(done - bar.n)
-            bar.set_postfix_str(f"train acc {accuracy:.3f}, val acc {validation:.4f}", refresh=False)
+            bar.set_postfix_str(f"train acc {accuracy:.3f}, val acc {max(validation.values(), default=0):.4f}", refresh=False)
 
         training.fit(method, config, steps, batch_at, validate, folder, progress)
-    history = [row for row in training.read_history(folder) if "val_accuracy" in row]
-    best = max(history, key=lambda row: row["val_accuracy"])
-    training.load_snapshot(method, training.snapshots(folder)[best["step"]])
+    validations = training.read_validations(folder)
+    [(readout, step)] = pick(validations, validations[steps]).items()
+    training.load_snapshot(method, training.snapshots(folder)[step])
     tests = []
     for way, shots in one.tests:
         shape = EpisodeShape(way=way, shots=shots, queries=15 if way == 5 else 5)
@@ -174,7 +171,7 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
         tests.append({"way": way, "shots": shots, "accuracy": interval.value, "half_width": interval.high - interval.value})
         print(f"{one.key}: {way}-way {shots}-shot {100 * interval.value:.2f} %", flush=True)
     return {"method": one.method, "seed": seed, "config": config.model_dump(mode="json"), "train": one.shape.model_dump(), "steps": steps,
-            "picked": best["step"], "val_accuracy": best["val_accuracy"], "train_s": history[-1]["seconds"],
+            "picked": step, "val_accuracy": validations[step][readout], "train_s": training.read_history(folder)[-1]["seconds"],
             "threads": torch.get_num_threads(), "torch": torch.__version__, "batchnorm": one.batchnorm, "tests": tests}
 
 

@@ -115,6 +115,8 @@ def bench(
 
     Without any data set, the bench renders faces on this machine, once, and compares on these.
 
+    Each readout of a network (own head, nearest mean, probe, ...) is tested with the checkpoint that its own validation picks.
+
     Each run has a folder of its own. A finished run is never redone, so an interrupted bench (Ctrl-C) goes on where it was when
     the same command is given again.
 

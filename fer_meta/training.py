@@ -4,6 +4,7 @@ Each step's batch is a function of the seed and the step alone, so resuming need
 of any random generator.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -17,13 +18,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig
+from fer_meta.algorithms.base import Episode, FewShotMethod, LabelledImages, TrainingConfig
 from fer_meta.device import autocast
 from fer_meta.errors import FerMetaError
 from fer_meta.files import DONE, broken_seal, digest, replacing, seal, write_text
 from fer_meta.images import augment, fetch, normalise
 from fer_meta.tasks.episodes import Episodes
-from fer_meta.tasks.pools import Domain
+from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import Protocol
 
 # Mean loss and accuracy are logged this many times in a training.
@@ -31,6 +32,12 @@ LOG_POINTS = 100
 
 RESUME = "resume.pt"
 """What a training goes on from: a digest, then torch's file of weights, optimiser, history and the digests of the checkpoints so far."""
+
+METRICS = ("val_uar", "val_accuracy")
+"""What `history.jsonl` calls a validation by recall averaged over classes, and one by accuracy in episodes."""
+
+# One of METRICS -> readout -> its value, 0 to 1.
+Validation = dict[str, dict[str, float]]
 
 _DIGEST_BYTES = 16
 
@@ -55,6 +62,18 @@ def batches(method: FewShotMethod, config: TrainingConfig, domain: Domain, proto
     return min(config.steps, config.max_epochs * per_epoch), _supervised(config, domain, seed, device)
 
 
+def training_chance(method: FewShotMethod, config: TrainingConfig, pool: Pool, protocol: Protocol) -> float:
+    """The training accuracy (0 to 1) of a method that learned nothing from the images of `pool`: that of the best constant answer."""
+    if method.episodic:
+        return 1 / protocol.train.way
+    return 1 / len(pool.classes) if config.class_balance == "balanced" else float(class_shares(pool).max())
+
+
+def class_shares(pool: Pool) -> np.ndarray:
+    """The share of each class [classes] among the images of a pool."""
+    return np.bincount(pool.labels, minlength=len(pool.classes)) / len(pool)
+
+
 def _episodic(config, domain, protocol, seed, device) -> Callable[[int], list[Episode]]:
     pool, shape = domain.train, protocol.train
     episodes = Episodes(pool, shape, f"train/{seed}", config.steps * config.batch)
@@ -75,21 +94,53 @@ def _episodic(config, domain, protocol, seed, device) -> Callable[[int], list[Ep
     return batch_at
 
 
-def _supervised(config, domain, seed, device):
+def _supervised(config, domain, seed, device) -> Callable[[int], LabelledImages]:
     pool = domain.train
-    per_epoch = math.ceil(len(pool) / config.batch)
+    chosen_at = balanced_batches(pool.labels, config.batch, seed) if config.class_balance == "balanced" else _natural(len(pool), config.batch, seed)
+    added = torch.from_numpy(np.log(class_shares(pool))).float().to(device) if config.class_balance == "logit-adjusted" else 0.0
 
-    def batch_at(step: int):
-        epoch, part = divmod(step, per_epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(len(pool))
-        chosen = order[part * config.batch : (part + 1) * config.batch]
-        if len(chosen) == 1:  # BatchNorm has no statistics of a single image
-            chosen = np.append(chosen, order[0])
+    def batch_at(step: int) -> LabelledImages:
+        chosen = chosen_at(step)
         generator = torch.Generator().manual_seed(_step_seed(seed, step)) if config.augment else None
         labels = torch.from_numpy(pool.labels[chosen]).to(device)
-        return _pixels(domain.images, pool.rows[chosen], device, generator), labels
+        return LabelledImages(_pixels(domain.images, pool.rows[chosen], device, generator), labels, added)
 
     return batch_at
+
+
+def _natural(count: int, batch: int, seed: int) -> Callable[[int], np.ndarray]:
+    """Which of `count` images make the batch of a step: all of them in one random order after the other."""
+    per_epoch = math.ceil(count / batch)
+
+    def chosen_at(step: int) -> np.ndarray:
+        epoch, part = divmod(step, per_epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(count)
+        chosen = order[part * batch : (part + 1) * batch]
+        return np.append(chosen, order[0]) if len(chosen) == 1 else chosen  # BatchNorm has no statistics of a single image
+
+    return chosen_at
+
+
+def balanced_batches(labels: np.ndarray, batch: int, seed: int) -> Callable[[int], np.ndarray]:
+    """Which images (places in `labels` [N]) make the batch of a step, every class equally often.
+
+    The images are one endless row, cut into batches: in each round of it every class comes once, in random order, with the next of its images;
+    a class's images come in one random order after the other. So no image is left out, and those of a small class come more often.
+    """
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    batch = max(batch, 2)  # BatchNorm has no statistics of a single image
+
+    @functools.lru_cache(maxsize=4 * len(members))
+    def order_of(label: int, turn: int) -> np.ndarray:
+        return np.random.default_rng([seed, turn, 1 + label]).permutation(members[label])
+
+    def image_at(place: int) -> int:
+        number, part = divmod(place, len(members))
+        label = np.random.default_rng([seed, number]).permutation(len(members))[part]
+        turn, position = divmod(number, len(members[label]))
+        return order_of(int(label), turn)[position]
+
+    return lambda step: np.array([image_at(place) for place in range(step * batch, (step + 1) * batch)])
 
 
 def _step_seed(seed: int, step: int) -> int:
@@ -106,19 +157,19 @@ def fit(
     config: TrainingConfig,
     steps: int,
     batch_at: Callable[[int], object],
-    validate: Callable[[], float],
+    validate: Callable[[], Validation],
     folder: Path,
-    progress: Callable[[int, float, float], None] = lambda step, accuracy, validation: None,
+    progress: Callable[[int, float, dict[str, float]], None] = lambda step, accuracy, validation: None,
 ) -> None:
     """Train `method` in place for `steps` steps, from where `folder` says it was.
 
     Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one a validation) and `resume.pt`. `progress` is told the steps done, the
-    last training accuracy that was logged and the last validation accuracy. Raises FerMetaError when the loss is no longer finite,
+    last training accuracy that was logged and the last validation (readout -> value, 0 to 1). Raises FerMetaError when the loss is no longer finite,
     ResumeError, before anything is done, when the folder is not as an earlier part of this training left it.
     """
     optimiser = new_optimiser(method, config)
     start, history = _resume(folder, method, optimiser)
-    validation = next((row["val_accuracy"] for row in reversed(history) if "val_accuracy" in row), float("nan"))
+    validation = next(filter(None, map(validation_of, reversed(history))), {})
     validate_at = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
     log_every = max(1, steps // LOG_POINTS)
     unread = []
@@ -140,7 +191,8 @@ def fit(
         row = {"step": done, "loss": float(np.mean(losses)), "train_accuracy": float(np.mean(accuracies))}
         if done in validate_at:
             method.eval()
-            row["val_accuracy"] = validation = validate()
+            row |= validate()
+            validation = validation_of(row)
             method.train()
         history.append({**row, "seconds": round(time.perf_counter() - began, 2)})
         if done in validate_at:
@@ -190,6 +242,16 @@ def read_history(folder: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def validation_of(row: dict) -> dict[str, float]:
+    """What a row of the history says of each readout, the own head first; nothing of a row without validation."""
+    return {readout: value for metric in METRICS for readout, value in row.get(metric, {}).items()}
+
+
+def read_validations(folder: Path) -> dict[int, dict[str, float]]:
+    """What was validated on the source in a training: step -> readout -> value, 0 to 1."""
+    return {row["step"]: found for row in read_history(folder) if (found := validation_of(row))}
+
+
 def load_snapshot(method: nn.Module, path: Path) -> None:
     """Weights and buffers of a checkpoint into `method`, which is left in evaluation mode."""
     method.load_state_dict(load_file(path))
@@ -197,12 +259,14 @@ def load_snapshot(method: nn.Module, path: Path) -> None:
 
 
 def new_optimiser(method: FewShotMethod, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimiser that a method is trained with."""
+    """The optimiser that a method is trained with. The weights of convolutions and linear layers decay; biases and the scales and shifts of
+    BatchNorm, which have one dimension, do not (He et al., Bag of tricks, CVPR 2019, section 3.1)."""
+    parameters = list(method.parameters())
+    groups = [{"params": [one for one in parameters if one.dim() > 1], "weight_decay": config.weight_decay},
+              {"params": [one for one in parameters if one.dim() <= 1], "weight_decay": 0.0}]
     if config.optimiser == "sgd":
-        return torch.optim.SGD(
-            method.parameters(), config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay
-        )
-    return torch.optim.AdamW(method.parameters(), config.lr, weight_decay=config.weight_decay)
+        return torch.optim.SGD(groups, config.lr, momentum=0.9, nesterov=True)
+    return (torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam)(groups, config.lr)
 
 
 def _schedule(config: TrainingConfig, share: float, step: int) -> float:

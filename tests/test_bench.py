@@ -30,6 +30,7 @@ def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
         told = json.loads((out / "runs" / run["id"] / "run.json").read_text())
         assert told["protocol"]["batchnorm"] == "eval" and told["test_images"] > 0 and told["copies_removed"] == 0
         assert set(told["selected"]) == {"source-val", "last", "oracle"}
+        assert all(told["selected"].values())
         assert all((out / path).exists() for path in told["episodes"].values())
         model = set(os.listdir(out / "models" / run["model"]))
         assert model == {"model.json", "history.jsonl", "checkpoints", "DONE"}

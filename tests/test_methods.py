@@ -7,7 +7,7 @@ from torch import nn
 
 from fer_meta import algorithms, backbones, training
 from fer_meta.algorithms import supervised
-from fer_meta.algorithms.base import Episode, class_means
+from fer_meta.algorithms.base import Episode, LabelledImages, class_means
 from fer_meta.batchnorm import SupportBatchNorm2d, normalise_by_first
 from fer_meta.errors import FerMetaError, ProtocolError, SuiteError
 from fer_meta.evaluation.episodes import batch_statistics
@@ -102,7 +102,7 @@ def test_the_order_of_the_support_does_not_matter(name, config):
 @pytest.mark.parametrize("name, config", METHODS)
 def test_training_on_one_batch_lowers_its_loss(name, config):
     method, episode = build(name, **config).train(), an_episode()
-    batch = [episode] if method.episodic else (episode.query, episode.query_labels)
+    batch = [episode] if method.episodic else LabelledImages(episode.query, episode.query_labels)
     optimiser = torch.optim.Adam(method.parameters(), 1e-3)
     losses = []
     while len(losses) < 2 or losses[-1] > 0.8 * losses[0] and len(losses) < 12:

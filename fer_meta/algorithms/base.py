@@ -1,8 +1,8 @@
 """What every method offers to training and to evaluation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -18,9 +18,12 @@ class TrainingConfig(Strict):
     """How a method is trained; each method's Config adds its own hyper-parameters."""
 
     steps: int = Field(ge=1, le=10**8, description="optimiser steps")
-    optimiser: Literal["adam", "sgd"] = "adam"
+    optimiser: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw", description="adamw: decoupled decay (Loshchilov and Hutter, ICLR 2019); adam: decay as an L2 penalty, as in older papers; sgd: "
+        "Nesterov's momentum of 0.9, L2 penalty"
+    )
     lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, description="of the weights of convolutions and linear layers; biases and BatchNorm never decay")
     schedule: Literal["cosine", "halving", "constant"] = "cosine"
     halve_every: int = Field(4000, ge=1, le=10**8, description="steps between halvings, for `schedule: halving`")
     batch: int = Field(1, ge=1, le=10_000, description="tasks a step; images a step for supervised training")
@@ -29,6 +32,15 @@ class TrainingConfig(Strict):
         "auto", description="in training and embedding; auto: bf16 (autocast) where the machine has units for it. No part of a run's identity"
     )
     validations: int = Field(10, ge=1, le=1000, description="how often the validation episodes are scored and a checkpoint kept")
+
+
+class LabelledImages(NamedTuple):
+    """A batch of a training without episodes: images [B, 3, H, W], normalised, and their labels [B] (int64); `added` [classes], if it is not 0, is
+    added to the logits in training only."""
+
+    images: Tensor
+    labels: Tensor
+    added: Tensor | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class FewShotMethod(nn.Module):
     labels.
 
     `shared_embedding`: a query's embedding does not depend on the episode, so an image may be embedded once for all episodes.
-    `episodic`: trained on episodes (`loss` gets a list of Episode), else on labelled images (`loss` gets images and labels).
+    `episodic`: trained on episodes (`loss` gets a list of Episode), else on labelled images (`loss` gets LabelledImages).
     `memory_format`: which layout its convolutions are fastest in.
     `uncalibrated`: those of its classifiers whose outputs were never trained as probabilities; no confidence is recorded of them.
     `head_name`: what its own head, if it has one, is called in tables.
@@ -68,16 +80,20 @@ class FewShotMethod(nn.Module):
 
     def adapt(self, support: Tensor, labels: Tensor, classes: Sequence[str]) -> dict[str, Classifier]:
         """Features [way * shots, ...] and labels 0 .. way - 1 of a support set -> its classifiers, by the name they have in tables
-        (one for most methods). `classes` names the labels."""
+        (one for most methods). `classes` names the labels. What is costly is left to the classifier: not all of them are always called."""
         raise NotImplementedError
 
-    def answer(self, support: Tensor, query: Tensor, classes: Sequence[Sequence[str]]) -> dict[str, Tensor]:
+    def answer(
+        self, support: Tensor, query: Tensor, classes: Sequence[Sequence[str]], readouts: Collection[str] | None = None
+    ) -> dict[str, Tensor]:
         """Features of E episodes, support [E, way, shots, ...] and query [E, Q, ...], and the names of each one's classes -> logits
-        [E, Q, way] of each classifier: here one episode after the other by `adapt`; a method that can do many at once says how."""
+        [E, Q, way] of each classifier, or only of those in `readouts`: here one episode after the other by `adapt`; a method that can do
+        many at once says how."""
         way, shots = support.shape[1:3]
         labels = torch.arange(way, device=support.device).repeat_interleave(shots)
         answers = [
-            {name: classify(asked) for name, classify in self.adapt(shown.flatten(0, 1), labels, names).items()}
+            {name: classify(asked) for name, classify in self.adapt(shown.flatten(0, 1), labels, names).items()
+             if readouts is None or name in readouts}
             for shown, asked, names in zip(support, query, classes)
         ]
         return {name: torch.stack([one[name] for one in answers]) for name in answers[0]}

@@ -29,7 +29,7 @@ class Method(FewShotMethod):
         prototypes = class_means(support, labels, len(classes))
         return {"protonet": lambda query: -squared_distances(query, prototypes)}
 
-    def answer(self, support, query, classes):
+    def answer(self, support, query, classes, readouts=None):
         return {"protonet": similarities(query, support.mean(2))}
 
     def loss(self, batch: list[Episode]):

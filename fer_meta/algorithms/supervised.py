@@ -1,6 +1,7 @@
 """Plain supervised training on the source's classes: the baseline that every few-shot method has to beat."""
 
 import warnings
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from fer_meta import backbones
-from fer_meta.algorithms.base import FewShotMethod, TrainingConfig, accuracy, at_least_float32, class_means
+from fer_meta.algorithms.base import FewShotMethod, LabelledImages, TrainingConfig, accuracy, at_least_float32, class_means
 from fer_meta.algorithms.protonet import squared_distances
 
 
@@ -19,7 +20,13 @@ class Config(TrainingConfig):
     weights: str = Field("none", description="imagenet, none, or the path of a torchvision state dict")
     batch: int = Field(64, ge=1, le=10_000, description="images a step")
     weight_decay: float = Field(5e-4, ge=0)
-    max_epochs: int = Field(60, ge=1, le=10**6, description="a small source stops after this many passes, even before `steps`")
+    max_epochs: int = Field(
+        60, ge=1, le=10**6, description="a small source stops after this many passes, even before `steps`; a pass is as many images as the source has"
+    )
+    class_balance: Literal["natural", "balanced", "logit-adjusted"] = Field(
+        "balanced", description="natural: every image equally often; balanced: every class equally often in the batches; logit-adjusted: images as in "
+        "natural, and the log of each class's share added to its logit in training (Menon et al., ICLR 2021, equation 10, tau = 1)"
+    )
 
 
 class Method(FewShotMethod):
@@ -47,10 +54,9 @@ class Method(FewShotMethod):
     def adapt(self, support, labels, classes):
         support = normalize(support, dim=1)
         means = class_means(support, labels, len(classes))
-        probe = fit_probe(support, labels)
         classifiers = {
             "supervised-ncm": lambda query: -squared_distances(normalize(query, dim=1), means),
-            "supervised-probe": lambda query: probe(normalize(query, dim=1)),
+            "supervised-probe": lambda query: fit_probe(support, labels)(normalize(query, dim=1)),
         }
         own = self.own_head(classes)
         return {self.head_name: own, **classifiers} if own else classifiers
@@ -61,9 +67,9 @@ class Method(FewShotMethod):
         columns = [self.classes.index(name) for name in classes]
         return lambda features: self.head(features)[:, columns]
 
-    def loss(self, batch: tuple[Tensor, Tensor]):
-        images, labels = batch
-        logits = at_least_float32(self.head(self.embed(images)))
+    def loss(self, batch: LabelledImages):
+        images, labels, added = batch
+        logits = at_least_float32(self.head(self.embed(images))) + added
         return cross_entropy(logits, labels), accuracy(logits, labels)
 
 

@@ -35,11 +35,12 @@ class Cost(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """Seconds a training step, an image embedded, an episode scored (by shots)."""
+    """Seconds a training step, an image embedded, an episode scored (by shots); and how many readouts there are."""
 
     step: float
     image: float
     episode: dict[int, float]
+    readouts: int = 1
 
 
 def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]:
@@ -97,9 +98,13 @@ def _steps(bench: Bench, model: Model) -> int:
 
 
 def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
-    """Each selection's checkpoint on the test episodes, and each checkpoint on the oracle's."""
+    """Each selection's checkpoints on the test episodes, and each checkpoint on the oracle's.
+
+    Each readout may pick a checkpoint of its own, which embeds the images anew.
+    """
     setting = run.setting
-    once = unit.image * len(setting.test) + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
+    images = unit.image * len(setting.test) * min(unit.readouts, bench.suite.algorithms[run.model.algorithm].validations)
+    once = images + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
     oracle = "oracle" in bench.suite.selection and setting.target is not setting.source
     validations = _validations(bench, run.model.algorithm, setting.protocol, setting.val, unit)
     return once * len(bench.suite.selection) + oracle * validations
@@ -128,18 +133,23 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     if is_shared(method, setting.protocol.batchnorm):
         some = setting.test.rows[:SAMPLE_IMAGES]
         seconds_an_image = _mean_time(lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some)) / len(some)
-    return _Unit(seconds_a_step, seconds_an_image, {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes})
+    episodes = {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes}
+    seconds, readouts = zip(*episodes.values())
+    return _Unit(seconds_a_step, seconds_an_image, dict(zip(episodes, seconds)), readouts[0])
 
 
-def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> float:
+def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> tuple[float, int]:
+    """Seconds an episode, and how many readouts answer it."""
     setting, batchnorm = run.setting, run.setting.protocol.batchnorm
     whole = setting.episodes[shots]
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
     support = setting.support or setting.query
     embed = embedder(method, support, setting.query, batchnorm, bench.device, precision=bench.precision(run.model))
-    return _mean_time(
-        lambda: list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm))
-    ) / len(sample)
+
+    def answer():
+        return list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm))
+
+    return _mean_time(answer) / len(sample), len(answer())
 
 
 def _mean_time(function: Callable[[], object]) -> float:

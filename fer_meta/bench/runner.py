@@ -4,7 +4,7 @@ import functools
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,19 +17,18 @@ from fer_meta import algorithms, training
 from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.environment import environment, peak_memory_mb
 from fer_meta.bench.plan import Model, Run
+from fer_meta.bench.selection import pick, validator
 from fer_meta.bench.store import episodes_file, write_predictions
 from fer_meta.device import precision_on
 from fer_meta.errors import FerMetaError, MachineError
-from fer_meta.evaluation.episodes import Shown, accuracy_of, answer_all, answer_episodes, embedder
+from fer_meta.evaluation.episodes import Shown, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
 from fer_meta.files import DONE, FULL, full_disk, seal, write_json
 from fer_meta.suites.schema import Suite
-from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import restrict
-from fer_meta.tasks.protocol import Protocol
 
-# The validation episodes of a pool, the same for every method, seed and checkpoint.
-VALIDATION_SEED = "validation/0"
+# Selection rule -> readout -> the step of the checkpoint that it is tested with.
+Selected = dict[str, dict[str, int]]
 
 
 @dataclass
@@ -54,11 +53,10 @@ class Bench:
 
     def features(self, run: Run, step: int, method: FewShotMethod, images: np.ndarray) -> Features:
         """The features of `images` under a checkpoint, which `method` has loaded: those that an earlier run of the same checkpoint made,
-        by whatever protocol, and then new ones. Another checkpoint's are forgotten."""
-        checkpoint = run.model.id, step
-        for other in [key for key in self.embedded if key[0] != checkpoint]:
+        by whatever protocol, and then new ones. Another model's are forgotten."""
+        for other in [key for key in self.embedded if key[0] != run.model.id]:
             del self.embedded[other]
-        key = checkpoint, id(images)  # a data set's map lives as long as the bench
+        key = run.model.id, step, id(images)  # a data set's map lives as long as the bench
         if key not in self.embedded:
             self.embedded[key] = Features(method, images, self.device, self.precision(run.model))
         return self.embedded[key]
@@ -130,7 +128,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
     method = new_method(bench, model)
     _train(bench, model, method, clock)
     trained = time.perf_counter()
-    selected, oracle_scores = clock.timed("select_s", _select)(bench, run, method)
+    selected, target_val = clock.timed("select_s", _select)(bench, run, method)
     probabilities = setting.protocol.queries == "all" or method.own_head(setting.test.classes) is not None
     write_predictions(folder / "predictions.parquet", _answers(bench, run, method, selected), setting, probabilities)
     finished = time.perf_counter()
@@ -157,7 +155,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "unreadable": setting.unreadable,
         "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
         "selected": selected,
-        "target_val_accuracy": oracle_scores,
+        "target_validation": target_val,
         "environment": {**environment(bench.device, bench.jobs), "precision": bench.precision(model), "trained_in": _trained_in(bench, model)},
         "timings": {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2), **clock.rounded()},
         "peak_memory_mb": peak_memory_mb(bench.device),
@@ -195,12 +193,13 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
     config = bench.suite.algorithms[model.algorithm]
     steps, batch_at = training.batches(method, config, source, protocol, model.seed, bench.device)
     val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)
-    validate = _validator(bench, protocol, method, Shown(source.images, val), bench.precision(model))
+    validate = validator(protocol, method, Shown(source.images, val), bench.device, bench.precision(model))
     try:
         with bench.show("train", steps) as bar:
             def progress(done, accuracy, validation):
                 bar.update(done - bar.n)
-                bar.set_postfix_str(f"train acc {accuracy:.3f}, val acc {validation:.3f}", refresh=False)
+                validated = ", ".join(f"{name} {value:.3f}" for name, value in validation.items())
+                bar.set_postfix_str(f"train acc {accuracy:.3f}, val {validated or '-'}", refresh=False)
 
             fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
             fit = functools.partial(training.fit, method, config, steps, fetched, validated, folder, progress)
@@ -220,70 +219,68 @@ def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:
     training.forget(bench.model_folder(model))
 
 
-def _validator(bench: Bench, protocol: Protocol, method: FewShotMethod, shown: Shown, precision: str) -> Callable[[], float]:
-    """The accuracy that chooses a checkpoint: on fixed validation episodes of `shown`, or by the own head on all of it."""
-    shape = protocol.validation
-    episodes = draw(shown.pool, shape, shape.episodes, VALIDATION_SEED) if method.episodic else None
+def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[Selected, dict[int, dict[str, float]]]:
+    """The training step that each selection rule picks for each readout, and what the oracle saw (step -> readout -> value).
 
-    def validate() -> float:
-        embed = embedder(method, shown, shown, protocol.batchnorm, bench.device, precision=precision)
-        if episodes is None:
-            return accuracy_of(answer_all(method, embed, shown.pool))
-        return accuracy_of(answer_episodes(method, embed, shown.pool, shown.pool, episodes, protocol.batchnorm))
-
-    return validate
-
-
-def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[dict[str, int], dict[str, float]]:
-    """The training step that each selection rule picks, and the target-val accuracies that the oracle looked at.
-
-    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val. Ties go to the earlier step. A network
-    that is no few-shot method and has no head for the target's classes is validated nowhere but on its source: its oracle is source-val.
+    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val, which is the source's val where the
+    target is the source. The own head is left out where it cannot answer the target's classes.
     """
     folder, setting = bench.model_folder(run.model), run.setting
-    steps = training.snapshots(folder)
-    source_val = {row["step"]: row["val_accuracy"] for row in training.read_history(folder) if "val_accuracy" in row}
+    steps, source_val = training.snapshots(folder), training.read_validations(folder)
     target_val = {}
     if "oracle" in bench.suite.selection:
-        if setting.source is setting.target or not (method.episodic or method.own_head(setting.val.classes)):
-            target_val = source_val
-        else:
-            validate = _validator(bench, setting.protocol, method, Shown(setting.target.images, setting.val), bench.precision(run.model))
-            with bench.show("oracle", len(steps)) as bar:
-                for step, path in steps.items():
-                    training.load_snapshot(method, path)
-                    target_val[step] = validate()
-                    bar.update()
-    picks = {"source-val": source_val, "last": {max(steps): 1.0}, "oracle": target_val}
-    selected = {name: max(picks[name], key=picks[name].get) for name in bench.suite.selection}
-    return selected, {str(step): value for step, value in target_val.items()}
+        target_val = source_val if setting.source is setting.target else _validate_on_target(bench, run, method, steps)
+    readouts = list(source_val[max(steps)])
+    if not method.own_head(setting.test.classes):
+        readouts = [name for name in readouts if name != method.head_name]
+    last = {max(steps): dict.fromkeys(readouts, 1.0)}
+    validations = {"source-val": source_val, "last": last, "oracle": target_val}
+    return {rule: pick(validations[rule], readouts) for rule in bench.suite.selection}, target_val
 
 
-def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: dict[str, int]) -> Iterator[pd.DataFrame]:
-    """What each selection's checkpoint answers, part by part. The parts of a checkpoint that two selections picked come twice."""
-    for step in sorted(set(selected.values())):
-        names = [name for name, chosen in selected.items() if chosen == step]
-        training.load_snapshot(method, training.snapshots(bench.model_folder(run.model))[step])
-        for part in _ask(bench, run, method, step, "/".join(names)):
-            for name in names:
-                yield part.assign(selection=name)
+def _validate_on_target(bench: Bench, run: Run, method: FewShotMethod, steps: dict[int, Path]) -> dict[int, dict[str, float]]:
+    setting, found = run.setting, {}
+    shown = Shown(setting.target.images, setting.val)
+    validate = validator(setting.protocol, method, shown, bench.device, bench.precision(run.model))
+    with bench.show("oracle", len(steps)) as bar:
+        for step, path in steps.items():
+            training.load_snapshot(method, path)
+            found[step] = training.validation_of(validate())
+            bar.update()
+    return found
 
 
-def _ask(bench: Bench, run: Run, method: FewShotMethod, step: int, label: str) -> Iterator[pd.DataFrame]:
-    """One checkpoint's answers: to the fixed episodes, and to each test image once by the own head (0 shots)."""
+def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) -> Iterator[pd.DataFrame]:
+    """What each readout answers with the checkpoint that each rule picked for it, part by part; what two rules picked comes twice."""
+    snapshots = training.snapshots(bench.model_folder(run.model))
+    for step in sorted({step for picked in selected.values() for step in picked.values()}):
+        rules = {}  # readout -> the rules that picked this step for it
+        for rule, picked in selected.items():
+            for readout in (name for name, chosen in picked.items() if chosen == step):
+                rules.setdefault(readout, []).append(rule)
+        training.load_snapshot(method, snapshots[step])
+        for part in _ask(bench, run, method, step, rules):
+            for rule in rules[part["method"].iloc[0]]:
+                yield part.assign(selection=rule)
+
+
+def _ask(bench: Bench, run: Run, method: FewShotMethod, step: int, readouts: Collection[str]) -> Iterator[pd.DataFrame]:
+    """What `readouts` of one checkpoint answer: to the fixed episodes, and to each test image once by the own head (0 shots)."""
     setting, protocol = run.setting, run.setting.protocol
     query = setting.query
     support = setting.support or query
     features = functools.partial(bench.features, run, step, method)
     embed = embedder(method, support, query, protocol.batchnorm, bench.device, features, bench.precision(run.model))
     for shots, episodes in setting.episodes.items():
-        with bench.show(f"test {shots}-shot ({label})", len(episodes)) as bar:
+        with bench.show(f"test {shots}-shot (step {step})", len(episodes)) as bar:
             def progress(done, accuracy):
                 bar.update(done - bar.n)
                 bar.set_postfix_str(f"acc {accuracy:.3f}", refresh=False)
 
-            parts = answer_episodes(method, embed, support.pool, query.pool, episodes, protocol.batchnorm, progress, protocol.queries == "all")
+            every = protocol.queries == "all"
+            parts = answer_episodes(method, embed, support.pool, query.pool, episodes, protocol.batchnorm, progress, every, readouts)
             for part in parts:
                 yield part.assign(shots=shots)
-    for part in answer_all(method, embed, query.pool):
-        yield part.assign(shots=0)
+    if method.head_name in readouts:
+        for part in answer_all(method, embed, query.pool):
+            yield part.assign(shots=0)

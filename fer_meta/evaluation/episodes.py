@@ -6,7 +6,8 @@ parts, so that memory does not grow with the number of episodes.
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,8 +86,9 @@ def answer_episodes(
     batchnorm: str = "eval",
     progress: Callable[[int, float], None] = lambda done, accuracy: None,
     probabilities: bool = False,
+    readouts: Collection[str] | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """What each of the method's classifiers answers to each query of `episodes`.
+    """What each of the method's classifiers, or only those in `readouts`, answers to each query of `episodes`.
 
     Yields tables of one classifier's answers to some of the episodes, in order, with a row an answer: `method`, `label` and `predicted`
     (categorical), `episode` (int32), `row` (of the target's data set), `confidence` (float32, the probability of `predicted`; NaN if the
@@ -101,7 +103,7 @@ def answer_episodes(
             numbers = renumbered[support.class_numbers(support_rows[:, :, 0])]
             names = [[query.classes[number] for number in row] for row in numbers]
             labels = query.class_numbers(query_rows)
-            answers = _answers(method, embed, support_rows, query_rows, names, is_shared(method, batchnorm))
+            answers = _answers(method, embed, support_rows, query_rows, names, is_shared(method, batchnorm), readouts)
             for place, (name, shares) in enumerate(answers.items()):
                 predicted = np.take_along_axis(numbers, shares.argmax(2), 1)
                 frame = _frame(method, name, query, query_rows.ravel(), labels.ravel(), predicted.ravel(), shares.max(2).ravel())
@@ -123,13 +125,13 @@ def _parts(episodes: FixedEpisodes) -> Iterator[slice]:
         start = end
 
 
-def _answers(method, embed: Embed, support_rows, query_rows, names, shared: bool) -> dict[str, np.ndarray]:
+def _answers(method, embed: Embed, support_rows, query_rows, names, shared: bool, readouts) -> dict[str, np.ndarray]:
     """Each classifier's probabilities [E, Q, way], by as many episodes at once as the method can take."""
     parts, start, together = [], 0, 1
     while start < len(names):
         part = slice(start, start + together)
         features = embed(support_rows[part], query_rows[part])
-        answers = method.answer(*features, names[part])
+        answers = method.answer(*features, names[part], readouts)
         parts.append({name: method.probabilities(name, logits).cpu().numpy() for name, logits in answers.items()})
         if start == 0 and shared:
             together = max(1, CACHED_BYTES // (4 * sum(one.numel() for one in features)))
@@ -153,15 +155,21 @@ def answer_all(method: FewShotMethod, embed: Embed, pool: Pool) -> Iterator[pd.D
         yield frame.assign(episode=np.int32(0))
 
 
-def accuracy_of(answers: Iterable[pd.DataFrame]) -> float:
-    """The share of right answers of the first classifier, 0 to 1."""
-    first, right, asked = None, 0, 0
+def accuracies_of(answers: Iterable[pd.DataFrame]) -> dict[str, float]:
+    """The share of right answers of each classifier, 0 to 1, by its name."""
+    right, asked = Counter(), Counter()
     for part in answers:
         name = part["method"].iloc[0]
-        first = first or name
-        if name == first:
-            right, asked = right + int((part["label"].cat.codes == part["predicted"].cat.codes).sum()), asked + len(part)
-    return right / asked
+        right[name] += int((part["label"].cat.codes == part["predicted"].cat.codes).sum())
+        asked[name] += len(part)
+    return {name: right[name] / count for name, count in asked.items()}
+
+
+def uar_of(answers: Iterable[pd.DataFrame]) -> float:
+    """One classifier's recall, 0 to 1, averaged over the classes that were asked (UAR)."""
+    table = pd.concat([part[["label", "predicted"]] for part in answers], ignore_index=True)
+    right = table["label"].cat.codes == table["predicted"].cat.codes
+    return float(right.groupby(table["label"], observed=True).mean().mean())
 
 
 def _frame(method, name: str, pool: Pool, rows, labels, predicted, confidence) -> pd.DataFrame:

@@ -19,7 +19,7 @@ PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
 PLAN_FIX = "run the bench again, which rewrites it"
 HISTORY_FIX = "delete it, and the report leaves this training out of its curves"
 OLD_ANSWERS = "episodes.parquet"  # accuracies of episodes, which an older version kept of a run instead of answers
-LOGGED = ["step", "loss", "train_accuracy", "val_accuracy"]
+LOGGED = ["step", "loss", "train_accuracy", "val_uar", "val_accuracy"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def read_results(folder: Path) -> Results:
 
 
 def history(path: Path) -> pd.DataFrame:
-    """A row a log point of a `history.jsonl`: step, loss, train_accuracy, val_accuracy (NaN where not logged).
+    """A row a log point of a `history.jsonl`: step, loss, train_accuracy, and in a validation val_uar (own head) and val_accuracy (first of
+    the other readouts); NaN where not logged.
 
     The last line may be torn, for a killed training leaves it so; any other torn line is an error, as is a log that was changed after its
     training was finished.
@@ -117,11 +118,16 @@ def history(path: Path) -> pd.DataFrame:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            rows.append({name: float(row[name]) for name in LOGGED if row.get(name) is not None})
+            rows.append({name: float(_first(row[name])) for name in LOGGED if row.get(name) is not None})
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             if number < len(lines):
                 raise ResultsError(f"{path}: no log point in line {number}; {HISTORY_FIX}") from None
     return pd.DataFrame(rows, columns=LOGGED, dtype=float)
+
+
+def _first(value):
+    """A validation holds a value for each readout; most logged values are numbers."""
+    return next(iter(value.values()), float("nan")) if isinstance(value, dict) else value
 
 
 def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -> Iterator[pa.Table]:

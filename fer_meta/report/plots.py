@@ -163,8 +163,9 @@ def _severity(results: Results, gaps: pd.DataFrame) -> Figure:
 
 
 def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
-    """Loss and validation accuracy over steps: a row an algorithm, a line a model, its colour the source."""
+    """Loss and validation over steps: a row an algorithm, a line a model, its colour the source; of an own head the UAR is shown."""
     algorithms = sorted({run.algorithm for run, _ in logs}, key=lambda name: (rank_of(name.replace("_", "-")), name))
+    heads = {run.algorithm for run, log in logs if log["val_uar"].notna().any()}
     # Experiments may share a model, or train a source in two ways.
     used = {run.model: [] for run, _ in logs}
     for run in results.runs:
@@ -179,15 +180,16 @@ def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
         label = f"{told}{': ' if told else ''}trained on {domain_name(results, run.source)}"
         style = {"color": MUTED[line % len(MUTED)], "linestyle": DASHES[line % len(DASHES)],
                  "linewidth": 1.2, "alpha": 0.8, "label": label}
-        for axis, column, scale in [(axes[2 * row], "loss", 1), (axes[2 * row + 1], "val_accuracy", 100)]:
+        validated = "val_uar" if run.algorithm in heads else "val_accuracy"
+        for axis, column, scale, marker in [(axes[2 * row], "loss", 1, None), (axes[2 * row + 1], validated, 100, "o")]:
             logged = log.dropna(subset=[column])
-            marker = "o" if column == "val_accuracy" else None
             axis.plot(logged["step"], scale * logged[column], marker=marker, markersize=2.5, **style)
     for number, axis in enumerate(axes):
         name = method_name(algorithms[number // 2].replace("_", "-"), results)
         name = "Supervised" if name == "supervised" else name
-        axis.set_title(f"{name}: {'validation accuracy' if number % 2 else 'loss'}", fontsize=NORMAL)
-        axis.set_ylabel("accuracy (%)" if number % 2 else "loss", fontsize=NORMAL)
+        metric = "UAR" if algorithms[number // 2] in heads else "accuracy"
+        axis.set_title(f"{name}: {f'validation {metric}' if number % 2 else 'loss'}", fontsize=NORMAL)
+        axis.set_ylabel(f"{metric} (%)" if number % 2 else "loss", fontsize=NORMAL)
         axis.set_xlabel("training step", fontsize=NORMAL)
         quiet(axis)
     settle(figure, axes, "Training on the source, a line a model; validation on the source's own split", legend=2, below=0.5)

@@ -32,6 +32,8 @@ from fer_meta.report.protocol import protocol_line
 CSV_COLUMNS = ["experiment", "method", "backbone", "source", "target", "way", "shots", "selection", "accuracy", "ci95",
                "ci95_episodes", "sd_seeds", "uar", "macro_f1", "ece", "chance", "bayes", "episodes", "seeds", "groups",
                "classes", "test_images", "copies_removed", "excluded", "rendered"]
+SELECTED_BY = ("Each readout picks for itself: an own head by its recall averaged over classes (UAR) on all images of the split, all others by "
+               "their accuracy in its validation episodes.")
 RENDERED_NOTE = "(rendered): faces drawn by fer-meta on the machine, not photographs."
 
 
@@ -51,11 +53,11 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
     parts = [f"# {markdown(results.plan.get('title') or results.plan['suite'])}",
              f"Suite {span_of_code(results.plan['suite'])}, preset {span_of_code(results.plan.get('preset', ''))}, made by:",
              fenced(results.command),
-             _backbones_line(table),
+             " ".join(filter(None, [_backbones_line(table), _balance_line(results)])),
              "Mean accuracy in percent over the same queries for every method, by how the checkpoint was "
              "picked: source-val, on the source's validation split (the headline; the best method of a "
              "source is bold); last, the last one; oracle, on the target's validation split, which no one "
-             "has in practice. " + interval_note(table)]
+             f"has in practice. {SELECTED_BY} {interval_note(table)}"]
     if results.plan.get("rendered"):
         parts.append(RENDERED_NOTE)
     parts += map(_with_code, left_out_lines(results))
@@ -92,6 +94,12 @@ def _with_code(line: str) -> str:
 def _backbones_line(table: pd.DataFrame) -> str:
     pairs = table[["algorithm", "backbone"]].drop_duplicates().itertuples(index=False)
     return "Backbones: " + ", ".join(markdown(f"{algorithm} {backbone}") for algorithm, backbone in pairs) + "."
+
+
+def _balance_line(results: Results) -> str:
+    """How supervised training met classes of unequal size; in episodes they are equal."""
+    found = sorted({str(run.config["class_balance"]) for run in results.runs if "class_balance" in run.config})
+    return f"Classes in supervised training: {markdown(' or '.join(found))}." if found else ""
 
 
 def _headline(results: Results, table: pd.DataFrame) -> list[str]:

@@ -59,7 +59,10 @@ class Suite(Strict):
     across: bool = Field(True, description="test each source on the other domains")
     image_size: int = Field(84, ge=16, le=LARGEST_IMAGE)
     seeds: Distinct[Annotated[int, Field(ge=0, le=2**32 - 1)]] = (0, 1, 2)
-    selection: Distinct[Selection] = ("source-val", "last", "oracle")
+    selection: Distinct[Selection] = Field(
+        ("source-val", "last", "oracle"), description="how a checkpoint is picked, for each readout by its own validation: an own head by its UAR on "
+        "all images of the split, the others by their accuracy in its validation episodes"
+    )
     protocol: Protocol = Protocol()
     algorithms: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1)
     roles: dict[Key, Role] = {}
