@@ -103,7 +103,7 @@ def _history(steps: int, rng: np.random.Generator) -> str:
         learned = 0.6 - 0.4 * np.exp(-2 * step / steps)
         row = {"step": step, "loss": 2 - 2 * learned + 0.1 * rng.random(), "train_accuracy": learned + 0.05 * rng.random(),
                "seconds": step / 10}
-        rows.append(row | ({"val_accuracy": learned - 0.05 * rng.random()} if number % 25 == 0 else {}))
+        rows.append(row | ({"val_accuracy": {"made-up": learned - 0.05 * rng.random()}} if number % 25 == 0 else {}))
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 

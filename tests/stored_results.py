@@ -150,7 +150,7 @@ def _write_run(folder: Path, run: dict, methods: dict, rng: np.random.RandomStat
     home, model = folder / "runs" / run["id"], folder / "models" / run["model"]
     home.mkdir(parents=True)
     model.mkdir(parents=True, exist_ok=True)
-    (model / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in _history(rng)))
+    (model / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in _history(rng, run["algorithm"])))
     protocol = {"way": 5, "shots": [1, 5], "queries": QUERIES, "episodes": episodes, "disjoint": "image",
                 "support_from": "target", "held_out": 50, "support_clips": "any", "tested_classes": "seen",
                 "batchnorm": "eval", "copies": "removed", "small_classes": "exclude", "split": [0.4, 0.2, 0.4],
@@ -174,9 +174,10 @@ def _write_run(folder: Path, run: dict, methods: dict, rng: np.random.RandomStat
     if run["id"] == UNFINISHED:
         return None
     _json(home / "run.json", run | {"excluded": {}, "copies_removed": 0, "test_images": len(images), "image_size": 48} | told | {
-        "config": {"backbone": "resnet50" if run["algorithm"] == "supervised" else "conv4", "steps": 1000},
+        "config": {"backbone": "resnet50", "class_balance": "balanced", "steps": 1000} if run["algorithm"] == "supervised" else {
+            "backbone": "conv4", "steps": 1000},
         "protocol": protocol, "classes": classes, "episodes": stored,
-        "selected": {"source-val": 800, "last": 1000, "oracle": 600},
+        "selected": {rule: dict.fromkeys(methods, step) for rule, step in zip(SELECTIONS, (800, 1000, 600))},
         "timings": {"train_s": 10.0, "evaluate_s": 2.0}})
     (home / "DONE").touch()
 
@@ -239,14 +240,15 @@ def _predictions(folder: Path, stored: dict, images: pd.DataFrame, methods: dict
     return table.astype({name: "category" for name in texts} | {"confidence": "float32", "episode": "int32"})
 
 
-def _history(rng: np.random.RandomState) -> list[dict]:
+def _history(rng: np.random.RandomState, algorithm: str) -> list[dict]:
+    metric, readout = ("val_uar", "supervised-head") if algorithm == "supervised" else ("val_accuracy", algorithm)
     rows = []
     for step in range(50, 1001, 50):
         rows.append({"step": step, "loss": 1.0 + 0.6 * np.exp(-step / 300) + 0.04 * rng.randn(),
                      "train_accuracy": 0.8 - 0.4 * np.exp(-step / 300), "seconds": step / 10})
         if step % 200 == 0:
             learned = 0.45 - 0.25 * np.exp(-step / 300)
-            rows.append({"step": step, "val_accuracy": learned + 0.01 * rng.randn()})
+            rows.append({"step": step, metric: {readout: learned + 0.01 * rng.randn()}})
     return rows
 
 

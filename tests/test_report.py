@@ -27,7 +27,7 @@ from fer_meta.report.load import Results, history, read_results
 pytestmark = pytest.mark.numeric
 
 EXPECTED = Path(__file__).parent / "expected"
-LAST_LOG = json.dumps({"step": 200, "loss": 1.25, "val_accuracy": 0.4321, "seconds": 12.3456789})
+LAST_LOG = json.dumps({"step": 200, "loss": 1.25, "val_accuracy": {"protonet": 0.4321}, "seconds": 12.3456789})
 WRITE = """
 import sys
 from pathlib import Path
@@ -108,10 +108,10 @@ def test_each_plot_shows_something(report, name, suffix):
 
 def test_numbers_in_the_csv_are_numbers(report):
     table = pd.read_csv(report[0] / "table.csv")
-    texts = ["experiment", "method", "backbone", "source", "target", "selection", "groups", "excluded"]
+    texts = ["experiment", "method", "backbone", "class_balance", "source", "target", "selection", "groups", "excluded"]
     assert table["rendered"].dtype == bool
     assert all(pd.api.types.is_numeric_dtype(table[name]) for name in table.columns.drop(texts))
-    assert table.notna().drop(columns=["experiment", "excluded", "sd_seeds", "bayes", "ece"]).all(axis=None)
+    assert table.notna().drop(columns=["experiment", "class_balance", "excluded", "sd_seeds", "bayes", "ece"]).all(axis=None)
 
 
 def test_a_missing_run_is_listed_with_the_reason_and_the_command_that_fills_it(report):

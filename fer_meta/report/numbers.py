@@ -82,7 +82,8 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     all queries, means over seeds. `ci95` is the half width of the 95 % interval over seeds, episodes and people (clips,
     images where people are unknown: `groups`); `ci95_episodes` over episodes alone; NaN where there is one of each.
     `sd_seeds` is the sample sd of the seeds' accuracies, NaN for one seed. `bayes` is the exact accuracy of a perfect
-    reader of the drawn action units, NaN where the plan has none. `planned_seeds`, which is not in the CSV, tells a cell
+    reader of the drawn action units, NaN where the plan has none. `class_balance` is that of supervised training, empty for
+    episodes, whose classes are of equal size. `planned_seeds`, which is not in the CSV, tells a cell
     that lacks seeds.
     """
     rows = []
@@ -104,6 +105,7 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     rendered = results.plan.get("rendered", [])
     table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
     table["backbone"] = table["algorithm"].map({run.algorithm: run.config["backbone"] for run in results.runs})
+    table["class_balance"] = table["algorithm"].map({run.algorithm: str(run.config.get("class_balance", "")) for run in results.runs})
     pair = ["algorithm", *PLACE]
     planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
     table = table.join(planned.rename("planned_seeds"), on=pair)

@@ -29,7 +29,7 @@ from fer_meta.report.pieces import (
 )
 from fer_meta.report.protocol import protocol_line
 
-CSV_COLUMNS = ["experiment", "method", "backbone", "source", "target", "way", "shots", "selection", "accuracy", "ci95",
+CSV_COLUMNS = ["experiment", "method", "backbone", "class_balance", "source", "target", "way", "shots", "selection", "accuracy", "ci95",
                "ci95_episodes", "sd_seeds", "uar", "macro_f1", "ece", "chance", "bayes", "episodes", "seeds", "groups",
                "classes", "test_images", "copies_removed", "excluded", "rendered"]
 SELECTED_BY = ("Each readout picks for itself: an own head by its recall averaged over classes (UAR) on all images of the split, all others by "
@@ -53,7 +53,7 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
     parts = [f"# {markdown(results.plan.get('title') or results.plan['suite'])}",
              f"Suite {span_of_code(results.plan['suite'])}, preset {span_of_code(results.plan.get('preset', ''))}, made by:",
              fenced(results.command),
-             " ".join(filter(None, [_backbones_line(table), _balance_line(results)])),
+             " ".join(filter(None, [_backbones_line(table), _balance_line(table)])),
              "Mean accuracy in percent over the same queries for every method, by how the checkpoint was "
              "picked: source-val, on the source's validation split (the headline; the best method of a "
              "source is bold); last, the last one; oracle, on the target's validation split, which no one "
@@ -96,10 +96,10 @@ def _backbones_line(table: pd.DataFrame) -> str:
     return "Backbones: " + ", ".join(markdown(f"{algorithm} {backbone}") for algorithm, backbone in pairs) + "."
 
 
-def _balance_line(results: Results) -> str:
-    """How supervised training met classes of unequal size; in episodes they are equal."""
-    found = sorted({str(run.config["class_balance"]) for run in results.runs if "class_balance" in run.config})
-    return f"Classes in supervised training: {markdown(' or '.join(found))}." if found else ""
+def _balance_line(table: pd.DataFrame) -> str:
+    """How supervised training met classes of unequal size; in training episodes they are of equal size."""
+    found = sorted(set(table["class_balance"]) - {""})
+    return f"Class balance in supervised training: {markdown(' or '.join(found))}." if found else ""
 
 
 def _headline(results: Results, table: pd.DataFrame) -> list[str]:
