@@ -118,16 +118,18 @@ def history(path: Path) -> pd.DataFrame:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            rows.append({name: float(_first(row[name])) for name in LOGGED if row.get(name) is not None})
+            rows.append({name: _number(name, row[name]) for name in LOGGED if row.get(name) is not None})
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             if number < len(lines):
                 raise ResultsError(f"{path}: no log point in line {number}; {HISTORY_FIX}") from None
     return pd.DataFrame(rows, columns=LOGGED, dtype=float)
 
 
-def _first(value):
-    """A validation holds a value for each readout; most logged values are numbers."""
-    return next(iter(value.values()), float("nan")) if isinstance(value, dict) else value
+def _number(name: str, value) -> float:
+    """A logged value; a validation has one for each readout, of which the first counts. Raises what a value that is none raises."""
+    if name.startswith("val_") and isinstance(value, dict):
+        [value, *_] = value.values()
+    return float(value)
 
 
 def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -> Iterator[pa.Table]:
