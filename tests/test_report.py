@@ -20,7 +20,7 @@ from PIL import Image
 
 import fer_meta
 from fer_meta.errors import ResultsError
-from fer_meta.report import drawing, gap, latex, numbers, plots, tables, write_report
+from fer_meta.report import drawing, gap, latex, numbers, tables, write_report
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, history, read_results
 
@@ -231,21 +231,6 @@ def test_a_torn_line_in_the_middle_of_a_history_is_named(stored):
     path.write_text('{"step": 1, "loss": 2}\n{"step": 2, "lo\n{"step": 3, "loss": 1}\n')
     with pytest.raises(ResultsError, match=r"history\.jsonl: no log point in line 2"):
         write_report(stored)
-
-
-def test_a_history_holds_a_value_for_each_readout_of_which_the_first_is_shown(tmp_path):
-    rows = [{"step": 1, "val_uar": {"supervised-head": 0.5}, "val_accuracy": {"supervised-ncm": 0.4, "supervised-probe": 0.3}}, {"step": 2, "loss": 1.0},
-            {"step": 3, "val_accuracy": 0.2}]  # as an older version wrote it
-    (tmp_path / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    log = history(tmp_path / "history.jsonl")
-    assert log["val_uar"].fillna(-1).tolist() == [0.5, -1, -1] and log["val_accuracy"].fillna(-1).tolist() == [0.4, -1, 0.2]
-
-
-def test_the_training_plot_says_whether_accuracy_or_uar_was_validated(stored):
-    results, cells = read(stored)
-    figure = plots.figures(results, cells, numbers.accuracy_table(results, cells), pd.DataFrame())["training"]()
-    titles = [axis.get_title() for axis in figure.axes]
-    assert "Supervised: validation UAR" in titles and "ProtoNet: validation accuracy" in titles
 
 
 def test_a_model_without_a_history_is_no_error(tmp_path):
