@@ -25,6 +25,7 @@ from fer_meta.evaluation.episodes import Shown
 from fer_meta.files import DONE, write_text
 from fer_meta.report.numbers import METHODS
 from fer_meta.suites.schema import Suite, read_suite
+from fer_meta.tasks.batches import class_shares
 from fer_meta.tasks.pools import Domain, divide
 
 BALANCES = ("natural", "balanced", "logit-adjusted")
@@ -79,13 +80,13 @@ def table(found: pd.DataFrame, domains: list[Domain], given: str) -> list[str]:
     """Markdown, a row a source and balance; `found` has a row a training and readout."""
     readouts = list(found["readout"].unique())
     heads = [f"{METHODS[name]}, {'UAR' if name == supervised.Method.head_name else 'episodes'}" for name in readouts]
-    shares = [f"`{domain.name}` {100 * training.class_shares(domain.train).min():.1f} to {100 * training.class_shares(domain.train).max():.1f} %"
-              for domain in domains]
+    shares = {domain.name: 100 * class_shares(domain.train) for domain in domains}
+    spread = ", ".join(f"`{name}` {share.min():.1f} to {share.max():.1f} %" for name, share in shares.items())
     lines = ["# Class balance in supervised training", "",
              f"`python benchmarks/class_balance.py{given}`; ResNet18 of `cross-domain`'s quick preset (250 steps of 64 images of 48 px), "
              f"{found['seed'].nunique()} seeds. On the source's validation split, in %: recall averaged over classes (UAR) of the own head on all of its "
              "images, and accuracy of the nearest mean and the probe in 5-way 5-shot validation episodes, each with the checkpoint that it picks; "
-             f"mean and standard deviation over the trainings. Shares of the smallest and the largest class in training: {', '.join(shares)}.", "",
+             f"mean and standard deviation over the trainings. Shares of the smallest and the largest class in training: {spread}.", "",
              f"| source | class balance | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
     for (source, balance), rows in found.groupby(["source", "balance"], sort=False):
         values = 100 * rows.pivot(index="seed", columns="readout", values="value")[readouts]

@@ -4,7 +4,6 @@ Each step's batch is a function of the seed and the step alone, so resuming need
 of any random generator.
 """
 
-import functools
 import hashlib
 import io
 import json
@@ -23,6 +22,7 @@ from fer_meta.device import autocast
 from fer_meta.errors import FerMetaError
 from fer_meta.files import DONE, broken_seal, digest, replacing, seal, write_text
 from fer_meta.images import augment, fetch, normalise
+from fer_meta.tasks.batches import balanced_batches, class_shares, natural_batches
 from fer_meta.tasks.episodes import Episodes
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import Protocol
@@ -69,11 +69,6 @@ def training_chance(method: FewShotMethod, config: TrainingConfig, pool: Pool, p
     return 1 / len(pool.classes) if config.class_balance == "balanced" else float(class_shares(pool).max())
 
 
-def class_shares(pool: Pool) -> np.ndarray:
-    """The share of each class [classes] among the images of a pool."""
-    return np.bincount(pool.labels, minlength=len(pool.classes)) / len(pool)
-
-
 def _episodic(config, domain, protocol, seed, device) -> Callable[[int], list[Episode]]:
     pool, shape = domain.train, protocol.train
     episodes = Episodes(pool, shape, f"train/{seed}", config.steps * config.batch)
@@ -96,7 +91,8 @@ def _episodic(config, domain, protocol, seed, device) -> Callable[[int], list[Ep
 
 def _supervised(config, domain, seed, device) -> Callable[[int], LabelledImages]:
     pool = domain.train
-    chosen_at = balanced_batches(pool.labels, config.batch, seed) if config.class_balance == "balanced" else _natural(len(pool), config.batch, seed)
+    order = balanced_batches if config.class_balance == "balanced" else natural_batches
+    chosen_at = order(pool.labels, config.batch, seed)
     added = torch.from_numpy(np.log(class_shares(pool))).float().to(device) if config.class_balance == "logit-adjusted" else 0.0
 
     def batch_at(step: int) -> LabelledImages:
@@ -106,41 +102,6 @@ def _supervised(config, domain, seed, device) -> Callable[[int], LabelledImages]
         return LabelledImages(_pixels(domain.images, pool.rows[chosen], device, generator), labels, added)
 
     return batch_at
-
-
-def _natural(count: int, batch: int, seed: int) -> Callable[[int], np.ndarray]:
-    """Which of `count` images make the batch of a step: all of them in one random order after the other."""
-    per_epoch = math.ceil(count / batch)
-
-    def chosen_at(step: int) -> np.ndarray:
-        epoch, part = divmod(step, per_epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(count)
-        chosen = order[part * batch : (part + 1) * batch]
-        return np.append(chosen, order[0]) if len(chosen) == 1 else chosen  # BatchNorm has no statistics of a single image
-
-    return chosen_at
-
-
-def balanced_batches(labels: np.ndarray, batch: int, seed: int) -> Callable[[int], np.ndarray]:
-    """Which images (places in `labels` [N]) make the batch of a step, every class equally often.
-
-    The images are one endless row, cut into batches: in each round of it every class comes once, in random order, with the next of its images;
-    a class's images come in one random order after the other. So no image is left out, and those of a small class come more often.
-    """
-    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    batch = max(batch, 2)  # BatchNorm has no statistics of a single image
-
-    @functools.lru_cache(maxsize=4 * len(members))
-    def order_of(label: int, turn: int) -> np.ndarray:
-        return np.random.default_rng([seed, turn, 1 + label]).permutation(members[label])
-
-    def image_at(place: int) -> int:
-        number, part = divmod(place, len(members))
-        label = np.random.default_rng([seed, number]).permutation(len(members))[part]
-        turn, position = divmod(number, len(members[label]))
-        return order_of(int(label), turn)[position]
-
-    return lambda step: np.array([image_at(place) for place in range(step * batch, (step + 1) * batch)])
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -12,8 +12,9 @@ from test_methods import CLASSES, PROTOCOL, SIZE, build
 from fer_meta import training
 from fer_meta.algorithms import protonet, supervised
 from fer_meta.algorithms.base import LabelledImages
+from fer_meta.tasks.batches import balanced_batches
 from fer_meta.tasks.pools import Domain, Pool
-from fer_meta.training import balanced_batches, batches, training_chance
+from fer_meta.training import batches, training_chance
 
 pytestmark = pytest.mark.numeric
 
