@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.functional import batch_norm, cross_entropy, mse_loss, one_hot
 
 from fer_meta import algorithms, backbones, training
-from fer_meta.algorithms.base import Episode
+from fer_meta.algorithms.base import Episode, LabelledImages
 from fer_meta.batchnorm import SupportBatchNorm2d
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
@@ -126,7 +126,7 @@ def test_relation_net_answers_and_is_trained_as_by_easyfsl(name, shots):
 
 def test_nearest_mean_of_the_supervised_network_answers_as_easyfsls_protonet_on_normalised_features():
     episode = an_episode()
-    method = settled(build("supervised", backbone="conv4"), (episode.query, episode.query_labels))
+    method = settled(build("supervised", backbone="conv4"), LabelledImages(episode.query, episode.query_labels))
     theirs = PrototypicalNetworks(method.backbone, feature_normalization=2.0)
     ours = answers(method, episode, "supervised-ncm")
     assert_equal(ours, -easyfsl_scores(theirs, episode.support, episode.support_labels, episode.query) ** 2)
