@@ -145,11 +145,9 @@ def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> tuple[float,
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
     support = setting.support or setting.query
     embed = embedder(method, support, setting.query, batchnorm, bench.device, precision=bench.precision(run.model))
-
-    def answer():
-        return list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm))
-
-    return _mean_time(answer) / len(sample), len(answer())
+    counts = []
+    seconds = _mean_time(lambda: counts.append(len(list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm)))))
+    return seconds / len(sample), counts[0]
 
 
 def _mean_time(function: Callable[[], object]) -> float:

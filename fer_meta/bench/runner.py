@@ -198,8 +198,9 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
         with bench.show("train", steps) as bar:
             def progress(done, accuracy, validation):
                 bar.update(done - bar.n)
-                validated = ", ".join(f"{name} {value:.3f}" for name, value in validation.items())
-                bar.set_postfix_str(f"train acc {accuracy:.3f}, val {validated or '-'}", refresh=False)
+                metric = {method.head_name: "UAR"}
+                values = (f", val {name} {metric.get(name, 'acc')} {value:.3f}" for name, value in validation.items())
+                bar.set_postfix_str(f"train acc {accuracy:.3f}{''.join(values)}", refresh=False)
 
             fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
             fit = functools.partial(training.fit, method, config, steps, fetched, validated, folder, progress)
