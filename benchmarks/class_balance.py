@@ -90,7 +90,7 @@ def table(found: pd.DataFrame, domains: list[Domain], given: str) -> list[str]:
              f"| source | class balance | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
     for (source, balance), rows in found.groupby(["source", "balance"], sort=False):
         values = 100 * rows.pivot(index="seed", columns="readout", values="value")[readouts]
-        cells = [f"{values[name].mean():.1f} ({values[name].std():.1f})" for name in readouts]
+        cells = [f"{values[name].mean():.1f}" + (f" ({values[name].std():.1f})" if len(values) > 1 else "") for name in readouts]
         rendered = " (rendered)" if source.startswith("synthetic-") else ""
         lines.append(f"| {source}{rendered} | {balance} | {' | '.join(cells)} |")
     return [*lines, ""]
