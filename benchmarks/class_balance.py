@@ -50,7 +50,7 @@ def main(data, seeds, runs, out):
             values = validated(suite, domain, balance, seed, runs / f"{domain.name}-{balance}-seed{seed}")
             rows += [(domain.name, balance, seed, readout, value) for readout, value in values.items()]
     found = pd.DataFrame(rows, columns=["source", "balance", "seed", "readout", "value"])
-    lines = table(found, domains, "".join(f" --data {name}=PATH" for name in data))
+    lines = table(found, domains, f" --seeds {seeds}" + "".join(f" --data {name}=PATH" for name in data))
     click.echo("\n".join(lines))
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "class_balance.md", "\n".join(lines))
