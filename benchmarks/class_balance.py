@@ -50,7 +50,7 @@ def main(data, seeds, runs, out):
             values = validated(suite, domain, balance, seed, runs / f"{domain.name}-{balance}-seed{seed}")
             rows += [(domain.name, balance, seed, readout, value) for readout, value in values.items()]
     found = pd.DataFrame(rows, columns=["source", "balance", "seed", "readout", "value"])
-    lines = table(found, domains, "".join(f" --data {name}=PATH" for name in data))
+    lines = table(found, domains, f" --seeds {seeds}" + "".join(f" --data {name}=PATH" for name in data))
     click.echo("\n".join(lines))
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "class_balance.md", "\n".join(lines))
@@ -90,7 +90,7 @@ def table(found: pd.DataFrame, domains: list[Domain], given: str) -> list[str]:
              f"| source | class balance | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
     for (source, balance), rows in found.groupby(["source", "balance"], sort=False):
         values = 100 * rows.pivot(index="seed", columns="readout", values="value")[readouts]
-        cells = [f"{values[name].mean():.1f} ({values[name].std():.1f})" for name in readouts]
+        cells = [f"{values[name].mean():.1f}" + (f" ({values[name].std():.1f})" if len(values) > 1 else "") for name in readouts]
         rendered = " (rendered)" if source.startswith("synthetic-") else ""
         lines.append(f"| {source}{rendered} | {balance} | {' | '.join(cells)} |")
     return [*lines, ""]

@@ -37,7 +37,7 @@ METRICS = ("val_uar", "val_accuracy")
 """What `history.jsonl` calls a validation by recall averaged over classes, and one by accuracy in episodes."""
 
 # One of METRICS -> readout -> its value, 0 to 1.
-Validation = dict[str, dict[str, float]]
+Validated = dict[str, dict[str, float]]
 
 _DIGEST_BYTES = 16
 
@@ -118,7 +118,7 @@ def fit(
     config: TrainingConfig,
     steps: int,
     batch_at: Callable[[int], object],
-    validate: Callable[[], Validation],
+    validate: Callable[[], Validated],
     folder: Path,
     progress: Callable[[int, float, dict[str, float]], None] = lambda step, accuracy, validation: None,
 ) -> None:

@@ -12,13 +12,13 @@ from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.evaluation.episodes import Shown, accuracies_of, answer_all, answer_episodes, embedder, uar_of
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.protocol import Protocol
-from fer_meta.training import Validation
+from fer_meta.training import Validated
 
 # The validation episodes of a pool, the same for every method, seed and checkpoint.
 VALIDATION_SEED = "validation/0"
 
 
-def validator(protocol: Protocol, method: FewShotMethod, shown: Shown, device: torch.device, precision: str) -> Callable[[], Validation]:
+def validator(protocol: Protocol, method: FewShotMethod, shown: Shown, device: torch.device, precision: str) -> Callable[[], Validated]:
     """How a checkpoint of `method` is validated on `shown`: each image is embedded once for all readouts.
 
     There is no UAR where the method has no head for the classes of `shown`.
@@ -26,7 +26,7 @@ def validator(protocol: Protocol, method: FewShotMethod, shown: Shown, device: t
     shape = protocol.validation
     episodes = draw(shown.pool, shape, shape.episodes, VALIDATION_SEED)
 
-    def validate() -> Validation:
+    def validate() -> Validated:
         embed = embedder(method, shown, shown, protocol.batchnorm, device, precision=precision)
         accuracies = accuracies_of(answer_episodes(method, embed, shown.pool, shown.pool, episodes, protocol.batchnorm))
         accuracies.pop(method.head_name, None)
