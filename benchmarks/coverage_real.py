@@ -61,7 +61,7 @@ def networks(faces):
         method = training.build(algorithms.load(name), config, suite.protocol, domain.train.classes, suite.image_size, 0, torch.device("cpu"))
         steps, batch_at = training.batches(method, config, domain, suite.protocol, 0, torch.device("cpu"))
         with tempfile.TemporaryDirectory() as folder, tqdm(total=steps, desc=f"train {name}") as bar:
-            training.fit(method, config, steps, batch_at, lambda: 0.0, Path(folder), lambda done, *_: bar.update(done - bar.n))
+            training.fit(method, config, steps, batch_at, dict, Path(folder), lambda done, *_: bar.update(done - bar.n))
         trained.append(method)
 
     def embed(images):
