@@ -23,7 +23,8 @@ import pandas as pd
 from scipy import special
 from tqdm import tqdm
 
-from fer_meta.evaluation.intervals import Outcomes, Queries, Support, difference, episode_interval, hierarchical_interval
+from fer_meta.evaluation.intervals import Outcomes, difference, episode_interval, hierarchical_interval
+from fer_meta.evaluation.queries import Queries, Support
 from fer_meta.files import write_text
 
 CLASSES, DIMENSIONS, QUERIES, IMAGES_EACH = 7, 8, 15, 15

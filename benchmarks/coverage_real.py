@@ -22,7 +22,8 @@ from fer_meta import algorithms, training
 from fer_meta.cli_data import data_option
 from fer_meta.datasets.catalogue import load, resolve
 from fer_meta.evaluation.features import Features
-from fer_meta.evaluation.intervals import Outcomes, Queries, difference, episode_interval, hierarchical_interval
+from fer_meta.evaluation.intervals import Outcomes, difference, episode_interval, hierarchical_interval
+from fer_meta.evaluation.queries import Queries
 from fer_meta.files import write_text
 from fer_meta.suites.schema import read_suite
 from fer_meta.tasks.pools import divide

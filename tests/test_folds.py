@@ -16,7 +16,7 @@ from tiny_bench import SUITE
 
 from fer_meta.cli import main
 from fer_meta.errors import ProtocolError, SuiteError
-from fer_meta.evaluation.intervals import Queries, Support
+from fer_meta.evaluation.queries import Queries, Support
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.folds import concatenated
 from fer_meta.suites.schema import read_suite

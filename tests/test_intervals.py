@@ -12,7 +12,8 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fer_meta.evaluation.intervals import (
-    Estimate, Outcomes, Queries, Support, contrast, difference, effect_size, episode_interval, hierarchical_interval)
+    Estimate, Outcomes, difference, effect_size, episode_interval, hierarchical_interval)
+from fer_meta.evaluation.queries import Queries, Support
 from fer_meta.evaluation.statistics import episodes_needed, statement
 
 pytestmark = pytest.mark.numeric

@@ -12,14 +12,15 @@ with their number.
 **Groups** (people, else clips, else images). A group moves the mean by its queries and by the episodes that it supports. With R_e the sum
 of u over episode e (mean_q the recall of q's class, for other people would show the same classes), episode e gives group g
 
-    z_eg = sum of u over g's queries in e  +  R_e sum_c f_c (N_egc - mean of N_gc over the episodes with class c),
+    z_eg = sum of k_gc u over g's queries in e  +  R_e sum_c k_gc f_c (N_egc - mean of N_gc over the episodes with class c),
 
-where N_egc counts g's images among the support of class c and f_c = (n_c - 1)/(n_c - shots) corrects for drawing without replacement from
-n_c images. That is the first-order (Hajek) projection of a U-statistic on its groups (Hoeffding 1948, Ann. Math. Stat. 19, 293-325); what
+where N_egc counts g's images among the support of class c, and f_c = (n_c - 1)/(n_c - shots) corrects for drawing without replacement from
+n_c images. k_gc = 1/sqrt(1 - g's share of class c's queries, or support) corrects for means that g itself is part of, as n/(n-1) does
+for equal shares (HC2 of MacKinnon & White 1985, J. Econometrics 29, 305-325): a class may have a few clips only. That is the first-order (Hajek) projection of a U-statistic on its groups (Hoeffding 1948, Ann. Math. Stat. 19, 293-325); what
 one lucky support image does, it does again in each of its episodes, however many there are. What pairs of *different* episodes that share
 a group add to the variance of the mean is
 
-    G/(G-1) sum_g [ (sum_e z_eg)^2 - sum_e z_eg^2 ].
+    sum_g [ (sum_e z_eg)^2 - sum_e z_eg^2 ].
 
 The second sum takes away what an episode's own noise puts there: each is counted with the episodes already (the rule of Cameron, Gelbach
 & Miller 2011, J. Bus. Econ. Stat. 29, 238-249, for crossed clusters). With few episodes and many shots the support's part of it is a small
@@ -39,66 +40,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
+from fer_meta.evaluation.queries import Members, Queries, Sums
+
 ALPHA = 0.05
-
-# Integers up to so many times their number are counted in a table, not sorted.
-DENSE = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Support:
-    """The support images of all episodes, one entry each [M]: `episode`, `group`, `image` and `label`, numbers as in `Queries`."""
-
-    episode: np.ndarray
-    group: np.ndarray
-    image: np.ndarray
-    label: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Queries:
-    """What is asked of every method and seed: numbers [N], equal ones meaning equal things in all that is compared.
-
-    `group` is the query's person where known for all, else its clip, else the image itself; `groups` says which ("people", "clips",
-    "images"). `support` is None where there is none (a network's own head on each image once).
-    """
-
-    episode: np.ndarray
-    label: np.ndarray
-    group: np.ndarray
-    image: np.ndarray
-    support: Support | None = None
-    groups: str = "images"
-
-    @cached_property
-    def episodes(self) -> tuple[np.ndarray, int]:
-        """The number from 0 of each query's episode [N], and how many there are."""
-        return numbered(self.episode)
-
-    @cached_property
-    def labels(self) -> tuple[np.ndarray, int]:
-        return numbered(self.label)
-
-    @cached_property
-    def by_group(self) -> "_Members":
-        return _members(self, "group")
-
-    @cached_property
-    def by_image(self) -> "_Members":
-        same = self.group is self.image or np.array_equal(self.group, self.image)
-        return self.by_group if same else _members(self, "image")
-
-    def weights(self, metric: str) -> np.ndarray:
-        """Each query's weight [N] in "accuracy" or "uar"; they add to 1."""
-        if metric == "accuracy":
-            return np.full(len(self.label), 1 / len(self.label))
-        if metric == "uar":
-            labels, classes = self.labels
-            return 1 / (classes * np.bincount(labels)[labels])
-        raise ValueError(f"unknown metric {metric!r}; use 'accuracy' or 'uar'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,16 +132,7 @@ def effect_size(a: Outcomes, b: Outcomes) -> float:
     return float(mean / sd)
 
 
-# --- the queries and what they are summed by -------------------------------------------------------------
-
-
-def numbered(names: np.ndarray) -> tuple[np.ndarray, int]:
-    """A number from 0 for each of integers [N], in their order, and how many there are."""
-    if len(names) and 0 <= names.min() and names.max() <= DENSE * len(names):
-        there = np.bincount(names) > 0  # no need to sort
-        return (names if there.all() else (there.cumsum() - 1)[names]), int(there.sum())
-    distinct, numbers = np.unique(names, return_inverse=True)
-    return numbers, len(distinct)
+# --- the estimate ----------------------------------------------------------------------------------------
 
 
 def _same(one: Queries, other: Queries) -> bool:
@@ -221,86 +158,6 @@ def _together(terms: Sequence[tuple[float, Outcomes]]) -> list[tuple[Queries, np
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Members:
-    """Who is in the queries and supports: groups, or images.
-
-    `names` [G]; `pair` [N] the (episode, member) of each query; of each such pair, in queries or support, `pair_member` [P], `pair_episode` [P]
-    and `pair_support` [P], the member's centred count in the episode's support. Of the support: `member`, `episode` and `factor` (f_c) [M]; `expected` [G, C] and
-    `has` [E, C], which classes an episode supports; `squares` [E], the sum over all members of their squared centred counts.
-    """
-
-    names: np.ndarray
-    pair: np.ndarray
-    pair_member: np.ndarray
-    pair_episode: np.ndarray
-    pair_support: np.ndarray
-    member: np.ndarray
-    episode: np.ndarray
-    factor: np.ndarray
-    expected: np.ndarray
-    has: np.ndarray
-    squares: np.ndarray
-
-    def sums(self, u: np.ndarray, by_episode: np.ndarray) -> "_Sums":
-        """From the queries' influences [N] and their sums by episode [E]."""
-        pairs, size = np.bincount(self.pair, u, len(self.pair_member)), len(self.names)
-        asked = np.bincount(self.pair_member, pairs, size)
-        supported = np.bincount(self.member, self.factor * by_episode[self.episode], size) - self.expected @ (self.has.T @ by_episode)
-        own = float(pairs @ pairs)
-        cross = 2 * float(pairs @ (by_episode[self.pair_episode] * self.pair_support))
-        queries = np.bincount(self.pair_member, minlength=size)
-        return _Sums(self.names, queries, asked, asked + supported, own, own + cross + float(by_episode ** 2 @ self.squares))
-
-
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """Of members `names` [G]: the sums over all episodes of what they do as queries (`asked` [G]) and altogether (`whole` [G]), and the sums of
-    squares over episodes of the same. `queries` [G]: how many queries show them."""
-
-    names: np.ndarray
-    queries: np.ndarray
-    asked: np.ndarray
-    whole: np.ndarray
-    asked_squares: float
-    whole_squares: float
-
-
-def _members(queries: Queries, kind: str) -> _Members:
-    episode, episodes = queries.episodes
-    support, known = queries.support, np.unique(queries.episode)
-    if support is None:
-        nothing = np.zeros(0, int)
-        support = Support(nothing, nothing, nothing, nothing)
-    elif not (there := np.isin(support.episode, known)).all():
-        support = Support(*(getattr(support, name)[there] for name in ("episode", "group", "image", "label")))
-    numbers, names = pd.factorize(np.concatenate([getattr(queries, kind), getattr(support, kind)]))
-    size, place = len(names), np.searchsorted(known, support.episode)
-    keys = np.concatenate([episode, place]) * np.int64(size) + numbers
-    pair, count = numbered(keys)
-    pair_key = np.empty(count, np.int64)
-    pair_key[pair] = keys
-    pair_episode, pair_member = np.divmod(pair_key, size)
-    (_, member), (pair, shown) = (np.split(one, [len(episode)]) for one in (numbers, pair))
-
-    label, classes = numbered(support.label)
-    has = np.zeros((episodes, classes))
-    has[place, label] = 1
-    # Of each class: its images in the support, and shots, the support images of an episode with that class.
-    images = np.bincount(np.unique(label.astype(np.int64) << 32 | numbered(support.image)[0]) >> 32, minlength=classes)
-    shots = np.bincount(label, minlength=classes) / has.sum(0)
-    # Where all images of a class are support in every episode, nothing of their luck can be seen.
-    by_class = np.where(images > shots, (images - 1) / np.maximum(images - shots, 1e-9), 1.0)
-    factor = by_class[label]
-    expected = np.bincount(member * classes + label, factor, size * classes).reshape(size, classes) / has.sum(0)
-    counts, at_pair = np.bincount(shown, factor, count), np.einsum("pc,pc->p", has[pair_episode], expected[pair_member])
-    squares = np.bincount(pair_episode, counts * (counts - 2 * at_pair), episodes) + np.einsum("ec,cd,ed->e", has, expected.T @ expected, has)
-    return _Members(names, pair, pair_member, pair_episode, counts - at_pair, member, place, factor, expected, has, squares)
-
-
-# --- the estimate ----------------------------------------------------------------------------------------
-
-
 class _Side:
     """Queries that are paired: their weighted scores [S, N] and what these move."""
 
@@ -324,8 +181,24 @@ class _Side:
         sums = np.bincount(episode, self.influence)
         return float(sums @ sums) * count / max(count - 1, 1), count
 
-    def sums(self, members: _Members) -> _Sums:
-        return members.sums(self.within, np.bincount(self.queries.episodes[0], self.within))
+    @cached_property
+    def by_episode(self) -> np.ndarray:
+        """R_e [E]. Where the support's groups are never asked, queries are held against the recall of the groups that could be: a support of
+        hard clips would else look good, for it keeps them from being asked."""
+        (episode, episodes), (label, classes) = self.queries.episodes, self.queries.labels
+        found = np.bincount(episode, self.within)
+        if self.queries.barred:
+            barred_episode, group = self.queries.barred
+            asked, size = self.queries.by_group.asked, len(self.queries.by_group.names)
+            sums, counts = (np.bincount(asked * classes + label, values, size * classes).reshape(size, classes) for values in (self.within, None))
+            here = np.bincount(episode * classes + label, minlength=episodes * classes).reshape(episodes, classes)
+            for c in range(classes):
+                without = [np.bincount(barred_episode, one[group, c], episodes) for one in (sums, counts)]
+                found -= here[:, c] * (sums[:, c].sum() - without[0]) / np.maximum(counts[:, c].sum() - without[1], 1)
+        return found
+
+    def sums(self, members: Members) -> Sums:
+        return members.sums(self.within, self.by_episode)
 
 
 def _estimate(sides: list[_Side]) -> Estimate:
@@ -341,7 +214,7 @@ def _estimate(sides: list[_Side]) -> Estimate:
     if counts["groups"] > 1:
         one_kind = all(side.queries.by_image is side.queries.by_group for side in sides)
         images = groups if one_kind else _join([side.sums(side.queries.by_image) for side in sides])
-        variance["groups"] = _spread_of_groups(groups, images, counts["groups"], variance.get("episodes"))
+        variance["groups"] = _spread_of_groups(groups, images, variance.get("episodes"))
     found = dict(variance)
     if seeds > 1:
         found["seeds"] = float(((by_seed - by_seed.mean()) ** 2).sum()) / (seeds * (seeds - 1))
@@ -349,22 +222,22 @@ def _estimate(sides: list[_Side]) -> Estimate:
     return _interval(float(by_seed.mean()), variance, counts, found)
 
 
-def _join(sides: list[_Sums]) -> _Sums:
+def _join(sides: list[Sums]) -> Sums:
     """Members' sums added by name, sums of squares added."""
     names, place = np.unique(np.concatenate([side.names for side in sides]), return_inverse=True)
     sums = [np.bincount(place, np.concatenate([getattr(side, name) for side in sides]), len(names)) for name in ("queries", "asked", "whole")]
-    return _Sums(names, *sums, sum(side.asked_squares for side in sides), sum(side.whole_squares for side in sides))
+    return Sums(names, *sums, sum(side.asked_squares for side in sides), sum(side.whole_squares for side in sides))
 
 
-def _spread_of_groups(groups: _Sums, images: _Sums, count: int, episodes: float | None) -> float:
+def _spread_of_groups(groups: Sums, images: Sums, episodes: float | None) -> float:
     """The largest of three estimates of what groups add to the variance; `episodes` is that of the episodes, None for a single one."""
     if episodes is None:
-        return float(groups.asked @ groups.asked) * count / (count - 1)
+        return float(groups.asked @ groups.asked)
     # An episode holds its queries' own spread, and no more than that can be counted twice.
     asked = float(groups.asked @ groups.asked) - min(groups.asked_squares, episodes)
     whole = float(groups.whole @ groups.whole) - groups.whole_squares
     supported_by_images = float(images.whole @ images.whole - images.asked @ images.asked) - images.whole_squares + images.asked_squares
-    return max(0.0, asked, whole, asked + supported_by_images) * count / (count - 1)
+    return max(0.0, asked, whole, asked + supported_by_images)
 
 
 def _interval(value: float, variance: dict[str, float], counts: dict[str, int], found: dict[str, float] | None = None) -> Estimate:

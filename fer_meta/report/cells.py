@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from fer_meta.evaluation import metrics
 from fer_meta.evaluation.metrics import Scores
-from fer_meta.evaluation.intervals import Outcomes, Queries, Support
+from fer_meta.evaluation.intervals import Outcomes
+from fer_meta.evaluation.queries import Queries, Support
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.oneline import one_line
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes

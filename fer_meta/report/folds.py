@@ -12,7 +12,7 @@ import pandas as pd
 
 from fer_meta.errors import ResultsError
 from fer_meta.evaluation import metrics
-from fer_meta.evaluation.intervals import Queries, Support
+from fer_meta.evaluation.queries import Queries, Support
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results

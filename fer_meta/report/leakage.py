@@ -5,7 +5,8 @@ import pandas as pd
 import pyarrow as pa
 
 from fer_meta.evaluation import rounding
-from fer_meta.evaluation.intervals import Queries, difference, hierarchical_interval
+from fer_meta.evaluation.intervals import difference, hierarchical_interval
+from fer_meta.evaluation.queries import Queries
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, coded
