@@ -4,7 +4,7 @@
     python benchmarks/class_balance.py --data fer2013=PATH      # and photographs
 
 The supervised network of `cross-domain`'s quick preset is trained and validated as a bench does it; no test image is looked at. Writes
-results/benchmarks/class_balance.md. What is finished is not redone. About half a minute to a minute a training on one core with bf16 units.
+results/benchmarks/class_balance.md. What is finished is not redone. One and a half to two minutes a training on one core with bf16 units.
 """
 
 from pathlib import Path
