@@ -1,11 +1,11 @@
 """A finished cross-domain suite whose answers are made up, to time what is done with stored results: nothing is rendered or trained.
 
-    python benchmarks/stored_suite.py made-up 200
+    python benchmarks/stored_suite.py made-up 200 10000
     time fer-meta report --suite cross-domain --out made-up
 
 The plan, the episodes and the tables of answers are those of the `quick` preset and come from the bench's own code, in its own
-format: three methods, five rendered domains, each trained on and tested on all, 5-way 1- and 5-shot, 15 queries, 100 episodes; a seed
-for every 75 runs.
+format: three methods, five rendered domains, each trained on and tested on all, 5-way 1- and 5-shot, 15 queries, 100 episodes unless said
+otherwise; a seed for every 75 runs.
 """
 
 import json
@@ -109,6 +109,6 @@ def _history(steps: int, rng: np.random.Generator) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("python benchmarks/stored_suite.py FOLDER RUNS")
-    write_stored_suite(Path(sys.argv[1]) / "cross-domain", int(sys.argv[2]))
+    if len(sys.argv) not in (3, 4):
+        sys.exit("python benchmarks/stored_suite.py FOLDER RUNS [EPISODES]")
+    write_stored_suite(Path(sys.argv[1]) / "cross-domain", *map(int, sys.argv[2:]))
