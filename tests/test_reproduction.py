@@ -48,7 +48,7 @@ def film(suite: Suite, frames: dict[str, int], other_clips: int = 25) -> CachedF
 
 
 def official(suite: Suite, frames: dict[str, int] = NOTE_FRAMES, basic_share: int = 1) -> dict[str, CachedFaces]:
-    """All data sets of the suite in their official numbers, but for AFEW's other clips; of RAF-DB one image of `basic_share`."""
+    """All data sets of the suite in their official numbers, without AFEW's other clips; of RAF-DB one image of `basic_share`."""
     basic = [made_up_index({label: count // basic_share for label, count in zip(BASIC, counts)}, split) for split, counts in RAFDB.items()]
     compound = [made_up_index(dict.fromkeys(suite.classes[7:], count), split) for split, count in (("train", 288), ("test", 72))]
     compound[1] = compound[1].iloc[:-6]  # 3,954 in all

@@ -73,7 +73,7 @@ class Experiment(Strict):
     """One comparison: every method trained on a role or a mixture and tested on a role.
 
     `protocol` is the suite's with what the experiment changes. `against` names the experiment that this one is compared with:
-    the same models, tested in another way, or the same but for what `title` says. `faults` are those of the published figures,
+    the same models, tested in another way, or the same apart from what `title` says. `faults` are those of the published figures,
     `carries` those that this experiment repeats on purpose.
     """
 

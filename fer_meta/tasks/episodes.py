@@ -176,7 +176,7 @@ def draw(pool: Pool, shape: EpisodeShape, count: int, seed: str) -> FixedEpisode
 def draw_with_held_support(held: Pool, target: Pool, way: int, shots: int, queries: int | str, count: int, seed: str) -> FixedEpisodes:
     """`count` episodes whose support is from `held`, of another role or data set, and whose queries are from `target`.
 
-    With `queries` "all" the images of `target` are dealt to the episodes at random, each to one, and every episode has all classes, of
+    With `queries` "all" the images of `target` are shared out among the episodes at random, each to one, and every episode has all classes, of
     which `target` may have no image; there are no more episodes than images. Raises ProtocolError if the two pools do not have
     enough classes in common.
     """
