@@ -11,7 +11,6 @@ from tiny_bench import SUITE
 
 from fer_meta.datasets.synthetic import rendered
 from fer_meta.report.load import read_results
-from fer_meta.suites.folders import results_folder
 
 pytestmark = pytest.mark.numeric
 
