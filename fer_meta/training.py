@@ -55,6 +55,14 @@ def batches(method: FewShotMethod, config: TrainingConfig, domain: Domain, proto
     return min(config.steps, config.max_epochs * per_epoch), _supervised(config, domain, seed, device)
 
 
+def chance(method: FewShotMethod, domain: Domain, protocol: Protocol) -> float:
+    """The training accuracy, 0 to 1, of a guess that looks at no image: any class of an episode, or always the most frequent of the images."""
+    if method.episodic:
+        return 1 / protocol.train.way
+    counts = np.bincount(domain.train.labels)
+    return float(counts.max() / counts.sum())
+
+
 def _episodic(config, domain, protocol, seed, device) -> Callable[[int], list[Episode]]:
     pool, shape = domain.train, protocol.train
     episodes = Episodes(pool, shape, f"train/{seed}", config.steps * config.batch)

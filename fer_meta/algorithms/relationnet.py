@@ -15,15 +15,19 @@ class Config(TrainingConfig):
 class Method(FewShotMethod):
     """A learned comparison: the feature maps of a class, summed over its shots, are concatenated with a query's; two convolution blocks
     and two linear layers give a relation score in (0, 1), trained by squared error to 1 for the right class and 0 for the others
-    (equations 1 and 2). The logits are those scores, which are no probabilities of classes: they need not sum to 1."""
+    (equations 1 and 2). The logits are those scores, which are no probabilities of classes: they need not sum to 1.
+
+    `summed`: whether a class's maps are added up, and so grow with its shots."""
 
     name = "relationnet"
+    summed = True
     uncalibrated = frozenset(("relationnet", "relationnet-mean"))
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
         self.backbone = backbones.feature_maps(config.backbone)
         self.relation = Relation(*backbones.map_shape(self.backbone, image_size))
+        start(self.relation, protocol.train.shots if self.summed else 1)
 
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone.maps(images)
@@ -49,6 +53,24 @@ class Method(FewShotMethod):
             losses.append(mse_loss(scores, one_hot(episode.query_labels, scores.shape[1]).to(scores)))
             accuracies.append(accuracy(scores, episode.query_labels))
         return torch.stack(losses).mean(), torch.stack(accuracies).mean()
+
+
+def start(relation: "Relation", summed: int) -> None:
+    """The weights that training starts from, in place. `summed` is how many maps a class's is the sum of.
+
+    The paper's, by its code (LearningToCompare_FSL): the linear layers have weights from N(0, 0.01^2) and biases of 1, so that all hidden
+    units begin alive. From torch's own weights half of them begin dead, and Adam's first steps, which all move the scores to 1 / way, kill more.
+
+    Ours: the weights on class maps are divided by `summed`, so that class and query weigh alike, as with one shot. A sum over five shots would
+    hide the query behind it: the scores then stay at 1 / way for hundreds of steps, or for good. Only where training starts is changed, not the equations.
+    """
+    for layer in relation.score:
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.ones_(layer.bias)
+    with torch.no_grad():
+        own, _ = relation.first.weight.chunk(2, dim=1)
+        own /= summed
 
 
 class Relation(nn.Module):

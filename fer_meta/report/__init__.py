@@ -47,7 +47,8 @@ def write_report(folder: Path, published: bool = False) -> str:
     compared, ranked = compare.comparisons(results, cells), compare.ranks(table)
     reproduced = experiments.reproduction_table(results, table, heads)
     leaks, oracles = leakage.leak_table(results, cells, names), leakage.oracle_table(results, cells)
-    figures = plots.figures(results, cells, table, gaps) | plots_compared.figures(results, ranked, leaks, reproduced)
+    figures = plots.figures(results, cells, table, gaps) | plots_compared.figures(
+        results, cells, ranked, compare.failed_methods(table), leaks, reproduced)
 
     sections = [experiments.section(results, reproduced), leakage.section(results, leaks, oracles)]
     page = tables.to_markdown(results, table, heads, gaps, sections, compare.section(results, compared, table, ranked))

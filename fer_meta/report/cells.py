@@ -59,6 +59,7 @@ class Cell:
     once: bool  # each test image is a query exactly once
     queries: Queries
     seeds: tuple[int, ...]
+    failed: tuple[int, ...]  # those of the seeds whose training did not learn
     packed: np.ndarray  # [S, ceil(N / 8)] uint8: bit by bit, whether the query was named right
     confusion: np.ndarray  # [S, C, C] counts, true x predicted, in the order of EXPRESSIONS
     scores: tuple[Scores, ...]  # [S]
@@ -130,7 +131,7 @@ def _cell(key: tuple, rows: list[tuple[Run, dict]], queries: Queries) -> Cell:
     packed, confusion, ece = (np.stack([row[name] for _, row in rows]) for name in ("packed", "confusion", "ece"))
     scores = tuple(metrics.scores(pd.DataFrame(counts, EXPRESSIONS, EXPRESSIONS)) for counts in confusion)
     return Cell(experiment, source, target, algorithm, method, run.protocol["way"], shots, selection, once, queries,
-                tuple(run.seed for run, _ in rows), packed, confusion, scores, ece,
+                tuple(run.seed for run, _ in rows), tuple(run.seed for run, _ in rows if run.failed), packed, confusion, scores, ece,
                 pd.DataFrame([row["clips"] for _, row in rows]))
 
 

@@ -135,6 +135,7 @@ class RunFile(_Stored):
     episodes: dict[str, str]
     image_size: Positive | None = None
     unreadable: dict[str, Count] = {}
+    training_chance: Share | None = None
     environment: Environment = Environment()
 
     @property
