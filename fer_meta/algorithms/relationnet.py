@@ -1,5 +1,7 @@
 """Relation networks (Sung, Yang, Zhang, Xiang, Torr and Hospedales, CVPR 2018)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, mse_loss, one_hot
@@ -27,7 +29,7 @@ class Method(FewShotMethod):
         super().__init__()
         self.backbone = backbones.feature_maps(config.backbone)
         self.relation = Relation(*backbones.map_shape(self.backbone, image_size))
-        start(self.relation, protocol.train.shots if self.summed else 1)
+        start(self.relation, protocol.train.shots if self.summed else 1, protocol.train.way)
 
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone.maps(images)
@@ -55,19 +57,25 @@ class Method(FewShotMethod):
         return torch.stack(losses).mean(), torch.stack(accuracies).mean()
 
 
-def start(relation: "Relation", summed: int) -> None:
-    """The weights that training starts from, in place. `summed` is how many maps a class's is the sum of.
+def start(relation: "Relation", summed: int, way: int) -> None:
+    """The weights that training starts from, in place: torch's, with changes that keep it from staying at chance.
 
-    The paper's, by its code (LearningToCompare_FSL): the linear layers have weights from N(0, 0.01^2) and biases of 1, so that all hidden
-    units begin alive. From torch's own weights half of them begin dead, and Adam's first steps, which all move the scores to 1 / way, kill more.
+    All scores at 1 / way is a plateau of the squared error. From torch's weights the first steps, in which Adam moves every weight alike, push all
+    scores there; that kills hidden units and flattens the maps, and many a seed does not leave it within hundreds of steps. Therefore
 
-    Ours: the weights on class maps are divided by `summed`, so that class and query weigh alike, as with one shot. A sum over five shots would
-    hide the query behind it: the scores then stay at 1 / way for hundreds of steps, or for good. Only where training starts is changed, not the equations.
+    - as in the paper's code (LearningToCompare_FSL): the biases of the hidden layer are 1, so that its units begin alive, and the weights of the
+      last layer are from N(0, 0.01^2);
+    - ours: the bias of the last layer is that of the score 1 / way (`way`: of the training episodes; the paper's is 1), so that nothing is pushed;
+    - ours: the weights on class maps are divided by `summed`, the shots that a class's map is the sum of (1 for a mean). Class and query then weigh
+      alike, as with one shot; five summed shots would hide the query.
+
+    Only where training starts is changed, not the equations. The rest of the paper's start is left out: with its convolutions of larger weights
+    (He's) a step of Adam's, whose size is fixed, does less, and training takes longer to leave the plateau.
     """
-    for layer in relation.score:
-        if isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.ones_(layer.bias)
+    _, hidden, _, last, _ = relation.score
+    nn.init.ones_(hidden.bias)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.constant_(last.bias, -math.log(way - 1))
     with torch.no_grad():
         own, _ = relation.first.weight.chunk(2, dim=1)
         own /= summed

@@ -79,7 +79,7 @@ def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranke
         claimed, unclaimed = block[block["failed_seeds"] == ""], block[block["failed_seeds"] != ""]
         told = [*claimed.loc[claimed["first"] == claimed["first"].iloc[0], "statement"]] if len(claimed) else []
         if len(unclaimed):
-            shown = table[(table["selection"] == "source-val") & (table[BLOCK] == place).all(axis=1)]
+            shown = table[(table["selection"] == "source-val") & (table[BLOCK] == pd.Series(place, BLOCK)).all(axis=1)]
             told.append(f"no claim where a training failed: {failed_note(results, shown)}")
         parts += [head, "\n".join(f"- {markdown(words)}" for words in told)]
     if ranked:
