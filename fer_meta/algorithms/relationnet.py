@@ -3,6 +3,7 @@
 import math
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, mse_loss, one_hot
 
@@ -12,6 +13,7 @@ from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, acc
 
 class Config(TrainingConfig):
     backbone: backbones.Name = "conv4"
+    warmup: int = Field(50, ge=0, le=10**8, description="as for every method; the paper has none (see `start`)")
 
 
 class Method(FewShotMethod):
@@ -60,17 +62,19 @@ class Method(FewShotMethod):
 def start(relation: "Relation", summed: int, way: int) -> None:
     """The weights that training starts from, in place: torch's, with changes that keep it from staying at chance.
 
-    All scores at 1 / way is a plateau of the squared error. From torch's weights the first steps, in which Adam moves every weight alike, push all
-    scores there; that kills hidden units and flattens the maps, and many a seed does not leave it within hundreds of steps. Therefore
+    All scores at 1 / way is a plateau of the squared error. From torch's weights the first steps push all scores there at full speed, for Adam moves
+    each of the hidden layer's hundreds of weights alike: hidden units die, maps turn flat, and many a seed does not leave the plateau within
+    hundreds of steps. Therefore
 
     - as in the paper's code (LearningToCompare_FSL): the biases of the hidden layer are 1, so that its units begin alive, and the weights of the
       last layer are from N(0, 0.01^2);
     - ours: the bias of the last layer is that of the score 1 / way (`way`: of the training episodes; the paper's is 1), so that nothing is pushed;
     - ours: the weights on class maps are divided by `summed`, the shots that a class's map is the sum of (1 for a mean). Class and query then weigh
-      alike, as with one shot; five summed shots would hide the query.
+      alike, as with one shot; five summed shots would hide the query;
+    - ours: the learning rate rises over the first steps (`warmup`), until Adam has seen enough to tell a slope from noise.
 
-    Only where training starts is changed, not the equations. The rest of the paper's start is left out: with its convolutions of larger weights
-    (He's) a step of Adam's, whose size is fixed, does less, and training takes longer to leave the plateau.
+    Only where and how training starts is changed, not the equations. The rest of the paper's start is left out: with its convolutions of larger
+    weights (He's) Adam's steps do less, and training takes longer to leave the plateau; its clipping of gradients changes little under Adam.
     """
     _, hidden, _, last, _ = relation.score
     nn.init.ones_(hidden.bias)
