@@ -51,7 +51,7 @@ SEED = {"linestyle": "none", "marker": "o", "markersize": 3, "markerfacecolor": 
         "label": "one training", "zorder": 4}
 FAILED = {"linestyle": "none", "marker": "x", "markersize": 5, "color": "black", "markeredgewidth": 1.3,
           "label": "a training that did not learn", "zorder": 5}
-FAILED_NOTE = f"{MARK}: of trainings one or more of which did not learn"
+FAILED_NOTE = f"{MARK}: at least one of the trainings did not learn"
 
 
 @dataclass(frozen=True)

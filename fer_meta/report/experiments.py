@@ -51,7 +51,8 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
                 if _is_of(figure, row):
                     row.setdefault(_reading(figure), figure["figure"])
         rows += block
-    return pd.DataFrame(rows).reindex(columns=COLUMNS).fillna({"failed_seeds": "", "shared_failed_seeds": ""})
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), "") for name in ("failed_seeds", "shared_failed_seeds")})
 
 
 def section(results: Results, rows: pd.DataFrame) -> str:
