@@ -64,7 +64,8 @@ def main(data, seeds, mean_seeds, shape, start, runs, out):
             if not (folder / "result.json").exists():
                 write_json(folder / "result.json", run(open_domain(name, way), method, way, beginning, seed, folder))
     found = [json.loads(path.read_text()) for path in sorted(runs.glob("*/result.json"))]
-    lines = table(found, "".join(f" --data {name}=PATH" for name in data) + "".join(f" --shape {one}" for one in sorted({row["way"] for row in found})))
+    given = "".join(f" --data {name}=PATH" for name in data) + "".join(f" --shape {one}" for one in sorted({row["way"] for row in found}))
+    lines = table(found, given)
     click.echo("\n".join(lines))
     write_text(out / "relationnet.md", "\n".join(lines))
 
@@ -106,16 +107,17 @@ def run(domain: Domain, name: str, way: str, start: str, seed: int, folder: Path
 def table(found: list[dict], given: str) -> list[str]:
     """Markdown: how many learned, and a row per data set, method, shape and seed."""
     lines = ["# Relation Net from many seeds", "",
-             f"`python benchmarks/relationnet_seeds.py{given}`; {STEPS} steps at {SIZE} px, as under `quick`, one thread, torch {torch.__version__}. Accuracy in %: in "
-             "training, the mean over the last tenth of the log; in validation, after the last step, 100 episodes of people or images not trained on. Before: torch's "
-             "initial weights, no warm-up; after: as in `relationnet.py`. A training has learned where the report does not flag it.", ""]
+             f"`python benchmarks/relationnet_seeds.py{given}`; {STEPS} steps at {SIZE} px, as under `quick`, one thread, torch {torch.__version__}. "
+             "Accuracy in %: in training, the mean over the last tenth of the log; in validation, after the last step, over 100 episodes of images "
+             "not trained on. Before: torch's initial weights, no warm-up; after: as in `relationnet.py`. †: the report calls it failed.", ""]
     groups = {}
     for row in found:
         groups.setdefault((row["data"], row["method"], row["way"]), {}).setdefault(row["seed"], {})[row["start"]] = row
     lines += ["| data | method | episodes | before: learned | after: learned |", "|---|---|---|---|---|"]
     for (data, method, way), seeds in groups.items():
         lines.append(f"| {_called(data)} | {method} | {way} | " + " | ".join(_learned(seeds, start) for start in STARTS) + " |")
-    lines += ["", "| data | method | episodes | seed | before: training | validation | after: training | validation | chance |", "|---|---|---|--:|--:|--:|--:|--:|--:|"]
+    lines += ["", "| data | method | episodes | seed | before: training | validation | after: training | validation | chance |",
+              "|---|---|---|--:|--:|--:|--:|--:|--:|"]
     for (data, method, way), seeds in groups.items():
         for seed, starts in sorted(seeds.items()):
             numbers = [_percent(starts.get(start), key) for start, key in product(STARTS, ("training", "validation"))]

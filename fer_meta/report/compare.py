@@ -39,13 +39,14 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
     for place, block in blocks.items():
         pairs = [_pair(results, *pair) for pair in combinations(_best_first(block), 2)]
         pairs = [pair for pair in pairs if pair]
-        rows += [dict(zip(BLOCK, place)) | pair for pair in pairs if pair["failed_seeds"]]
+        unclaimed = [pair for pair in pairs if pair["failed_seeds"]]
         pairs = [pair for pair in pairs if not pair["failed_seeds"]]
         corrected = holm([row["p"] for row in pairs])
         for row, p in zip(pairs, corrected):
             estimate, names = row.pop("estimate"), [method_name(row[side], results) for side in ("first", "second")]
             told = statement(*names, estimate, p, row["groups"], block[0].once)
             rows.append(dict(zip(BLOCK, place)) | row | {"p_holm": p, "statement": told})
+        rows += [dict(zip(BLOCK, place)) | pair for pair in unclaimed]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(BLOCK, key=partial(order, results), kind="stable", ignore_index=True)
 
