@@ -13,7 +13,7 @@ from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, acc
 
 class Config(TrainingConfig):
     backbone: backbones.Name = "conv4"
-    warmup: int = Field(50, ge=0, le=10**8, description="as for every method; the paper has none (see `start`)")
+    warmup: int = Field(100, ge=0, le=10**8, description="as for every method; the paper has none (see `start`)")
 
 
 class Method(FewShotMethod):
