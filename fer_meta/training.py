@@ -231,9 +231,10 @@ def new_optimiser(method: FewShotMethod, config: TrainingConfig) -> torch.optim.
 
 
 def _schedule(config: TrainingConfig, share: float, step: int) -> float:
+    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
     if config.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * share))
-    return 0.5 ** (step // config.halve_every) if config.schedule == "halving" else 1.0
+        return rise * 0.5 * (1 + math.cos(math.pi * share))
+    return rise * 0.5 ** (step // config.halve_every) if config.schedule == "halving" else rise
 
 
 def forget(folder: Path) -> None:

@@ -1,5 +1,8 @@
 """Each method against its paper's equations on a worked example, and all of them against the contract."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -172,6 +175,46 @@ def test_relation_net_sums_the_maps_of_a_class():
         ours = method.adapt(maps, labels, CLASSES[:2])["relationnet"](query)
         by_hand = method.relation(torch.stack([maps[0] + maps[1], maps[2] + maps[3]]), query)
     torch.testing.assert_close(ours, by_hand)
+
+
+@pytest.mark.parametrize("name, shots", [("relationnet", 5), ("relationnet_mean", 5), ("relationnet", 1)])
+def test_relation_net_starts_at_the_score_of_a_guess_with_class_and_query_alike(name, shots):
+    method = build(name, Protocol(way=3, train=EpisodeShape(way=3, shots=shots, queries=2)))
+    episode = an_episode(shots=shots, queries=4)
+    labels, support, query = episode.support_labels, method.embed(episode.support), method.embed(episode.query)
+    scores = method.adapt(support, labels, CLASSES)[method.name](query)
+    torch.testing.assert_close(scores, torch.full_like(scores, 1 / 3), atol=0.05, rtol=0)
+    of_class, of_query = method.relation.first.weight.chunk(2, dim=1)
+    weigh = method.class_maps(support, labels, 3).mean() * of_class.std() / (query.mean() * of_query.std())
+    assert weigh.item() == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_relation_net_leaves_chance_from_every_seed(seed):
+    """Five patterns, faint in noise and on a common ground, as expressions are on faces. From torch's initial weights all stay at chance."""
+    patterns, [ground] = (torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(100 - n)) for n in (5, 1))
+    module, protocol = algorithms.load("relationnet"), Protocol(way=3, train=EpisodeShape(way=3, shots=5, queries=5))
+    config = module.Config(steps=80, warmup=30, schedule="constant", precision="fp32")
+    method = training.build(module, config, protocol, CLASSES, 16, seed, torch.device("cpu")).train()
+
+    def batch_at(step: int) -> list[Episode]:
+        generator = torch.Generator().manual_seed(1000 * seed + step)
+        shown = patterns[torch.randperm(5, generator=generator)[:3]].repeat_interleave(5, dim=0)
+        support, query = (3 * ground + 0.7 * shown + 0.7 * torch.randn(shown.shape, generator=generator) for _ in range(2))
+        labels = torch.arange(3).repeat_interleave(5)
+        return [Episode(support, labels, query, labels, CLASSES)]
+
+    with tempfile.TemporaryDirectory() as folder:
+        training.fit(method, config, config.steps, batch_at, lambda: 0.0, Path(folder))
+        log = training.read_history(Path(folder))
+    assert np.mean([row["train_accuracy"] for row in log[-15:]]) > 0.8  # chance is 0.33
+
+
+def test_the_learning_rate_rises_over_the_warmup_to_what_the_schedule_says(tmp_path, monkeypatch):
+    rates, config = [], algorithms.load("protonet").Config(steps=8, lr=0.4, schedule="halving", halve_every=6, warmup=4)
+    monkeypatch.setattr(training, "train_step", lambda m, c, optimiser, b: rates.append(optimiser.param_groups[0]["lr"]) or torch.zeros(2))
+    training.fit(build("protonet"), config, 8, lambda step: None, lambda: 0.0, tmp_path)
+    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.2, 0.2])
 
 
 # --- MAML -------------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def test_methods_in_most_blocks_are_ranked_and_the_others_are_named(folder):
 
 def test_ranks_on_a_worked_example_and_none_where_there_are_too_few():
     scores = pd.DataFrame([("a", 0.9), ("b", 0.8), ("c", 0.7)], columns=["method", "accuracy"])
-    blocks = [scores.assign(experiment="", source=source, target="t", way=5, shots=5, selection="source-val") for source in "xyz"]
+    blocks = [scores.assign(experiment="", source=source, target="t", way=5, shots=5, selection="source-val", failed_seeds="") for source in "xyz"]
     ranked = compare.ranks(pd.concat(blocks))
     assert dict(zip(ranked.methods, ranked.mean)) == {"a": 1, "b": 2, "c": 3} and ranked.blocks == 3
     assert compare.ranks(blocks[0]) is None
@@ -126,7 +126,7 @@ def test_the_diagram_joins_those_that_cannot_be_told_apart(folder):
     assert bars == [(1.16, 2.04), (1.96, 2.84)]
     texts = [text.get_text() for text in figure.findobj(Text)]
     assert "ProtoNet  1.20" in texts and "2.80  Relation Net" in texts and "critical difference 1.00" in texts
-    assert plots_compared.figures(results, None, pd.DataFrame(), pd.DataFrame()) == {}
+    assert plots_compared.figures(results, [], None, [], pd.DataFrame(), pd.DataFrame()) == {}
 
 
 def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):

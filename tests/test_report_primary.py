@@ -63,7 +63,7 @@ def test_it_is_the_first_section_of_the_page_and_all_else_is_called_exploratory(
 def test_where_a_part_is_missing_it_is_said_and_no_number_is_given(tmp_path, named):
     folder = name_contrast(stored_results.write_gap(tmp_path / "domain-gap", PAIRS[:2]), named)
     write_report(folder)
-    assert "Not known yet: a part of it is missing." in (folder / "table.md").read_text()
+    assert "not known yet, for a part of it is missing." in (folder / "table.md").read_text()
     assert not (folder / "primary.csv").exists()
 
 

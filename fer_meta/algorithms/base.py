@@ -26,6 +26,7 @@ class TrainingConfig(Strict):
     weight_decay: float = Field(0.0, ge=0, description="of the weights of convolutions and linear layers; biases and BatchNorm never decay")
     schedule: Literal["cosine", "halving", "constant"] = "cosine"
     halve_every: int = Field(4000, ge=1, le=10**8, description="steps between halvings, for `schedule: halving`")
+    warmup: int = Field(0, ge=0, le=10**8, description="steps in which the learning rate rises in equal parts to what the schedule says")
     batch: int = Field(1, ge=1, le=10_000, description="tasks a step; images a step for supervised training")
     augment: bool = True
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -12,6 +12,7 @@ class Method(relationnet.Method):
     """`relationnet.Method` with the mean of a class's maps; for one shot the two are the same."""
 
     name = "relationnet-mean"
+    summed = False
 
     def class_maps(self, support, labels, way):
         return class_means(support, labels, way)

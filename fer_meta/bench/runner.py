@@ -24,6 +24,8 @@ from fer_meta.errors import FerMetaError, MachineError
 from fer_meta.evaluation.episodes import Shown, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
 from fer_meta.files import DONE, FULL, full_disk, seal, write_json
+from fer_meta.report.failed import failure, in_words
+from fer_meta.report.load import history
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import restrict
 
@@ -153,6 +155,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         "excluded": setting.test.excluded,
         "excluded_from_training": setting.source.train.excluded,
         "copies_removed": setting.test.copies_removed,
+        "training_chance": training.training_chance(method, model.config, setting.source.train, model.protocol),
         "train_images": len(setting.source.train),
         "mixed_in": setting.mixed_in,
         "test_images": len(setting.test),
@@ -216,6 +219,9 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
         bench.failed_models[model.id] = str(error)
         raise
     training.finish(folder)
+    failed = failure(history(folder / "history.jsonl"), training.training_chance(method, model.config, source.train, protocol))
+    if failed:
+        bench.say(f"    model {model.id}: did not learn: {in_words(failed)}; the report flags it and claims nothing of it")
 
 
 def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:

@@ -48,11 +48,12 @@ def write_report(folder: Path, published: bool = False) -> str:
     compared, ranked = compare.comparisons(results, cells), compare.ranks(table)
     reproduced = experiments.reproduction_table(results, table, heads)
     leaks, oracles = leakage.leak_table(results, cells, names), leakage.oracle_table(results, cells)
-    figures = plots.figures(results, cells, table, gaps) | plots_compared.figures(results, ranked, leaks, reproduced)
+    figures = plots.figures(results, cells, table, gaps) | plots_compared.figures(
+        results, cells, ranked, compare.failed_methods(table), leaks, reproduced)
 
-    sections = [primary.section(results, named), experiments.section(results, reproduced), leakage.section(results, leaks, oracles)]
+    sections = [primary.section(results, cells, named), experiments.section(results, reproduced), leakage.section(results, leaks, oracles)]
     page = tables.to_markdown(results, table, heads, gaps, sections, compare.section(results, compared, table, ranked))
-    text = terminal.to_text(results, table, primary.in_words(results, named))
+    text = terminal.to_text(results, table, primary.in_words(results, cells, named))
     if published:
         told = beside(results, table, heads)
         page, text = f"{page}\n{told}", f"{text}\n{told}"

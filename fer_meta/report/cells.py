@@ -50,6 +50,7 @@ class Cell:
     once: bool  # each test image is a query exactly once
     queries: Queries
     seeds: tuple[int, ...]
+    failed: tuple[int, ...]  # those of the seeds whose training did not learn
     packed: np.ndarray  # [S, ceil(N / 8)] uint8: bit by bit, whether the query was named right
     confusion: np.ndarray  # [S, C, C] counts, true x predicted, in the order of EXPRESSIONS
     scores: tuple[Scores, ...]  # [S]
@@ -66,7 +67,8 @@ class Cell:
     def of_seeds(self, seeds: tuple[int, ...]) -> "Cell":
         """The same for these of its seeds alone."""
         rows = [self.seeds.index(seed) for seed in seeds]
-        return replace(self, seeds=seeds, packed=self.packed[rows], confusion=self.confusion[rows], scores=tuple(self.scores[row] for row in rows),
+        failed = tuple(seed for seed in self.failed if seed in seeds)
+        return replace(self, seeds=seeds, failed=failed, packed=self.packed[rows], confusion=self.confusion[rows], scores=tuple(self.scores[row] for row in rows),
                              ece=self.ece[rows], clips=self.clips.iloc[rows])
 
     def outcomes(self, seeds: tuple[int, ...] | None = None) -> Outcomes:
@@ -133,7 +135,7 @@ def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
     packed, confusion, ece = (np.stack([row[name] for _, row, _ in rows]) for name in ("packed", "confusion", "ece"))
     scores = tuple(metrics.scores(pd.DataFrame(counts, EXPRESSIONS, EXPRESSIONS)) for counts in confusion)
     return Cell(experiment, source, target, algorithm, method, run.protocol["way"], shots, selection, once, queries,
-                tuple(run.seed for run, _, _ in rows), packed, confusion, scores, ece,
+                tuple(run.seed for run, _, _ in rows), tuple(run.seed for run, _, _ in rows if run.failed), packed, confusion, scores, ece,
                 pd.DataFrame([row["clips"] for _, row, _ in rows]), fold)
 
 

@@ -10,7 +10,7 @@ import pathlib
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
@@ -28,6 +28,8 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
 from fer_meta.files import replacing
+from fer_meta.report.cells import Cell
+from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import BAYES, METHODS, domain_key
 
@@ -44,6 +46,12 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 # What is known exactly: black lines, last in the legend.
 CHANCE = {"color": "black", "linestyle": "--", "linewidth": 1, "label": "chance"}
 BEST = {"color": "black", "linestyle": ":", "linewidth": 1.5, "label": BAYES}
+# Trainings beside their mean.
+SEED = {"linestyle": "none", "marker": "o", "markersize": 3, "markerfacecolor": "white", "markeredgecolor": "black", "markeredgewidth": 0.6,
+        "label": "one training", "zorder": 4}
+FAILED = {"linestyle": "none", "marker": "x", "markersize": 5, "color": "black", "markeredgewidth": 1.3,
+          "label": "a training that did not learn", "zorder": 5}
+FAILED_NOTE = f"{MARK}: at least one of the trainings did not learn"
 
 
 @dataclass(frozen=True)
@@ -97,12 +105,16 @@ def _outline(look: Words) -> Path:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A panel of `percent` [rows, columns] (NaN where there is none), with its title and the names of its rows and columns."""
+    """A panel of `percent` [rows, columns] (NaN where there is none), with its title and the names of its rows and columns.
+
+    `marked` [rows, columns]: where MARK stands behind the number; nowhere if it is None.
+    """
 
     title: str
     rows: list[str]
     columns: list[str]
     percent: np.ndarray
+    marked: np.ndarray | None = None
 
 
 def matrices(
@@ -124,7 +136,7 @@ def matrices(
     figure = Figure(figsize=(WIDTH, height))
     axis = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     axis.axis("off")
-    cells, numbers, strokes, middles = [], [], [], []
+    cells, numbers, marked, strokes, middles = [], [], [], [], []
     words = [Words(WIDTH / 2, 0.26 + 0.19 * line, text, NORMAL + 2, va="baseline") for line, text in enumerate(title.split("\n"))]
     for number, panel in enumerate(panels):
         line, place = divmod(number, across)
@@ -148,11 +160,12 @@ def matrices(
             x, y = left + column * cell_wide, top + row * cell_tall
             cells.append([(x, y), (x + cell_wide, y), (x + cell_wide, y + cell_tall), (x, y + cell_tall)])
             numbers.append(percent)
+            marked.append(MARK if panel.marked is not None and panel.marked[row, column] else "")
             middles.append((x + cell_wide / 2, y + cell_tall / 2, min(SMALL, 72 * cell_wide / (0.7 * len(form.format(10))))))
     mesh = PolyCollection(cells, array=np.array(numbers), cmap=colours, clim=ends, antialiaseds=False, linewidths=0)
     dark = mesh.to_rgba(mesh.get_array())[:, :3] @ [0.3, 0.6, 0.1] < 0.5
-    words += [Words(x, y, "–" if np.isnan(percent) else form.format(percent), points, colour="white" if deep else "black")
-              for (x, y, points), percent, deep in zip(middles, numbers, dark & ~np.isnan(numbers))]
+    words += [Words(x, y, "–" if np.isnan(percent) else form.format(percent) + mark, points, colour="white" if deep else "black")
+              for (x, y, points), percent, mark, deep in zip(middles, numbers, marked, dark & ~np.isnan(numbers))]
     axis.add_collection(mesh, autolim=False)
     axis.add_collection(LineCollection(strokes, colors="black", linewidths=0.8), autolim=False)
     axis.add_artist(ManyWords(words))
@@ -242,7 +255,7 @@ def settle(figure: Figure, axes, title: str, legend: int = 0, left: float = 0.6,
     text several times, which takes longer than the drawing.
     """
     entries = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())} if legend else {}
-    for label in ("chance", BAYES):  # last, for matplotlib lists lines before bars
+    for label in (SEED["label"], FAILED["label"], "chance", BAYES):  # last, for matplotlib lists lines before bars
         if label in entries:
             entries[label] = entries.pop(label)
     above = 0.14 + 0.16 * max(bool(axis.get_title()) + axis.get_title().count("\n") for axis in axes)
@@ -261,6 +274,34 @@ def settle(figure: Figure, axes, title: str, legend: int = 0, left: float = 0.6,
     if entries:
         figure.legend(entries.values(), entries.keys(), loc="lower center", ncols=legend, fontsize=NORMAL, frameon=False,
                       borderaxespad=0.3)
+
+
+def cells_of(rows: pd.DataFrame, cells: Sequence[Cell]) -> list[Cell | None]:
+    """The cell of each row of a table of source-val, which has columns experiment, source, target, method and shots; None where there is none."""
+    keys = ["experiment", "source", "target", "method", "shots"]
+    known = {tuple(getattr(cell, key) for key in keys): cell for cell in cells if cell.selection == "source-val"}
+    return [known.get(key) for key in zip(*(rows[key] for key in keys))]
+
+
+def draw_seeds(axis, places, cells: list[Cell | None], width: float, upright: bool = True, dots: bool = True) -> None:
+    """The trainings of each cell at their accuracies in percent, side by side within `width` about its place; crosses are those that failed.
+
+    The only training of a cell is its mean, and is drawn only if it failed. `upright`: places are along x and accuracies along y.
+    Without `dots`, where they would hide what matters, there are crosses alone.
+    """
+    learned, failed = [], []
+    for place, cell in zip(places, cells):
+        seeds = cell.seeds if cell else ()
+        for number, (seed, scores) in enumerate(zip(seeds, cell.scores if cell else ())):
+            shift = width * ((number + 0.5) / len(seeds) - 0.5)
+            if seed in cell.failed:
+                failed.append((place + shift, 100 * scores.accuracy))
+            elif dots and len(seeds) > 1:
+                learned.append((place + shift, 100 * scores.accuracy))
+    for points, look in ((learned, SEED), (failed, FAILED)):
+        if points:
+            along, across = zip(*points)
+            axis.plot(*((along, across) if upright else (across, along)), **look)
 
 
 def quiet(axis) -> None:

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import METHODS, SELECTIONS, domain_name
 from fer_meta.report.per_seed import training_accuracy
-from fer_meta.report.pieces import exact, markdown, method, percent, pipes
+from fer_meta.report.pieces import dagger, exact, failed_note, markdown, method, percent, pipes
 
 TRAINING = "training accuracy, printed as evaluation"
 FAULTS = {
@@ -21,8 +22,8 @@ REPEATED = ("The rows below **repeat the published experiments with their faults
             "comparable with no row above. Nothing keeps apart the people trained on and those tested on. The checkpoint: {}.")
 CELL = ["experiment", "source", "target", "method", "shots", "selection"]
 COLUMNS = ["experiment", "source", "target", "algorithm", "method", "way", "shots", "accuracy", "ci95", "chance", "uar",
-           "clip_accuracy_vote", "clip_accuracy_mean", "seeds", "published_test", "published_training",
-           "training_accuracy", "training_chance", "shared_accuracy", "shared_ci95", "shared_training_accuracy"]
+           "clip_accuracy_vote", "clip_accuracy_mean", "seeds", "failed_seeds", "published_test", "published_training",
+           "training_accuracy", "training_chance", "shared_accuracy", "shared_ci95", "shared_failed_seeds", "shared_training_accuracy"]
 
 
 def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +55,8 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
                 if _is_of(figure, row):
                     row.setdefault(_reading(figure), figure["figure"])
         rows += block
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), "") for name in ("failed_seeds", "shared_failed_seeds")})
 
 
 def section(results: Results, rows: pd.DataFrame) -> str:
@@ -93,19 +95,26 @@ def _table(results: Results, rows: pd.DataFrame) -> str:
             "method": method(results, row.method),
             "protocol": _protocol(results, row),
             "published test accuracy": _figure(row.published_test, told),
-            "ours": "not run" if pd.isna(row.accuracy) else percent(row),
+            "ours": "not run" if pd.isna(row.accuracy) else percent(row) + dagger(row),
             "chance": exact(row.chance),
             "UAR": exact(row.uar),
             "of clips, by vote": exact(row.clip_accuracy_vote), "of clips, by mean": exact(row.clip_accuracy_mean),
             "published as evaluation, in truth training accuracy": _figure(row.published_training, told),
-            "ours, in training episodes": exact(row.training_accuracy) if "training" in readings else "",
+            "ours, in training episodes": exact(row.training_accuracy) + dagger(row) * pd.notna(row.training_accuracy) if "training" in readings else "",
             "chance in training": exact(row.training_chance) if "training" in readings else "",
             "shared clips: ours": _shared_percent(row) if "shared-clips" in readings else "",
-            "shared clips: in training episodes": exact(row.shared_training_accuracy) if set(readings) >= {
+            "shared clips: in training episodes": exact(row.shared_training_accuracy) + MARK * bool(row.shared_failed_seeds) if set(readings) >= {
                 "training", "shared-clips"} else "",
         }))
     columns = [name for name in lines[0][1] if any(line[name] for _, line in lines)]
-    return pipes([columns, *([line[name] for name in columns] for _, line in lines)], columns.index("protocol") + 1)
+    table = pipes([columns, *([line[name] for name in columns] for _, line in lines)], columns.index("protocol") + 1)
+    return "\n\n".join(filter(None, [table, _failed(results, rows)]))
+
+
+def _failed(results: Results, rows: pd.DataFrame) -> str:
+    """Of the experiments and of those with shared clips beside them."""
+    ours = rows[rows["accuracy"].notna()]
+    return failed_note(results, pd.concat([ours, ours.assign(experiment=ours["experiment"] + "-shared")]), markdown)
 
 
 def _intro(results: Results) -> str:
@@ -164,7 +173,7 @@ def _figure(value: float, told: dict) -> str:
 
 def _shared_percent(row) -> str:
     half = "" if pd.isna(row.shared_ci95) else f" ± {exact(row.shared_ci95)}"
-    return exact(row.shared_accuracy) and exact(row.shared_accuracy) + half
+    return exact(row.shared_accuracy) and exact(row.shared_accuracy) + half + MARK * bool(row.shared_failed_seeds)
 
 
 def _reading(figure: dict) -> str:
@@ -195,5 +204,5 @@ def _shared(results: Results, row: dict, ours: pd.DataFrame) -> dict:
                 & (ours["shots"] == row["shots"])].to_dict("records")
     if not same:
         return {}
-    return {"shared_accuracy": same[0]["accuracy"], "shared_ci95": same[0]["ci95"],
+    return {"shared_accuracy": same[0]["accuracy"], "shared_ci95": same[0]["ci95"], "shared_failed_seeds": same[0]["failed_seeds"],
             "shared_training_accuracy": _training(results, same[0]).get("training_accuracy", np.nan)}

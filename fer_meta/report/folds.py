@@ -83,7 +83,7 @@ def _pool(parts: Sequence[Cell], planned: set[int], kept: dict[tuple, Queries]) 
     counts = np.array([len(part.queries.image) for part in parts])
     confusion = np.sum([part.confusion for part in parts], axis=0)
     return replace(
-        parts[0], fold=None, parts=tuple(parts), queries=kept[asked],
+        parts[0], fold=None, parts=tuple(parts), failed=tuple(seed for seed in seeds if any(seed in part.failed for part in parts)), queries=kept[asked],
         packed=np.packbits(np.concatenate([part.outcomes().right for part in parts], axis=1), axis=1),
         confusion=confusion, scores=tuple(metrics.scores(pd.DataFrame(one, EXPRESSIONS, EXPRESSIONS)) for one in confusion),
         # Each model's own, weighted by its queries: pooled bins would set one model's errors off against another's.

@@ -10,15 +10,15 @@ from fer_meta.evaluation.queries import Queries
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, coded
-from fer_meta.report.numbers import METHODS, half_width
-from fer_meta.report.pieces import code, exact, markdown, method, p_value, percent, pipes
+from fer_meta.report.numbers import METHODS, half_width, in_one_text
+from fer_meta.report.pieces import code, dagger, exact, failed_note, markdown, method, p_value, percent, pipes
 
 SHARED = {"image": "path", "clip": "clip", "person": "subject"}
 UNKNOWN = {"person": ("who is on its images is unknown", "people"), "clip": ("its images are known to be from no clip", "clips")}
-COLUMNS = ["experiment", "against", "source", "target", "method", "way", "shots", "accuracy", "ci95",
+COLUMNS = ["experiment", "against", "source", "target", "algorithm", "method", "way", "shots", "accuracy", "ci95",
            "difference", "low", "high", "p", "share_image", "share_clip", "share_person", "accuracy_shared",
-           "accuracy_unshared", "chance", "seeds", "groups"]
-ORACLE_COLUMNS = ["experiment", "source", "target", "method", "way", "shots", "difference", "low", "high", "p", "seeds"]
+           "accuracy_unshared", "chance", "seeds", "failed_seeds", "groups"]
+ORACLE_COLUMNS = ["experiment", "source", "target", "algorithm", "method", "way", "shots", "difference", "low", "high", "p", "seeds", "failed_seeds"]
 
 
 def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFrame:
@@ -28,7 +28,8 @@ def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFram
     `low` to `high` and p-value: other episodes of the same images. `share_*` are the shares of queries of which the same
     image, a frame of the same clip or the person is in their own class's support, by the stored episodes; `accuracy_shared`
     is over the queries of which any is, `accuracy_unshared` over the others; NaN where there are none, and a share where the clips
-    or people of all images are unknown. No rows without such experiments.
+    or people of all images are unknown. A difference is NaN where one of the trainings did not learn (`failed_seeds`). No rows without
+    such experiments.
     """
     against = {key: told["against"] for key, told in results.experiments.items() if told["against"]}
     family = set(against) | set(against.values())
@@ -84,7 +85,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
         for _, rows in block.groupby("rank"):
             for row in rows.itertuples():
                 differs = not pd.isna(row.difference)
-                lines.append([method(results, row.method), markdown(row.experiment), percent(row),
+                lines.append([method(results, row.method), markdown(row.experiment), percent(row) + dagger(row),
                               f"{_points(row.difference)} to {markdown(row.against)}" if differs else "",
                               f"{_points(row.low)} to {_points(row.high)}" if differs else "",
                               p_value(row.p) if differs else "",
@@ -92,6 +93,9 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
                               exact(row.accuracy_shared), exact(row.accuracy_unshared), exact(row.chance)])
         parts += [f"Trained on {code(results, source)}, tested on {code(results, target)}, {shots}-shot:",
                   pipes(lines, text_columns=2)]
+    failed = failed_note(results, leaks, markdown)
+    parts += [f"{failed} Differences are given where all trainings learned."] if failed else []
+    oracles = oracles[oracles["difference"].notna()]
     if len(oracles):
         lines = [["method", "experiment", "shots", "worth", "95 % interval", "p"]]
         lines += [[method(results, row.method), markdown(row.experiment), str(row.shots),
@@ -123,13 +127,13 @@ def _key(cell: Cell) -> tuple:
 
 def _fields(cell: Cell, columns: list[str]) -> dict:
     return {name: getattr(cell, name) for name in columns if name != "seeds" and hasattr(cell, name)} | {
-        "seeds": len(cell.seeds)}
+        "seeds": len(cell.seeds), "failed_seeds": in_one_text(cell.failed)}
 
 
 def _between(cell: Cell, base: Cell) -> dict:
-    """`cell` less `base` over the seeds that both have; nothing if they have none in common."""
+    """`cell` less `base` over the seeds that both have; nothing if they have none in common, or a training of these did not learn."""
     seeds = tuple(seed for seed in cell.seeds if seed in base.seeds)
-    if not seeds:
+    if not seeds or {*cell.failed, *base.failed} & {*seeds}:
         return {}
     found = difference(cell.outcomes(seeds), base.outcomes(seeds))
     return {"difference": found.value, "low": found.low, "high": found.high, "p": found.p}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from fer_meta.errors import ResultsError
 from fer_meta.files import DONE, broken_seal
 from fer_meta.oneline import cleaned, one_line
+from fer_meta.report.failed import Failed, failure
 from fer_meta.report.stored import Plan, RunFile, UnplannedRun, in_words
 
 PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
@@ -48,6 +49,8 @@ class Run:
     precision: str = ""  # fp32, bf16; "" where it is not known
     selected: dict = field(default_factory=dict)  # selection -> readout -> the training step of its checkpoint
     fold: int | None = None  # from 1, of a cross-validation
+    training_chance: float | None = None  # accuracy of a guess on what was trained on; None where it is not known
+    failed: Failed | None = None  # that its training did not learn
 
     @property
     def predictions(self) -> Path:
@@ -68,6 +71,7 @@ class Results:
     runs: list[Run]
     missing: list[tuple[dict, str]]
     unplanned: dict[str, dict] = field(default_factory=dict)
+    logs: dict[str, pd.DataFrame] = field(default_factory=dict)  # model of a finished run -> its training's `history`
 
     @property
     def command(self) -> str:
@@ -81,7 +85,7 @@ class Results:
 
 
 def read_results(folder: Path) -> Results:
-    """Read the plan and the `run.json` of each finished run; `cells.py` reads what they predicted.
+    """Read the plan, the `run.json` of each finished run and its training's log; `cells.py` reads what they predicted.
 
     Raises:
         ResultsError: there is no plan, no finished run, or one of these files is damaged.
@@ -102,7 +106,9 @@ def read_results(folder: Path) -> Results:
         failures = "; ".join(f"{run['id']} {why}" for run, why in missing if why.startswith("failed"))
         raise ResultsError(f"{folder}: none of the {len(planned)} runs has finished"
                            f"{' (' + failures + ')' if failures else ''}; run `{plan['command']}`")
-    return Results(folder, plan, runs, missing, {name: _unplanned(home) for name, home in done.items() if name not in planned})
+    logs = {model: history(folder / "models" / model / "history.jsonl") for model in dict.fromkeys(run.model for run in runs)}
+    runs = [replace(run, failed=failure(logs[run.model], run.training_chance)) for run in runs]
+    return Results(folder, plan, runs, missing, {name: _unplanned(home) for name, home in done.items() if name not in planned}, logs)
 
 
 def history(path: Path) -> pd.DataFrame:
@@ -231,7 +237,8 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
         raise ResultsError(f"{folder / 'run.json'}: {what}; delete {folder / DONE} and {_anew(command)}")
     same = {name: found[name] for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")}
     return Run(folder, *(planned[key] for key in PLANNED), **same, image_size=checked.image_size, command=command,
-               unreadable=checked.unreadable, precision=checked.precision, selected=checked.selected, fold=planned["fold"])
+               unreadable=checked.unreadable, precision=checked.precision, selected=checked.selected, fold=planned["fold"],
+               training_chance=checked.training_chance)
 
 
 def _unplanned(folder: Path) -> dict:

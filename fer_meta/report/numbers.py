@@ -1,6 +1,7 @@
 """The numbers of the report and what they are called; `tables.py` gives them their forms."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -29,7 +30,7 @@ CELL = ["experiment", "target", "source", "algorithm", "method", "way", "shots",
 PLACE = ["experiment", "source", "target"]
 HEAD_COLUMNS = ["experiment", "target", "source", "algorithm", "method", "shots", "selection", "accuracy", "ci95", "uar",
                 "macro_f1", "ece", "clip_accuracy_vote", "clip_accuracy_mean", "clips", "images", "classes", "seeds",
-                "groups", "chance", "bayes"]
+                "failed_seeds", "groups", "chance", "bayes"]
 BAYES = "Bayes-optimal AU reader"
 
 
@@ -41,6 +42,12 @@ def method_name(method: str, results: Results | None = None) -> str:
     if method == "relationnet" and results and any(run.algorithm == "relationnet_mean" for run in results.runs):
         return "Relation Net (summed maps)"
     return METHODS.get(method, method)
+
+
+def trained_name(algorithm: str, method: str, results: Results) -> str:
+    """What a training is called, whatever reads it: "Supervised" for all readings of the supervised network."""
+    name = method_name(method, results)
+    return name if algorithm.replace("_", "-") in METHODS else name.split(" (")[0]
 
 
 def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
@@ -84,8 +91,8 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     images where people are unknown: `groups`); `ci95_episodes` over episodes alone; NaN where there is one of each.
     `sd_seeds` is the sample sd of the seeds' accuracies, NaN for one seed. `bayes` is the exact accuracy of a perfect
     reader of the drawn action units, NaN where the plan has none. `class_balance` is that of supervised training, empty for
-    episodes, whose classes are of equal size. `planned_seeds`, which is not in the CSV, tells a cell
-    that lacks seeds.
+    episodes, whose classes are of equal size. `failed_seeds` names, with spaces between, the seeds whose training did not learn.
+    `planned_seeds`, which is not in the CSV, tells a cell that lacks seeds.
     """
     rows = []
     for cell in cells:
@@ -147,7 +154,7 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 def recall_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     """A row a cell and true class: `recall`, the mean over seeds, 0 to 1."""
-    rows = [_key(cell) | {"class": name, "recall": np.mean([scores.recall[name] for scores in cell.scores])}
+    rows = [_key(cell) | {"failed_seeds": in_one_text(cell.failed), "class": name, "recall": np.mean([scores.recall[name] for scores in cell.scores])}
             for cell in cells for name in cell.scores[0].recall]
     keys = ["experiment", "target", "source", "method", "shots", "selection"]
     return pd.DataFrame(rows).sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)
@@ -169,7 +176,12 @@ def _scores(cell: Cell) -> dict:
         "accuracy": accuracy.mean(), "ci95": half_width(hierarchical_interval(cell.outcomes())), "sd_seeds": accuracy.std(),
         "uar": np.mean([scores.uar for scores in cell.scores]), "ece": cell.ece.mean(),
         "macro_f1": np.mean([scores.macro_f1 for scores in cell.scores]), "seeds": len(cell.seeds),
-        "groups": cell.queries.groups}
+        "failed_seeds": in_one_text(cell.failed), "groups": cell.queries.groups}
+
+
+def in_one_text(seeds: Iterable[int]) -> str:
+    """Seeds as one column of a CSV has them: 0 2."""
+    return " ".join(map(str, seeds))
 
 
 def _key(cell: Cell) -> dict:

@@ -1,6 +1,5 @@
 """What each training scored by itself: the numbers whose means over seeds stand in the other tables, and the counts that recall is made of."""
 
-import math
 from collections import defaultdict
 from functools import partial
 
@@ -9,7 +8,8 @@ import pandas as pd
 
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
-from fer_meta.report.load import Results, Run, history
+from fer_meta.report.failed import last_tenth
+from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import CELL, order
 
 SORTED_BY = ["experiment", "target", "source", "method", "shots", "selection"]
@@ -56,8 +56,7 @@ def confusion_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 def training_accuracy(results: Results, model: str) -> float:
     """The mean over the last tenth of a training's log, 0 to 1, in its own episodes or batches; NaN without a log."""
-    log = history(results.folder / "models" / model / "history.jsonl")["train_accuracy"].dropna()
-    return float(log.tail(math.ceil(len(log) / 10)).mean())
+    return float(last_tenth(results.logs[model]).mean())
 
 
 def _in_order(results: Results, cells: list[Cell]) -> list[Cell]:

@@ -2,12 +2,14 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 
 import pandas as pd
 
 from fer_meta.evaluation import rounding
+from fer_meta.report.failed import MARK, footnote
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import domain_name, experiment_title, method_name
+from fer_meta.report.numbers import domain_name, experiment_title, method_name, trained_name
 
 BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "
               "rendered face; no method that sees only an image's drawn units can beat it on average.")
@@ -35,17 +37,17 @@ def exact(accuracy: float) -> str:
 
 
 def best_of(block: pd.DataFrame) -> dict[tuple, str]:
-    """By source and shots: the best accuracy as shown, where a method has rivals."""
+    """By source and shots: the best accuracy as shown, where a method has rivals; one of which a training failed is none."""
     rivals = defaultdict(list)
-    for source, shots, selection, accuracy in zip(*(block[name] for name in ("source", "shots", "selection", "accuracy"))):
-        if selection == "source-val":
+    for source, shots, selection, accuracy, failed in zip(*(block[name] for name in ("source", "shots", "selection", "accuracy", "failed_seeds"))):
+        if selection == "source-val" and not failed:
             rivals[source, shots].append(accuracy)
     return {key: rounding.percent(max(accuracies)) for key, accuracies in rivals.items() if len(accuracies) > 1}
 
 
 def is_best(cell, best: dict[tuple, str]) -> bool:
     """Best as shown in `best_of` its block: two cells that read the same are both best."""
-    return cell.selection == "source-val" and rounding.percent(cell.accuracy) == best.get((cell.source, cell.shots))
+    return cell.selection == "source-val" and not cell.failed_seeds and rounding.percent(cell.accuracy) == best.get((cell.source, cell.shots))
 
 
 def seeds_lacking(row: pd.DataFrame) -> str:
@@ -55,8 +57,28 @@ def seeds_lacking(row: pd.DataFrame) -> str:
 
 
 def star(cell) -> str:
-    """The mark of a cell that lacks seeds, in Markdown."""
-    return "\\*" if cell.seeds < cell.planned_seeds else ""
+    """The marks of a cell, in Markdown: one of its trainings did not learn, and it lacks seeds."""
+    return dagger(cell) + ("\\*" if cell.seeds < cell.planned_seeds else "")
+
+
+def dagger(cell) -> str:
+    """The mark of a cell of which a training did not learn."""
+    return MARK if cell.failed_seeds else ""
+
+
+def failed_note(results: Results, rows: pd.DataFrame, form: Callable[[str], str] = str) -> str:
+    """The footnote of a table's `rows`, one line: which trainings did not learn, each name in `form`; nothing where all learned."""
+    names = {(row.experiment, row.source, row.target, row.algorithm): trained_name(row.algorithm, row.method, results) for row in rows.itertuples()}
+    shown = {}
+    for run in results.runs:
+        name = names.get((run.experiment, run.source, run.target, run.algorithm))
+        if name:
+            shown.setdefault(run.model, (run, name, []))[-1].append(run.experiment)
+    told = []
+    for run, name, experiments in shown.values():
+        where = f" ({', '.join(dict.fromkeys(experiments))})" if run.experiment else ""
+        told.append((form(name), form(domain_name(results, run.source) + where), run.seed, run.failed))
+    return footnote([one for one in told if one[-1]], len(told))
 
 
 def markdown(text: str) -> str:

@@ -1,6 +1,6 @@
 """The plots of every report: accuracy, transfer, severity, training and confusion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from textwrap import fill
 
@@ -10,19 +10,22 @@ from matplotlib.figure import Figure
 
 from fer_meta.evaluation.rounding import in_percent, percent
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.report import load
 from fer_meta.report.cells import Cell
 from fer_meta.report.drawing import (
     BEST,
     CHANCE,
     DASHES,
     MARKERS,
+    FAILED,
+    FAILED_NOTE,
     MUTED,
     NORMAL,
     Matrix,
     arrow,
+    cells_of,
     colours_of,
     domains_in,
+    draw_seeds,
     intervals_in_words,
     matrices,
     methods_in,
@@ -31,6 +34,7 @@ from fer_meta.report.drawing import (
     rank_of,
     settle,
 )
+from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import BAYES, domain_key, domain_name, method_name
 
@@ -39,8 +43,7 @@ def figures(results: Results, cells: list[Cell], table: pd.DataFrame, gaps: pd.D
     """What draws each plot, by its name: confusion (one a target if there are several), accuracy, severity, transfer, training.
 
     A plot whose selection (source-val) or log is in no run is left out, severity where no gap is measured, and transfer
-    where experiments have protocols of their own. The trainings' logs are read here, so that a damaged one is told before any
-    file is written.
+    where experiments have protocols of their own.
     """
     drawn, tested = {}, {}
     for cell in cells:
@@ -52,21 +55,20 @@ def figures(results: Results, cells: list[Cell], table: pd.DataFrame, gaps: pd.D
         drawn[name] = partial(_confusion, results, [cell for cell in block if cell.shots == most])
     shown = table[table["selection"] == "source-val"]
     if len(shown):
-        drawn["accuracy"] = partial(_accuracy, results, shown)
+        drawn["accuracy"] = partial(_accuracy, results, shown, cells)
     if len(gaps):
-        drawn["severity"] = partial(_severity, results, gaps)
+        drawn["severity"] = partial(_severity, results, gaps, cells)
     if len(shown) and not results.experiments:
         drawn["transfer"] = partial(_transfer, results, shown)
     models = {run.model: run for run in results.runs}.values()
-    logs = [(run, load.history(results.folder / "models" / run.model / "history.jsonl")) for run in models]
-    logs = [(run, log) for run, log in logs if len(log)]
+    logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
     if logs:
         drawn["training"] = partial(_training, results, logs)
     return drawn
 
 
-def _accuracy(results: Results, table: pd.DataFrame) -> Figure:
-    """Bars by method, grouped by shots; a panel a source -> target."""
+def _accuracy(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
+    """Bars by method, grouped by shots, with a dot a training; a panel a source -> target."""
     pairs = list(table.groupby(["experiment", "source", "target", "way"], sort=False))
     methods = methods_in(table)
     colours = colours_of(methods)
@@ -82,6 +84,7 @@ def _accuracy(results: Results, table: pd.DataFrame) -> Figure:
                 axis.bar(np.array(places)[of], 100 * block["accuracy"][of], 0.92 * width, color=colours[method],
                          label=method_name(method, results))
         axis.errorbar(places, 100 * block["accuracy"], 100 * block["ci95"].fillna(0), fmt="none", ecolor="black", elinewidth=1, capsize=2)
+        draw_seeds(axis, places, cells_of(block, cells), 0.75 * width)
         axis.axhline(100 / way, **CHANCE)
         if block["bayes"].notna().any():
             axis.axhline(100 * block["bayes"].iloc[0], **BEST)
@@ -106,13 +109,20 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
     shown = []
     for method in methods:
         cells = table[table["method"] == method].pivot_table("accuracy", "source", "target")
-        shown.append(Matrix(method_name(method, results), *names, in_percent(cells.reindex(index=sources, columns=targets).to_numpy())))
+        shown.append(Matrix(method_name(method, results), *names, in_percent(cells.reindex(index=sources, columns=targets).to_numpy()),
+                            _marked(table[table["method"] == method], sources, targets)))
     low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
     exact = [f"{label}: {_by_target(results, table, column)}"
              for label, column in [("chance", "chance"), (BAYES, "bayes")] if table[column].notna().any()]
     title = [f"Transfer from source to target, {shots}-shot accuracy in percent", "(checkpoint picked on the source's validation split)",
-             *(fill(text, 90, break_on_hyphens=False) for text in exact)]
+             *(fill(text, 90, break_on_hyphens=False) for text in exact), *([FAILED_NOTE] if (table["failed_seeds"] != "").any() else [])]
     return matrices(shown, "\n".join(title), ("source", "target"), "{:.1f}", "cividis", (low, high), "accuracy (%), from chance up")
+
+
+def _marked(rows: pd.DataFrame, sources: list[str], targets: list[str]) -> np.ndarray:
+    """[sources, targets]: is a training among those that did not learn?"""
+    failed = set(zip(*(rows.loc[rows["failed_seeds"] != "", key] for key in ("source", "target"))))
+    return np.array([[(source, target) in failed for target in targets] for source in sources])
 
 
 def _by_target(results: Results, table: pd.DataFrame, column: str) -> str:
@@ -126,8 +136,9 @@ def _by_target(results: Results, table: pd.DataFrame, column: str) -> str:
     return ", ".join(f"{domain_name(results, target)} {shown[target]}" for target in domains_in(results, shown))
 
 
-def _severity(results: Results, gaps: pd.DataFrame) -> Figure:
-    """Lines by method over the target's severity; a row of panels a source and recipe, a column a number of shots."""
+def _severity(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
+    """Lines by method over the target's severity, with crosses where a training failed; a row of panels a source and recipe, a column a
+    number of shots."""
     shots = sorted(gaps["shots"].unique())
     blocks = list(gaps.groupby(["source", "recipe"], sort=False))
     methods = methods_in(gaps)
@@ -144,6 +155,7 @@ def _severity(results: Results, gaps: pd.DataFrame) -> Figure:
             axis.errorbar(rows["severity"] + shift, 100 * rows["accuracy"], 100 * rows["ci95"].fillna(0),
                           color=colours[method], marker=MARKERS[place % len(MARKERS)], markersize=4, linewidth=1.4,
                           elinewidth=1, capsize=2, label=method_name(method, results))
+            draw_seeds(axis, rows["severity"] + shift, cells_of(rows, cells), 0.008, dots=False)
         for column, style in [("chance", CHANCE), ("bayes", BEST)]:
             exact = block.drop_duplicates("target").dropna(subset=[column])
             if len(exact):
@@ -184,6 +196,8 @@ def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
         for axis, column, scale, marker in [(axes[2 * row], "loss", 1, None), (axes[2 * row + 1], validated, 100, "o")]:
             logged = log.dropna(subset=[column])
             axis.plot(logged["step"], scale * logged[column], marker=marker, markersize=2.5, **style)
+            if run.failed and len(logged):
+                axis.plot(logged["step"].iloc[-1:], scale * logged[column].iloc[-1:], **FAILED)
     for number, axis in enumerate(axes):
         name = method_name(algorithms[number // 2].replace("_", "-"), results)
         name = "Supervised" if name == "supervised" else name
@@ -206,11 +220,11 @@ def _confusion(results: Results, cells: list[Cell]) -> Figure:
         true = sorted(counts.index[counts.sum(axis=1) > 0])
         predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
         grid = counts.loc[true, predicted]
-        title = f"{method_name(cell.method, results)}\nfrom {domain_name(results, cell.source)}"
+        title = f"{method_name(cell.method, results)}{MARK if cell.failed else ''}\nfrom {domain_name(results, cell.source)}"
         shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))
     start = f"{experiment}: confusion" if experiment else "Confusion"
     title = (f"{start} on {domain_name(results, target)}, {shots}-shot, percent of each true class\n"
-             "(checkpoint picked on the source's validation split)")
+             "(checkpoint picked on the source's validation split)" + (f"\n{FAILED_NOTE}" if any(cell.failed for cell in cells) else ""))
     return matrices(shown, title, ("true", "predicted"), "{:.0f}", "Blues", (0, 100))
 
 

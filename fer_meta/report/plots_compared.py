@@ -1,13 +1,16 @@
 """Plots of comparisons: mean ranks with the critical difference, what a leak is worth, and published figures beside ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_meta.evaluation.statistics import Ranks
-from fer_meta.report.drawing import CHANCE, MARKERS, MUTED, NORMAL, SMALL, arrow, inches, panels, quiet, rank_of, settle
+from fer_meta.report.cells import Cell
+from fer_meta.report.drawing import (
+    CHANCE, MARKERS, MUTED, NORMAL, SMALL, arrow, cells_of, draw_seeds, inches, panels, quiet, rank_of, settle,
+)
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import domain_name, method_name
 
@@ -22,18 +25,19 @@ READINGS = {
 
 
 def figures(
-    results: Results, ranked: Ranks | None, leaks: pd.DataFrame, reproduced: pd.DataFrame
+    results: Results, cells: list[Cell], ranked: Ranks | None, unranked: list[str], leaks: pd.DataFrame, reproduced: pd.DataFrame
 ) -> dict[str, Callable[[], Figure]]:
-    """What draws `ranks`, `leakage` and `reproduction`, each where there is something to show."""
-    drawn = {"ranks": partial(ranks, results, ranked)} if ranked else {}
+    """What draws `ranks`, `leakage` and `reproduction`, each where there is something to show. `unranked` are the methods of which a training
+    did not learn."""
+    drawn = {"ranks": partial(ranks, results, ranked, unranked)} if ranked else {}
     if len(leaks):
-        drawn["leakage"] = partial(leakage, results, leaks)
+        drawn["leakage"] = partial(leakage, results, leaks, cells)
     if len(reproduced):
-        drawn["reproduction"] = partial(reproduction, results, reproduced)
+        drawn["reproduction"] = partial(reproduction, results, reproduced, cells)
     return drawn
 
 
-def ranks(results: Results, ranked: Ranks) -> Figure:
+def ranks(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figure:
     """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins methods that cannot be told apart."""
     places = sorted(zip(ranked.mean, ranked.methods))
     count, half = len(places), -(-len(places) // 2)
@@ -65,12 +69,13 @@ def ranks(results: Results, ranked: Ranks) -> Figure:
     drawn = domains & set(results.plan.get("rendered", []))
     faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
     settle(figure, [axis], f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be told\n"
-                    "apart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation",
+                    "apart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation"
+                    + (f"\nnot ranked, for a training did not learn: {', '.join(method_name(name, results) for name in unranked)}" if unranked else ""),
            left=0.1, below=0.1, points=NORMAL + 1)
     return figure
 
 
-def leakage(results: Results, leaks: pd.DataFrame) -> Figure:
+def leakage(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
     """Accuracy by method, a point an experiment in the order of the plan; a panel a source, target and shots."""
     blocks = list(leaks.groupby(["source", "target", "shots"], sort=False))
     methods = sorted(leaks["method"].unique(), key=rank_of)
@@ -85,6 +90,7 @@ def leakage(results: Results, leaks: pd.DataFrame) -> Figure:
             axis.errorbar(100 * rows["accuracy"], heights, xerr=100 * rows["ci95"].fillna(0),
                           fmt=MARKERS[look % len(MARKERS)], color=MUTED[look % len(MUTED)], markersize=4.5, elinewidth=1,
                           capsize=2, label=f"{key}: {results.experiments[key]['title']}")
+            draw_seeds(axis, heights, cells_of(rows, cells), 0.4 / len(here), upright=False, dots=False)
         axis.axvline(100 * block["chance"].iloc[0], **CHANCE)
         axis.set_yticks(range(len(methods)), [method_name(method, results) for method in methods], fontsize=SMALL)
         axis.set_ylim(len(methods) - 0.5, -0.5)
@@ -97,7 +103,7 @@ def leakage(results: Results, leaks: pd.DataFrame) -> Figure:
     return figure
 
 
-def reproduction(results: Results, rows: pd.DataFrame) -> Figure:
+def reproduction(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
     """Published and own figures of one experiment side by side, each with its chance; a panel a method."""
     rows = rows[rows[list(READINGS)].notna().any(axis=1)].assign(
         own=[key + (", no support" if shots == 0 else "") for key, shots in zip(rows["experiment"], rows["shots"])])
@@ -111,6 +117,8 @@ def reproduction(results: Results, rows: pd.DataFrame) -> Figure:
             half = {"accuracy": "ci95", "shared_accuracy": "shared_ci95"}.get(column)
             axis.errorbar(places, 100 * block[column], 100 * block[half].fillna(0) if half else None, fmt=marker, color=colour,
                           markerfacecolor=colour if filled else "white", markersize=6, elinewidth=1, capsize=2, label=label)
+            if column == "accuracy":
+                draw_seeds(axis, places, cells_of(block, cells), 0.1)
             chance = block["training_chance"] if "training" in column else block["chance"]
             told = block[column].notna() & chance.notna()
             axis.hlines(100 * chance[told], places[told] - 0.06, places[told] + 0.06,

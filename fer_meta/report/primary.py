@@ -19,7 +19,7 @@ Pair = tuple[Cell, Cell]
 
 
 def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """One row, or none where the suite names no primary contrast or a part of it is missing.
+    """One row, or none where the suite names no primary contrast, a part of it is missing, or one of its trainings did not learn.
 
     `advantage_over` is accuracy of `first` less that of `second` (-1 to 1), mean over the `pairs` of source and target of `over`;
     `advantage_less` the same of `less`; `value` is their difference, with its 95 % interval `low` to `high` and its p over seeds, people and
@@ -28,7 +28,7 @@ def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     named = results.plan.get("primary")
     over, less = _parts(named, cells) if named else ([], [])
     seeds = _common_seeds(over + less)
-    if not over or not seeds or named["less"] and not less:
+    if not over or not seeds or named["less"] and not less or failed_seeds(results, cells):
         return pd.DataFrame(columns=COLUMNS)
     advantages = [contrast(_terms(part, seeds)) for part in (over, less) if part]
     whole = contrast(_terms(over, seeds) + [(-weight, outcomes) for weight, outcomes in _terms(less, seeds)])
@@ -37,12 +37,21 @@ def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
         "high": whole.high, "p": whole.p, "pairs": len(over), "seeds": len(seeds)}], columns=COLUMNS)
 
 
-def section(results: Results, primary: pd.DataFrame) -> str:
+def failed_seeds(results: Results, cells: list[Cell]) -> list[str]:
+    """The trainings of the contrast that did not learn, each once, in words."""
+    named = results.plan.get("primary")
+    pairs = sum(_parts(named, cells), []) if named else []
+    seeds = _common_seeds(pairs)
+    return list(dict.fromkeys(f"{method_name(cell.method, results)} on {cell.source}, seed {seed}"
+                              for pair in pairs for cell in pair for seed in cell.failed if seed in seeds))
+
+
+def section(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
     """Markdown; nothing where the suite names no primary contrast."""
-    return f"## Primary contrast\n\n{markdown(in_words(results, primary))}" if results.plan.get("primary") else ""
+    return f"## Primary contrast\n\n{markdown(in_words(results, cells, primary))}" if results.plan.get("primary") else ""
 
 
-def in_words(results: Results, primary: pd.DataFrame) -> str:
+def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
     """What was named beforehand and what came of it; nothing where the suite names nothing."""
     named = results.plan.get("primary")
     if not named:
@@ -51,7 +60,9 @@ def in_words(results: Results, primary: pd.DataFrame) -> str:
     over, less = (WORDS.get(named[part], named[part]) for part in ("over", "less"))
     what = f"Named before the runs: {first} less {second}, {named['shots']}-shot, on {over}" + (f", less the same on {less}." if named["less"] else ".")
     if primary.empty:
-        return f"{what} Not known yet: a part of it is missing. All else on this page is exploratory."
+        lost = ", ".join(failed_seeds(results, cells))
+        why = f"no claim, for a training did not learn: {lost}" if lost else "not known yet, for a part of it is missing"
+        return f"{what} Found: {why}. All else on this page is exploratory."
     row = primary.iloc[0]
     points, low, high, one, other = (rounding.percent(row[name], "+") if pd.notna(row[name]) else "" for name in (
         "value", "low", "high", "advantage_over", "advantage_less"))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from fer_meta.evaluation.rounding import percent
+from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.pieces import code, markdown, method
 
@@ -138,7 +139,7 @@ def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Se
             "method": name + (f" ({markdown(run.experiment)})" if run.experiment else ""), "backbone": markdown(run.config["backbone"]),
             "init": markdown(run.config.get("weights", "none")), "image_size": run.image_size, "selection": row["selection"],
             "scored": scored, "value": 100 * value, "interval": 100 * half, "seeds": row["seeds"],
-            "copies_removed": run.copies_removed, "cross_validated": run.fold is not None})
+            "failed": row.get("failed_seeds", ""), "copies_removed": run.copies_removed, "cross_validated": run.fold is not None})
 
     for row in heads.to_dict("records"):
         if not row.get("shots"):
@@ -155,7 +156,7 @@ def _block(metric: str, ours: pd.DataFrame, figures: pd.DataFrame, places: list[
     """Ours, then the published figures, highest first; where each was read is numbered in `places`, which grows."""
     lines = [["method", "backbone", "init", "px", "checkpoint", METRICS[metric], "evidence", "differs in", "remark"]]
     for _, row in ours.iterrows():
-        seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}"
+        seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}" + (f" ({MARK} did not learn: {row['failed']})" if row["failed"] else "")
         lines.append([*_who(row), _percent(*(percent(row[name] / 100) for name in PERCENT)), seeds, "", ""])
     for _, row in figures.sort_values("value", ascending=False, kind="stable").iterrows():
         place = f"{row['reference']}: {row['where']}"

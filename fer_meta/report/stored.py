@@ -159,6 +159,7 @@ class RunFile(_Stored):
     image_size: Positive | None = None
     unreadable: dict[str, Count] = {}
     selected: dict[str, dict[str, Count]] = {}  # selection -> readout -> step
+    training_chance: Share | None = None
     environment: Environment = Environment()
 
     @property

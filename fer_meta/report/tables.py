@@ -14,7 +14,9 @@ from fer_meta.report.pieces import (
     BAYES_NOTE,
     best_of,
     code,
+    dagger,
     exact,
+    failed_note,
     fenced,
     interval_note,
     is_best,
@@ -31,7 +33,7 @@ from fer_meta.report.pieces import (
 from fer_meta.report.protocol import protocol_line
 
 CSV_COLUMNS = ["experiment", "method", "backbone", "class_balance", "source", "target", "way", "shots", "selection", "accuracy", "ci95",
-               "ci95_episodes", "sd_seeds", "uar", "macro_f1", "ece", "chance", "bayes", "episodes", "seeds", "groups",
+               "ci95_episodes", "sd_seeds", "uar", "macro_f1", "ece", "chance", "bayes", "episodes", "seeds", "failed_seeds", "groups",
                "classes", "test_images", "copies_removed", "excluded", "rendered"]
 SELECTED_BY = ("Each readout picks for itself: an own head by its recall averaged over classes (UAR) on all images of the split, all others by "
                "their accuracy in its validation episodes.")
@@ -70,14 +72,14 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
     for (experiment, target, way), block in table.groupby(["experiment", "target", "way"], sort=False):
         start = title(results, experiment)
         parts += [f"## {start}{'t' if start else 'T'}ested on {code(results, target)}, {way}-way (chance {100 / way:.1f})",
-                  protocol_line(results, block), _block(results, block)]
+                  protocol_line(results, block), _block(results, block), *_failed(results, block)]
     if len(heads):
         parts += ["## Each test image scored once",
                   "Own heads, and episodes that share out the test images. Means over seeds in percent; UAR: recall averaged "
                   "over classes; ECE: expected calibration error, empty where a method gives no probability."
                   + (" Clips: all frames of a clip decide together, by the class most of them vote for, or by their mean "
                      "probability." if heads["clips"].notna().any() else ""),
-                  _heads(results, heads)]
+                  _heads(results, heads), *_failed(results, heads)]
     if results.plan.get("not_run"):
         parts += ["## Experiments not run", "\n".join(f"- {markdown(f'{key}: {why}')}" for key, why in results.plan["not_run"].items())]
     if results.missing:
@@ -125,6 +127,7 @@ def _headline(results: Results, table: pd.DataFrame) -> list[str]:
         if rows["bayes"].isna().all():
             lines = [line[:-1] for line in lines]
         parts += [f"{shots}-shot:", pipes(lines, text_columns=2 + len(first))]
+    parts += _failed(results, table)
     if (table["seeds"] < table["planned_seeds"]).any():
         parts.append("\\* seeds are missing.")
     if table["bayes"].notna().any():
@@ -156,8 +159,13 @@ def _gaps(results: Results, gaps: pd.DataFrame) -> list[str]:
                 known = block.groupby("target")[column].first()
                 lines.append([name, "", *(exact(known[target]) for target in columns["target"])])
         parts += [f"Trained on {code(results, source)}, tested on {span_of_code(recipe)} (rendered) by severity:",
-                  pipes(lines, text_columns=1)]
+                  pipes(lines, text_columns=1), *_failed(results, block)]
     return parts
+
+
+def _failed(results: Results, rows: pd.DataFrame) -> list[str]:
+    note = failed_note(results, rows, markdown)
+    return [note] if note else []
 
 
 def _block(results: Results, block: pd.DataFrame) -> str:
@@ -167,7 +175,7 @@ def _block(results: Results, block: pd.DataFrame) -> str:
               *(f"{shots}-shot {SELECTIONS[selection]}, ± all (episodes alone)" for shots, selection in columns)]]
     best = best_of(block)
     for (source, name), row in block.groupby(["source", "method"], sort=False):
-        cells = {(cell.shots, cell.selection): percent(cell, "**{}**", best=is_best(cell, best)) + _episodes_alone(cell)
+        cells = {(cell.shots, cell.selection): percent(cell, "**{}**", best=is_best(cell, best)) + dagger(cell) + _episodes_alone(cell)
                  for cell in row.itertuples()}
         lines.append([method(results, name) + seeds_lacking(row), code(results, source),
                       *(cells.get(column, "") for column in columns)])
@@ -195,7 +203,7 @@ def _heads(results: Results, heads: pd.DataFrame) -> str:
              "checkpoint": [SELECTIONS.get(name, name) for name in heads["selection"]]}
     if not results.experiments:
         del names["experiment"]
-    numbers = {"accuracy of frames" if clips else "accuracy": [percent(row) for row in heads.itertuples()]}
+    numbers = {"accuracy of frames" if clips else "accuracy": [percent(row) + dagger(row) for row in heads.itertuples()]}
     scores = {"of clips, by vote": "clip_accuracy_vote", "of clips, by mean": "clip_accuracy_mean", "UAR": "uar",
               "macro-F1": "macro_f1", "ECE": "ece"}
     numbers |= {name: heads[column].map(exact) for name, column in scores.items() if heads[column].notna().any()}

@@ -8,19 +8,19 @@ from fer_meta.report import folds
 from fer_meta.report.leftout import left_out_lines
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import BAYES, CELL, SELECTIONS, domain_name, experiment_title, method_name
-from fer_meta.report.pieces import BAYES_NOTE, exact, interval_note, missing_lines, percent, seeds_lacking, span
+from fer_meta.report.pieces import BAYES_NOTE, dagger, exact, failed_note, interval_note, missing_lines, percent, seeds_lacking, span
 
 
 def to_text(results: Results, table: pd.DataFrame, primary: str = "") -> str:
     """A block for each source and target, the primary contrast in words, then the missing runs; for a terminal."""
-    told = table[[*CELL, "accuracy", "ci95", "chance", "bayes", "episodes", "seeds", "planned_seeds"]]  # the fewer columns, the faster
+    told = table[[*CELL, "accuracy", "ci95", "chance", "bayes", "episodes", "seeds", "planned_seeds", "failed_seeds"]]  # the fewer columns, the faster
     selections = [name for name in SELECTIONS if (table["selection"] == name).any()]
     head = ["method", "shots", *selections, "chance", "episodes", "seeds"]
     blocks = []
     for (experiment, target, way, source), block in told.groupby(["experiment", "target", "way", "source"], sort=False):
         lines = []
         for (method, shots), row in block.groupby(["method", "shots"], sort=False):
-            cells = {cell.selection: percent(cell) for cell in row.itertuples()}
+            cells = {cell.selection: percent(cell) + dagger(cell) for cell in row.itertuples()}
             lines.append([method_name(method, results), str(shots), *(cells.get(name, "") for name in selections),
                           exact(row["chance"].iloc[0]), span(row["episodes"]),
                           span(row["seeds"]) + (" *" if seeds_lacking(row) else "")])
@@ -41,6 +41,8 @@ def to_text(results: Results, table: pd.DataFrame, primary: str = "") -> str:
     notes = interval_note(table) + " oracle: picked on the target's validation split"
     notes += "; * seeds are missing." if (table["seeds"] < table["planned_seeds"]).any() else "."
     text += "\n".join(wrap(notes, 98)) + "\n"
+    if failed := failed_note(results, table):
+        text += "\n".join(wrap(failed, 98)) + "\n"
     if table["bayes"].notna().any():
         text += "\n".join(wrap(f"{BAYES}: {BAYES_NOTE}", 98)) + "\n"
     text += "".join(f"{line}\n" for line in wrap(folds.note(results), 98))
