@@ -142,11 +142,11 @@ def test_no_claim_is_made_of_a_failed_training_and_its_p_corrects_no_other(folde
     lost = compared["failed_seeds"] != ""
     of_it = (compared["source"] == "fer2013") & ((compared["first"] == "relationnet") | (compared["second"] == "relationnet"))
     assert (lost == of_it).all() and of_it.sum() == 10
-    assert compared.loc[lost, ["low", "high", "p", "p_holm", "effect_size", "episodes_needed"]].isna().all(axis=None)
+    assert compared.loc[lost, ["low", "high", "p", "p_corrected", "effect_size", "episodes_needed"]].isna().all(axis=None)
     assert compared.loc[lost, "statement"].str.contains("no claim.*Relation Net, seed 2").all()
     assert not compared.loc[lost, "statement"].str.contains("p [=<]").any()
     for _, block in compared[~lost].groupby(compare.BLOCK):
-        np.testing.assert_allclose(block["p_holm"], compare.holm(list(block["p"])))
+        np.testing.assert_allclose(block["p_corrected"], compare.holm(list(block["p"])))
 
 
 def test_a_method_of_which_a_training_failed_is_not_ranked_and_the_page_says_so(folder, report):
