@@ -146,7 +146,7 @@ def test_no_claim_is_made_of_a_failed_training_and_its_p_corrects_no_other(folde
     assert compared.loc[lost, "statement"].str.contains("no claim.*Relation Net, seed 2").all()
     assert not compared.loc[lost, "statement"].str.contains("p [=<]").any()
     for _, block in compared[~lost].groupby(compare.BLOCK):
-        np.testing.assert_allclose(block["p_corrected"], compare.holm(list(block["p"])))
+        np.testing.assert_allclose(block["p_corrected"], np.minimum(len(block) * block["p"], 1))
 
 
 def test_a_method_of_which_a_training_failed_is_not_ranked_and_the_page_says_so(folder, report):
