@@ -131,7 +131,8 @@ def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, t
         "leakage": {("synthetic-wild", "synthetic-film")},
         "compound": {("synthetic-wild", "synthetic-compound")},
         "reproduction": {("synthetic-wild", "synthetic-film"), ("synthetic-film", "synthetic-compound"),
-                         ("basic+film", "synthetic-film"), ("basic+film-balanced", "synthetic-film")},
+                         ("basic+film", "synthetic-film"), ("basic+film-balanced", "synthetic-film"), ("all-basic", "synthetic-film"),
+                         ("all-basic", "synthetic-compound"), ("all-basic+film", "synthetic-film")},
     }
     assert pairs == expected[suite]
     if suite == "compound":

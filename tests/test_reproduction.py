@@ -166,19 +166,19 @@ def test_reproduction_runs_on_the_official_layouts_from_end_to_end(layouts, tmp_
     keys = ["E4", "E4-R", "E4-R-1e-3", "E5", "E1-note", "E1-note-eval", "E2-note", "E2-note-eval", "E3-note", "E4-note", "E4-R-note"]
     result = CliRunner().invoke(main, [*arguments, "--algorithms", "protonet,supervised", "--experiments", ",".join(keys)])
     assert result.exit_code == 0, result.output
-    plan = json.loads((out / "reproduction/plan.json").read_text())
+    plan = json.loads((out / "reproduction-smoke/plan.json").read_text())
     assert plan["not_run"] == {} and plan["rendered"] == []
     assert list(plan["experiments"]) == [key for key in read_suite("reproduction", "smoke").experiments if key in keys]
     assert "no clips called" not in plan["experiments"]["E4"]["trained_on"]
     told = {}
-    for path in (out / "reproduction/runs").glob("*/run.json"):
+    for path in (out / "reproduction-smoke/runs").glob("*/run.json"):
         run = json.loads(path.read_text())
         told[run["experiment"], run["algorithm"]] = run
     assert told["E4-R", "protonet"]["mixed_in"] == told["E4", "protonet"]["mixed_in"] and told["E1-note", "protonet"]["mixed_in"] == {}
     assert told["E4-R", "protonet"]["mixed_in"]["clips"] == 22
     assert told["E4-note", "protonet"]["train_images"] == 7 * 48 + 22 * 6 and told["E4-R-note", "supervised"]["train_images"] == 7 * 43 + 22 * 6
     assert told["E1-note-eval", "protonet"]["test_images"] == 11 * 48
-    page = (out / "reproduction/table.md").read_text()
+    page = (out / "reproduction-smoke/table.md").read_text()
     assert "Beside the published figures" in page and "rendered" not in page
     assert "**Preset smoke: does it run at all? The numbers mean nothing.**" in page
     assert "of the 132 mixed-in frames of 22 clips" in page and "differs from the published mixture" in page and "differs from" in result.output

@@ -152,7 +152,7 @@ def test_a_suite_that_tests_each_source_on_itself_says_that_none_is_both(suite, 
 
 
 def test_in_experiments_what_another_experiment_trains_on_is_divided_all_the_same(suite, trees):
-    """One target has one set of test images in all of a bench, though one experiment never trains on it."""
+    """One target has one set of test images in all of a suite, though one experiment never trains on it, and whichever are asked for."""
     from fer_meta.bench.plan import stage
 
     suite.write_text(SUITE.replace("presets: {quick: {}}", """\
@@ -166,7 +166,9 @@ presets: {quick: {}}
     plan = read_suite(str(suite), "quick")
     there = stage(plan, cast)[0][0]
     assert len(there.test) == 120 and there.target.train is None
-    alone = plan.model_copy(update={"experiments": {"there": plan.experiments["there"]}, "selection": ("last",)})
+    asked = plan.model_copy(update={"experiments": {"there": plan.experiments["there"]}})
+    assert stage(asked, cast)[0][0].test.digest == there.test.digest
+    alone = type(plan).model_validate({**dict(plan), "experiments": {"there": plan.experiments["there"]}, "selection": ("last",)})
     assert len(stage(alone, cast)[0][0].test) == 300
 
 

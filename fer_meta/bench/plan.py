@@ -200,7 +200,7 @@ def _staged(suite: Suite, key: str, cast: Mapping[str, CachedFaces], mixed: Mixe
             raise ProtocolError("cross-validation tests a data set on itself; give `train` and `test` the same data set, or no folds")
         return _folds(key, protocol, algorithms, source, suite.classes, oracle)
     target = all_tested(target) if experiment.all_images else target
-    elsewhere = {cast[one.train].name for one in suite.experiments.values() if {one.train, one.test} <= set(cast)}
+    elsewhere = {cast[role].name for role in suite.trained_roles if role in cast}
     domains = divide([source] if source is target else [source, target], protocol, suite.classes, [source.name], [target.name], oracle, elsewhere)
     parts = [cast[role] for role in (experiment.test, *_roles(experiment.train, suite.mixtures.get(experiment.train)))]
     setting = _setting(key, protocol, algorithms, domains[source.name], domains[target.name], suite.classes, _rendered(source, target),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SerializeAsAny, ValidationError, field_validator
 
 from fer_meta import algorithms
 from fer_meta.algorithms.base import TrainingConfig
@@ -71,6 +71,16 @@ class Suite(Strict):
     experiments: dict[Key, Experiment] = {}
     readings: tuple[Reading, ...] = Field((), description="extra columns beside published figures")
     primary: Primary | None = Field(None, description="the one contrast that is tested; all else is exploratory")
+    # The roles that some experiment of the file trains on, also where a bench takes only some of its experiments: an experiment's test images
+    # shall not depend on which others are asked for.
+    _trained: frozenset[str] = PrivateAttr(frozenset())
+
+    def model_post_init(self, context) -> None:
+        self._trained = frozenset(one.train for one in self.experiments.values()) & set(self.roles)
+
+    @property
+    def trained_roles(self) -> frozenset[str]:
+        return self._trained
 
     @field_validator("name")
     @classmethod
