@@ -87,3 +87,12 @@ def test_terms_of_the_same_queries_are_paired(folder):
              ("a", "b", 5, "source-val")]
     one, other = (next(cell for cell in cells if cell.method == name).outcomes() for name in ("protonet", "maml"))
     assert contrast([(0.5, one), (-1, other), (0.5, one)]).se == pytest.approx(contrast([(1, one), (-1, other)]).se)
+
+
+def test_of_a_training_that_did_not_learn_nothing_is_claimed(tmp_path):
+    folder = stored_results.write_gap(tmp_path / "domain-gap", PAIRS, seeds=2)
+    name_contrast(stored_results.stay_at_chance(folder, "protonet-a-seed1"), NAMED)
+    write_report(folder)
+    page = (folder / "table.md").read_text()
+    assert "Found: no claim, for a training did not learn: ProtoNet on a, seed 1." in page
+    assert not (folder / "primary.csv").exists()
