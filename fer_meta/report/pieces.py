@@ -18,10 +18,10 @@ BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of th
 def interval_note(table: pd.DataFrame) -> str:
     """What the ± beside an accuracy is, with how many seeds."""
     groups = " or ".join(kind for kind in ("people", "clips", "images") if (table["groups"] == kind).any())
-    what = "± is the half width of the 95 % interval over"
+    what, test = "± is the half width of the 95 % interval over", f"the test's episodes and {groups}, as queries and in supports"
     if table["seeds"].max() == 1:
-        return f"{what} the test's {groups} and episodes; with one seed it says nothing about other trainings."
-    return f"{what} trainings ({count(table['seeds'], 'seed')}) and the test's {groups} and episodes."
+        return f"{what} {test}; with one seed it says nothing about other trainings."
+    return f"{what} trainings ({count(table['seeds'], 'seed')}) and {test}."
 
 
 def percent(cell, bold: str = "{}", best: bool = False, plus_minus: str = " ± ") -> str:
