@@ -33,6 +33,7 @@ def main(debug: bool) -> None:
       fer-meta bench --suite cross-domain                    the comparison
       fer-meta bench --suite reproduction                    the 2022 note, reproduced and explained
       fer-meta bench --suite leakage                         what a leak is worth
+      fer-meta bench --suite cross-validation                a data set by itself, by person
       fer-meta report                                        a bench's tables again
     """
 

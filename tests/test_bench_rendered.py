@@ -128,6 +128,7 @@ def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, t
         "cross-domain": {(a, b) for a in domains for b in domains},
         "domain-gap": {("synthetic-studio", b) for b in domains},
         "within": {(a, a) for a in domains},
+        "cross-validation": {(a, a) for a in domains},
         "leakage": {("synthetic-wild", "synthetic-film")},
         "compound": {("synthetic-wild", "synthetic-compound")},
         "reproduction": {("synthetic-wild", "synthetic-film"), ("synthetic-film", "synthetic-compound"),

@@ -8,6 +8,7 @@ import drawn
 import numpy as np
 import pandas as pd
 import pytest
+import trees
 from click.testing import CliRunner
 from drawn import LABELS, made_up_faces, made_up_index
 from hypothesis import given, settings
@@ -146,10 +147,20 @@ def test_an_error_names_the_fold_and_what_to_do(index, split, words):
         cross_validate(made_up_faces("made-up", index), Protocol(**SHAPES, queries=8, split=split), LABELS)
 
 
-def test_every_image_asks_for_all_classes_that_are_trained():
-    faces = made_up_faces("made-up", made_up_index({label: 60 for label in LABELS}, subjects=20))
-    with pytest.raises(ProtocolError, match="tests all classes that are trained, 5 of them .*; say `way: 5`"):
-        cross_validate(faces, Protocol(**{**EVERY, "way": 4}, split={"folds": 5}), LABELS)
+def test_a_small_posed_set_is_cross_validated_by_one_command(tmp_path):
+    """As JAFFE: ten people, three images of each expression, here one lacks a class; every image is a query once, in episodes of all classes."""
+    for person in range(10):
+        for label in ("angry", "disgust", "fear", "happy", "sad", "surprise"):
+            for number in range(3 if (person, label) != (4, "fear") else 0):
+                trees.face(tmp_path / "jaffe" / label / f"P{person}_{number}.png")
+    (tmp_path / "jaffe" / "fer-meta.yaml").write_text("subject: '(P[0-9]+)_[0-9]+[.]png$'\n")
+    how = ["--suite", "cross-validation", "--preset", "smoke", "--algorithms", "protonet", "--data", f"jaffe={tmp_path / 'jaffe'}"]
+    result = CliRunner().invoke(main, ["bench", *how, "--folds", "loso", "--device", "cpu", "--out", str(tmp_path / "results")])
+    assert result.exit_code == 0, result.output
+    [row, *others] = pd.read_csv(tmp_path / "results" / "cross-validation-smoke" / "heads.csv").to_dict("records")
+    assert {(one["images"], one["classes"]) for one in (row, *others)} == {(10 * 6 * 3 - 3, 6)}
+    folds = pd.read_csv(tmp_path / "results" / "cross-validation-smoke" / "folds.csv")
+    assert set(folds["fold"]) == set(range(1, 11)) and set(folds["way"]) == {6} and (folds["members"] == 1).all()
 
 
 # --- a suite and the command line -------------------------------------------------------------------------

@@ -280,7 +280,10 @@ def short_hash(identity: dict) -> str:
 def _folds(key, protocol: Protocol, algorithms, faces: CachedFaces, classes, oracle: bool) -> list[Setting]:
     """A setting for each fold of a data set."""
     settings = []
-    for domain in cross_validate(faces, protocol, classes):
+    domains = cross_validate(faces, protocol, classes)
+    if protocol.queries == "all":
+        protocol = protocol.model_copy(update={"way": len(domains[0].train.classes)})
+    for domain in domains:
         with named(f"fold {domain.fold}", more_in_a_fold(protocol)):
             settings.append(_setting(key, protocol, algorithms, domain, domain, classes, _rendered(faces), _unreadable(faces), {}, oracle))
     return settings

@@ -52,7 +52,8 @@ def _groups(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
 
 
 def cross_validate(faces: CachedFaces, protocol: Protocol, classes: Collection[str]) -> list[Domain]:
-    """`faces` as a domain for each fold, in order. All folds train and test the same classes; what some fold cannot is excluded by name.
+    """`faces` as a domain for each fold, in order. All folds train and test the same classes; what some fold cannot is excluded by name. With
+    `queries: all`, all classes that are trained are tested, whatever `way` says.
 
     Raises ProtocolError, which names the fold and a way out, where one has too few images for its episodes.
     """
@@ -85,16 +86,14 @@ def _of_the_same_classes(domains: Sequence[Domain], protocol: Protocol) -> list[
     train, test = ([set(pool.classes) for pool in pools] for pools in zip(*((domain.train, domain.test) for domain in domains)))
     trained = sorted(set.intersection(*train))
     tested = trained if every else sorted(set.intersection(*train, *test))
-    if len(trained) < protocol.train.way or len(tested) < protocol.way:
+    way = 0 if every else protocol.way
+    if len(trained) < protocol.train.way or len(tested) < way:
         usable = train if every else [one & other for one, other in zip(train, test)]
         lacks = {name: 1 + next(place for place, names in enumerate(usable) if name not in names) for name in _present(domains) - set(tested)}
         raise ProtocolError(f"{len(tested)} classes ({', '.join(tested) or 'none'}) can be trained and tested in every fold, too few for "
-                            f"{max(protocol.train.way, protocol.way)}-way episodes; too small are "
+                            f"{max(protocol.train.way, way)}-way episodes; too small are "
                             f"{', '.join(f'{name} in fold {fold}' for name, fold in sorted(lacks.items()))}; lower `shots` or `queries`"
                             f"{more_in_a_fold(protocol)}")
-    if every and len(trained) != protocol.way:
-        raise ProtocolError(f"`queries: all` tests all classes that are trained, {len(trained)} of them ({', '.join(trained)}); "
-                            f"say `way: {len(trained)}`")
     return [_with(domain, trained, tested, protocol) for domain in domains]
 
 
