@@ -205,7 +205,7 @@ def test_relation_net_leaves_chance_from_every_seed(seed):
         return [Episode(support, labels, query, labels, CLASSES)]
 
     with tempfile.TemporaryDirectory() as folder:
-        training.fit(method, config, config.steps, batch_at, lambda: 0.0, Path(folder))
+        training.fit(method, config, config.steps, batch_at, dict, Path(folder))
         log = training.read_history(Path(folder))
     assert np.mean([row["train_accuracy"] for row in log[-15:]]) > 0.8  # chance is 0.33
 
@@ -213,7 +213,7 @@ def test_relation_net_leaves_chance_from_every_seed(seed):
 def test_the_learning_rate_rises_over_the_warmup_to_what_the_schedule_says(tmp_path, monkeypatch):
     rates, config = [], algorithms.load("protonet").Config(steps=8, lr=0.4, schedule="halving", halve_every=6, warmup=4)
     monkeypatch.setattr(training, "train_step", lambda m, c, optimiser, b: rates.append(optimiser.param_groups[0]["lr"]) or torch.zeros(2))
-    training.fit(build("protonet"), config, 8, lambda step: None, lambda: 0.0, tmp_path)
+    training.fit(build("protonet"), config, 8, lambda step: None, dict, tmp_path)
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.2, 0.2])
 
 
