@@ -26,7 +26,8 @@ from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.selection import pick, validator
 from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
-from fer_meta.evaluation.statistics import Outcomes, episode_interval
+from fer_meta.evaluation.intervals import Outcomes, episode_interval
+from fer_meta.evaluation.queries import Queries
 from fer_meta.files import write_json, write_text
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Domain, Pool
@@ -166,8 +167,9 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
     for way, shots in one.tests:
         shape = EpisodeShape(way=way, shots=shots, queries=15 if way == 5 else 5)
         right = _right(method, Shown(domain.images, domain.test), draw(domain.test, shape, TEST_EPISODES, "evaluation/0"), one.batchnorm)
-        queries = np.arange(right.size)
-        interval = episode_interval(Outcomes(right.reshape(1, -1), queries // right.shape[1], queries, np.zeros(right.size)))
+        image = np.arange(right.size)
+        asked = Queries(image // right.shape[1], np.zeros(right.size, int), image, image)
+        interval = episode_interval(Outcomes(right.reshape(1, -1), asked))
         tests.append({"way": way, "shots": shots, "accuracy": interval.value, "half_width": interval.high - interval.value})
         print(f"{one.key}: {way}-way {shots}-shot {100 * interval.value:.2f} %", flush=True)
     return {"method": one.method, "seed": seed, "config": config.model_dump(mode="json"), "train": one.shape.model_dump(), "steps": steps,

@@ -14,21 +14,20 @@ from itertools import product
 from pathlib import Path
 
 import click
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from fer_meta import algorithms, training
 from fer_meta.bench.environment import keep_freed_memory
+from fer_meta.bench.selection import validator
 from fer_meta.cli_data import data_option
 from fer_meta.datasets.catalogue import load
 from fer_meta.device import precision_on
-from fer_meta.evaluation.episodes import Shown, accuracy_of, answer_episodes, embedder
+from fer_meta.evaluation.episodes import Shown
 from fer_meta.expressions import BASIC
 from fer_meta.files import write_json, write_text
 from fer_meta.report.failed import failure, last_tenth
 from fer_meta.report.load import history
-from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Domain, divide
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 
@@ -87,12 +86,7 @@ def run(domain: Domain, name: str, way: str, start: str, seed: int, folder: Path
         for layer in method.relation.modules():
             if hasattr(layer, "reset_parameters"):
                 layer.reset_parameters()
-    episodes, shown = draw(domain.val, validation, validation.episodes, "validation/0"), Shown(domain.images, domain.val)
-
-    def validate() -> float:
-        embed = embedder(method, shown, shown, protocol.batchnorm, CPU, precision=precision_on(config.precision, CPU))
-        return accuracy_of(answer_episodes(method, embed, shown.pool, shown.pool, episodes, protocol.batchnorm))
-
+    validate = validator(protocol, method, Shown(domain.images, domain.val), CPU, precision_on(config.precision, CPU))
     steps, batch_at = training.batches(method, config, domain, protocol, seed, CPU)
     training.forget(folder)  # what was stopped begins anew
     training.fit(method, config, steps, batch_at, validate, folder)
@@ -100,7 +94,7 @@ def run(domain: Domain, name: str, way: str, start: str, seed: int, folder: Path
     for path in [folder / training.RESUME, *training.snapshots(folder).values()]:
         path.unlink()
     return {"data": domain.name, "method": name, "way": way, "start": start, "seed": seed, "chance": 1 / shape.way,
-            "training": last_tenth(log).mean(), "validation": log["val_accuracy"].dropna().iloc[-1],
+            "training": last_tenth(log).mean(), "validation": training.read_validations(folder)[steps][method.name],
             "learned": failure(log, 1 / shape.way) is None}
 
 
