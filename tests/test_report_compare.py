@@ -15,6 +15,7 @@ from fer_meta.evaluation.statistics import Ranks
 from fer_meta.report import compare, numbers, plots_compared
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
+from fer_meta.report.pieces import interval_note
 
 pytestmark = pytest.mark.numeric
 
@@ -139,3 +140,11 @@ def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):
     (alone / "episodes").symlink_to(folder / "episodes")
     results, _, table, compared = read(alone)
     assert compared.empty and compare.section(results, compared, table, compare.ranks(table)) == ""
+
+
+def test_the_page_warns_where_people_are_too_few_for_the_interval(folder, tmp_path):
+    """15 people are pictured in press_faces' four classes."""
+    warning = "Fewer than 20 people or images: too short"
+    results, cells, table, _ = read(folder)
+    assert table["members"].min() < 20 and warning in interval_note(table)
+    assert "Fewer than" not in interval_note(table[table["members"] >= 20])

@@ -98,8 +98,8 @@ def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str
     failed = failed_methods(table)
     others = [method(results, name) for name in table["method"].drop_duplicates() if name not in {*ranked.methods, *failed}]
     return (f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's test: "
-            f"p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; two methods are told apart "
-            f"where their ranks differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation only: blocks of "
+            f"p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; mean ranks "
+            f"are separable where they differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation only: blocks of "
             "one bench share models and images and are no independent data sets."
             + (f" Not ranked, because not in most blocks: {', '.join(others)}." if others else "")
             + (f" Not ranked, because a training did not learn ({MARK}): {', '.join(method(results, name) for name in failed)}." if failed else ""))

@@ -33,7 +33,7 @@ from fer_meta.report.pieces import (
 from fer_meta.report.protocol import protocol_line
 
 CSV_COLUMNS = ["experiment", "method", "backbone", "class_balance", "source", "target", "way", "shots", "selection", "accuracy", "ci95",
-               "ci95_episodes", "sd_seeds", "uar", "macro_f1", "ece", "chance", "bayes", "episodes", "seeds", "failed_seeds", "groups",
+               "ci95_episodes", "sd_seeds", "uar", "macro_f1", "ece", "chance", "bayes", "episodes", "seeds", "failed_seeds", "groups", "members",
                "classes", "test_images", "copies_removed", "excluded", "rendered"]
 SELECTED_BY = ("Each readout picks for itself: an own head by its recall averaged over classes (UAR) on all images of the split, all others by "
                "their accuracy in its validation episodes.")
