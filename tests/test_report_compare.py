@@ -144,7 +144,7 @@ def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):
 
 def test_the_page_warns_where_people_are_too_few_for_the_interval(folder, tmp_path):
     """15 people are pictured in press_faces' four classes."""
-    warning = "Fewer than 20 people or images: too short"
+    warning = "Fewer than 20 people or images: a little too short"
     results, cells, table, _ = read(folder)
     assert table["members"].min() < 20 and warning in interval_note(table)
     assert "Fewer than" not in interval_note(table[table["members"] >= 20])

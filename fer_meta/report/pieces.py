@@ -23,7 +23,8 @@ def interval_note(table: pd.DataFrame) -> str:
     """What the ± beside an accuracy is, with how many seeds."""
     groups = " or ".join(kind for kind in ("people", "clips", "images") if (table["groups"] == kind).any())
     what, test = "± is the half width of the 95 % interval over", f"the test's episodes and {groups}, as queries and in supports"
-    few = f" Fewer than {FEW} {groups}: too short, by simulations, and holds the truth in about 90 of 100 benchmarks." if table["members"].min() < FEW else ""
+    few = f" Fewer than {FEW} {groups}: a little too short, by simulations (it holds the truth in 92 to 94 of 100 benchmarks)." if table["members"].min() < FEW else ""
+    few += " Two seeds say little of their spread: where it is large, one test in ten finds what is not there." if (table["seeds"] == 2).any() else ""
     if table["seeds"].max() == 1:
         return f"{what} {test}; with one seed it says nothing about other trainings.{few}"
     return f"{what} trainings ({count(table['seeds'], 'seed')}) and {test}.{few}"
