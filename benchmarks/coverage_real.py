@@ -4,7 +4,8 @@
 
 Two networks (ProtoNet and a supervised one, as `cross-domain` trains them under `quick`) are trained on FER2013's validation and test
 images. The population is its 28,709 training images, less copies and what occurs in both; or the press photographs, by person. A benchmark
-is a small test set drawn from the population, with episodes of its own. Writes results/benchmarks/coverage_real.md.
+is a small test set drawn from the population, with episodes of its own. Writes results/benchmarks/coverage_real.md, and coverage_real.csv,
+from which a stopped run goes on.
 """
 
 import tempfile
@@ -44,8 +45,14 @@ def main(data, benchmarks, out):
     """Train two networks, embed both populations, and draw small test sets from them."""
     fer2013, press = (load(name, root, 48) for name, root in resolve(["fer2013", "pressfaces"], data).items())
     embed = networks(fer2013)
-    rows = [*study("FER2013, images", fer2013_population(fer2013), 15, benchmarks, embed),
-            *study("press photographs, people", press_population(press), 5, benchmarks, embed)]
+    kept = out / "coverage_real.csv"
+    rows = pd.read_csv(kept).to_dict("records") if kept.exists() else []
+    for name, population, asked in [("FER2013, images", fer2013_population(fer2013), 15), ("press photographs, people", press_population(press), 5)]:
+        features = embed(population[0])
+        for number, (episodes, shots) in enumerate(DESIGNS):
+            if (name, episodes, shots) not in {(row["population"], row["episodes"], row["shots"]) for row in rows}:
+                rows.append(study(name, features, population[1:], (number, episodes, shots, asked), benchmarks))
+                write_text(kept, pd.DataFrame(rows).to_csv(index=False))
     text = page(pd.DataFrame(rows), benchmarks)
     write_text(out / "coverage_real.md", text)
     click.echo(text)
@@ -88,21 +95,18 @@ def press_population(faces):
     return faces.images[kept.index.to_numpy()], kept["label"].map(PRESS.index).to_numpy(), pd.factorize(kept["subject"])[0]
 
 
-def study(name: str, population, asked: int, benchmarks: int, embed) -> list[dict]:
-    """One row for each design."""
-    images, label, person = population
-    features, rows = embed(images), []
-    for number, (episodes, shots) in enumerate(DESIGNS):
-        rng = np.random.default_rng([2022, number])
-        whole = small(label, person, rng, 10 if person is not None else None)
-        parts = [[one.right.mean() for one in tested(features, label, *whole, PART, shots, asked, rng)] for _ in range(TRUTH // PART)]
-        truth = list(np.mean(parts, axis=0))
-        seen = []
-        for _ in tqdm(range(benchmarks), desc=f"{name}, {episodes} episodes, {shots}-shot", unit="test set"):
-            a, b = tested(features, label, *small(label, person, rng), episodes, shots, asked, rng)
-            seen.append(measured(a, b, truth))
-        rows.append({"population": name, "episodes": episodes, "shots": shots, **dict(zip(METHODS, truth)), **pd.DataFrame(seen).mean(), **spread(seen)})
-    return rows
+def study(name: str, features, population, design, benchmarks: int) -> dict:
+    """One row of the table: a population's labels and people, and a design's number, episodes, shots and queries."""
+    (label, person), (number, episodes, shots, asked) = population, design
+    rng = np.random.default_rng([2022, number])
+    whole = small(label, person, rng, 10 if person is not None else None)
+    parts = [[one.right.mean() for one in tested(features, label, *whole, PART, shots, asked, rng)] for _ in range(TRUTH // PART)]
+    truth, seen = list(np.mean(parts, axis=0)), []
+    for _ in tqdm(range(benchmarks), desc=f"{name}, {episodes} episodes, {shots}-shot", unit="test set"):
+        a, b = tested(features, label, *small(label, person, rng), episodes, shots, asked, rng)
+        seen.append(measured(a, b, truth))
+    return {"population": name, "episodes": episodes, "shots": shots, **dict(zip(METHODS, truth)), **pd.DataFrame(seen).mean(),
+            "sd": np.std([one["value"] for one in seen], ddof=1)}
 
 
 def small(label, person, rng, times: int | None = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -147,10 +151,6 @@ def measured(a: Outcomes, b: Outcomes, truth: list[float]) -> dict:
         between = difference(*sides)
         found[f"difference_{kind}"] = between.low <= gap <= between.high
     return found | {"value": a.right.mean()}
-
-
-def spread(seen: list[dict]) -> dict:
-    return {"sd": np.std([one["value"] for one in seen], ddof=1)}
 
 
 def page(rows: pd.DataFrame, benchmarks: int) -> str:
