@@ -336,3 +336,12 @@ def test_intervals_that_hold_together_exclude_zero_exactly_where_their_p_does():
         one = found.one_of(tests)
         assert one.p == pytest.approx(min(1, tests * found.p)) and (one.low > 0 or one.high < 0) == (one.p < 0.05)
         assert one.high - one.low >= found.high - found.low
+
+
+def test_people_who_are_only_in_supports_are_not_counted_as_asked():
+    """As where the support is of the source's images: the degrees of freedom and the words are of the people tested."""
+    one = benchmark(0, 30, 20, 1)
+    asked, shown = one.queries, one.queries.support
+    others = Support(shown.episode, 1000 + shown.group, 1000 + shown.image, shown.label)
+    found = hierarchical_interval(Outcomes(one.right, Queries(asked.episode, asked.label, asked.group, asked.image, others)))
+    assert found.counts["groups"] == len(set(asked.group)) == 30

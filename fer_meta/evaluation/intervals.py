@@ -16,9 +16,9 @@ of u over episode e (mean_q the recall of q's class, for other people would show
 
 where N_egc counts g's images among the support of class c, and f_c = (n_c - 1)/(n_c - shots) corrects for drawing without replacement from
 n_c images. k_gc = 1/sqrt(1 - g's share of class c's queries, or support) corrects for means that g itself is part of, as n/(n-1) does
-for equal shares (HC2 of MacKinnon & White 1985, J. Econometrics 29, 305-325): a class may have a few clips only. That is the first-order (Hajek) projection of a U-statistic on its groups (Hoeffding 1948, Ann. Math. Stat. 19, 293-325); what
-one lucky support image does, it does again in each of its episodes, however many there are. What pairs of *different* episodes that share
-a group add to the variance of the mean is
+for equal shares (HC2 of MacKinnon & White 1985, J. Econometrics 29, 305-325): a class may have a few clips only. That is the first-order (Hajek) projection of a U-statistic on its groups (Hoeffding 1948, Ann.
+Math. Stat. 19, 293-325); what one lucky support image does, it does again in each of its episodes, however many there are. What pairs of
+*different* episodes that share a group add to the variance of the mean is
 
     sum_g [ (sum_e z_eg)^2 - sum_e z_eg^2 ].
 

@@ -77,9 +77,10 @@ class Queries:
 class Members:
     """Who is in the queries and supports: groups, or images.
 
-    `names` [G]; `own` [N], k_gc of each query; `pair` [N] the (episode, member) of each query; of each such pair, in queries or support, `pair_member` [P], `pair_episode` [P]
-    and `pair_support` [P], the member's centred count in the episode's support. `asked` [N]: the member of each query. Of the support: `shown` [M], its pair; `member`, `episode` and `factor` (f_c) [M]; `expected` [G, C] and
-    `has` [E, C], which classes an episode supports; `squares` [E], the sum over all members of their squared centred counts.
+    `names` [G]. Of each query: `asked` [N], the member; `own` [N], k_gc; `pair` [N], the (episode, member). Of each such pair, in queries
+    or support: `pair_member` [P], `pair_episode` [P] and `pair_support` [P], the member's centred count in the episode's support. Of each image of
+    the support: `shown` [M], the pair; `member`, `episode` and `factor` (f_c k_gc) [M]. `expected` [G, C]: the mean count; `has` [E, C]: which
+    classes an episode supports; `squares` [E]: the sum over all members of their squared centred counts.
     """
 
     names: np.ndarray
@@ -104,7 +105,7 @@ class Members:
         supported = np.bincount(self.member, self.factor * by_episode[self.episode], size) - self.expected @ (self.has.T @ by_episode)
         own = float(pairs @ pairs)
         cross = 2 * float(pairs @ (by_episode[self.pair_episode] * self.pair_support))
-        queries = np.bincount(self.pair_member, minlength=size)
+        queries = np.bincount(self.asked, minlength=size)
         return Sums(self.names, queries, asked, asked + supported, own, own + cross + float(by_episode ** 2 @ self.squares))
 
 
@@ -150,7 +151,8 @@ def _members(queries: Queries, kind: str) -> Members:
     expected = np.bincount(member * classes + label, factor, size * classes).reshape(size, classes) / has.sum(0)
     counts, at_pair = np.bincount(shown, factor, count), np.einsum("pc,pc->p", has[pair_episode], expected[pair_member])
     squares = np.bincount(pair_episode, counts * (counts - 2 * at_pair), episodes) + np.einsum("ec,cd,ed->e", has, expected.T @ expected, has)
-    return Members(names, _without_own(asked, *queries.labels, size), pair, pair_member, pair_episode, counts - at_pair, asked, shown, member, place, factor, expected, has, squares)
+    own = _without_own(asked, *queries.labels, size)
+    return Members(names, own, pair, pair_member, pair_episode, counts - at_pair, asked, shown, member, place, factor, expected, has, squares)
 
 
 def _without_own(member: np.ndarray, label: np.ndarray, classes: int, size: int) -> np.ndarray:
