@@ -270,8 +270,8 @@ def regimes(table: pd.DataFrame) -> list[str]:
     careful = table[(table["ours"] > 98) | (table["false, ours"] < 3)]
     lines = []
     for what, rows in (("**Too short**: coverage below 92 % or more than 8 % false positives; the report warns there", short),
-                       ("**More careful than need be**: coverage above 98 % or less than 3 % false positives, because the largest of three estimates counts", careful)):
-        named = "; ".join(f"{row['test images']}, {row['readout']}, {row['shots']}-shot, {row['episodes']}{'' if 'once' in row['episodes'] else ' episodes'}, "
+                       ("**More careful than need be**: coverage above 98 % or less than 3 % false positives, mostly because the largest of three estimates counts", careful)):
+        named = "; ".join(f"{row['test images']}, {row['readout']}, {'' if row['shots'] == '-' else str(row['shots']) + '-shot, '}{row['episodes']}{'' if 'once' in row['episodes'] else ' episodes'}, "
                           f"{row['seeds']} seed{'s' * (row['seeds'] > 1)}{'' if row['sd of seeds'] == '-' else ' (sd ' + str(row['sd of seeds']) + ')'}: "
                           f"{row['ours']:.1f}, {row['false, ours']:.1f}" for _, row in rows.iterrows())
         lines.append(f"- {what} (coverage, false positives): {named or 'none'}.")
