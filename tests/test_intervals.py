@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -66,7 +67,7 @@ def test_with_one_level_the_interval_is_students(level, values):
     values = np.array(values)
     found = hierarchical_interval(of_one_level(values, level))
     assert found.value == pytest.approx(values.mean(), abs=1e-9)
-    assert found.se == pytest.approx(stats.sem(values), abs=1e-7)
+    assert np.nan_to_num(found.se) == pytest.approx(stats.sem(values), abs=1e-7)
     if np.ptp(values) > 1e-3:
         assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values)))
         assert list(found.variance) == [level] and found.df == pytest.approx(len(values) - 1)
@@ -210,20 +211,24 @@ def test_an_unknown_metric_is_named():
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "uar"])
-def test_all_right_has_no_spread(metric):
+def test_where_all_answers_are_right_the_spread_is_unknown_not_none(metric):
     data = outcomes()
     perfect = with_right(np.ones_like(data.right), data)
     for found in (hierarchical_interval(perfect, metric), episode_interval(perfect, metric)):
-        assert (found.value, found.se, found.low, found.high, found.p) == pytest.approx((1, 0, 1, 1, 0))
+        assert found.value == pytest.approx(1) and all(map(math.isnan, [found.se, found.low, found.high, found.p]))
+
+
+def test_a_method_that_is_always_right_is_not_called_better_than_one_that_is_always_wrong():
+    data = outcomes()
+    found = difference(with_right(np.ones_like(data.right), data), with_right(np.zeros_like(data.right), data))
+    assert statement("A", "B", found.one_of(3)) == "A and B differ by 100.0 points; no interval, for nothing in these answers shows a spread"
 
 
 def test_a_method_does_not_differ_from_itself():
     data = outcomes()
     found = difference(data, data)
-    assert (found.value, found.se, found.low, found.high, found.p) == (0, 0, 0, 0, 1)
-    assert effect_size(data, data) == 0 and episodes_needed(found) is None
-    assert statement("A", "B", found) == (
-        "A and B are not separable with these 20 episodes (difference 0.0 points, 95 % interval 0.0 to 0.0, p = 1.00)")
+    assert found.value == 0 and effect_size(data, data) == 0 and episodes_needed(found) is None
+    assert statement("A", "B", found) == "A and B differ by 0.0 points; no interval, for nothing in these answers shows a spread"
 
 
 def test_with_one_of_everything_the_spread_is_unknown():
@@ -232,7 +237,7 @@ def test_with_one_of_everything_the_spread_is_unknown():
     assert found.value == 0.5 and found.variance == {} and all(map(math.isnan, [found.se, found.low, found.high, found.p]))
     assert math.isnan(episode_interval(data).se) and math.isnan(effect_size(data, data))
     assert episodes_needed(difference(data, data)) is None
-    assert "nothing is known of the spread" in statement("A", "B", difference(data, data))
+    assert "nothing in these answers shows a spread" in statement("A", "B", difference(data, data))
 
 
 def test_effect_size_is_the_mean_by_the_sd_of_the_episodes_differences():
@@ -345,3 +350,39 @@ def test_people_who_are_only_in_supports_are_not_counted_as_asked():
     others = Support(shown.episode, 1000 + shown.group, 1000 + shown.image, shown.label)
     found = hierarchical_interval(Outcomes(one.right, Queries(asked.episode, asked.label, asked.group, asked.image, others)))
     assert found.counts["groups"] == len(set(asked.group)) == 30
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uar"])
+def test_a_class_that_one_person_alone_shows_is_no_surer_than_one_that_many_show(metric):
+    """Its one recall has no spread, yet with somebody else it would be another."""
+    right = np.concatenate([np.tile([1, 1, 0, 1], 30), np.zeros(40)])
+    label, many = np.repeat([0, 1], [120, 40]), np.concatenate([np.arange(120) % 30, np.arange(40) % 30])
+    alone = np.where(label == 1, 99, many)
+    among_many, of_one = (hierarchical_interval(made(right[None], np.zeros(160, int), who, label), metric) for who in (many, alone))
+    assert of_one.se > among_many.se
+
+
+def test_what_the_support_of_a_whole_fold_does_is_in_the_interval():
+    """Where a fold's episodes all have the same support, only other folds tell what another one would do."""
+    rng = np.random.default_rng(0)
+    fold = np.repeat(np.arange(10), 60)
+    right = rng.random(600) < 0.5 + rng.normal(0, 0.2, 10)[fold]
+    asked = Queries(np.arange(600) // 6, np.zeros(600, int), np.arange(600), np.arange(600))
+    folds = [right[fold == number].mean() for number in range(10)]
+    found = hierarchical_interval(Outcomes(right[None], replace(asked, fold=fold)))
+    assert found.se == pytest.approx(np.std(folds, ddof=1) / np.sqrt(10)) and found.se > 2 * hierarchical_interval(Outcomes(right[None], asked)).se
+    assert found.df < 20 and found.counts["folds"] == 10
+
+
+def test_folds_that_agree_do_not_narrow_the_interval():
+    data = outcomes(episodes=20, seeds=1)
+    fold = data.queries.episode % 2
+    same = with_right(np.tile(data.right[:, fold == 0], 2), data)
+    assert hierarchical_interval(Outcomes(same.right, replace(data.queries, fold=fold))).se >= hierarchical_interval(same).se - 1e-12
+
+
+def test_the_share_of_a_support_that_an_episode_takes_is_known():
+    episode, label = np.repeat(np.arange(4), 6), np.tile(np.repeat([0, 1], 3), 4)
+    image = np.where(label == 0, np.tile(np.arange(3), 8), 10 + np.arange(24))  # class 0: three of three; class 1: three of twelve
+    asked = Queries(np.arange(4), np.zeros(4, int), np.arange(4), np.arange(100, 104), Support(episode, image, image, label))
+    assert asked.support_share == 1 and replace(asked, support=None).support_share == 0

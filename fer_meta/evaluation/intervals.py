@@ -16,9 +16,11 @@ of u over episode e (mean_q the recall of q's class, for other people would show
 
 where N_egc counts g's images among the support of class c, and f_c = (n_c - 1)/(n_c - shots) corrects for drawing without replacement from
 n_c images. k_gc = 1/sqrt(1 - g's share of class c's queries, or support) corrects for means that g itself is part of, as n/(n-1) does
-for equal shares (HC2 of MacKinnon & White 1985, J. Econometrics 29, 305-325): a class may have a few clips only. That is the first-order (Hajek) projection of a U-statistic on its groups (Hoeffding 1948, Ann.
-Math. Stat. 19, 293-325); what one lucky support image does, it does again in each of its episodes, however many there are. What pairs of
-*different* episodes that share a group add to the variance of the mean is
+for equal shares (HC2 of MacKinnon & White 1985, J. Econometrics 29, 305-325): a class may have a few clips only. A class that one group
+alone shows has no spread that could be seen; there the distance of its recall from the score stands in, which is that spread and the classes'
+together. That is the first-order (Hajek) projection of a U-statistic on its groups (Hoeffding 1948, Ann. Math. Stat. 19, 293-325); what one
+lucky support image does, it does again in each of its episodes, however many there are. What pairs of *different* episodes that share a group
+add to the variance of the mean is
 
     sum_g [ (sum_e z_eg)^2 - sum_e z_eg^2 ].
 
@@ -26,6 +28,10 @@ The second sum takes away what an episode's own noise puts there: each is counte
 & Miller 2011, J. Bus. Econ. Stat. 29, 238-249, for crossed clusters). With few episodes and many shots the support's part of it is a small
 difference of large sums. So it is estimated three times, with the group as a person in queries and supports; as a person in queries and
 an image in supports, which is far less noisy; and in queries alone; and the largest counts.
+
+**Folds** of a cross-validation. Each has its own training and its own support images, perhaps so few that its episodes cannot tell what
+others would change; the spread between folds can: F/(F-1) sum_f (sum of u over fold f)^2. It holds the folds' episodes and queries too, and
+counts where it is larger than what these add up to.
 
 **Seeds.** S/(S-1) sum_s (score_s - mean)^2 / S^2, less the queries' spread between seeds, which the other levels hold already.
 
@@ -42,7 +48,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from fer_meta.evaluation.queries import Members, Queries, Sums
+from fer_meta.evaluation.queries import Members, Queries, Sums, numbered
 
 ALPHA = 0.05
 
@@ -60,10 +66,10 @@ class Estimate:
     """A score or a difference of scores (1 = 100 %) with its interval, by default of 95 %.
 
     `se` is its standard error, `df` the degrees of freedom of the t-distribution behind `low`, `high` and `p`; `p` is two-sided,
-    against 0, and meant for differences. `variance` tells what each level with more than one member ("seeds", "episodes", "groups") adds
-    to se^2; what more episodes would lessen is with the episodes. `counts` holds the members of each level, also where there is one.
-    With one member of each level nothing is known of the spread: `se`, `df`, `low`, `high` and `p` are NaN. `tests`: how many intervals and
-    p-values hold together.
+    against 0, and meant for differences. `variance` tells what each level with more than one member ("seeds", "episodes", "groups", "folds")
+    adds to se^2; what more episodes would lessen is with the episodes. `counts` holds the members of each level, also where there is one.
+    With one member of each level, or equal scores everywhere, nothing is known of the spread: `se`, `df`, `low`, `high` and `p` are NaN.
+    `tests`: how many intervals and p-values hold together.
     """
 
     value: float
@@ -80,7 +86,7 @@ class Estimate:
         """The interval and p as one of `tests` that are looked at together: with Bonferroni's correction, so that all intervals at once hold
         the truth in 95 % of benchmarks, and p < 0.05 exactly where the interval is without 0."""
         half = self.se * float(special.stdtrit(self.df, 1 - ALPHA / 2 / tests))
-        return replace(self, low=self.value - half, high=self.value + half, p=min(1.0, self.p * tests), tests=tests)
+        return replace(self, low=self.value - half, high=self.value + half, p=float(np.minimum(1.0, self.p * tests)), tests=tests)
 
 
 def episode_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
@@ -170,6 +176,7 @@ class _Side:
         self.scores = scores @ weights  # [S]
         self.influence = weights * (mean - (recall if metric == "uar" else mean.mean()))
         self.within = weights * (mean - recall)
+        self.asked = np.where(queries.lone, weights * (mean - mean @ weights), self.within)
         # The queries' own spread between seeds, of their mean over seeds.
         seeds = len(scores)
         squares = np.einsum("sn,sn->n", scores, scores) - seeds * mean ** 2
@@ -197,8 +204,16 @@ class _Side:
                 found -= here[:, c] * (sums[:, c].sum() - without[0]) / np.maximum(counts[:, c].sum() - without[1], 1)
         return found
 
+    @property
+    def spread_of_folds(self) -> tuple[float, int]:
+        if self.queries.fold is None:
+            return 0.0, 1
+        fold, count = numbered(self.queries.fold)
+        sums = np.bincount(fold, self.influence)
+        return float(sums @ sums) * count / max(count - 1, 1), count
+
     def sums(self, members: Members) -> Sums:
-        return members.sums(self.within, self.by_episode)
+        return members.sums(self.asked, self.by_episode)
 
 
 def _estimate(sides: list[_Side]) -> Estimate:
@@ -216,6 +231,10 @@ def _estimate(sides: list[_Side]) -> Estimate:
         images = groups if one_kind else _join([side.sums(side.queries.by_image) for side in sides])
         variance["groups"] = _spread_of_groups(groups, images, variance.get("episodes"))
     found = dict(variance)
+    folds = [side.spread_of_folds for side in sides]
+    if (fewest := min(count for _, count in folds)) > 1:
+        counts["folds"], found["folds"] = fewest, sum(spread for spread, _ in folds)
+        variance["folds"] = max(0.0, found["folds"] - sum(variance.values()))
     if seeds > 1:
         found["seeds"] = float(((by_seed - by_seed.mean()) ** 2).sum()) / (seeds * (seeds - 1))
         variance["seeds"] = max(0.0, found["seeds"] - (sum(side.between_seeds for side in sides) if variance else 0.0))
@@ -243,12 +262,9 @@ def _spread_of_groups(groups: Sums, images: Sums, episodes: float | None) -> flo
 def _interval(value: float, variance: dict[str, float], counts: dict[str, int], found: dict[str, float] | None = None) -> Estimate:
     """`found`: the variances before what two levels hold was taken from one of them; they weigh the degrees of freedom."""
     found = found or variance
-    if not variance:
-        return Estimate(value, *[math.nan] * 5, variance, counts)
     total = sum(variance.values())
-    if total < 1e-24:  # rounding
-        fewest = min(counts[level] - 1 for level in variance)
-        return Estimate(value, 0.0, float(fewest), value, value, float(abs(value) < 1e-12), variance, counts)
+    if total < 1e-24:  # one member of each level, or none that differ by more than rounding: the spread is unknown, not 0
+        return Estimate(value, *[math.nan] * 5, variance, counts)
     se = math.sqrt(total)
     df = sum(found.values()) / sum(spread / (counts[level] - 1) for level, spread in found.items())
     half = se * float(special.stdtrit(df, 1 - ALPHA / 2))

@@ -25,7 +25,7 @@ class Queries:
     """What is asked of every method and seed: numbers [N], equal ones meaning equal things in all that is compared.
 
     `group` is the query's person where known for all, else its clip, else the image itself; `groups` says which ("people", "clips",
-    "images"). `support` is None where there is none (a network's own head on each image once).
+    "images"). `support` is None where there is none (a network's own head on each image once). `fold`: of a cross-validation, None else.
     """
 
     episode: np.ndarray
@@ -34,6 +34,7 @@ class Queries:
     image: np.ndarray
     support: Support | None = None
     groups: str = "images"
+    fold: np.ndarray | None = None
 
     @cached_property
     def episodes(self) -> tuple[np.ndarray, int]:
@@ -43,6 +44,18 @@ class Queries:
     @cached_property
     def labels(self) -> tuple[np.ndarray, int]:
         return numbered(self.label)
+
+    @cached_property
+    def lone(self) -> np.ndarray:
+        """Whether a query's class is shown by one group alone [N]."""
+        (labels, classes), members = self.labels, self.by_group
+        shown = np.bincount(members.asked * np.int64(classes) + labels, minlength=len(members.names) * classes).reshape(-1, classes) > 0
+        return (shown.sum(0) == 1)[labels]
+
+    @cached_property
+    def support_share(self) -> float:
+        """The part of a class's images for support that one episode takes, of the class where it is largest; 0 without a support."""
+        return self.by_image.support_share
 
     @cached_property
     def by_group(self) -> "Members":
@@ -80,7 +93,7 @@ class Members:
     `names` [G]. Of each query: `asked` [N], the member; `own` [N], k_gc; `pair` [N], the (episode, member). Of each such pair, in queries
     or support: `pair_member` [P], `pair_episode` [P] and `pair_support` [P], the member's centred count in the episode's support. Of each image of
     the support: `shown` [M], the pair; `member`, `episode` and `factor` (f_c k_gc) [M]. `expected` [G, C]: the mean count; `has` [E, C]: which
-    classes an episode supports; `squares` [E]: the sum over all members of their squared centred counts.
+    classes an episode supports; `squares` [E]: the sum over all members of their squared centred counts. `support_share`: as in `Queries`.
     """
 
     names: np.ndarray
@@ -97,6 +110,7 @@ class Members:
     expected: np.ndarray
     has: np.ndarray
     squares: np.ndarray
+    support_share: float
 
     def sums(self, u: np.ndarray, by_episode: np.ndarray) -> "Sums":
         """From the queries' influences [N] and their sums by episode [E]."""
@@ -152,7 +166,8 @@ def _members(queries: Queries, kind: str) -> Members:
     counts, at_pair = np.bincount(shown, factor, count), np.einsum("pc,pc->p", has[pair_episode], expected[pair_member])
     squares = np.bincount(pair_episode, counts * (counts - 2 * at_pair), episodes) + np.einsum("ec,cd,ed->e", has, expected.T @ expected, has)
     own = _without_own(asked, *queries.labels, size)
-    return Members(names, own, pair, pair_member, pair_episode, counts - at_pair, asked, shown, member, place, factor, expected, has, squares)
+    share = float(np.max(shots / images, initial=0))
+    return Members(names, own, pair, pair_member, pair_episode, counts - at_pair, asked, shown, member, place, factor, expected, has, squares, share)
 
 
 def _without_own(member: np.ndarray, label: np.ndarray, classes: int, size: int) -> np.ndarray:

@@ -24,7 +24,7 @@ def episodes_needed(difference: Estimate) -> int | None:
     powered = special.stdtrit(difference.df, 1 - ALPHA / 2 / difference.tests) + special.stdtrit(difference.df, POWER)
     allowed = (settled(difference.value) / powered) ** 2
     room = allowed - sum(variance.values())
-    if math.isnan(of_one) or room <= 1e-9 * allowed:  # rounding
+    if math.isnan(of_one) or not room > 1e-9 * allowed:  # rounding, or NaN where no spread is seen
         return None
     return max(2, math.ceil(of_one / room * (1 - 1e-9)))
 
@@ -72,7 +72,7 @@ def statement(first: str, second: str, difference: Estimate, groups: str = "grou
         difference = replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
     points, low, high = (percent(min(max(x, -1.0), 1.0)) for x in (difference.value, difference.low, difference.high))
     if math.isnan(difference.se):
-        return f"{first} and {second} differ by {points} points; with one member of each level nothing is known of the spread"
+        return f"{first} and {second} differ by {points} points; no interval, for nothing in these answers shows a spread"
     p = settled(difference.p)
     together = "simultaneous " if difference.tests > 1 else ""
     spread = f"{together}95 % interval {low} to {high}, {p_in_words(p)}"

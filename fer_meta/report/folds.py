@@ -17,8 +17,8 @@ from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 
-NOTE = ("Cross-validation: each image is tested in one fold, and the folds of a seed are one result. The trainings of two folds share most of their "
-        "images; the interval does not know it and may be too short (Bengio and Grandvalet 2004, J. Mach. Learn. Res. 5, 1089-1105).")
+NOTE = ("Cross-validation: each image is tested in one fold, and the folds of a seed are one result. The interval knows how folds differ, but not that "
+        "two trainings share most of their images; it may be too short (Bengio and Grandvalet 2004, J. Mach. Learn. Res. 5, 1089-1105).")
 LACKING = " A seed that lacks a fold is left out."
 
 COLUMNS = ["experiment", "method", "source", "target", "way", "shots", "selection", "fold", "seed", "accuracy", "uar", "queries", "groups", "members"]
@@ -102,7 +102,7 @@ def concatenated(queries: Sequence[Queries]) -> Queries:
         np.concatenate([one.episode + start for one, start in zip(queries, starts)]),
         *(np.concatenate([getattr(one, name) for one in queries]) for name in ("label", "group", "image")),
         Support(*(np.concatenate([getattr(one, name) for one in supports]) for name in ("episode", "group", "image", "label"))) if supports else None,
-        max(kinds, key=("people", "clips", "images").index))
+        max(kinds, key=("people", "clips", "images").index), np.repeat(np.arange(len(queries)), [len(one.image) for one in queries]))
 
 
 def _clips(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

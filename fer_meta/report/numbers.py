@@ -176,7 +176,9 @@ def _scores(cell: Cell) -> dict:
         "accuracy": accuracy.mean(), "ci95": half_width(interval), "sd_seeds": accuracy.std(),
         "uar": np.mean([scores.uar for scores in cell.scores]), "ece": cell.ece.mean(),
         "macro_f1": np.mean([scores.macro_f1 for scores in cell.scores]), "seeds": len(cell.seeds),
-        "failed_seeds": in_one_text(cell.failed), "groups": cell.queries.groups, "members": interval.counts["groups"]}
+        "failed_seeds": in_one_text(cell.failed), "groups": cell.queries.groups, "members": interval.counts["groups"],
+        # The spread between folds holds what their few images for support do.
+        "support_share": 0.0 if cell.queries.fold is not None else cell.queries.support_share}
 
 
 def in_one_text(seeds: Iterable[int]) -> str:

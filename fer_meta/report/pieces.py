@@ -15,15 +15,23 @@ BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of th
               "rendered face; no method that sees only an image's drawn units can beat it on average.")
 
 
-# People (clips, images) below which the interval is too short where the support is of several shots (results/benchmarks/coverage.md).
-FEW = 20
+# People (clips, images) below which the interval is too short where the support is of several shots, and the part of a class's images for
+# support, taken by one episode, above which the episodes do not show what other images would do (results/benchmarks/coverage.md).
+FEW, SHARE = 20, 0.25
 
 
 def interval_note(table: pd.DataFrame) -> str:
     """What the ± beside an accuracy is, with how many seeds."""
     groups = " or ".join(kind for kind in ("people", "clips", "images") if (table["groups"] == kind).any())
     what, test = "± is the half width of the 95 % interval over", f"the test's episodes and {groups}, as queries and in supports"
-    few = f" Fewer than {FEW} {groups}: a little too short, by simulations (it holds the truth in 92 to 94 of 100 benchmarks)." if table["members"].min() < FEW else ""
+    few = ""
+    if table["members"].min() == 1:
+        few += f" Where only one of the {groups} is tested, it says nothing about others."
+    if (table["members"].between(2, FEW - 1)).any():
+        few += f" Fewer than {FEW} {groups}: a little too short, by simulations (it holds the truth in 92 to 94 of 100 benchmarks)."
+    if table["support_share"].max() > SHARE:
+        few += (f" An episode takes up to {100 * table['support_share'].max():.0f} % of a class's images for support: what others would change is in it only "
+                "in part (by simulations it holds the truth in 77 to 93 of 100 benchmarks, and one test in ten finds what is not there).")
     few += " Two seeds say little of their spread: where it is large, one test in ten finds what is not there." if (table["seeds"] == 2).any() else ""
     if table["seeds"].max() == 1:
         return f"{what} {test}; with one seed it says nothing about other trainings.{few}"
