@@ -148,3 +148,10 @@ def test_the_page_warns_where_people_are_too_few_for_the_interval(folder, tmp_pa
     results, cells, table, _ = read(folder)
     assert table["members"].min() < 20 and warning in interval_note(table)
     assert "Fewer than" not in interval_note(table[table["members"] >= 20])
+
+
+def test_the_reader_is_warned_of_one_person_and_of_supports_that_take_most_of_few_images(folder):
+    _, _, table, _ = read(folder)
+    assert "says nothing about others" not in interval_note(table) and "images for support" not in interval_note(table)
+    assert "only one of the people or images is tested, it says nothing about others" in interval_note(table.assign(members=1))
+    assert "takes up to 50 % of a class's images for support" in interval_note(table.assign(support_share=[0.5] + [0.1] * (len(table) - 1)))
