@@ -3,7 +3,6 @@
 A `full` run holds millions of queries, so rows are only ever handled as whole columns of numbers, and one block of a run at a time.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -107,19 +106,18 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
         ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not asked
             the same queries.
     """
-    asked, scored, kept, supports = {}, defaultdict(list), {}, {}
+    asked, scored, kept, supports = {}, defaultdict(list), defaultdict(list), {}
     for run in sorted(results.runs, key=lambda run: run.seed):
         for (method, shots, selection), queries, row in _read_run(results, run, names):
             path = episodes_path(results, run, shots) if shots and not is_head(method) else None
             if path and path not in supports:
                 supports[path] = _support(results, run, path, names)
-            digest = _digest(queries)
-            queries = kept.setdefault((digest, path), replace(queries, support=supports.get(path)))  # most sources of a target share them
+            queries = _once(queries, supports.get(path), kept[path, run.target])
             if path and not np.isin(queries.episode[[0, -1]], queries.support.episode).all():
                 raise damaged(path, "does not hold the episodes that were answered", run.command)
             place = (run.experiment, run.source, run.target, shots, run.fold)
-            first, other = asked.setdefault(place, (digest, run))
-            if first != digest:
+            first, other = asked.setdefault(place, (queries, run))
+            if not _equal(first, queries):
                 raise run.damaged(ANSWERS, f"its {shots}-shot queries are not those of {other.predictions}, so the "
                               "two cannot be compared")
             scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection, run.fold].append((run, row, queries))
@@ -268,6 +266,14 @@ def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> di
     return {"clips": len(clips), "vote": (clips["vote"] == clips["label"]).mean(), "mean": (clips["mean"] == clips["label"]).mean()}
 
 
-def _digest(queries: Queries) -> bytes:
-    columns = [queries.episode, queries.image, queries.label, queries.group]
-    return hashlib.blake2b(b"".join(column.tobytes() for column in columns)).digest()
+def _once(queries: Queries, support: Support | None, kept: list[Queries]) -> Queries:
+    """The same queries as read before and `kept`, for most sources and seeds of a target share them; else these with their support."""
+    for known in kept:
+        if _equal(known, queries):
+            return known
+    kept.append(replace(queries, support=support))
+    return kept[-1]
+
+
+def _equal(one: Queries, other: Queries) -> bool:
+    return one is other or all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("episode", "image", "label", "group"))
