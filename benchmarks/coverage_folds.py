@@ -45,7 +45,7 @@ DESIGNS = [
 def main(benchmarks, out):
     """Simulate each design and write the table."""
     lines = []
-    with tqdm(total=benchmarks * len(DESIGNS), unit="benchmark") as bar:
+    with tqdm(total=benchmarks * len(DESIGNS), unit="benchmark", mininterval=2) as bar:
         for number, design in enumerate(DESIGNS):
             lines.append(row(design, benchmarks, number, bar))
     page = [

@@ -66,6 +66,17 @@ def own(leaky, tmp_path) -> Path:
     return shutil.copytree(leaky, tmp_path / "leakage")
 
 
+def test_an_experiment_that_balances_its_classes_otherwise_is_named(reproduction):
+    results, cells, *_ = read(reproduction)
+    supervised = [run.experiment for run in results.runs if run.algorithm == "supervised"]
+    one = supervised[0]
+    changed = replace(results, runs=[replace(run, config=run.config | {"class_balance": "natural"}) if (run.experiment, run.algorithm) == (one, "supervised") else run
+                                     for run in results.runs])
+    table, heads = numbers.accuracy_table(changed, cells), numbers.head_table(changed, cells)
+    assert len(set(supervised)) > 2 and set(table.loc[table["class_balance"] == "natural", "experiment"]) == {one}
+    assert f"Class balance in supervised training: balanced; natural in {one}." in tables.to_markdown(changed, table, heads, pd.DataFrame())
+
+
 def test_the_report_of_experiments_has_their_tables_plots_and_titles(reproduction, tmp_path):
     folder = shutil.copytree(reproduction, tmp_path / "reproduction")
     text = write_report(folder)

@@ -112,8 +112,11 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     table = table.join(tested.infer_objects(), on=PLACE)
     rendered = results.plan.get("rendered", [])
     table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
-    table["backbone"] = table["algorithm"].map({run.algorithm: run.config["backbone"] for run in results.runs})
-    table["class_balance"] = table["algorithm"].map({run.algorithm: str(run.config.get("class_balance", "")) for run in results.runs})
+    # An experiment may train in its own way.
+    configs = {(run.experiment, run.algorithm): run.config for run in results.runs}
+    trained = [configs[key] for key in zip(table["experiment"], table["algorithm"])]
+    table["backbone"] = [config["backbone"] for config in trained]
+    table["class_balance"] = [str(config.get("class_balance", "")) for config in trained]
     pair = ["algorithm", *PLACE]
     planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
     table = table.join(planned.rename("planned_seeds"), on=pair)

@@ -102,8 +102,12 @@ def _backbones_line(table: pd.DataFrame) -> str:
 
 def _balance_line(table: pd.DataFrame) -> str:
     """How supervised training met classes of unequal size; in training episodes they are of equal size."""
-    found = sorted(set(table["class_balance"]) - {""})
-    return f"Class balance in supervised training: {markdown(' or '.join(found))}." if found else ""
+    kinds = table[table["class_balance"] != ""].groupby("class_balance")["experiment"].unique()
+    if kinds.empty:
+        return ""
+    usual, *others = sorted(kinds.index, key=lambda kind: -len(kinds[kind]))
+    return (f"Class balance in supervised training: {markdown(usual)}"
+            + "".join(f"; {markdown(kind)} in {markdown(', '.join(kinds[kind]))}" for kind in others) + ".")
 
 
 def _headline(results: Results, table: pd.DataFrame) -> list[str]:
