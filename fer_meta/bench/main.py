@@ -18,7 +18,7 @@ from fer_meta.bench.executor import bar, clock, run_all
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
 from fer_meta.bench.plan import Run, Setting, bench_hashes, cross, make_plan, pairs, stage
 from fer_meta.bench.runner import Bench
-from fer_meta.bench.store import remarks, write_episodes, write_plan
+from fer_meta.bench.store import left_out, remarks, write_episodes, write_plan
 from fer_meta.bench.workers import Died, Workers, choose_workers
 from fer_meta.datasets.cache import CachedFaces, unreadable_line
 from fer_meta.datasets.catalogue import is_here, load, names, resolve
@@ -82,6 +82,8 @@ def run_bench(
     else:
         settings, not_run = cross(suite, loaded), {}
     _tell_folds(suite, loaded, settings)
+    for line in left_out(settings):
+        click.echo(line)
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
     hashes = bench_hashes(suite, read_suite(suite_name, suite.preset), weights=asked.get("weights"), data=cast if suite.experiments else sorted(roots))

@@ -51,6 +51,7 @@ def write_plan(
             for key in dict.fromkeys(setting.experiment for setting in settings) if key
         },
         "not_run": not_run,
+        "left_out": left_out(settings),
         "readings": list(suite.readings),
         "primary": suite.primary and suite.primary.model_dump(),
         "runs": [
@@ -204,6 +205,11 @@ def _told(suite: Suite, experiment: Experiment, settings: list[Setting], rendere
         "remarks": remarks(setting),
         "against": setting.against,
     }
+
+
+def left_out(settings: Iterable[Setting]) -> list[str]:
+    """A line for each target for which the oracle is left out, and why."""
+    return list(dict.fromkeys(setting.no_oracle for setting in settings if setting.no_oracle))
 
 
 def remarks(setting: Setting) -> list[str]:

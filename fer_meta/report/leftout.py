@@ -1,4 +1,5 @@
-"""What a reader of the tables must know is not in them: unreadable images, and finished runs that the plan does not name."""
+"""What a reader of the tables must know is not in them: unreadable images, the oracle of small targets, and finished runs that the plan does
+not name."""
 
 import re
 from collections import defaultdict
@@ -11,8 +12,9 @@ STALE = "made by another version of fer-meta or from another suite file or data:
 
 
 def left_out_lines(results: Results) -> list[str]:
-    """One line per data set with unreadable images, and one per command that shows finished runs which are not in the plan."""
-    return _unreadable(results) + _unplanned(results)
+    """One line per data set with unreadable images, one per target without the oracle that was asked for, and one per command that shows
+    finished runs which are not in the plan."""
+    return _unreadable(results) + results.plan.get("left_out", []) + _unplanned(results)
 
 
 def _unreadable(results: Results) -> list[str]:

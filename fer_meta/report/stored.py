@@ -98,6 +98,7 @@ class Plan(_Stored):
     bayes: list[Bayes] = []
     experiments: dict[str, PlannedExperiment] = {}
     not_run: dict[str, str] = {}
+    left_out: list[str] = []
     readings: list[str] = []
     primary: Primary | None = None
 
