@@ -109,7 +109,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds (3: 0 to 2), or just these (0,7; one alone: 7,).")
 @click.option("--folds", callback=_folds, metavar="K|loso",
-              help="Cross-validation: test each domain on itself, in K folds by person, or leaving one subject out.")
+              help="Cross-validation: test each domain on itself, in K folds by person, or leaving one subject out (loso). Small sets "
+                   "need --suite cross-validation, whose folds may lack a class.")
 @click.option("--preset", type=click.Choice(PRESETS), default=DEFAULT, show_default=True,
               help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.")
 @click.option("--image-size", type=click.IntRange(16, 1024), metavar="PX", help="Side of the images.  [default: the preset's]")
@@ -145,7 +146,7 @@ def bench(
       fer-meta bench --suite cross-domain --domains synthetic-studio,fer2013 --data fer2013=~/fer2013
       fer-meta bench --suite cross-domain --data fer2013=~/fer2013 --data mine=~/faces --dry-run
       fer-meta bench --suite cross-domain --sources synthetic-wild --targets mine --data mine=~/faces
-      fer-meta bench --suite within --folds 10 --data ckplus=~/ckplus
+      fer-meta bench --suite cross-validation --folds 10 --data ckplus=~/ckplus
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
     """

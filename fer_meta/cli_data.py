@@ -166,6 +166,7 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
     from fer_meta.datasets.prepared import REMAKE, read_prepared
     from fer_meta.datasets.synthetic.rendered import domain_name, parse_name, render_set
     from fer_meta.device import choose_device, renderer_device
+    from fer_meta.words import people
 
     if severity is not None:
         if "@" in name:
@@ -178,7 +179,7 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
     number = render_set(recipe, out, size=size, subjects=subjects, images=images, severity=severity, seed=seed,
                         device=renderer_device(choose_device(device)), fix="name another folder with --out")
     seconds = time.perf_counter() - began
-    found = f"{len(read_prepared(out, REMAKE)[1]):,} rendered images of {subjects:,} people, {size} px"
+    found = f"{len(read_prepared(out, REMAKE)[1]):,} rendered images of {people(subjects)}, {size} px"
     shown = escaped(str(out))
     if number:
         click.echo(f"Wrote {found}, to {shown} ({number:,} of them now, {number / seconds:.1f} a second with start-up)")

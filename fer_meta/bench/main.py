@@ -30,6 +30,7 @@ from fer_meta.report import write_report
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.training import RESUME
+from fer_meta.words import people
 
 try:
     import fcntl
@@ -261,7 +262,7 @@ def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry
     for name, root in roots.items():
         missing = root is None and not is_cached(name, size=size, **drawn)
         if missing:
-            click.echo(f"{'to be rendered' if dry_run else 'rendering'}: {name}, {number:,} images of {suite.rendered.subjects:,} people, "
+            click.echo(f"{'to be rendered' if dry_run else 'rendering'}: {name}, {number:,} images of {people(suite.rendered.subjects)}, "
                        f"{size} px; about {clock(number / RENDERED_A_SECOND)} on two CPU cores, once")
         if missing and dry_run:
             faces.append(planned(name, size=size, **drawn))

@@ -20,7 +20,7 @@ from fer_meta.suites.experiments import Experiment, Mixture, Role
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, fingerprint
 from fer_meta.tasks.folds import cross_validate, named
-from fer_meta.tasks.pools import Domain, Pool, divide, more_in_a_fold, restrict, with_classes
+from fer_meta.tasks.pools import Domain, Pool, divide, or_other_folds, restrict, with_classes
 from fer_meta.tasks.protocol import Protocol
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
@@ -285,7 +285,7 @@ def _folds(key, protocol: Protocol, algorithms, faces: CachedFaces, classes, ora
     if protocol.queries == "all":
         protocol = protocol.model_copy(update={"way": len(domains[0].train.classes)})
     for domain in domains:
-        with named(f"fold {domain.fold}", more_in_a_fold(protocol)):
+        with named(f"fold {domain.fold}", or_other_folds(protocol, "fewer")):
             settings.append(_setting(key, protocol, algorithms, domain, domain, classes, _rendered(faces), _unreadable(faces), {}, oracle))
     return settings
 

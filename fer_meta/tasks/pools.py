@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ from fer_meta.datasets.mixing import hold_out, of_films
 from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.splits import assign_splits
+
+# Where the fields of a protocol stand: the package's suites are read only.
+IN_FILE = "in the suite file (or a copy of it)"
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,9 @@ def divide(
             rows, removed = _without_copies(faces.index, rows, seen, protocol)
             way = protocol.fewest_test_classes if name == "test" else shape.way
             pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed)
+        if pools["train"]:
+            rare = faces.index["label"][role == "rare"].value_counts().to_dict()
+            pools["train"] = replace(pools["train"], excluded={**pools["train"].excluded, **rare})
         domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools, no_val=no_val.get(faces.name, ""))
     return domains
 
@@ -119,7 +125,7 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
     if len(kept) < way:
         raise ProtocolError(
             f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here "
-            f"({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or `queries`"
+            f"({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or `queries` {IN_FILE}"
         )
     return with_classes(pool, kept, index)
 
@@ -137,7 +143,8 @@ def with_classes(pool: Pool, classes: Collection[str], index: pd.DataFrame) -> P
 def _roles(
     index: pd.DataFrame, protocol: Protocol, classes: Collection[str], is_source: bool, trained: bool, validated: bool
 ) -> np.ndarray:
-    """The role of each row: its split or `held`, or nothing for labels outside the suite's classes."""
+    """The role of each row: its split or `held`, `rare` for a class of train of which too few can be held out, or nothing: for labels outside
+    the suite's classes, and for what shares a group with an image that is held out."""
     role = np.full(len(index), "", dtype=object)
     wanted = index["label"].isin(list(classes)).to_numpy()
     role[wanted] = assign_splits(index[wanted], protocol, trained, validated)
@@ -146,9 +153,12 @@ def _roles(
         part = index.iloc[rows]
         akin = _akin(part, protocol.disjoint)
         spare = None if akin is None else of_films(part)  # where nothing is kept apart, a frame costs no more than a photograph
-        held, kept = hold_out(part["label"].to_numpy(dtype=str), protocol.held_out, groups=akin, spare=spare)
+        labels = part["label"].to_numpy(dtype=str)
+        fewest = protocol.fewest_source_classes if protocol.small_classes == "exclude" else None
+        held, kept = hold_out(labels, protocol.held_out, groups=akin, spare=spare, fewest=fewest)
         role[rows[held]] = "held"
         role[rows[~held & ~kept]] = ""
+        role[rows[~np.isin(labels, labels[held])]] = "rare"
     return role
 
 
@@ -269,17 +279,19 @@ def _make(name, index, rows, classes, groups, clips, excluded, removed) -> Pool:
 def _fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
     """What makes more classes large enough."""
     if shape is protocol:
-        return "lower `way`, `shots` or `queries` of `protocol`" + more_in_a_fold(protocol)
+        return f"lower `way`, `shots` or `queries` of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
     if shape is protocol.validation:
-        return "lower `way`, `shots` or `queries` of `protocol.validation`, or give val more images (`carve`, `split`)"
-    return "lower `way`, `shots` or `queries` of `protocol.train`"
+        val = "`carve`" if protocol.cross_validated else "`carve`, `split`"
+        return f"lower `way`, `shots` or `queries` of `protocol.validation`, or give val more images ({val}), {IN_FILE}{or_other_folds(protocol, 'more')}"
+    return f"lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
 
 
-def more_in_a_fold(protocol: Protocol) -> str:
-    """What helps a fold that is too small for an episode; nothing where there are no folds."""
+def or_other_folds(protocol: Protocol, how_many: str) -> str:
+    """What else helps a fold that is too small: `fewer` where it is tested, `more` where the others train; nothing where there are no folds."""
     if not protocol.cross_validated:
         return ""
-    return ", or take fewer folds" + (", or `support_from: source-train` with `queries: all`" if protocol.support_from == "target" else "")
+    folds = f", or take {how_many} folds (--folds)"
+    return folds + (", or --suite cross-validation, which tests each image once" if protocol.support_from == "target" else "")
 
 
 def _counts(counts: dict[str, int]) -> str:
