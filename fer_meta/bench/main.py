@@ -87,7 +87,8 @@ def run_bench(
         click.echo(line)
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
-    hashes = bench_hashes(suite, read_suite(suite_name, suite.preset), weights=asked.get("weights"), data=cast if suite.experiments else sorted(roots))
+    as_written = read_suite(suite_name, suite.preset)
+    hashes = bench_hashes(suite, as_written, weights=asked.get("weights"), data=cast if suite.experiments else sorted(roots))
     bench = Bench(suite, results_folder(out, suite.name, suite.preset), device, bar, made_by={"command": command, **hashes})
     bench.damaged = damaged(bench, runs)
     if dry_run:
@@ -97,7 +98,7 @@ def run_bench(
         forget_finished(bench.folder)
         tidy(bench, alone)
         _tell_precision(bench, runs)
-        write_plan(bench.folder, suite, settings, runs, rendered, not_run, bench.made_by)
+        write_plan(bench.folder, suite, as_written, settings, runs, rendered, not_run, bench.made_by)
         for setting in settings:
             write_episodes(bench.folder, setting)
         failed = run_all(bench, runs, workers)
