@@ -88,7 +88,8 @@ def test_a_source_whose_val_is_too_small_stays_an_error():
 
 
 def test_a_bench_leaves_the_oracle_of_a_small_target_out_and_says_so(suite, trees, tested, tmp_path, without_plots):
-    suite.write_text(SUITE.replace("seeds: [0]", "seeds: [0]\nselection: [source-val, oracle]").replace("shots: 2, queries: 2,", "shots: 2, queries: 3,"))
+    text = SUITE.replace("seeds: [0]", "seeds: [0]\nselection: [source-val, oracle]")
+    suite.write_text(text.replace("shots: 2, queries: 2,", "shots: 2, queries: 3,"))
     arguments = ["--sources", "day", "--targets", "bare,night", "--data", f"day={trees / 'day'}", "--data", f"night={trees / 'night'}",
                  "--data", f"bare={tested / 'bare'}", "--out", tmp_path / "results"]
     line = "oracle left out for bare: its val split has 0 classes that are large enough"

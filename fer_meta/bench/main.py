@@ -82,9 +82,7 @@ def run_bench(
         _tell_not_run(suite, settings, not_run)
     else:
         settings, not_run = cross(suite, loaded), {}
-    _tell_folds(suite, loaded, settings)
-    for line in left_out(settings):
-        click.echo(line)
+    _tell_left_out(suite, loaded, settings)
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
     as_written = read_suite(suite_name, suite.preset)
@@ -205,8 +203,8 @@ def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]
         raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
 
 
-def _tell_folds(suite: Suite, faces: list[CachedFaces], settings: list[Setting]) -> None:
-    """Say what a cross-validation does not look at: official splits, and pairs of two domains."""
+def _tell_left_out(suite: Suite, faces: list[CachedFaces], settings: list[Setting]) -> None:
+    """Say what a cross-validation does not look at, official splits and pairs of two domains, and for which targets the oracle is left out."""
     folds = {setting.source.name: setting.fold for setting in settings if setting.fold}  # the last is the largest
     for one in faces:
         if one.name in folds:
@@ -214,6 +212,8 @@ def _tell_folds(suite: Suite, faces: list[CachedFaces], settings: list[Setting])
             click.echo(f"{one.name}: cross-validation in {folds[one.name]} folds by person (else clip, else image){official}")
     if len(folds) > 1 and suite.across and not suite.experiments:
         click.echo("each data set is tested on itself alone: cross-validation has no pairs of two")
+    for line in left_out(settings):
+        click.echo(line)
 
 
 def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None, targets=None,

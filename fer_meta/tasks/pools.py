@@ -281,8 +281,8 @@ def _fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
     if shape is protocol:
         return f"lower `way`, `shots` or `queries` of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
     if shape is protocol.validation:
-        val = "`carve`" if protocol.cross_validated else "`carve`, `split`"
-        return f"lower `way`, `shots` or `queries` of `protocol.validation`, or give val more images ({val}), {IN_FILE}{or_other_folds(protocol, 'more')}"
+        val = f"or give val more images ({'`carve`' if protocol.cross_validated else '`carve`, `split`'}), {IN_FILE}"
+        return f"lower `way`, `shots` or `queries` of `protocol.validation`, {val}{or_other_folds(protocol, 'more')}"
     return f"lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
 
 
