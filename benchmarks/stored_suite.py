@@ -39,7 +39,7 @@ def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
     settings = cross(suite, faces)
     plan = make_plan(suite, settings)[:runs]
     command = f"python benchmarks/stored_suite.py {folder.parent.name} {runs}"
-    write_plan(folder, suite, settings, plan, {one.name: one.spec.rendered for one in faces}, {}, {"command": command})
+    write_plan(folder, suite, suite, settings, plan, {one.name: one.spec.rendered for one in faces}, {}, {"command": command})
     for setting in settings:
         write_episodes(folder, setting)
     for number, run in enumerate(plan):

@@ -1,6 +1,5 @@
 """The command line. torch, pandas and learn2learn take seconds to import: each command imports what it needs when it runs."""
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import click
 from fer_meta import __version__
 from fer_meta.cli_data import data, data_option
 from fer_meta.cli_errors import OneLineErrors
+from fer_meta.commands import bench_again, names_in, seeds_in
 from fer_meta.oneline import one_line
 from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
 from fer_meta.suites.folders import DEFAULT, PRESETS, RESULTS, existing_folder
@@ -45,7 +45,7 @@ def _names(context, parameter, value: str | None) -> list[str] | None:
     """A comma-separated list, without repeats."""
     if value is None:
         return None
-    names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    names = names_in(value)
     if not names:
         raise click.BadParameter("give at least one name")
     return names
@@ -56,12 +56,11 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
     if value is None:
         return None
     try:
-        numbers = [int(part) for part in value.removesuffix(",").split(",")]
+        seeds = seeds_in(value, MOST_SEEDS + 1)
     except ValueError:
         raise click.BadParameter(f"{one_line(value, 60)!r} is neither a number of seeds (3) nor a list of them (0,1,2)") from None
-    if len(numbers) > MOST_SEEDS or "," not in value and numbers[0] > MOST_SEEDS:
+    if len(seeds) > MOST_SEEDS:
         raise click.BadParameter(f"there may be {MOST_SEEDS:,} seeds at most")
-    seeds = tuple(dict.fromkeys(numbers)) if "," in value else tuple(range(numbers[0]))
     if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
         raise click.BadParameter("there must be at least one seed, none below 0 and none of 2**32 or more")
     return seeds
@@ -109,7 +108,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
 @click.option("--seeds", callback=_seeds, metavar="N|S,S,...", help="So many seeds (3: 0 to 2), or just these (0,7; one alone: 7,).")
 @click.option("--folds", callback=_folds, metavar="K|loso",
-              help="Cross-validation: test each domain on itself, in K folds by person, or leaving one subject out.")
+              help="Cross-validation: test each domain on itself, in K folds by person, or leaving one subject out (loso). Small sets "
+                   "need --suite cross-validation, whose folds may lack a class.")
 @click.option("--preset", type=click.Choice(PRESETS), default=DEFAULT, show_default=True,
               help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.")
 @click.option("--image-size", type=click.IntRange(16, 1024), metavar="PX", help="Side of the images.  [default: the preset's]")
@@ -145,7 +145,7 @@ def bench(
       fer-meta bench --suite cross-domain --domains synthetic-studio,fer2013 --data fer2013=~/fer2013
       fer-meta bench --suite cross-domain --data fer2013=~/fer2013 --data mine=~/faces --dry-run
       fer-meta bench --suite cross-domain --sources synthetic-wild --targets mine --data mine=~/faces
-      fer-meta bench --suite within --folds 10 --data ckplus=~/ckplus
+      fer-meta bench --suite cross-validation --folds 10 --data ckplus=~/ckplus
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
     """
@@ -161,22 +161,8 @@ def bench(
         return
     from fer_meta.bench.main import run_bench
 
-    command = shlex.join(["fer-meta", *_shown(sys.argv[1:])])
-    failed = run_bench(suite, domains, data, asked, device, out, dry_run, command, roles, jobs, asked_hash)
+    failed = run_bench(suite, domains, data, asked, device, out, dry_run, bench_again(sys.argv[1:]), roles, jobs, asked_hash)
     context.exit(1 if failed else 0)
-
-
-def _shown(arguments: list[str]) -> list[str]:
-    """The command's words as they go into reports: where the user keeps data or results is left out."""
-    shown, words = [], iter(arguments)
-    for word in words:
-        option, equals, value = word.partition("=")
-        if option in ("--data", "--out", "--device", "--jobs"):
-            value = value if equals else next(words, "")
-            shown += ["--data", value.partition("=")[0] + "=PATH"] if option == "--data" else []
-        elif word not in ("--dry-run", "--debug"):
-            shown.append(word)
-    return shown
 
 
 @main.command()

@@ -163,9 +163,11 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
       fer-meta data render synthetic-wild@0.5 --size 84 --subjects 400 --images 20000 --out half
       fer-meta bench --suite cross-domain --data half=half --data fer2013=/data/fer2013
     """
+    from fer_meta.commands import command
     from fer_meta.datasets.prepared import REMAKE, read_prepared
     from fer_meta.datasets.synthetic.rendered import domain_name, parse_name, render_set
     from fer_meta.device import choose_device, renderer_device
+    from fer_meta.words import people
 
     if severity is not None:
         if "@" in name:
@@ -178,10 +180,10 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
     number = render_set(recipe, out, size=size, subjects=subjects, images=images, severity=severity, seed=seed,
                         device=renderer_device(choose_device(device)), fix="name another folder with --out")
     seconds = time.perf_counter() - began
-    found = f"{len(read_prepared(out, REMAKE)[1]):,} rendered images of {subjects:,} people, {size} px"
+    found = f"{len(read_prepared(out, REMAKE)[1]):,} rendered images of {people(subjects)}, {size} px"
     shown = escaped(str(out))
     if number:
         click.echo(f"Wrote {found}, to {shown} ({number:,} of them now, {number / seconds:.1f} a second with start-up)")
     else:
         click.echo(f"{shown} holds this very set already: {found}")
-    click.echo(f"Use it: fer-meta bench --suite cross-domain --data {escaped(out.absolute().name)}={shown}")
+    click.echo(f"Use it: {command('fer-meta', 'bench', '--suite', 'cross-domain', '--data', f'{escaped(out.absolute().name)}={shown}')}")

@@ -133,8 +133,41 @@ def test_a_finished_bench_given_again_knows_of_runs_that_were_copied_since(given
     assert "1 finished run in runs/ is not in these tables" in given(f"{only} --seeds 1")
 
 
-def _left_out(tmp_path) -> list[str]:
-    lines = (tmp_path / "results/tiny/table.txt").read_text(encoding="utf-8").splitlines()
+def test_the_command_says_how_many_runs_it_makes_that_no_bench_made(given, suite, tmp_path):
+    """The product of seeds and methods is more than the runs that there are; all with results in a folder of the user's."""
+    given(f"{BENCH} --out mine --domains day --algorithms supervised --seeds 2 --image-size 24")
+    given(f"{BENCH} --out mine --domains day --algorithms protonet --seeds 1 --image-size 24")
+    given(f"{BENCH} --out mine --domains day --algorithms protonet --seeds 1")
+    (tmp_path / "results").mkdir()
+    [line] = _left_out(tmp_path, "mine")
+    command, rest = line.split("`")[1:]
+    assert rest == " shows them and makes 1 run anew." and " --out mine" in command
+    made = {path.name for path in (tmp_path / "mine/tiny/runs").iterdir()}
+    assert "3 of 4 runs are done already" in given(command)
+    assert len({path.name for path in (tmp_path / "mine/tiny/runs").iterdir()} - made) == 1 and not list((tmp_path / "results").iterdir())
+
+
+def test_a_command_for_missing_runs_writes_where_the_others_lie(given, tmp_path):
+    given(f"{BENCH} --out mine --domains day --algorithms protonet --seeds 2")
+    shutil.rmtree(next((tmp_path / "mine/tiny/runs").glob("*seed1*")))
+    done = CliRunner().invoke(main, ["report", "--suite", "tiny", "--out", "mine"])
+    fill = re.search("Fill them: (.*)", done.output)[1]
+    given(fill)
+    assert not (tmp_path / "results").exists() and not read_results(tmp_path / "mine/tiny").missing
+
+
+def test_runs_that_were_made_elsewhere_are_shown_here(given, tmp_path):
+    given(f"{BENCH} --out theirs --domains day --algorithms protonet --image-size 24")
+    given(f"{BENCH} --out mine --domains day --algorithms protonet")
+    for run in (tmp_path / "theirs/tiny/runs").iterdir():
+        shutil.copytree(run, tmp_path / "mine/tiny/runs" / run.name)
+    write_report(tmp_path / "mine/tiny")
+    [line] = _left_out(tmp_path, "mine")
+    assert " --out mine`" in line and "theirs" not in line
+
+
+def _left_out(tmp_path, out: str = "results") -> list[str]:
+    lines = (tmp_path / out / "tiny/table.txt").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if "finished run" in line]
 
 

@@ -352,7 +352,7 @@ def test_unreadable_images_are_said_in_one_line(root):
     (root / "happy/a.png").write_text("no image")
     (root / "sad/b.png").write_text("no image")
     assert unreadable_line(load(root)) == ("faces: 2 of 6 images are unreadable and left out, first 'happy/a.png': not an image; "
-                                           "see `fer-meta data check`")
+                                           "see `fer-meta data check faces --data faces=PATH`")
 
 
 def test_names_with_line_breaks_and_control_characters_are_shown_in_one_line(root):

@@ -134,13 +134,44 @@ def test_a_class_that_some_fold_cannot_test_is_excluded_from_all_by_name():
         cross_validate(faces, every, LABELS)
 
 
+@pytest.mark.parametrize("rare, of", [(2, 1), (12, 1), (12, 2)])
+def test_a_class_that_cannot_be_held_out_and_trained_in_every_fold_is_excluded_from_all_by_name(rare, of):
+    index = made_up_index({label: 60 for label in LABELS}, subjects=20)
+    one = made_up_index({"disgust": rare}, subjects=of)
+    index = pd.concat([index, one.assign(path="disgust-" + one["path"], digest="disgust-" + one["digest"])], ignore_index=True)
+    faces, classes = made_up_faces("made-up", index), (*LABELS, "disgust")
+    # Nobody is in val, and who is held out is not trained on.
+    protocol = Protocol(**{**EVERY, "carve": 0}, split={"folds": 4}, disjoint="clip")
+    domains = cross_validate(faces, protocol, classes)
+    assert {domain.train.classes for domain in domains} == {domain.test.classes for domain in domains} == {LABELS}
+    assert sum(domain.test.excluded.get("disgust", 0) for domain in domains) == rare
+    assert any("disgust" in domain.train.excluded for domain in domains)
+    with pytest.raises(ProtocolError, match="leave fewer than that of disgust .*; lower `held_out`"):
+        cross_validate(faces, protocol.model_copy(update={"small_classes": "error"}), classes)
+
+
+def test_the_plan_and_the_table_name_a_class_that_is_excluded_from_all_folds(crossed, people, tmp_path):
+    for number in range(2):
+        trees.face(people / "disgust" / f"p003_{number}.png")
+    words = cross_validated("{folds: 5}"), dict(algorithms="protonet")
+    assert "test classes too small in some fold: disgust" in crossed("--dry-run", text=words[0], **words[1]).output
+    result = crossed(text=words[0], **words[1])
+    assert result.exit_code == 0, result.output
+    assert "disgust:2" in (tmp_path / "results" / "tiny" / "table.md").read_text()
+    assert set(pd.read_csv(tmp_path / "results" / "tiny" / "recall.csv")["class"]) == set(LABELS)
+
+
 @pytest.mark.parametrize("index, split, words", [
     (made_up_index({label: 60 for label in LABELS}), LOSO, "made-up: 300 of 300 images have no subject, so that nobody can be left out"),
-    (made_up_index({label: 60 for label in LABELS}, subjects=2), LOSO, "made-up: 2 people are too few to leave one out"),
+    (made_up_index({label: 60 for label in LABELS}, subjects=2), LOSO, "made-up: 2 people are too few to leave one out .*needs three"),
+    (made_up_index({label: 60 for label in LABELS}, subjects=1), LOSO, "1 person is too few to leave one out"),
+    (made_up_index({label: 60 for label in LABELS}, subjects=1), {"folds": 3},
+     r"of 1 person \(or .*\) cannot be divided into 3 folds; cross-validation needs two people or more"),
+    (made_up_index({label: 60 for label in LABELS}, subjects=60).assign(digest="same"), {"folds": 3}, r"\(train\).*or take more folds"),
     (made_up_index({label: 60 for label in LABELS}, subjects=4), {"folds": 5}, "cannot be divided into 5 folds; take 4 folds or fewer"),
     (made_up_index({label: 30 for label in LABELS}, subjects=30), {"folds": 10},
      r"fold 1: made-up \(test\): 5-way episodes need 5 classes with 9 images or more.*"
-     ", or take fewer folds, or `support_from: source-train` with `queries: all`"),
+     r", or take fewer folds \(--folds\), or --suite cross-validation, which tests each image once"),
 ])  # fmt: skip
 def test_an_error_names_the_fold_and_what_to_do(index, split, words):
     with pytest.raises(ProtocolError, match=words):

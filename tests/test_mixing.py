@@ -318,6 +318,16 @@ def test_what_is_held_out_of_a_class_does_not_depend_on_the_others():
     assert not np.array_equal(held, hold_out(labels, 5, seed=1)[0])
 
 
+def test_a_class_that_cannot_be_held_out_is_left_out_as_long_as_enough_others_are():
+    labels = np.array(["anger"] * 30 + ["fear"] * 8 + ["neutral"] * 20)
+    held, kept = hold_out(labels, 5, fewest=2)
+    assert not (held | kept)[labels == "fear"].any() and (held | kept)[labels != "fear"].all()
+    without, _ = hold_out(labels[labels != "fear"], 5)
+    assert np.array_equal(held[labels != "fear"], without), "the others are held out as if it were not there"
+    with pytest.raises(ProtocolError, match=r"of fear \(8 images, 3 left\)"):
+        hold_out(labels, 5, fewest=3)
+
+
 def test_too_few_images_are_refused_by_class_and_count():
     labels = np.array(["anger"] * 30 + ["fear"] * 8)
     with pytest.raises(ProtocolError, match=r"5 images a class .* of fear \(8 images, 3 left\); lower `held_out`"):

@@ -26,13 +26,15 @@ def test_finished_runs_that_the_plan_lacks_are_said_with_the_command_that_adds_o
         change(home / "run.json", seed=seed, suite_hash="suite", settings_hash="these", command=f"fer-meta bench {seed}", id=home.name)
     several, one = "finished runs in runs/ are not in these tables", "1 finished run in runs/ is not in these tables"
     bare = stored_results.COMMAND.removesuffix(" --seeds 2")
-    assert above(stored) == [f"2 {several}; `{bare} --seeds 0,1,2` adds them."]
+    assert above(stored) == [f"2 {several}; `{bare} --seeds 0,1,2` adds them and makes 2 runs anew."], "supervised with these seeds"
     change(stored / "runs" / "copied-1" / "run.json", algorithm="maml", target=first["source"])
-    assert above(stored) == [f"2 {several}; `{bare} --seeds 0,1,2 --algorithms protonet,supervised,maml` adds them."]
+    assert above(stored) == [f"2 {several}; `{bare} --seeds 0,1,2 --algorithms protonet,supervised,maml` adds them and makes 14 runs anew."]
     change(stored / "runs" / "copied-1" / "run.json", settings_hash="other")
-    assert above(stored) == [f"{one}; `{bare} --seeds 0,2` adds it.", f"{one}, made with other options; `fer-meta bench 1` shows it."]
+    assert above(stored) == [f"{one}; `{bare} --seeds 0,2` adds it and makes 1 run anew.",
+                             f"{one}, made with other options; `fer-meta bench 1` shows it."]
     change(stored / "runs" / "copied-2" / "run.json", settings_hash="other")
-    assert above(stored) == [f"2 {several}, made with other options; `fer-meta bench 1 --seeds 1,2 --algorithms maml,protonet` shows them."]
+    assert above(stored) == [f"2 {several}, made with other options; `fer-meta bench 1 --seeds 1,2 --algorithms maml,protonet` "
+                             "shows them and makes 6 runs anew."]
     (stored / "runs" / "copied-1" / "DONE").unlink()
     assert above(stored) == [f"{one}, made with other options; `fer-meta bench 2` shows it."]
 

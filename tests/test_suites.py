@@ -110,6 +110,7 @@ def test_a_missing_key_is_named(suite_file):
     ("name: [", "line 1: not valid YAML"),
     ("- a\n- b\n", "a suite is a mapping"),
     (GOOD.replace("  quick:", "  fast:"), "no preset 'quick'.*fast, full"),
+    (GOOD[: GOOD.index("presets:")], "line 1: has no preset 'quick'; add `presets: {quick: {}}`"),
     ("name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
     (GOOD.replace("algorithms:\n  protonet: {steps: 100}\n", "algorithms: {}\n"), "algorithms"),
 ])  # fmt: skip

@@ -70,6 +70,52 @@ def test_what_is_only_tested_on_has_no_train_and_no_val_and_is_all_test():
     assert domains["b"].train is None and len(val) + len(test) == 60 and len(val) < len(test)
 
 
+@pytest.mark.parametrize("target, found", [
+    (faces("b", images=8), "its val split has 0 classes that are large enough (none; too small: anger (2), happiness (2), neutral (2), "
+                           "sadness (2), surprise (2))"),
+    (faces("b", "test", images=10), "its val split has 0 classes"),
+    (faces("b", images=10, subjects=1), "it has no val split, and 50 images of 1 "),
+])  # fmt: skip
+def test_a_target_whose_val_would_be_too_small_is_all_test_and_says_why(target, found):
+    domain = divide([faces("a"), target], Protocol(**SHAPES), LABELS, ["a"], ["b"], oracle=True)["b"]
+    assert domain.val is None and len(domain.test) == len(target.index)
+    assert domain.no_val.startswith(found) and domain.no_val.endswith("; an episode of validation needs 3 classes with 3 images or more")
+
+
+def test_a_source_whose_val_is_too_small_stays_an_error():
+    with pytest.raises(ProtocolError, match=r"few \(val\): 3-way episodes need 3 classes with 3 images or more"):
+        divide([faces("few", images=10)], Protocol(**SHAPES), LABELS, oracle=True)
+
+
+def test_a_bench_leaves_the_oracle_of_a_small_target_out_and_says_so(suite, trees, tested, tmp_path, without_plots):
+    text = SUITE.replace("seeds: [0]", "seeds: [0]\nselection: [source-val, oracle]")
+    suite.write_text(text.replace("shots: 2, queries: 2,", "shots: 2, queries: 3,"))
+    arguments = ["--sources", "day", "--targets", "bare,night", "--data", f"day={trees / 'day'}", "--data", f"night={trees / 'night'}",
+                 "--data", f"bare={tested / 'bare'}", "--out", tmp_path / "results"]
+    line = "oracle left out for bare: its val split has 0 classes that are large enough"
+    assert line in ran(suite, *arguments, "--dry-run").output
+    result = ran(suite, *arguments)
+    assert result.exit_code == 0 and result.output.count(line) == 2, "at the start, and above the table"
+    out = tmp_path / "results" / "tiny"
+    assert line in (out / "table.md").read_text().replace("\\", "")
+    table = pd.read_csv(out / "table.csv").groupby("target")["selection"].agg(set)
+    assert table.to_dict() == {"bare": {"source-val"}, "night": {"source-val", "oracle"}}
+
+
+def test_the_oracle_is_left_out_where_val_lacks_the_classes_that_both_have(suite):
+    """Of a val that is large enough, in all its classes, for other sources."""
+    index = faces("b", images=40).index
+    few = index["label"].isin(["anger", "happiness", "neutral"]) & (index.groupby("label").cumcount() >= 8)
+    b = replace(faces("b"), index=index[~few].reset_index(drop=True))
+    a = replace(faces("a"), index=faces("a", images=40).index.query("label in ('anger', 'happiness', 'neutral', 'sadness')").reset_index(drop=True))
+    plan = read_suite(str(suite), "quick", sources=("a", "c"), targets=("b",), selection=("source-val", "oracle"))
+    shapes = Protocol(**{**SHAPES, "validation": dict(way=2, shots=2, queries=1, episodes=5)})
+    settings = cross(plan.model_copy(update={"protocol": shapes}), [a, b, faces("c", images=40)])
+    assert {setting.source.name: setting.val is not None for setting in settings} == {"a": False, "c": True}
+    assert [setting.no_oracle for setting in settings if setting.no_oracle] == [
+        "oracle left out for a -> b: its val split has 1 of the classes tested that are large enough (sadness); an episode of validation needs 2"]
+
+
 def test_a_target_too_small_to_train_on_is_no_error():
     """Before, its train and val pools were built too, and had to be large enough."""
     domains = divide([faces("a"), faces("b", images=4)], Protocol(**SHAPES), LABELS, ["a"], ["b"])

@@ -105,7 +105,7 @@ def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     setting = run.setting
     images = unit.image * len(setting.test) * min(unit.readouts, run.model.config.validations)
     once = images + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
-    oracle = "oracle" in bench.suite.selection and setting.target is not setting.source
+    oracle = setting.val is not None and setting.target is not setting.source
     validations = _validations(run.model, setting.protocol, setting.val, unit) if oracle else 0.0
     return once * len(bench.suite.selection) + validations
 

@@ -18,7 +18,7 @@ from fer_meta.bench.executor import bar, clock, run_all
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
 from fer_meta.bench.plan import Run, Setting, bench_hashes, cross, make_plan, pairs, stage
 from fer_meta.bench.runner import Bench
-from fer_meta.bench.store import remarks, write_episodes, write_plan
+from fer_meta.bench.store import left_out, remarks, write_episodes, write_plan
 from fer_meta.bench.workers import Died, Workers, choose_workers
 from fer_meta.datasets.cache import CachedFaces, unreadable_line
 from fer_meta.datasets.catalogue import is_here, load, names, resolve
@@ -30,6 +30,7 @@ from fer_meta.report import write_report
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.training import RESUME
+from fer_meta.words import people
 
 try:
     import fcntl
@@ -81,10 +82,11 @@ def run_bench(
         _tell_not_run(suite, settings, not_run)
     else:
         settings, not_run = cross(suite, loaded), {}
-    _tell_folds(suite, loaded, settings)
+    _tell_left_out(suite, loaded, settings)
     runs = make_plan(suite, settings)
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
-    hashes = bench_hashes(suite, read_suite(suite_name, suite.preset), weights=asked.get("weights"), data=cast if suite.experiments else sorted(roots))
+    as_written = read_suite(suite_name, suite.preset)
+    hashes = bench_hashes(suite, as_written, weights=asked.get("weights"), data=cast if suite.experiments else sorted(roots))
     bench = Bench(suite, results_folder(out, suite.name, suite.preset), device, bar, made_by={"command": command, **hashes})
     bench.damaged = damaged(bench, runs)
     if dry_run:
@@ -94,7 +96,7 @@ def run_bench(
         forget_finished(bench.folder)
         tidy(bench, alone)
         _tell_precision(bench, runs)
-        write_plan(bench.folder, suite, settings, runs, rendered, not_run, bench.made_by)
+        write_plan(bench.folder, suite, as_written, settings, runs, rendered, not_run, bench.made_by)
         for setting in settings:
             write_episodes(bench.folder, setting)
         failed = run_all(bench, runs, workers)
@@ -201,8 +203,8 @@ def _tell_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str]
         raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
 
 
-def _tell_folds(suite: Suite, faces: list[CachedFaces], settings: list[Setting]) -> None:
-    """Say what a cross-validation does not look at: official splits, and pairs of two domains."""
+def _tell_left_out(suite: Suite, faces: list[CachedFaces], settings: list[Setting]) -> None:
+    """Say what a cross-validation does not look at, official splits and pairs of two domains, and for which targets the oracle is left out."""
     folds = {setting.source.name: setting.fold for setting in settings if setting.fold}  # the last is the largest
     for one in faces:
         if one.name in folds:
@@ -210,6 +212,8 @@ def _tell_folds(suite: Suite, faces: list[CachedFaces], settings: list[Setting])
             click.echo(f"{one.name}: cross-validation in {folds[one.name]} folds by person (else clip, else image){official}")
     if len(folds) > 1 and suite.across and not suite.experiments:
         click.echo("each data set is tested on itself alone: cross-validation has no pairs of two")
+    for line in left_out(settings):
+        click.echo(line)
 
 
 def _suite(name: str, preset: str, sources, algorithms, seeds, image_size, weights, experiments=None, precision=None, targets=None,
@@ -259,7 +263,7 @@ def _load(suite: Suite, roots: dict[str, Path | None], device: torch.device, dry
     for name, root in roots.items():
         missing = root is None and not is_cached(name, size=size, **drawn)
         if missing:
-            click.echo(f"{'to be rendered' if dry_run else 'rendering'}: {name}, {number:,} images of {suite.rendered.subjects:,} people, "
+            click.echo(f"{'to be rendered' if dry_run else 'rendering'}: {name}, {number:,} images of {people(suite.rendered.subjects)}, "
                        f"{size} px; about {clock(number / RENDERED_A_SECOND)} on two CPU cores, once")
         if missing and dry_run:
             faces.append(planned(name, size=size, **drawn))

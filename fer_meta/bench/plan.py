@@ -20,7 +20,7 @@ from fer_meta.suites.experiments import Experiment, Mixture, Role
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, fingerprint
 from fer_meta.tasks.folds import cross_validate, named
-from fer_meta.tasks.pools import Domain, Pool, divide, more_in_a_fold, restrict, with_classes
+from fer_meta.tasks.pools import Domain, Pool, divide, or_other_folds, restrict, with_classes
 from fer_meta.tasks.protocol import Protocol
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
@@ -40,12 +40,13 @@ class Setting:
     source: Domain
     target: Domain
     test: Pool  # the target's test images of the classes tested
-    val: Pool | None  # the target's validation images of these, if the oracle is asked for
+    val: Pool | None  # the target's validation images of these, if the oracle is asked for and these are enough
     episodes: dict[int, FixedEpisodes]  # by shots
     rendered: dict[str, Rendered]  # those of source and target that are no photographs
     unreadable: dict[str, int] = field(default_factory=dict)  # images left out of each data set that has such
     mixture: "Mixed | None" = None  # what the source is made of, if it is a mixture
     against: str | None = None  # the experiment that this one is compared with, among those that are run
+    no_oracle: str = ""  # for whom and why the oracle that was asked for is left out
 
     @property
     def fold(self) -> int | None:
@@ -284,7 +285,7 @@ def _folds(key, protocol: Protocol, algorithms, faces: CachedFaces, classes, ora
     if protocol.queries == "all":
         protocol = protocol.model_copy(update={"way": len(domains[0].train.classes)})
     for domain in domains:
-        with named(f"fold {domain.fold}", more_in_a_fold(protocol)):
+        with named(f"fold {domain.fold}", or_other_folds(protocol, "fewer")):
             settings.append(_setting(key, protocol, algorithms, domain, domain, classes, _rendered(faces), _unreadable(faces), {}, oracle))
     return settings
 
@@ -301,13 +302,24 @@ def _setting(
         test = with_classes(target.test, seen, target.index)
     else:
         test = restrict(target.test, tested, target.index, protocol.way)
-    val = restrict(target.val, tested, target.index, protocol.validation.way) if oracle else None
+    val, no_oracle = _val_for_oracle(source, target, tested, protocol.validation.way) if oracle else (None, "")
     held = source.held if protocol.support_from == "source-train" else None
     name = protocol.model_dump_json(exclude={"train", "validation"}), target.name, test.digest, held and held.digest
     if name not in drawn:
         drawn[name] = {shots: _draw(protocol, shots, test, held) for shots in protocol.shots}
     shown = {domain.name: rendered[domain.name] for domain in (source, target) if domain.name in rendered}
-    return Setting(key, protocol, algorithms, source, target, test, val, drawn[name], shown, unreadable)
+    return Setting(key, protocol, algorithms, source, target, test, val, drawn[name], shown, unreadable, no_oracle=no_oracle)
+
+
+def _val_for_oracle(source: Domain, target: Domain, tested: Collection[str], way: int) -> tuple[Pool | None, str]:
+    """The target's validation images of the classes tested, or why the oracle is left out. Raises ProtocolError for a source's own val."""
+    if target.val is None:
+        return None, f"oracle left out for {target.name}: {target.no_val}"
+    common = [name for name in target.val.classes if name in tested]
+    if len(common) < way and source is not target:
+        return None, (f"oracle left out for {source.name} -> {target.name}: its val split has {len(common)} of the classes tested that are large "
+                      f"enough ({', '.join(common) or 'none'}); an episode of validation needs {way}")
+    return restrict(target.val, tested, target.index, way), ""
 
 
 def _rendered(*faces: CachedFaces) -> dict[str, Rendered]:

@@ -233,12 +233,12 @@ def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[Selected, di
     """The training step that each selection rule picks for each readout, and what the oracle saw (step -> readout -> value).
 
     `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val, which is the source's val where the
-    target is the source. The own head is left out where it cannot answer the target's classes.
+    target is the source, and picks nothing where that is too small. The own head is left out where it cannot answer the target's classes.
     """
     folder, setting = bench.model_folder(run.model), run.setting
     steps, source_val = training.snapshots(folder), training.read_validations(folder)
     target_val = {}
-    if "oracle" in bench.suite.selection:
+    if setting.val is not None:
         target_val = source_val if setting.source is setting.target else _validate_on_target(bench, run, method, steps)
     readouts = list(source_val[max(steps)])
     if not method.own_head(setting.test.classes):

@@ -34,10 +34,11 @@ EPISODES = 500
 
 
 def write_plan(
-    folder: Path, suite: Suite, settings: list[Setting], runs: list[Run], rendered: dict[str, Rendered], not_run: dict[str, str],
-    made_by: dict[str, str],
+    folder: Path, suite: Suite, as_written: Suite, settings: list[Setting], runs: list[Run], rendered: dict[str, Rendered],
+    not_run: dict[str, str], made_by: dict[str, str],
 ) -> None:
-    """`plan.json`: what the tables are expected to hold, and `made_by`: the `command` that fills them and its `bench_hashes`."""
+    """`plan.json`: what the tables are expected to hold, and `made_by`: the `command` that fills them and its `bench_hashes`. `as_written` is
+    the suite as its file has it, of which `suite` may be a part."""
     write_json(folder / "plan.json", {
         "suite": suite.name,
         "title": suite.title,
@@ -51,6 +52,10 @@ def write_plan(
             for key in dict.fromkeys(setting.experiment for setting in settings) if key
         },
         "not_run": not_run,
+        "left_out": left_out(settings),
+        "seeds": list(as_written.seeds),
+        "methods": {key: list(one.algorithms or as_written.algorithms) for key, one in as_written.experiments.items()}
+        or {"": list(as_written.algorithms)},
         "readings": list(suite.readings),
         "primary": suite.primary and suite.primary.model_dump(),
         "runs": [
@@ -204,6 +209,11 @@ def _told(suite: Suite, experiment: Experiment, settings: list[Setting], rendere
         "remarks": remarks(setting),
         "against": setting.against,
     }
+
+
+def left_out(settings: Iterable[Setting]) -> list[str]:
+    """A line for each target for which the oracle is left out, and why."""
+    return list(dict.fromkeys(setting.no_oracle for setting in settings if setting.no_oracle))
 
 
 def remarks(setting: Setting) -> list[str]:

@@ -28,6 +28,7 @@ from fer_meta.datasets.decoding import Face, face_of
 from fer_meta.datasets.places import BUILDING, OWNED, appear, cache_dir, explained, remove_stale, retire
 from fer_meta.datasets.prepared import read_prepared, write_prepared
 from fer_meta.datasets.scanning import ABSENT, unread
+from fer_meta.commands import command
 from fer_meta.errors import DamagedError, DatasetError, ImageError, MachineError
 from fer_meta.oneline import escaped
 
@@ -66,7 +67,7 @@ def unreadable_line(faces: CachedFaces) -> str | None:
     path, reason = faces.unreadable[0]
     left, every = len(faces.unreadable), len(faces.unreadable) + len(faces.index)
     return (f"{faces.name}: {left:,} of {every:,} images {'is' if left == 1 else 'are'} unreadable and left out, "
-            f"first '{escaped(path)}': {reason}; see `fer-meta data check`")
+            f"first '{escaped(path)}': {reason}; see `{command('fer-meta', 'data', 'check', faces.name, '--data', f'{faces.name}=PATH')}`")
 
 
 def load_images(spec: DatasetSpec, root: Path, size: int, progress: bool = True) -> CachedFaces:

@@ -102,7 +102,8 @@ def balance(index: pd.DataFrame, per_class: int, seed: int = 0) -> np.ndarray:
 
 
 def hold_out(
-    labels: np.ndarray, per_class: int, seed: int = 0, groups: np.ndarray | None = None, spare: np.ndarray | None = None
+    labels: np.ndarray, per_class: int, seed: int = 0, groups: np.ndarray | None = None, spare: np.ndarray | None = None,
+    fewest: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Masks (bool [N]) of `per_class` images of each class, held out of training, and of those left to train on.
 
@@ -111,12 +112,30 @@ def hold_out(
     that no image trained on shares a group with a held-out one. The images of a class, the rarest first, come from the families that
     cost least: from those already held out for another class, then from those with the fewest images of `spare` (bool [N], such as the
     frames of films), then from those that lose the fewest images for each one gained; among equals at random, by `seed` and class.
-    Raises ProtocolError if fewer of a class are left than held out.
+    Raises ProtocolError if fewer of a class are left than held out; with `fewest` such classes, the smallest first, are in neither mask, as
+    long as so many others are left.
     """
     labels = np.asarray(labels)
-    held, family = np.zeros(len(labels), dtype=bool), _families(groups, len(labels))
-    sizes = np.bincount(family)
-    spared = np.zeros(len(sizes)) if spare is None else np.bincount(family, np.asarray(spare, dtype=float))
+    family, spare = _families(groups, len(labels)), np.zeros(len(labels)) if spare is None else np.asarray(spare, dtype=float)
+    taken, small = np.ones(len(labels), dtype=bool), []
+    while True:
+        held, kept = np.zeros((2, len(labels)), dtype=bool)
+        held[taken], kept[taken] = _held_and_kept(labels[taken], per_class, seed, family[taken], spare[taken])
+        counts = [(int(rows.sum()), label, int((kept & rows).sum())) for label in sorted(set(labels[taken])) for rows in [labels == label]]
+        lacking = [one for one in counts if one[2] < per_class]
+        if not lacking:
+            return held, kept
+        small = small or lacking
+        if fewest is None or len(counts) <= fewest:
+            named = ", ".join(f"{label} ({count} images, {left} left)" for count, label, left in small)
+            raise ProtocolError(f"{per_class} images a class held out of training, with the clips, copies and people they share, "
+                                f"leave fewer than that of {named}; lower `held_out` in the suite file (or a copy of it)")
+        taken &= labels != min(lacking)[1]
+
+
+def _held_and_kept(labels: np.ndarray, per_class: int, seed: int, family: np.ndarray, spare: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The masks of `hold_out`, whatever is left of a class."""
+    held, sizes, spared = np.zeros(len(labels), dtype=bool), np.bincount(family), np.bincount(family, spare)
     for label, rows in sorted(_classes(labels), key=lambda one: len(one[1])):
         rows = _generator("hold out", seed, label).permutation(rows)
         of, gained = family[rows], np.bincount(family[rows], minlength=len(sizes))
@@ -124,13 +143,7 @@ def hold_out(
         new = ~np.isin(of, family[held])  # what is held out already costs nothing more
         costs = first[place], new * sizes[of], new * sizes[of] / gained[of], new * spared[of]
         held[rows[np.lexsort(costs)[:per_class]]] = True
-    kept = ~np.isin(family, family[held])
-    counts = [(label, len(rows), int(kept[rows].sum())) for label, rows in _classes(labels)]
-    small = [f"{label} ({count} images, {left} left)" for label, count, left in counts if left < per_class]
-    if small:
-        raise ProtocolError(f"{per_class} images a class held out of training, with the clips, copies and people they share, "
-                            f"leave fewer than that of {', '.join(small)}; lower `held_out`")
-    return held, kept
+    return held, ~np.isin(family, family[held])
 
 
 def _families(groups: np.ndarray | None, images: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.files import replacing
+from fer_meta.words import people
 
 CLIPS = 3
 
@@ -53,9 +54,9 @@ def write_sheet(sheet: Image.Image, path: Path) -> None:
         raise DatasetError(f"{path}: cannot be written ({error.strerror or error}); name another file with --out") from None
 
 
-def _title(faces: CachedFaces, people: int) -> str:
+def _title(faces: CachedFaces, shown: int) -> str:
     index = faces.index
-    who = f", {people} of {index['subject'].nunique():,} people" if people else ""
+    who = f", {shown} of {people(index['subject'].nunique())}" if shown else ""
     rendered = " (rendered)" if faces.spec.rendered else ""
     return f"{faces.name}{rendered}: {len(index):,} images of {index['label'].nunique()} classes{who}"
 

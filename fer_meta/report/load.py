@@ -51,6 +51,7 @@ class Run:
     fold: int | None = None  # from 1, of a cross-validation
     training_chance: float | None = None  # accuracy of a guess on what was trained on; None where it is not known
     failed: Failed | None = None  # that its training did not learn
+    settings_hash: str = ""  # of the bench that made it
 
     @property
     def predictions(self) -> Path:
@@ -238,7 +239,7 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
     same = {name: found[name] for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")}
     return Run(folder, *(planned[key] for key in PLANNED), **same, image_size=checked.image_size, command=command,
                unreadable=checked.unreadable, precision=checked.precision, selected=checked.selected, fold=planned["fold"],
-               training_chance=checked.training_chance)
+               training_chance=checked.training_chance, settings_hash=checked.settings_hash)
 
 
 def _unplanned(folder: Path) -> dict:

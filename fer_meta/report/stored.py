@@ -98,6 +98,9 @@ class Plan(_Stored):
     bayes: list[Bayes] = []
     experiments: dict[str, PlannedExperiment] = {}
     not_run: dict[str, str] = {}
+    left_out: list[str] = []
+    seeds: list[Count] = []  # what the suite file has, of which a bench may take only some
+    methods: dict[str, list[str]] = {}  # experiment ("" where domains are crossed) -> its methods in the suite file
     readings: list[str] = []
     primary: Primary | None = None
 
@@ -160,6 +163,7 @@ class RunFile(_Stored):
     unreadable: dict[str, Count] = {}
     selected: dict[str, dict[str, Count]] = {}  # selection -> readout -> step
     training_chance: Share | None = None
+    settings_hash: str = ""
     environment: Environment = Environment()
 
     @property

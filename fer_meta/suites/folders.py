@@ -5,6 +5,7 @@ Nothing here imports torch or pandas, so that a command can say at once that the
 
 from pathlib import Path
 
+from fer_meta.commands import command
 from fer_meta.errors import ResultsError
 from fer_meta.oneline import one_line
 
@@ -29,12 +30,15 @@ def existing_folder(out: Path, suite: str, preset: str) -> Path:
     words = f"{one_line(str(folder), 300)}: no results of {one_line(suite, 60)}, preset {preset}"
     others = [other for other in PRESETS if _has_plan(results_folder(out, suite, other))]
     if others:
-        options = [f" --{name} {value}" for name, value, usual in (("suite", suite, "cross-domain"), ("out", out, RESULTS)) if value != usual]
-        commands = " or ".join(f"`fer-meta report{''.join(options)} --preset {other}`" for other in others)
+        commands = " or ".join(f"`{_command('report', suite, 'cross-domain', other, out)}`" for other in others)
         raise ResultsError(f"{words}; there are results of preset {' and '.join(others)}: {commands}")
     there = sorted(path.parent.name for path in Path(out).glob("*/plan.json"))
     found = f"; there are results in {', '.join(there)}" if there else ""
-    raise ResultsError(f"{words}{found}; run `fer-meta bench --suite NAME` first, or give another --suite or --out")
+    raise ResultsError(f"{words}{found}; run `{_command('bench', 'NAME', None, preset, out)}` first, or give another --suite or --out")
+
+
+def _command(what: str, suite: str, usual: str | None, preset: str, out: Path) -> str:
+    return command("fer-meta", what, options=[("--suite", suite, usual), ("--out", Path(out), RESULTS), ("--preset", preset, DEFAULT)])
 
 
 def _has_plan(folder: Path) -> bool:

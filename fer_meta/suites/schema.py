@@ -113,8 +113,9 @@ def read_suite(name: str, preset: str, split: dict | str | None = None, **change
     raw, lines = parse(text, origin)
     presets = raw.pop("presets", None)
     if not isinstance(presets, dict) or preset not in presets:
-        known = ", ".join(presets) if isinstance(presets, dict) else "none"
-        raise SuiteError(f"{origin}, line {lines.get(('presets',), 1)}: has no preset {preset!r}; under `presets:` it has {one_line(known, 200)}")
+        known = f", or take one of {one_line(', '.join(presets), 200)}" if isinstance(presets, dict) and presets else ""
+        raise SuiteError(f"{origin}, line {lines.get(('presets',), 1)}: has no preset {preset!r}; add `presets: {{{preset}: {{}}}}`, "
+                         f"with what it changes between its braces{known}")
     changed = {} if presets[preset] is None else presets[preset]
     if not isinstance(changed, dict):
         raise SuiteError(f"{origin}, line {lines['presets', preset]}: presets.{preset}: must be a mapping of what the preset changes, or {{}}")

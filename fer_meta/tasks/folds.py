@@ -12,9 +12,10 @@ import pandas as pd
 
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import ProtocolError
-from fer_meta.tasks.pools import Domain, Pool, divide, more_in_a_fold, restrict, with_classes
+from fer_meta.tasks.pools import IN_FILE, Domain, Pool, divide, or_other_folds, restrict, with_classes
 from fer_meta.tasks.protocol import LEAVE_ONE_SUBJECT_OUT, Protocol
 from fer_meta.tasks.splits import groups_of, stratified_folds
+from fer_meta.words import people
 
 
 def fold_numbers(index: pd.DataFrame, protocol: Protocol, classes: Collection[str]) -> np.ndarray:
@@ -37,8 +38,9 @@ def _people(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
     if unknown:
         raise ProtocolError(f"{unknown:,} of {len(index):,} images have no subject, so that nobody can be left out; "
                             "say who is on an image, or take `folds: 10`, which keeps clips or copies together")
-    if index["subject"].nunique() < 3:
-        raise ProtocolError(f"{index['subject'].nunique()} people are too few to leave one out and divide the others into train and val")
+    if (number := index["subject"].nunique()) < 3:
+        raise ProtocolError(f"{people(number)} {'is' if number == 1 else 'are'} too few to leave one out and divide the others into train and val; "
+                            "cross-validation needs three people or more")
     return pd.factorize(index["subject"], sort=True)[0]
 
 
@@ -46,8 +48,8 @@ def _groups(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
     folds, groups = protocol.split.folds, len(set(groups_of(index)))
     most = min(groups, index["label"].value_counts().max())
     if folds > most:
-        raise ProtocolError(f"{len(index):,} images of {groups:,} people (or clips, or distinct images) cannot be divided into {folds} folds; "
-                            f"take {most} folds or fewer")
+        fix = f"take {most} folds or fewer" if most > 1 else "cross-validation needs two people or more, and a class of two images"
+        raise ProtocolError(f"{len(index):,} images of {people(groups)} (or clips, or distinct images) cannot be divided into {folds} folds; {fix}")
     return stratified_folds(index, folds)
 
 
@@ -92,8 +94,8 @@ def _of_the_same_classes(domains: Sequence[Domain], protocol: Protocol) -> list[
         lacks = {name: 1 + next(place for place, names in enumerate(usable) if name not in names) for name in _present(domains) - set(tested)}
         raise ProtocolError(f"{len(tested)} classes ({', '.join(tested) or 'none'}) can be trained and tested in every fold, too few for "
                             f"{max(protocol.train.way, way)}-way episodes; too small are "
-                            f"{', '.join(f'{name} in fold {fold}' for name, fold in sorted(lacks.items()))}; lower `shots` or `queries`"
-                            f"{more_in_a_fold(protocol)}")
+                            f"{', '.join(f'{name} in fold {fold}' for name, fold in sorted(lacks.items()))}; lower `shots` or `queries` "
+                            f"{IN_FILE}{or_other_folds(protocol, 'fewer')}")
     return [_with(domain, trained, tested, protocol) for domain in domains]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ from fer_meta.datasets.mixing import hold_out, of_films
 from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.splits import assign_splits
+
+# Where the fields of a protocol stand: the package's suites are read only.
+IN_FILE = "in the suite file (or a copy of it)"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Domain:
     test: Pool | None
     held: Pool | None  # images held out of training to be the test's support
     fold: int | None = None  # from 1, of a cross-validation
+    no_val: str = ""  # why there is no `val`, though the oracle asks for one
 
 
 def divide(
@@ -65,6 +69,7 @@ def divide(
 
     `sources` (by default all) have a `train` and a `val`, `targets` (by default all) a `test`, and with `oracle` a `val` too. A data set
     without splits that is neither among `sources` nor trained on `elsewhere` in the same bench is all test (with `oracle`: all but its val).
+    Where that val would be too small for an episode of validation, a target that is no source has none, and `no_val` says why.
 
     With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of `sources` or stands in a `val`, or
     earlier in its own role; identical images with different labels go altogether. So one target has one set of test images, whatever source
@@ -76,17 +81,19 @@ def divide(
     """
     names = [faces.name for faces in datasets]
     sources, targets = (set(names if some is None else some) for some in (sources, targets))
-    validated = sources | targets if oracle else sources
-    roles = {
-        faces.name: _roles(faces.index, protocol, classes, faces.name in sources, faces.name in {*sources, *elsewhere}, faces.name in validated)
-        for faces in datasets
-    }
+    trained = {*sources, *elsewhere}
+    roles = {faces.name: _roles(faces.index, protocol, classes, True, True, True) for faces in datasets if faces.name in sources}
     train_digests = _digests(datasets, roles, ("train", "held"), sources)
+    no_val = {faces.name: _why_no_val(faces, protocol, classes, faces.name in trained, train_digests)
+              for faces in datasets if oracle and faces.name in targets - sources}
+    validated = sources | {name for name, why in no_val.items() if not why}
+    roles |= {faces.name: _roles(faces.index, protocol, classes, False, faces.name in trained, faces.name in validated)
+              for faces in datasets if faces.name not in sources}
     seen_digests = train_digests | _digests(datasets, roles, ("val",), validated)
     domains = {}
     for faces in datasets:
         role = roles[faces.name]
-        val = "val" if protocol.carve or (role == "val").any() else "train" if faces.name in sources else "test"
+        val = _role_of_val(role, protocol, faces.name in sources)
         pools = dict.fromkeys(("train", "val", "held", "test"))
         if faces.name in sources and not (role == "train").any():
             raise ProtocolError(f"{faces.name}: has no training images; give it a train split, or name it in --targets only")
@@ -99,13 +106,13 @@ def divide(
             rows = np.flatnonzero(role == (val if name == "val" else name))
             if faces.name not in wanted or name in ("held", "test") and not len(rows):
                 continue
-            removed = 0
-            if seen is not None and protocol.copies == "removed":
-                kept = rows[_first_of_its_kind(faces.index.iloc[rows], seen)]
-                removed, rows = len(rows) - len(kept), kept
+            rows, removed = _without_copies(faces.index, rows, seen, protocol)
             way = protocol.fewest_test_classes if name == "test" else shape.way
             pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed)
-        domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools)
+        if pools["train"]:
+            rare = faces.index["label"][role == "rare"].value_counts().to_dict()
+            pools["train"] = replace(pools["train"], excluded={**pools["train"].excluded, **rare})
+        domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools, no_val=no_val.get(faces.name, ""))
     return domains
 
 
@@ -118,7 +125,7 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
     if len(kept) < way:
         raise ProtocolError(
             f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here "
-            f"({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or `queries`"
+            f"({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or `queries` {IN_FILE}"
         )
     return with_classes(pool, kept, index)
 
@@ -136,7 +143,8 @@ def with_classes(pool: Pool, classes: Collection[str], index: pd.DataFrame) -> P
 def _roles(
     index: pd.DataFrame, protocol: Protocol, classes: Collection[str], is_source: bool, trained: bool, validated: bool
 ) -> np.ndarray:
-    """The role of each row: its split or `held`, or nothing for labels outside the suite's classes."""
+    """The role of each row: its split or `held`, `rare` for a class of train of which too few can be held out, or nothing: for labels outside
+    the suite's classes, and for what shares a group with an image that is held out."""
     role = np.full(len(index), "", dtype=object)
     wanted = index["label"].isin(list(classes)).to_numpy()
     role[wanted] = assign_splits(index[wanted], protocol, trained, validated)
@@ -145,10 +153,34 @@ def _roles(
         part = index.iloc[rows]
         akin = _akin(part, protocol.disjoint)
         spare = None if akin is None else of_films(part)  # where nothing is kept apart, a frame costs no more than a photograph
-        held, kept = hold_out(part["label"].to_numpy(dtype=str), protocol.held_out, groups=akin, spare=spare)
+        labels = part["label"].to_numpy(dtype=str)
+        fewest = protocol.fewest_source_classes if protocol.small_classes == "exclude" else None
+        held, kept = hold_out(labels, protocol.held_out, groups=akin, spare=spare, fewest=fewest)
         role[rows[held]] = "held"
         role[rows[~held & ~kept]] = ""
+        role[rows[~np.isin(labels, labels[held])]] = "rare"
     return role
+
+
+def _role_of_val(role: np.ndarray, protocol: Protocol, is_source: bool) -> str:
+    """Whose images validate: with `carve: 0` and no val, those that are trained on, or tested on."""
+    return "val" if protocol.carve or (role == "val").any() else "train" if is_source else "test"
+
+
+def _why_no_val(faces, protocol: Protocol, classes: Collection[str], trained: bool, train_digests: set[str]) -> str:
+    """Why a target that is no source can have no val for the oracle; nothing if it can."""
+    shape = protocol.validation
+    needs = f"an episode of validation needs {shape.way} classes with {shape.images_per_class} images or more"
+    try:
+        role = _roles(faces.index, protocol, classes, False, trained, True)
+    except ProtocolError as error:
+        return f"it has no val split, and {error}; {needs}"
+    val = _role_of_val(role, protocol, is_source=False)
+    rows, _ = _without_copies(faces.index, np.flatnonzero(role == val), train_digests if val == "val" else None, protocol)
+    kept, small = _large_enough(faces.index, rows, shape.images_per_class, shape, protocol, classes)
+    if len(kept) >= shape.way:
+        return ""
+    return f"its val split has {len(kept)} classes that are large enough ({', '.join(kept) or 'none'}; too small: {_counts(small)}); {needs}"
 
 
 def _akin(part: pd.DataFrame, disjoint: str) -> np.ndarray | None:
@@ -162,6 +194,14 @@ def _digests(datasets, roles, names, among) -> set[str]:
     return {d for faces in datasets if faces.name in among for d in faces.index["digest"][np.isin(roles[faces.name], names)]}
 
 
+def _without_copies(index: pd.DataFrame, rows: np.ndarray, seen: set[str] | None, protocol: Protocol) -> tuple[np.ndarray, int]:
+    """Those of `rows` that are no copies of what is `seen` or of each other, and how many are; all, where that is not asked (None)."""
+    if seen is None or protocol.copies == "kept":
+        return rows, 0
+    kept = rows[_first_of_its_kind(index.iloc[rows], seen)]
+    return kept, len(rows) - len(kept)
+
+
 def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
     """Mask of `part`'s rows that are in no earlier role, come first among their copies, and have one label."""
     disputed = part.groupby("digest")["label"].transform("nunique") > 1
@@ -170,20 +210,13 @@ def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
 
 def _pool(name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol: Protocol, classes, removed) -> Pool:
     """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `way` of them."""
-    labels, groups = index["label"].iloc[rows], _group_ids(index, rows, shape.disjoint)
+    groups = _group_ids(index, rows, shape.disjoint)
     if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
         raise ProtocolError(
             f"{name}: {int(groups.isna().sum())} of {len(groups)} images have no {shape.disjoint}, "
             f"so episodes cannot be {shape.disjoint}-disjoint; use `disjoint: image` or give a pattern for it"
         )
-    counts = labels.value_counts()
-    # One clip or person alone can be support or query of an episode, but not both.
-    both_sides = shape is not protocol or protocol.support_from == "target"
-    alone = {c for c, n in groups.groupby(labels).nunique().items() if n == 1} if groups is not None and both_sides else set()
-    # Sorted, so that the class numbering does not depend on the order of files.
-    present = sorted(c for c in classes if counts.get(c, 0) > 0)
-    small = {c: int(counts[c]) for c in present if counts[c] < need or c in alone}
-    kept = tuple(c for c in present if c not in small)
+    kept, small = _large_enough(index, rows, need, shape, protocol, classes)
     if small and protocol.small_classes == "error":
         raise ProtocolError(
             f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more: {_counts(small)}; "
@@ -199,6 +232,19 @@ def _pool(name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol
     clips = _clip_ids(index.iloc[rows]) if shape.support_clips == "one" else None
     groups, clips = (None if ids is None else pd.factorize(ids)[0] for ids in (groups, clips))
     return _make(name, index, rows, kept, groups, clips, small, removed)
+
+
+def _large_enough(index, rows, need, shape: EpisodeShape | Protocol, protocol: Protocol, classes) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The classes of `rows` that are large enough for episodes like `shape`, and the others with their images."""
+    labels, groups = index["label"].iloc[rows], _group_ids(index, rows, shape.disjoint)
+    counts = labels.value_counts()
+    # One clip or person alone can be support or query of an episode, but not both.
+    both_sides = shape is not protocol or protocol.support_from == "target"
+    alone = {c for c, n in groups.groupby(labels).nunique().items() if n == 1} if groups is not None and both_sides else set()
+    # Sorted, so that the class numbering does not depend on the order of files.
+    present = sorted(c for c in classes if counts.get(c, 0) > 0)
+    small = {c: int(counts[c]) for c in present if counts[c] < need or c in alone}
+    return tuple(c for c in present if c not in small), small
 
 
 def _group_ids(index: pd.DataFrame, rows: np.ndarray, disjoint: str) -> pd.Series | None:
@@ -233,17 +279,19 @@ def _make(name, index, rows, classes, groups, clips, excluded, removed) -> Pool:
 def _fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
     """What makes more classes large enough."""
     if shape is protocol:
-        return "lower `way`, `shots` or `queries` of `protocol`" + more_in_a_fold(protocol)
+        return f"lower `way`, `shots` or `queries` of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
     if shape is protocol.validation:
-        return "lower `way`, `shots` or `queries` of `protocol.validation`, or give val more images (`carve`, `split`)"
-    return "lower `way`, `shots` or `queries` of `protocol.train`"
+        val = f"or give val more images ({'`carve`' if protocol.cross_validated else '`carve`, `split`'}), {IN_FILE}"
+        return f"lower `way`, `shots` or `queries` of `protocol.validation`, {val}{or_other_folds(protocol, 'more')}"
+    return f"lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
 
 
-def more_in_a_fold(protocol: Protocol) -> str:
-    """What helps a fold that is too small for an episode; nothing where there are no folds."""
+def or_other_folds(protocol: Protocol, how_many: str) -> str:
+    """What else helps a fold that is too small: `fewer` where it is tested, `more` where the others train; nothing where there are no folds."""
     if not protocol.cross_validated:
         return ""
-    return ", or take fewer folds" + (", or `support_from: source-train` with `queries: all`" if protocol.support_from == "target" else "")
+    folds = f", or take {how_many} folds (--folds)"
+    return folds + (", or --suite cross-validation, which tests each image once" if protocol.support_from == "target" else "")
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -209,6 +209,11 @@ class Protocol(Strict):
         return 1 if self.queries == "all" else self.way
 
     @property
+    def fewest_source_classes(self) -> int:
+        """How many classes a source must have; the folds of a cross-validation that tests each image once take all that there are."""
+        return self.train.way if self.cross_validated and self.queries == "all" else max(self.train.way, self.way)
+
+    @property
     def test_images_per_class(self) -> int:
         """How many test images a class must have to be tested at all."""
         own_support = max(self.shots) if self.support_from == "target" else 0

@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import Protocol
+from fer_meta.words import people
 
 # Splits belong to the data, not to a run: they do not move with the run's seed.
 SPLIT_SEED = 0
@@ -56,7 +57,7 @@ def _folds(index: pd.DataFrame, parts: int) -> tuple[np.ndarray, int]:
     folds = min(FOLDS, groups, index["label"].value_counts().max())
     if folds < parts:
         raise ProtocolError(
-            f"{len(index)} images of {groups} people (or clips, or distinct images) are too few to divide into {parts} parts "
+            f"{len(index)} images of {people(groups)} (or clips, or distinct images) are too few to divide into {parts} parts "
             "(train, val, test); give the data set folders train/, val/ and test/"
         )
     return stratified_folds(index, folds), folds
