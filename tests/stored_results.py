@@ -261,9 +261,13 @@ def stay_at_chance(folder: Path, *models: str) -> Path:
     for path in folder.glob("runs/*/run.json"):
         run = json.loads(path.read_text())
         _json(path, run | {"training_chance": 0.2})
-    for model in models:
-        path = folder / "models" / model / "history.jsonl"
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        flat = [row | {"train_accuracy": 0.2 + 0.002 * (-1) ** number} if "train_accuracy" in row else row for number, row in enumerate(rows)]
-        path.write_text("".join(json.dumps(row) + "\n" for row in flat))
+    for path in folder.glob("models/*/history.jsonl"):
+        rows = []
+        for row in map(json.loads, path.read_text().splitlines()):
+            flat = [{"train_accuracy": 0.198}, {"train_accuracy": 0.202}] if path.parent.name in models else [{}, {}]
+            if "train_accuracy" in row:  # twice as many points, by which it can be judged
+                rows += [row | flat[0] | {"step": row["step"] - 25}, row | flat[1]]
+            else:
+                rows.append(row)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder

@@ -49,7 +49,7 @@ def test_a_method_gives_a_logit_for_each_query_and_class(name, config):
     with torch.no_grad():
         support, query = method.embed(episode.support), method.embed(episode.query)
         classifiers = method.adapt(support, episode.support_labels, CLASSES)
-        assert classifiers
+        assert classifiers and set(classifiers) <= set(algorithms.readouts(name))  # by which a suite may name its contrast
         for classify in classifiers.values():
             logits = classify(query)
             assert logits.shape == (6, 3) and logits.isfinite().all()

@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from fer_meta.errors import ResultsError
 from fer_meta.report import experiments, leakage, numbers, plots, plots_compared, tables, write_report
 from fer_meta.report.cells import Cell, Names, read_cells
+from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results, read_results
 from fer_meta.report.protocol import protocol_line
 from fer_meta.tasks.protocol import Protocol
@@ -119,6 +120,14 @@ def test_training_accuracy_is_that_of_the_last_tenth_with_its_own_chance(reprodu
     assert episodic["training_accuracy"].to_numpy() == pytest.approx(expected)
     assert (episodic["training_chance"] == 1 / 3).all() and (episodic["chance"] == 0.2).all()
     assert rows[rows["method"].str.startswith("supervised")]["training_accuracy"].isna().all()
+
+
+def test_where_there_is_no_number_there_is_no_mark_of_a_failed_training(reproduction):
+    """As in the training episodes of a supervised network, which has none."""
+    results, *_ = read(reproduction)
+    page = experiments.section(results, reproduced(reproduction).assign(failed_seeds="0", shared_failed_seeds="0"))
+    told = [cell.strip() for line in page.splitlines() if line.startswith("|") for cell in line.split("|")]
+    assert MARK not in told and any(cell.endswith(MARK) for cell in told)
 
 
 def test_the_shared_clips_reading_is_the_experiment_of_that_name(reproduction):

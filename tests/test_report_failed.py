@@ -1,5 +1,6 @@
 """A training that did not learn: the rule, and how the report marks it and claims nothing of it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import stored_results
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_meta.report import compare, leakage, numbers, plots, tables, terminal, write_report
+from fer_meta.report import compare, folds, leakage, numbers, plots, tables, terminal, write_report
 from fer_meta.report.cells import Names, read_cells
-from fer_meta.report.failed import MARGIN, MARK, Failed, failure, footnote
+from fer_meta.report.failed import FEWEST, MARGIN, MARK, Failed, failure, footnote, is_short
 from fer_meta.report.load import read_results
 
 pytestmark = pytest.mark.numeric
@@ -70,8 +71,11 @@ def test_only_the_last_tenth_counts_and_a_higher_chance_never_saves_a_training(a
         assert failure(a_log(accuracies), chance + more)
 
 
-def test_a_training_of_one_log_point_has_not_been_seen_to_learn():
-    assert failure(a_log([0.3, 0.9]), 0.2) == Failed(0.9, 0.2)
+def test_a_training_of_too_few_log_points_is_not_judged():
+    for accuracies in ([0.2], [0.3, 0.563], [0.2] * (FEWEST - 1), [0.3] * 18 + [0.62, 0.5]):
+        assert failure(a_log(accuracies), 0.143) is None and is_short(a_log(accuracies))
+    assert failure(a_log([0.2] * FEWEST), 0.2) == Failed(pytest.approx(0.2), 0.2)
+    assert not is_short(a_log([0.2] * FEWEST)) and not is_short(a_log([]))
 
 
 def test_without_a_log_or_a_chance_nothing_is_flagged():
@@ -80,15 +84,25 @@ def test_without_a_log_or_a_chance_nothing_is_flagged():
 
 def test_a_footnote_names_method_source_and_seeds():
     one = Failed(0.203, 0.2)
-    assert footnote([("Relation Net", "wild", 2, one)], 9) == \
+    assert footnote([("Relation Net", "wild", None, 2, one)], 9) == \
         "† Relation Net, trained on wild, seed 2: training accuracy 20.3 %, chance 20.0: it did not learn."
     assert "seeds 0 and 2: training accuracy 19.8 to 20.3 %" in footnote(
-        [("Relation Net", "wild", 2, one), ("Relation Net", "wild", 0, Failed(0.198, 0.2))], 9)
+        [("Relation Net", "wild", None, 2, one), ("Relation Net", "wild", None, 0, Failed(0.198, 0.2))], 9)
     assert footnote([], 9) == ""
 
 
+def test_each_fold_is_a_training_and_is_named_and_counted():
+    def failed(*places):
+        return [("ProtoNet", "big", fold, seed, Failed(0.48 + fold / 100, 0.5)) for fold, seed in places]
+
+    assert footnote(failed((1, 0), (2, 0), (3, 0)), 6) == (
+        "† ProtoNet, trained on big, folds 1 to 3 of seed 0: training accuracy 49.0 to 51.0 %, chance 50.0: they did not learn.")
+    assert "fold 2 of seed 0, folds 1 and 3 of seed 1:" in footnote(failed((3, 1), (2, 0), (1, 1)), 6)
+    assert footnote(failed((1, 0), (2, 0), (3, 0)), 3).startswith("† none of the 3 trainings learned: training accuracy 49.0 to 51.0 %")
+
+
 def test_one_line_will_do_where_no_training_learned():
-    many = [("MAML", f"source{number % 7}", number, Failed(0.2, 0.2)) for number in range(40)]
+    many = [("MAML", f"source{number % 7}", None, number, Failed(0.2, 0.2)) for number in range(40)]
     assert footnote(many, 40) == "† none of the 40 trainings learned: training accuracy 20.0 %, chance 20.0."
 
 
@@ -113,6 +127,35 @@ def test_csv_files_name_the_failed_seeds(folder, report, name):
     rows = pd.read_csv(folder / name, dtype={"failed_seeds": str}, keep_default_na=False)
     failed = (rows["source"] == "fer2013") & (rows["method"] == "relationnet")
     assert failed.any() and (rows.loc[failed, "failed_seeds"] == "2").all() and (rows.loc[~failed, "failed_seeds"] == "").all()
+
+
+@pytest.mark.parametrize("name", ["seeds.csv", "confusion.csv"])
+def test_csv_files_with_a_row_for_each_seed_flag_the_failed_one(folder, report, name):
+    rows = pd.read_csv(folder / name)
+    failed = (rows["source"] == "fer2013") & (rows["method"] == "relationnet") & (rows["seed"] == 2)
+    assert failed.any() and (rows["failed"] == failed).all()
+
+
+def test_a_failed_fold_is_named_and_flagged(tmp_path):
+    folder = stored_results.stay_at_chance(stored_results.write_gap(tmp_path / "folds", [("a", "a"), ("b", "b")], episodes=5), "protonet-b-seed0")
+    plan = json.loads((folder / "plan.json").read_text())
+    runs = [run | {"fold": "ab".index(run["source"]) + 1, "source": "a", "target": "a"} for run in plan["runs"]]
+    (folder / "plan.json").write_text(json.dumps(plan | {"runs": runs}))
+    results = read_results(folder)
+    cells = folds.pooled(results, read_cells(results, Names()))
+    rows = folds.folds_table(cells)
+    assert (rows["failed"] == ((rows["fold"] == 2) & (rows["method"] == "protonet"))).all() and rows["failed"].any()
+    table = numbers.accuracy_table(results, cells)
+    assert "† ProtoNet, trained on a, fold 2 of seed 0: training accuracy" in terminal.to_text(results, table)
+
+
+def test_trainings_too_short_to_judge_are_counted_once_below_the_table_and_not_marked(tmp_path):
+    folder = stored_results.stay_at_chance(stored_results.write(tmp_path / "cross-domain", 1, 5), "protonet-fer2013-seed0")
+    for log in folder.glob("models/protonet-*/history.jsonl"):
+        log.write_text("".join(log.read_text().splitlines(keepends=True)[:6]))
+    text = page(folder)
+    assert MARK not in text
+    assert " ".join(text.split()).count(f"It is not judged whether 3 of the 12 trainings learned: a log of fewer than {FEWEST} points says too little.") == 2
 
 
 def test_a_method_of_which_a_training_failed_is_never_the_best(tmp_path):

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from fer_meta.evaluation import metrics
+from fer_meta.evaluation.intervals import hierarchical_interval
+from fer_meta.evaluation.rounding import percent
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report import numbers, per_seed, write_report
 from fer_meta.report.cells import Names, read_cells
@@ -47,6 +49,23 @@ def test_the_means_of_the_seeds_are_the_tables(written):
         for score in ("accuracy", "uar", "macro_f1", "ece"):
             assert means.loc[table.index, score].to_list() == pytest.approx(table[score].to_list(), **ROUNDED), (name, score)
         assert (seeds.groupby(level=CELL)["seed"].nunique().loc[table.index] == table["seeds"]).all()
+
+
+def test_uar_has_an_interval_of_its_own(written):
+    cells = {tuple(getattr(cell, name) for name in CELL): cell for cell in read_cells(read_results(written), Names())}
+    for name in ("table.csv", "heads.csv"):
+        table = read(written, name)
+        for key, row in table.sample(6, random_state=0).iterrows():
+            found = hierarchical_interval(cells[key].outcomes(), "uar")
+            assert [row["uar"], row["uar_ci95"]] == pytest.approx([found.value, (found.high - found.low) / 2], **ROUNDED)
+    assert (table["uar_ci95"] - table["ci95"]).abs().max() > 1e-4  # classes of all images are unequal
+
+
+def test_the_page_shows_the_interval_of_uar_on_all_images(written):
+    page = (written / "table.md").read_text().split("## Each test image scored once")[1]
+    head, _, first, *_ = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if line.startswith("|")]
+    row = read(written, "heads.csv").iloc[0]
+    assert first[head.index("UAR")] == f"{percent(row['uar'])} ± {percent(row['uar_ci95'])}"
 
 
 def test_recall_and_the_number_of_queries_are_those_of_the_confusion(written):

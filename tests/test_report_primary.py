@@ -1,6 +1,7 @@
 """The contrast that a suite names before anything is run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 import stored_results
 
 from fer_meta.evaluation.intervals import contrast
-from fer_meta.report import primary, write_report
+from fer_meta.report import folds, primary, write_report
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.suites.schema import read_suite, suite_names
@@ -59,12 +60,83 @@ def test_it_is_the_first_section_of_the_page_and_all_else_is_called_exploratory(
     assert row["first"] == "supervised-ncm" and row["pairs"] == 3
 
 
-@pytest.mark.parametrize("named", [NAMED | {"first": "maml-plus"}, NAMED | {"shots": 7}, NAMED | {"over": "E1", "less": None}])
-def test_where_a_part_is_missing_it_is_said_and_no_number_is_given(tmp_path, named):
-    folder = name_contrast(stored_results.write_gap(tmp_path / "domain-gap", PAIRS[:2]), named)
-    write_report(folder)
-    assert "not known yet, for a part of it is missing." in (folder / "table.md").read_text()
-    assert not (folder / "primary.csv").exists()
+def found(folder: Path) -> str:
+    """What the page says was found, after checking that there is no number beside it. Without tables and plots, which take seconds."""
+    results = read_results(folder)
+    cells = folds.pooled(results, read_cells(results, Names()))
+    table = primary.primary_table(results, cells)
+    assert table.empty
+    return primary.in_words(results, cells, table).split("Found: ")[1].removesuffix(". All else on this page is exploratory.")
+
+
+def without(folder: Path, to: Path, runs: str) -> Path:
+    """The folder as it was before these runs were finished."""
+    shutil.copytree(folder, to)
+    for done in to.glob(f"runs/{runs}/DONE"):
+        done.unlink()
+    return to
+
+
+@pytest.mark.parametrize("runs, words", [
+    ("supervised-a-to-b-*", "1 of 3 pairs of source and target is missing: a -> b"),
+    ("*-b-to-a-seed1", "1 of 3 pairs of source and target is missing: b -> a (seed 1)"),
+    ("protonet-*-seed0", "3 of 3 pairs of source and target are missing: a -> b (seed 0), a -> c (seed 0), b -> a (seed 0); "
+                         "2 of 2 pairs of source and target are missing: a -> a (seed 0), b -> b (seed 0)"),
+])
+def test_a_contrast_is_never_computed_on_a_part_of_its_pairs_or_seeds(folder, tmp_path, runs, words):
+    assert found(without(folder, tmp_path / "domain-gap", runs)) == f"not known yet: {words}"
+
+
+def test_a_lone_pair_that_is_missing_is_named(tmp_path):
+    folder = name_contrast(stored_results.write_leakage(tmp_path / "leakage", 1, 5), NAMED | {"over": "image", "less": "subject"})
+    pair = "synthetic-wild (rendered) -> synthetic-film (rendered)"
+    assert found(without(folder, tmp_path / "other", "image-protonet-*")) == f"not known yet: image: {pair} is missing"
+
+
+def test_what_no_pair_of_the_contrast_needs_may_be_missing(folder, tmp_path):
+    results = read_results(without(folder, tmp_path / "domain-gap", "relationnet-*"))
+    assert len(primary.primary_table(results, read_cells(results, Names()))) == 1
+
+
+@pytest.mark.parametrize("named, words", [
+    ({"first": "maml-plus"}, "maml-plus does not answer for a -> b"),
+    ({"second": "fewshot"}, "fewshot is not trained in this bench"),
+    ({"shots": 7}, "no episodes are 7-shot"),
+    ({"over": "E1", "less": None}, "E1 is not among the experiments of this bench"),
+])
+def test_what_the_bench_never_asks_is_not_called_missing(folder, tmp_path, named, words):
+    plan = json.loads((folder / "plan.json").read_text())
+    for name in ("runs", "models", "episodes"):
+        (tmp_path / name).symlink_to(folder / name)
+    (tmp_path / "plan.json").write_text(json.dumps(plan | {"primary": NAMED | named}))
+    assert found(tmp_path) == f"not asked here: {words}"
+
+
+@pytest.mark.parametrize("pairs, fold, words", [
+    ([("a", "b")], None, "no data set is tested on itself"),
+    ([("a", "a")], None, "no data set is tested on another"),
+    ([("a", "a")], 1, "a cross-validation tests each data set on itself"),
+    ([("a", "b"), ("b", "b")], None, "no source is tested both on another and on itself"),
+])
+def test_pairs_that_the_options_leave_out_are_not_called_missing(tmp_path, pairs, fold, words):
+    folder = name_contrast(stored_results.write_gap(tmp_path / "domain-gap", pairs, episodes=5), NAMED)
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(plan | {"runs": [run | {"fold": fold} for run in plan["runs"]]}))
+    assert found(folder) == f"not asked here: {words}"
+
+
+def test_an_experiment_that_the_data_cannot_tell_apart_is_named_with_the_reason(tmp_path):
+    folder = name_contrast(stored_results.write_leakage(tmp_path / "leakage", 1, 5), NAMED | {"over": "clip", "less": "image"})
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(plan | {"not_run": {"clip": "would be the same test as image"}}))
+    assert found(folder) == "not asked here: clip is not run (would be the same test as image)"
+
+
+def test_without_a_checkpoint_picked_on_the_source_nothing_is_called_missing(folder):
+    results = read_results(folder)
+    cells = [cell for cell in read_cells(results, Names()) if cell.selection == "last"]
+    assert "not asked here: no checkpoint is picked on the source's validation split" in primary.in_words(
+        results, cells, primary.primary_table(results, cells))
 
 
 def test_a_suite_that_names_none_has_no_such_section(tmp_path):

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_meta.evaluation import metrics
-from fer_meta.evaluation.rounding import percent, settled
-from fer_meta.evaluation.statistics import Estimate, episodes_needed, mean_ranks, statement
+from fer_meta.evaluation.rounding import percent, points, settled
+from fer_meta.evaluation.statistics import Estimate, episodes_needed, mean_ranks, p_in_words, statement
 from fer_meta.report import tables
+from fer_meta.report.pieces import p_value
 
 pytestmark = pytest.mark.numeric
 
@@ -37,6 +38,19 @@ def test_halves_are_rounded_away_from_zero_and_zero_has_no_minus(score, shown, s
     assert percent(score) == shown and percent(score, "+") == signed
 
 
+@pytest.mark.parametrize("difference, shown", [
+    (0.0004, "0.04"), (-0.0004, "-0.04"), (0.000004, "0.0004"), (0.0005, "0.1"), (0.196, "19.6"), (0.0, "0.0"), (-1e-17, "0.0")])
+def test_an_end_of_an_interval_that_is_not_0_is_never_written_as_0(difference, shown):
+    assert points(difference) == shown
+
+
+@pytest.mark.parametrize("p, shown", [
+    (0.0498, "p = 0.0498"), (0.0503, "p = 0.0503"), (0.04999995, "p = 0.04999995"), (0.05, "p = 0.050"), (0.0494, "p = 0.049"), (0.051, "p = 0.051"),
+    (0.0994, "p = 0.099"), (0.0012, "p = 0.001"), (0.0009, "p < 0.001")])
+def test_a_p_is_never_written_as_on_the_other_side_of_005(p, shown):
+    assert p_in_words(p) == shown and p_value(p) == shown.removeprefix("p ").removeprefix("= ")
+
+
 @given(SHARES, ULPS, st.sampled_from([0.0, 1e-6, 1e-4]))
 @settings(max_examples=100, deadline=None)
 def test_a_statement_does_not_depend_on_the_last_bits(value, ulps, spread):
@@ -48,7 +62,7 @@ def test_a_statement_does_not_depend_on_the_last_bits(value, ulps, spread):
 @pytest.mark.parametrize("ulps", [0.0, 3e-17, -3e-17])
 def test_methods_of_the_same_score_stay_in_order_and_nothing_is_said_of_more_episodes(ulps):
     assert statement("A", "B", replace(estimate(ulps), low=-0.0004, high=0.0004, p=1.0)) == (
-        "A and B are not separable with these 40 episodes (difference 0.0 points, 95 % interval 0.0 to 0.0, p = 1.00) "
+        "A and B are not separable with these 40 episodes (difference 0.0 points, 95 % interval -0.04 to 0.04, p = 1.00) "
         "(one seed each: says nothing about other trainings)")
 
 

@@ -103,6 +103,17 @@ def test_what_no_number_of_episodes_separates_says_so():
         "; no number of episodes would do: the spread over 3 seeds and 80 people is too large")
 
 
+def test_only_levels_that_add_to_the_spread_are_named_as_too_large():
+    assert told(-0.003, -0.011, 0.005, 0.42, **HARD | {"seeds": 0.0}).endswith("; no number of episodes would do: the spread over 80 people is too large")
+    assert told(-0.003, -0.011, 0.005, 0.42, **HARD | {"groups": 0.0}).endswith("; no number of episodes would do: the spread over 3 seeds is too large")
+
+
+def test_words_digits_and_the_claim_agree_however_close_it_is():
+    assert told(0.098, 0.0004, 0.196, 0.0498, **EASY) == "MAML > ProtoNet by 9.8 points (95 % interval 0.04 to 19.6, p = 0.0498)"
+    close = told(0.098, -0.00002, 0.196, 0.05002, **EASY)
+    assert "not separable" in close and "95 % interval -0.002 to 19.6, p = 0.05002)" in close
+
+
 def test_an_interval_is_never_said_to_be_wider_than_an_accuracy_can_differ():
     assert "95 % interval -100.0 to 100.0" in told(0.06, -4.6, 4.7, 1.0, **EASY)
 

@@ -47,6 +47,37 @@ def run(*words: str):
     return done
 
 
+CONTRAST = "{first: supervised-ncm, second: protonet, shots: 5, over: across, less: within}"
+WITH_CONTRAST = GOOD.replace("presets:", f"  supervised: {{steps: 100}}\nprimary: {CONTRAST}\npresets:")
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("supervised-ncm,", "superviced-ncm,", "primary.first: 'superviced-ncm' is no method; there are protonet, supervised-head, supervised-ncm, supervised-probe"),
+    ("second: protonet", "second: maml", "primary.second: 'maml' is no method"),
+    ("shots: 5, over", "shots: 10, over", "primary.shots: 10 is not tested; the protocol has shots 1, 5"),
+    ("over: across", "over: acros", "primary.over: 'acros' is no set of pairs; there are across, within"),
+    ("primary:", "within: false\nprimary:", "primary.less: 'within' is no set of pairs; there are across"),
+    ("second: protonet", "second: supervised-ncm", "primary: `first` and `second` are both 'supervised-ncm'"),
+])
+def test_a_primary_contrast_that_no_bench_could_test_is_refused_with_what_is_allowed(tmp_path, old, new, words):
+    line = 9 + new.count("\n")
+    assert re.match(re.escape(f", line {line}: {words}"), wrong(tmp_path, WITH_CONTRAST.replace(old, new)))
+
+
+def test_an_experiment_of_a_contrast_has_shots_and_methods_of_its_own(tmp_path):
+    text = EXPERIMENTS.replace("presets:", "primary: {first: fomaml, second: protonet, shots: 5, over: one, less: null}\npresets:").replace(
+        "  protonet: {", "  maml: {steps: 100}\n  protonet: {")
+    (tmp_path / "good.yaml").write_text(text)
+    assert read_suite(str(tmp_path / "good.yaml"), "quick").primary.first == "fomaml"
+    assert "primary.shots: 5 is not tested; the protocol has shots 1" in wrong(tmp_path, text.replace("test: a}", "test: a, protocol: {shots: [1]}}"))
+    assert "primary.first: 'fomaml' is no method; there are protonet" in wrong(tmp_path, text.replace("test: a}", "test: a, algorithms: [protonet]}"))
+
+
+def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
+    (tmp_path / "mine.yaml").write_text(WITH_CONTRAST.replace("protocol: {episodes: 50}", "algorithms: {protonet: null}"))
+    assert read_suite(str(tmp_path / "mine.yaml"), "quick").primary.second == "protonet"
+
+
 @pytest.mark.parametrize("old, new, words", [
     ("{episodes: 50}", "{episodes: 1000000000000000000}", ", line 10: protocol.episodes: .* less than or equal to 100000"),
     ("{episodes: 50}", "{episodes: 100000, way: 50, queries: 100}", ", line 10: protocol: .*more than 50,000,000 images"),

@@ -23,3 +23,8 @@ def load(name: str) -> ModuleType:
     if name not in names():
         raise SuiteError(f"no algorithm is called {name!r}; there are {', '.join(names())}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def readouts(name: str) -> tuple[str, ...]:
+    """What the classifiers of a method may be called in tables. Raises SuiteError for a name that is none."""
+    return load(name).Method.readouts or (name.replace("_", "-"),)

@@ -67,6 +67,7 @@ class FewShotMethod(nn.Module):
     `memory_format`: which layout its convolutions are fastest in.
     `uncalibrated`: those of its classifiers whose outputs were never trained as probabilities; no confidence is recorded of them.
     `head_name`: what its own head, if it has one, is called in tables.
+    `readouts`: what its classifiers may be called in tables; none where they are called after its file.
     """
 
     shared_embedding = True
@@ -74,6 +75,7 @@ class FewShotMethod(nn.Module):
     memory_format = torch.channels_last
     uncalibrated: frozenset[str] = frozenset()
     head_name = ""
+    readouts: tuple[str, ...] = ()
 
     def embed(self, images: Tensor) -> Tensor:
         """Normalised images [B, 3, H, W] -> features [B, ...], given to `adapt` and to its classifiers."""

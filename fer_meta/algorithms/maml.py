@@ -37,6 +37,7 @@ class Method(FewShotMethod):
     """
 
     shared_embedding = False
+    readouts = ("maml", "fomaml")
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()

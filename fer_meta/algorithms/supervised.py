@@ -41,6 +41,7 @@ class Method(FewShotMethod):
     episodic = False
     uncalibrated = frozenset(("supervised-ncm",))
     head_name = "supervised-head"
+    readouts = ("supervised-head", "supervised-ncm", "supervised-probe")
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()

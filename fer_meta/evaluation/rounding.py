@@ -28,3 +28,10 @@ def in_percent(scores: Numbers) -> Numbers:
 def percent(score: float, sign: str = "") -> str:
     """A score or a difference of scores as `in_percent`, never -0.0; `sign` "+" shows a plus too."""
     return f"{in_percent(score):{sign}.1f}"
+
+
+def points(difference: float, sign: str = "") -> str:
+    """A difference of scores or an end of its interval as `percent`, with as many more digits as it takes to tell it from 0."""
+    exact = 100 * settled(difference)
+    digits = next((digits for digits in range(2, DECIMALS) if round(exact, digits)), 1)
+    return f"{exact:{sign}.{digits}f}" if exact and not in_percent(difference) else percent(difference, sign)

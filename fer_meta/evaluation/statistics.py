@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import special
 
 from fer_meta.evaluation.intervals import ALPHA, Estimate
-from fer_meta.evaluation.rounding import percent, settled
+from fer_meta.evaluation.rounding import DECIMALS, points, settled
 
 POWER = 0.8
 
@@ -70,23 +70,30 @@ def statement(first: str, second: str, difference: Estimate, groups: str = "grou
     if difference.value < 0:
         first, second = second, first
         difference = replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
-    points, low, high = (percent(min(max(x, -1.0), 1.0)) for x in (difference.value, difference.low, difference.high))
     if math.isnan(difference.se):
-        return f"{first} and {second} differ by {points} points; no interval, for nothing in these answers shows a spread"
+        return f"{first} and {second} differ by {points(difference.value)} points; no interval, for nothing in these answers shows a spread"
+    value, low, high = (points(min(max(x, -1.0), 1.0)) for x in (difference.value, difference.low, difference.high))
     p = settled(difference.p)
     together = "simultaneous " if difference.tests > 1 else ""
     spread = f"{together}95 % interval {low} to {high}, {p_in_words(p)}"
     one_seed = " (one seed each: says nothing about other trainings)" if difference.counts["seeds"] == 1 else ""
     if p < ALPHA:
-        return f"{first} > {second} by {points} points ({spread}){one_seed}"
+        return f"{first} > {second} by {value} points ({spread}){one_seed}"
     drawn = difference.counts["episodes"] > 1 and not once
     tested = f"{difference.counts['episodes']:,} episodes" if drawn else f"{difference.counts['groups']:,} {groups}"
     more = _more(difference, groups) if drawn else ""
-    return f"{first} and {second} are not separable with these {tested} (difference {points} points, {spread}){more}{one_seed}"
+    return f"{first} and {second} are not separable with these {tested} (difference {value} points, {spread}){more}{one_seed}"
 
 
 def p_in_words(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
+    """p = 0.012, p = 0.0498, p < 0.001: never on the other side of 0.05 than p, nor at it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p_digits(p, 3 if p < 0.0995 else 2)}"
+
+
+def p_digits(p: float, decimals: int = 3) -> str:
+    """A p to so many decimals, or to as many more as it takes to tell it from ALPHA."""
+    told = (f"{settled(p):.{more}f}" for more in range(decimals, DECIMALS + 1))
+    return next((text for text in told if float(text) != ALPHA), f"{ALPHA:.{decimals}f}")
 
 
 def _more(difference: Estimate, groups: str) -> str:
@@ -94,7 +101,8 @@ def _more(difference: Estimate, groups: str) -> str:
     needed = episodes_needed(difference)
     if needed is None:
         words = {"seeds": "seeds", "groups": groups}
-        spread = " and ".join(f"{difference.counts[level]:,} {words[level]}" for level in words if level in difference.variance)
+        least = 1e-9 * sum(difference.variance.values())  # rounding
+        spread = " and ".join(f"{difference.counts[level]:,} {words[level]}" for level in words if difference.variance.get(level, 0) > least)
         return f"; no number of episodes would do: the spread over {spread} is too large" if spread and difference.value else ""
     if needed <= difference.counts["episodes"]:
         return ""

@@ -17,6 +17,7 @@ from fer_meta.report.numbers import PLACE, in_one_text, method_name, order
 from fer_meta.report.pieces import code, failed_note, markdown, method, title
 
 BLOCK = [*PLACE, "way", "shots"]
+FEWEST_PAIRS = 3  # of source and target, those of each experiment counted apart: fewer are too few for mean ranks
 COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "difference", "low", "high", "p", "p_corrected",
            "effect_size", "episodes_needed", "episodes", "seeds", "failed_seeds", "groups", "statement"]
 
@@ -55,18 +56,13 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 
 def ranks(table: pd.DataFrame) -> Ranks | None:
-    """Mean ranks over experiments, sources, targets and shots; None where there are too few to rank.
+    """Mean ranks over experiments, sources, targets and shots; None where there are too few to rank, or FEWEST_PAIRS are not reached.
 
     Ranked are the methods that stand in most of them, over those that have them all, by the accuracy of the checkpoint picked on the
     source's validation. A method of which a training did not learn is left out.
     """
-    shown = table[(table["selection"] == "source-val") & ~table["method"].isin(failed_methods(table))]
-    scores = shown.pivot_table("accuracy", BLOCK, "method")
-    scores = scores.dropna(axis="columns", thresh=len(scores) // 2 + 1).dropna()
-    if scores.shape[0] < 2 or scores.shape[1] < 3:
-        return None
-    found = mean_ranks(scores)
-    return None if pd.isna(found.friedman_p) else found
+    scores, pairs = _to_rank(table)
+    return mean_ranks(scores) if pairs >= FEWEST_PAIRS and scores.shape[1] >= 3 else None
 
 
 def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranked: Ranks | None) -> str:
@@ -76,7 +72,8 @@ def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranke
     parts = ["## Method against method",
              "Exploratory, for no one of these pairs was named beforehand. On the same queries, by the checkpoint picked on the source's validation "
              "split: the best method against each other one. Intervals and p-values are over seeds, people (clips, images) and episodes, and "
-             "simultaneous for all pairs of methods of the same source, target and shots (Bonferroni). All pairs: `comparisons.csv`."]
+             "simultaneous for all pairs of methods of the same source, target and shots (Bonferroni). All pairs: `comparisons.csv`"
+             + (f"; no mean ranks, for they need {FEWEST_PAIRS} pairs of source and target." if _to_rank(table)[1] < FEWEST_PAIRS else ".")]
     for place, block in compared.groupby(BLOCK, sort=False):
         experiment, source, target, way, shots = place
         head = f"{title(results, experiment)}{code(results, source)} → {code(results, target)}, {way}-way {shots}-shot:"
@@ -103,6 +100,14 @@ def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str
             "one bench share models and images and are no independent data sets."
             + (f" Not ranked, because not in most blocks: {', '.join(others)}." if others else "")
             + (f" Not ranked, because a training did not learn ({MARK}): {', '.join(method(results, name) for name in failed)}." if failed else ""))
+
+
+def _to_rank(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Accuracies of the methods that may be ranked (columns) in the blocks that have them all, and of how many pairs of PLACE these are."""
+    shown = table[(table["selection"] == "source-val") & ~table["method"].isin(failed_methods(table))]
+    scores = shown.pivot_table("accuracy", BLOCK, "method")
+    scores = scores.dropna(axis="columns", thresh=len(scores) // 2 + 1).dropna()
+    return scores, len(scores.reset_index()[PLACE].drop_duplicates())
 
 
 def failed_methods(table: pd.DataFrame) -> list[str]:

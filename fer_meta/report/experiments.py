@@ -100,10 +100,10 @@ def _table(results: Results, rows: pd.DataFrame) -> str:
             "UAR": exact(row.uar),
             "of clips, by vote": exact(row.clip_accuracy_vote), "of clips, by mean": exact(row.clip_accuracy_mean),
             "published as evaluation, in truth training accuracy": _figure(row.published_training, told),
-            "ours, in training episodes": exact(row.training_accuracy) + dagger(row) * pd.notna(row.training_accuracy) if "training" in readings else "",
+            "ours, in training episodes": _marked(exact(row.training_accuracy), row.failed_seeds) if "training" in readings else "",
             "chance in training": exact(row.training_chance) if "training" in readings else "",
             "shared clips: ours": _shared_percent(row) if "shared-clips" in readings else "",
-            "shared clips: in training episodes": exact(row.shared_training_accuracy) + MARK * bool(row.shared_failed_seeds) if set(readings) >= {
+            "shared clips: in training episodes": _marked(exact(row.shared_training_accuracy), row.shared_failed_seeds) if set(readings) >= {
                 "training", "shared-clips"} else "",
         }))
     columns = [name for name in lines[0][1] if any(line[name] for _, line in lines)]
@@ -173,7 +173,12 @@ def _figure(value: float, told: dict) -> str:
 
 def _shared_percent(row) -> str:
     half = "" if pd.isna(row.shared_ci95) else f" ± {exact(row.shared_ci95)}"
-    return exact(row.shared_accuracy) and exact(row.shared_accuracy) + half + MARK * bool(row.shared_failed_seeds)
+    return _marked(exact(row.shared_accuracy) and exact(row.shared_accuracy) + half, row.shared_failed_seeds)
+
+
+def _marked(number: str, failed_seeds: str) -> str:
+    """A number with the mark of a training that did not learn; nothing where there is no number."""
+    return number and number + MARK * bool(failed_seeds)
 
 
 def _reading(figure: dict) -> str:

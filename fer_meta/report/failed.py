@@ -1,13 +1,13 @@
 """Trainings that did not learn: the rule, on a training's log alone, and the words for them.
 
 A training has learned where the mean training accuracy of the last tenth of its log exceeds chance by more than MARGIN, and by more than it
-could by accident: a one-sided t-test over the log points of that tenth, at ACCIDENT. One log point has no spread, so a training of so few steps has
-not been seen to learn. Every table and plot marks a failed training with MARK, and no claim is made about a method of which one is compared.
+could by accident: a one-sided t-test over the log points of that tenth, at ACCIDENT. A training of fewer log points than FEWEST is not judged.
+Every table and plot marks a failed training with MARK, and no claim is made about a method of which one is compared.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -20,6 +20,10 @@ MARGIN = 0.02
 
 ACCIDENT = 0.025
 """How often a training that stays at chance may pass for one that learned."""
+
+FEWEST = 21
+"""Log points by which a training can be judged. With fewer, the last tenth has one point, which has no spread, or two, of which the t-test asks 13
+standard errors: good trainings would fail."""
 
 MARK = "†"
 
@@ -38,13 +42,18 @@ def last_tenth(log: pd.DataFrame) -> pd.Series:
     return accuracies.tail(math.ceil(len(accuracies) / 10))
 
 
+def is_short(log: pd.DataFrame) -> bool:
+    """Whether a log has points, but too few to judge its training."""
+    return 0 < log["train_accuracy"].count() < FEWEST
+
+
 def failure(log: pd.DataFrame, chance: float | None) -> Failed | None:
-    """What is wrong with a training by its log; None if it learned, or where its log or its chance is not known."""
+    """What is wrong with a training by its log; None if it learned, or cannot be judged: its log is short, or it or its chance is not known."""
     points = last_tenth(log)
-    if chance is None or points.empty:
+    if chance is None or points.empty or is_short(log):
         return None
     found = Failed(float(points.mean()), chance)
-    by_accident = special.stdtrit(len(points) - 1, 1 - ACCIDENT) * points.sem() if len(points) > 1 else math.inf
+    by_accident = special.stdtrit(len(points) - 1, 1 - ACCIDENT) * points.sem()
     learned = rounding.settled(found.accuracy - chance) > max(MARGIN, by_accident)
     return None if learned else found
 
@@ -54,19 +63,47 @@ def in_words(*failed: Failed) -> str:
     return f"training accuracy {_span([one.accuracy for one in failed])} %, chance {_span([one.chance for one in failed])}"
 
 
-def footnote(failed: Iterable[tuple[str, str, int, Failed]], trainings: int) -> str:
-    """One line on the failed ones (method, source, seed, what its log says) of a table's `trainings`, in plain text; nothing without any."""
-    by_place = defaultdict(dict)
-    for method, source, seed, one in failed:
-        by_place[method, source][seed] = one
-    count = sum(map(len, by_place.values()))
-    if not count:
+def footnote(failed: Sequence[tuple[str, str, int | None, int, Failed]], trainings: int) -> str:
+    """One line on the failed ones (method, source, fold or None, seed, what its log says) of a table's `trainings`, in plain text; nothing
+    without any."""
+    if not failed:
         return ""
-    if count == trainings > 1:
-        return f"{MARK} none of the {count} trainings learned: {in_words(*(one for seeds in by_place.values() for one in seeds.values()))}."
-    told = [f"{method}, trained on {source}, seed{'s' * (len(seeds) > 1)} {_listed(map(str, sorted(seeds)))}: {in_words(*seeds.values())}"
-            for (method, source), seeds in by_place.items()]
-    return f"{MARK} {'; '.join(told)}: {'it' if count == 1 else 'they'} did not learn."
+    if len(failed) == trainings > 1:
+        return f"{MARK} none of the {trainings} trainings learned: {in_words(*(one for *_, one in failed))}."
+    by_place = defaultdict(list)
+    for method, source, fold, seed, one in failed:
+        by_place[method, source].append((seed, fold, one))
+    told = [f"{method}, trained on {source}, {_which(own)}: {in_words(*(one for *_, one in own))}" for (method, source), own in by_place.items()]
+    return f"{MARK} {'; '.join(told)}: {'it' if len(failed) == 1 else 'they'} did not learn."
+
+
+def short_note(short: int, trainings: int) -> str:
+    """One line on the `short` ones of a table's `trainings`; nothing without any."""
+    if not short:
+        return ""
+    which = "the training" if trainings == 1 else f"{'any' if short == trainings else short} of the {trainings} trainings"
+    return f"It is not judged whether {which} learned: a log of fewer than {FEWEST} points says too little."
+
+
+def _which(trainings: Sequence[tuple[int, int | None, Failed]]) -> str:
+    """seeds 0 and 2; fold 3 of seed 1; folds 1 to 4 and 7 of seed 0, fold 2 of seed 1."""
+    folds = defaultdict(list)
+    for seed, fold, _ in sorted(trainings, key=lambda one: (one[0], one[1] or 0)):
+        folds[seed].append(fold)
+    if None in next(iter(folds.values())):
+        return f"seed{'s' * (len(folds) > 1)} {_listed(map(str, folds))}"
+    return ", ".join(f"fold{'s' * (len(own) > 1)} {_listed(_ranges(own))} of seed {seed}" for seed, own in folds.items())
+
+
+def _ranges(numbers: Sequence[int]) -> list[str]:
+    """Ascending numbers, three or more in a row as one: 1 to 4, 7."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return [word for run in runs for word in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
 
 
 def _span(shares: list[float]) -> str:

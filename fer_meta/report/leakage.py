@@ -118,7 +118,7 @@ def _unknown(results: Results, leaks: pd.DataFrame) -> list[str]:
 
 
 def _points(difference: float) -> str:
-    return rounding.percent(difference, "+")
+    return rounding.points(difference, "+")
 
 
 def _key(cell: Cell) -> tuple:

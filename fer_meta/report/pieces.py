@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pandas as pd
 
 from fer_meta.evaluation import rounding
-from fer_meta.report.failed import MARK, footnote
-from fer_meta.report.load import Results
+from fer_meta.evaluation.statistics import p_digits
+from fer_meta.report.failed import MARK, footnote, is_short, short_note
+from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import domain_name, experiment_title, method_name, trained_name
 
 BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "
@@ -16,8 +17,8 @@ BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of th
 
 
 # People (clips, images) below which the interval is too short where the support is of several shots, and the part of a class's images for
-# support, taken by one episode, above which the episodes do not show what other images would do (results/benchmarks/coverage.md).
-FEW, SHARE = 20, 0.25
+# support, taken by one episode, above which the episodes do not show what others would do (results/benchmarks/coverage.md, coverage_folds.md).
+FEW, SHARE = 20, 0.5
 
 
 def interval_note(table: pd.DataFrame) -> str:
@@ -31,7 +32,7 @@ def interval_note(table: pd.DataFrame) -> str:
         few += f" Fewer than {FEW} {groups}: a little too short, by simulations (it holds the truth in 92 to 94 of 100 benchmarks)."
     if table["support_share"].max() > SHARE:
         few += (f" An episode takes up to {100 * table['support_share'].max():.0f} % of a class's images for support: what others would change is in it only "
-                "in part (by simulations it holds the truth in 77 to 93 of 100 benchmarks, and one test in ten finds what is not there).")
+                "in part (by simulations it holds the truth in 83 to 88 of 100 benchmarks where these images are ten or fewer).")
     few += " Two seeds say little of their spread: where it is large, one test in ten finds what is not there." if (table["seeds"] == 2).any() else ""
     if table["seeds"].max() == 1:
         return f"{what} {test}; with one seed it says nothing about other trainings.{few}"
@@ -40,9 +41,12 @@ def interval_note(table: pd.DataFrame) -> str:
 
 def percent(cell, bold: str = "{}", best: bool = False, plus_minus: str = " ± ") -> str:
     """Accuracy and the half width of its interval over seeds, people and episodes, which may be unknown."""
-    mean = rounding.percent(cell.accuracy)
-    half = "" if pd.isna(cell.ci95) else plus_minus + rounding.percent(cell.ci95)
-    return (bold.format(mean) if best else mean) + half
+    return with_half(cell.accuracy, cell.ci95, bold if best else "{}", plus_minus)
+
+
+def with_half(mean: float, half: float, form: str = "{}", plus_minus: str = " ± ") -> str:
+    """A mean in `form`, and the half width of its interval, which may be unknown (NaN)."""
+    return form.format(rounding.percent(mean)) + ("" if pd.isna(half) else plus_minus + rounding.percent(half))
 
 
 def exact(accuracy: float) -> str:
@@ -82,17 +86,28 @@ def dagger(cell) -> str:
 
 def failed_note(results: Results, rows: pd.DataFrame, form: Callable[[str], str] = str) -> str:
     """The footnote of a table's `rows`, one line: which trainings did not learn, each name in `form`; nothing where all learned."""
+    told = []
+    for run, name, experiments in _trainings(results, rows):
+        where = f" ({', '.join(dict.fromkeys(experiments))})" if run.experiment else ""
+        told.append((form(name), form(domain_name(results, run.source) + where), run.fold, run.seed, run.failed))
+    return footnote([one for one in told if one[-1]], len(told))
+
+
+def unjudged_note(results: Results, rows: pd.DataFrame) -> str:
+    """How many of the trainings of `rows` have logs too short to say whether they learned, one line; nothing where all can be judged."""
+    shown = [run for run, *_ in _trainings(results, rows)]
+    return short_note(sum(run.training_chance is not None and is_short(results.logs[run.model]) for run in shown), len(shown))
+
+
+def _trainings(results: Results, rows: pd.DataFrame) -> list[tuple[Run, str, list[str]]]:
+    """Each training of a table's `rows`: a run of it, what it is called, and the experiments that it is in."""
     names = {(row.experiment, row.source, row.target, row.algorithm): trained_name(row.algorithm, row.method, results) for row in rows.itertuples()}
     shown = {}
     for run in results.runs:
         name = names.get((run.experiment, run.source, run.target, run.algorithm))
         if name:
             shown.setdefault(run.model, (run, name, []))[-1].append(run.experiment)
-    told = []
-    for run, name, experiments in shown.values():
-        where = f" ({', '.join(dict.fromkeys(experiments))})" if run.experiment else ""
-        told.append((form(name), form(domain_name(results, run.source) + where), run.seed, run.failed))
-    return footnote([one for one in told if one[-1]], len(told))
+    return list(shown.values())
 
 
 def markdown(text: str) -> str:
@@ -173,5 +188,5 @@ def fenced(text: str) -> str:
 
 
 def p_value(p: float) -> str:
-    """0.012, or < 0.001; empty where it is unknown."""
-    return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """0.012, or < 0.001; empty where it is unknown. A p near 0.05 has the digits that say on which side it is."""
+    return "" if pd.isna(p) else "< 0.001" if p < 0.001 else p_digits(p)

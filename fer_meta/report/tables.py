@@ -29,11 +29,13 @@ from fer_meta.report.pieces import (
     span_of_code,
     star,
     title,
+    unjudged_note,
+    with_half,
 )
 from fer_meta.report.protocol import protocol_line
 
 CSV_COLUMNS = ["experiment", "method", "backbone", "class_balance", "source", "target", "way", "shots", "selection", "accuracy", "ci95",
-               "ci95_episodes", "sd_seeds", "uar", "macro_f1", "ece", "chance", "bayes", "episodes", "seeds", "failed_seeds", "groups", "members",
+               "ci95_episodes", "sd_seeds", "uar", "uar_ci95", "macro_f1", "ece", "chance", "bayes", "episodes", "seeds", "failed_seeds", "groups", "members",
                "classes", "test_images", "copies_removed", "excluded", "rendered"]
 SELECTED_BY = ("Each readout picks for itself: an own head by its recall averaged over classes (UAR) on all images of the split, all others by "
                "their accuracy in its validation episodes.")
@@ -63,7 +65,7 @@ def to_markdown(results: Results, table: pd.DataFrame, heads: pd.DataFrame, gaps
              f"has in practice. {SELECTED_BY} {interval_note(table)}"]
     if results.plan.get("rendered"):
         parts.append(RENDERED_NOTE)
-    parts += filter(None, [folds.note(results)])
+    parts += filter(None, [folds.note(results), unjudged_note(results, table)])
     parts += map(_with_code, left_out_lines(results))
     parts += [section for section in experiments if section]
     parts += _headline(results, table[table["selection"] == "source-val"])
@@ -211,6 +213,7 @@ def _heads(results: Results, heads: pd.DataFrame) -> str:
     scores = {"of clips, by vote": "clip_accuracy_vote", "of clips, by mean": "clip_accuracy_mean", "UAR": "uar",
               "macro-F1": "macro_f1", "ECE": "ece"}
     numbers |= {name: heads[column].map(exact) for name, column in scores.items() if heads[column].notna().any()}
+    numbers["UAR"] = [with_half(row.uar, row.uar_ci95) for row in heads.itertuples()]
     numbers |= {name: heads[name].map(lambda value: "" if pd.isna(value) else f"{value:.0f}")
                 for name in ("images", "clips", "classes", "seeds") if heads[name].notna().any()}
     numbers["Chance"] = heads["chance"].map(exact)

@@ -8,7 +8,7 @@ from fer_meta.report import folds
 from fer_meta.report.leftout import left_out_lines
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import BAYES, CELL, SELECTIONS, domain_name, experiment_title, method_name
-from fer_meta.report.pieces import BAYES_NOTE, dagger, exact, failed_note, interval_note, missing_lines, percent, seeds_lacking, span
+from fer_meta.report.pieces import BAYES_NOTE, dagger, exact, failed_note, interval_note, missing_lines, percent, seeds_lacking, span, unjudged_note
 
 
 def to_text(results: Results, table: pd.DataFrame, primary: str = "") -> str:
@@ -41,8 +41,8 @@ def to_text(results: Results, table: pd.DataFrame, primary: str = "") -> str:
     notes = interval_note(table) + " oracle: picked on the target's validation split"
     notes += "; * seeds are missing." if (table["seeds"] < table["planned_seeds"]).any() else "."
     text += "\n".join(wrap(notes, 98)) + "\n"
-    if failed := failed_note(results, table):
-        text += "\n".join(wrap(failed, 98)) + "\n"
+    for note in filter(None, [failed_note(results, table), unjudged_note(results, table)]):
+        text += "\n".join(wrap(note, 98)) + "\n"
     if table["bayes"].notna().any():
         text += "\n".join(wrap(f"{BAYES}: {BAYES_NOTE}", 98)) + "\n"
     text += "".join(f"{line}\n" for line in wrap(folds.note(results), 98))

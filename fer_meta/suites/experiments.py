@@ -108,3 +108,10 @@ class Primary(Strict):
     shots: int = Field(5, ge=1, le=1000)
     over: Line = "across"
     less: Line | None = Field("within", description="subtract what `first` is ahead by there")
+
+    @model_validator(mode="after")
+    def _of_two(self):
+        for one, other in (("first", "second"), ("over", "less")):
+            if getattr(self, one) == getattr(self, other):
+                raise ValueError(f"`{one}` and `{other}` are both {getattr(self, one)!r}, so that it is always 0; name two")
+        return self

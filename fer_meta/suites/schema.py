@@ -1,5 +1,6 @@
 """What a suite file may say. `read_suite` turns one into a Suite, or into an error that names the key and the line."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, SerializeAsAny, ValidationError, field_validator
@@ -165,7 +166,7 @@ def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
         suite = Suite.model_validate({**merged, "algorithms": configs})
     except ValidationError as error:
         return None, _plain(error)
-    return suite, _dangling(suite) or _unfit(suite)
+    return suite, _dangling(suite) or _unfit(suite) or _untested(suite, [name for name in merged["algorithms"] if name in algorithms.names()])
 
 
 def _unfit(suite: Suite) -> list[tuple[tuple, str]]:
@@ -193,10 +194,27 @@ def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
         used += [((*where, "checkpoint"), one.checkpoint, "selection of the suite", suite.selection)] if one.checkpoint != "source-val" else []
         used += [((*where, "against"), one.against, "experiment", suite.experiments)] if one.against is not None else []
     if suite.primary:
-        places = suite.experiments or {"across": None, "within": None}
+        places = suite.experiments or [name for name in ("across", "within") if getattr(suite, name)]
         used += [(("primary", part), name, "experiment" if suite.experiments else "set of pairs", places)
                  for part in ("over", "less") if (name := getattr(suite.primary, part)) is not None]
     return [(loc, f"{name!r} is no {what}; there are {', '.join(there) or 'none'}") for loc, name, what, there in used if name not in there]
+
+
+def _untested(suite: Suite, written: Collection[str]) -> list[tuple[tuple, str]]:
+    """What the primary contrast is of and its experiments do not test, as (path of keys, message). `written` are the methods that the file names: a
+    preset may leave one out, and its contrast is not asked there."""
+    named, errors = suite.primary, []
+    if not named:
+        return errors
+    parts = [suite.experiments[part] for part in (named.over, named.less) if part in suite.experiments]
+    shots = [one.protocol.shots for one in parts or [suite]]
+    methods = [one.algorithms or written for one in parts] or [written]
+    if any(named.shots not in tested for tested in shots):
+        there = [str(number) for number in shots[0] if all(number in tested for tested in shots)]
+        errors.append((("primary", "shots"), f"{named.shots} is not tested; the protocol has shots {', '.join(there) or 'none in common'}"))
+    known = [readout for name in methods[0] if all(name in own for own in methods) for readout in algorithms.readouts(name)]
+    return errors + [(("primary", side), f"{name!r} is no method; there are {', '.join(known)}")
+                     for side in ("first", "second") if (name := getattr(named, side)) not in known]
 
 
 def _plain(error: ValidationError) -> list[tuple[tuple, str]]:
