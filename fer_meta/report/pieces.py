@@ -31,8 +31,8 @@ def interval_note(table: pd.DataFrame) -> str:
     if (table["members"].between(2, FEW - 1)).any():
         few += f" Fewer than {FEW} {groups}: a little too short, by simulations (it holds the truth in 92 to 94 of 100 benchmarks)."
     if table["support_share"].max() > SHARE:
-        few += (f" An episode takes up to {100 * table['support_share'].max():.0f} % of a class's images for support: what others would change is in it only "
-                "in part (by simulations it holds the truth in 83 to 88 of 100 benchmarks where these images are ten or fewer).")
+        few += (f" An episode takes up to {100 * table['support_share'].max():.0f} % of a class's images for support: the interval knows only in part what "
+                "other images would change (by simulations with ten images or fewer, it holds the truth in 83 to 88 of 100 benchmarks).")
     few += " Two seeds say little of their spread: where it is large, one test in ten finds what is not there." if (table["seeds"] == 2).any() else ""
     if table["seeds"].max() == 1:
         return f"{what} {test}; with one seed it says nothing about other trainings.{few}"
