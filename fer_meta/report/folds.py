@@ -21,7 +21,8 @@ NOTE = ("Cross-validation: each image is tested in one fold, and the folds of a 
         "two trainings share most of their images; it may be too short (Bengio and Grandvalet 2004, J. Mach. Learn. Res. 5, 1089-1105).")
 LACKING = " A seed that lacks a fold is left out."
 
-COLUMNS = ["experiment", "method", "source", "target", "way", "shots", "selection", "fold", "seed", "failed", "accuracy", "uar", "queries", "groups", "members"]
+COLUMNS = ["experiment", "method", "source", "target", "way", "shots", "selection", "fold", "seed", "failed", "accuracy", "uar",
+           "queries", "groups", "members"]
 
 
 def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:
@@ -54,7 +55,8 @@ def folds_table(cells: Iterable[Cell]) -> pd.DataFrame:
     """A row for each fold and seed of the pooled `cells`: accuracy and UAR (0 to 1) of its `queries`, which are of so
     many `members` of `groups` (people, clips or images). `failed`: its training did not learn."""
     rows = [{name: getattr(part, name) for name in COLUMNS if hasattr(part, name)}
-            | {"seed": seed, "failed": seed in part.failed, "accuracy": scores.accuracy, "uar": scores.uar, "queries": len(part.queries.image), "groups": part.queries.groups,
+            | {"seed": seed, "failed": seed in part.failed, "accuracy": scores.accuracy, "uar": scores.uar,
+               "queries": len(part.queries.image), "groups": part.queries.groups,
                "members": len(np.unique(part.queries.group))}
             for cell in cells for part in cell.parts for seed, scores in zip(part.seeds, part.scores)]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -89,7 +89,8 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
     `accuracy`, `uar`, `macro_f1` and `ece` (expected calibration error, NaN where a method gives no probability) are over
     all queries, means over seeds. `ci95` is the half width of the 95 % interval of accuracy over seeds, episodes and people (clips,
-    images where people are unknown: `groups`, of which `members` are asked), `uar_ci95` that of UAR; `ci95_episodes` over episodes alone; NaN where there is one of each.
+    images where people are unknown: `groups`, of which `members` are asked), `uar_ci95` that of UAR; `ci95_episodes` over episodes
+    alone; NaN where there is one of each.
     `sd_seeds` is the sample sd of the seeds' accuracies, NaN for one seed. `bayes` is the exact accuracy of a perfect
     reader of the drawn action units, NaN where the plan has none. `class_balance` is that of supervised training, empty for
     episodes, whose classes are of equal size. `failed_seeds` names, with spaces between, the seeds whose training did not learn.
@@ -178,7 +179,8 @@ def _scores(cell: Cell) -> dict:
     accuracy, interval = pd.Series([scores.accuracy for scores in cell.scores]), hierarchical_interval(cell.outcomes())
     return _key(cell) | {
         "accuracy": accuracy.mean(), "ci95": half_width(interval), "sd_seeds": accuracy.std(),
-        "uar": np.mean([scores.uar for scores in cell.scores]), "uar_ci95": half_width(hierarchical_interval(cell.outcomes(), "uar")), "ece": cell.ece.mean(),
+        "uar": np.mean([scores.uar for scores in cell.scores]), "uar_ci95": half_width(hierarchical_interval(cell.outcomes(), "uar")),
+        "ece": cell.ece.mean(),
         "macro_f1": np.mean([scores.macro_f1 for scores in cell.scores]), "seeds": len(cell.seeds),
         "failed_seeds": in_one_text(cell.failed), "groups": cell.queries.groups, "members": interval.counts["groups"],
         # The spread between folds holds what their few images for support do.

@@ -50,8 +50,8 @@ def confusion_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
         counts = cell.confusion[:, asked][:, :, answered]
         seed, true, predicted = (place.ravel() for place in np.indices(counts.shape))
         parts.append(pd.DataFrame({name: getattr(cell, name) for name in CELL} | {
-            "seed": np.array(cell.seeds)[seed], "failed": np.isin(cell.seeds, cell.failed)[seed], "class": names[asked][true], "predicted": names[answered][predicted],
-            "count": counts.ravel(), "share": (counts / counts.sum(axis=2, keepdims=True)).ravel()}))
+            "seed": np.array(cell.seeds)[seed], "failed": np.isin(cell.seeds, cell.failed)[seed], "class": names[asked][true],
+            "predicted": names[answered][predicted], "count": counts.ravel(), "share": (counts / counts.sum(axis=2, keepdims=True)).ravel()}))
     return pd.concat(parts, ignore_index=True)
 
 
