@@ -363,3 +363,13 @@ def test_a_method_keeps_its_colour_in_the_legend_where_the_last_panel_lacks_it(l
     figure = plots.figures(results, cells, table[~last | (table["method"] == methods[0])], table.iloc[:0])["accuracy"]()
     colours = [handle.get_facecolor() for handle in figure.legends[0].legend_handles if hasattr(handle, "get_facecolor")]
     assert len(methods) > 1 and len(set(colours)) == len(colours) == len(methods)
+
+
+def test_the_plot_beside_published_figures_shows_the_trainings_of_shared_clips_too(reproduction):
+    results, cells, *_ = read(reproduction)
+    shared = [replace(cell, failed=cell.seeds) for cell in cells if cell.experiment == "E1-shared" and cell.method == "protonet"]
+    others = [cell for cell in cells if cell.experiment != "E1-shared" or cell.method != "protonet"]
+    figure = plots_compared.reproduction(results, reproduced(reproduction), [*others, *shared])
+    crosses = [line for axis in figure.axes for line in axis.lines if line.get_label() == "a training that did not learn"]
+    picked = next(cell for cell in shared if cell.selection == "source-val")
+    assert [list(line.get_ydata()) for line in crosses] == [[100 * scores.accuracy for scores in picked.scores]]

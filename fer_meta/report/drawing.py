@@ -277,10 +277,11 @@ def settle(figure: Figure, axes, title: str, legend: int = 0, left: float = 0.6,
 
 
 def cells_of(rows: pd.DataFrame, cells: Sequence[Cell]) -> list[Cell | None]:
-    """The cell of each row of a table of source-val, which has columns experiment, source, target, method and shots; None where there is none."""
-    keys = ["experiment", "source", "target", "method", "shots"]
-    known = {tuple(getattr(cell, key) for key in keys): cell for cell in cells if cell.selection == "source-val"}
-    return [known.get(key) for key in zip(*(rows[key] for key in keys))]
+    """The cell of each row of a table with columns experiment, source, target, method, shots and perhaps selection (else it is source-val); None
+    where there is none."""
+    keys = ["experiment", "source", "target", "method", "shots", "selection"]
+    known = {tuple(getattr(cell, key) for key in keys): cell for cell in cells}
+    return [known.get(key) for key in rows.assign(selection=rows.get("selection", "source-val"))[keys].itertuples(index=False, name=None)]
 
 
 def draw_seeds(axis, places, cells: list[Cell | None], width: float, upright: bool = True, dots: bool = True) -> None:

@@ -106,7 +106,8 @@ def leakage(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) -
 def reproduction(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
     """Published and own figures of one experiment side by side, each with its chance; a panel a method."""
     rows = rows[rows[list(READINGS)].notna().any(axis=1)].assign(
-        own=[key + (", no support" if shots == 0 else "") for key, shots in zip(rows["experiment"], rows["shots"])])
+        own=[key + (", no support" if shots == 0 else "") for key, shots in zip(rows["experiment"], rows["shots"])],
+        selection=[results.experiments[key]["checkpoint"] for key in rows["experiment"]])
     methods = sorted(rows["method"].unique(), key=rank_of)
     readings = {column: look for column, look in READINGS.items() if rows[column].notna().any()}
     figure, axes = panels(len(methods), 2, 2.9)
@@ -117,8 +118,9 @@ def reproduction(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = (
             half = {"accuracy": "ci95", "shared_accuracy": "shared_ci95"}.get(column)
             axis.errorbar(places, 100 * block[column], 100 * block[half].fillna(0) if half else None, fmt=marker, color=colour,
                           markerfacecolor=colour if filled else "white", markersize=6, elinewidth=1, capsize=2, label=label)
-            if column == "accuracy":
-                draw_seeds(axis, places, cells_of(block, cells), 0.1)
+            if column in ("accuracy", "shared_accuracy"):
+                tested = block if column == "accuracy" else block.assign(experiment=block["experiment"] + "-shared")
+                draw_seeds(axis, places, cells_of(tested, cells), 0.1)
             chance = block["training_chance"] if "training" in column else block["chance"]
             told = block[column].notna() & chance.notna()
             axis.hlines(100 * chance[told], places[told] - 0.06, places[told] + 0.06,
