@@ -1,7 +1,8 @@
-"""Do Relation Nets learn from every seed within the steps of `quick`? Trained on FER2013 and on the rendered wild from several seeds, as
-they start now and, for comparison, as they would from torch's own initial weights without a warm-up.
+"""Do Relation Nets learn from every seed, and how soon? Trained on FER2013 and on the rendered wild from several seeds, as they start now and,
+for comparison, as they would from torch's own initial weights without a warm-up.
 
-    python benchmarks/relationnet_seeds.py --data fer2013=PATH                                      # as cross-domain trains
+    python benchmarks/relationnet_seeds.py --data fer2013=PATH                                      # as cross-domain's quick trains
+    python benchmarks/relationnet_seeds.py --data fer2013=PATH --steps 1000                         # ... for longer: photographs are harder
     python benchmarks/relationnet_seeds.py --shape 3-way --start after --start before               # as reproduction does, the rendered wild
 
 Writes results/benchmarks/relationnet.md with all that is finished, which is not redone. On one idle core half a minute a training 3-way, over a
@@ -45,25 +46,27 @@ CPU = torch.device("cpu")
               help="3-way 5-shot 5-query as `reproduction` trains, 5-way 5-shot 10-query as `cross-domain` does. Repeatable.")
 @click.option("--start", default=("after",), show_default=True, multiple=True, type=click.Choice(STARTS),
               help="before: torch's initial weights and no warm-up; after: the method's own. Repeatable.")
+@click.option("--steps", default=(STEPS,), show_default=True, multiple=True, type=click.IntRange(21), help="Training steps. Repeatable.")
 @click.option("--runs", default="results/benchmarks/relationnet-runs", show_default=True, type=click.Path(path_type=Path),
               help="Where the trainings are kept.")
 @click.option("--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path))
-def main(data, seeds, mean_seeds, shape, start, runs, out):
+def main(data, seeds, mean_seeds, shape, start, steps, runs, out):
     """Train from each seed, and write how each training ended."""
     keep_freed_memory()
     torch.set_num_threads(1)
     wanted = [(method, seed) for method, count in (("relationnet", seeds), ("relationnet_mean", mean_seeds)) for seed in range(count)]
-    todo = [(one, beginning, name, *who) for one, beginning in product(shape, reversed(STARTS)) if beginning in start
+    todo = [(one, beginning, length, name, *who) for one, beginning, length in product(shape, reversed(STARTS), steps) if beginning in start
             for name in [*data, "synthetic-wild"] for who in wanted]
     open_domain = functools.cache(lambda name, way: domain_of(name, data.get(name), SHAPES[way]))
     with tqdm(todo, mininterval=2) as bar:
-        for way, beginning, name, method, seed in bar:
-            folder = runs / f"{name}-{method}-{way}-{beginning}-seed{seed}"
+        for way, beginning, length, name, method, seed in bar:
+            folder = runs / f"{name}-{method}-{way}-{length}steps-{beginning}-seed{seed}"
             bar.set_description(folder.name)
             if not (folder / "result.json").exists():
-                write_json(folder / "result.json", run(open_domain(name, way), method, way, beginning, seed, folder))
+                write_json(folder / "result.json", run(open_domain(name, way), method, way, beginning, length, seed, folder))
     found = [json.loads(path.read_text()) for path in sorted(runs.glob("*/result.json"))]
     given = "".join(f" --data {name}=PATH" for name in data) + "".join(f" --shape {one}" for one in sorted({row["way"] for row in found}))
+    given += "".join(f" --steps {one}" for one in sorted({row["steps"] for row in found})) + "".join(f" --start {one}" for one in sorted({row["start"] for row in found}))
     lines = table(found, given)
     click.echo("\n".join(lines))
     write_text(out / "relationnet.md", "\n".join(lines))
@@ -74,10 +77,10 @@ def domain_of(name: str, root: Path | None, shape: EpisodeShape) -> Domain:
     return divide([faces], Protocol(train=shape), BASIC)[name]
 
 
-def run(domain: Domain, name: str, way: str, start: str, seed: int, folder: Path) -> dict:
+def run(domain: Domain, name: str, way: str, start: str, length: int, seed: int, folder: Path) -> dict:
     """Train from one seed; how the training ended, accuracies 0 to 1."""
     shape, module = SHAPES[way], algorithms.load(name)
-    config = module.Config(steps=STEPS, validations=1, **({"warmup": 0} if start == "before" else {}))
+    config = module.Config(steps=length, validations=1, **({"warmup": 0} if start == "before" else {}))
     validation = Validation(way=shape.way, shots=shape.shots, queries=5, episodes=100)
     protocol = Protocol(way=shape.way, train=shape, validation=validation)
     method = training.build(module, config, protocol, domain.train.classes, SIZE, seed, CPU)
@@ -93,7 +96,7 @@ def run(domain: Domain, name: str, way: str, start: str, seed: int, folder: Path
     log = history(folder / "history.jsonl")
     for path in [folder / training.RESUME, *training.snapshots(folder).values()]:
         path.unlink()
-    return {"data": domain.name, "method": name, "way": way, "start": start, "seed": seed, "chance": 1 / shape.way,
+    return {"data": domain.name, "method": name, "way": way, "steps": length, "start": start, "seed": seed, "chance": 1 / shape.way,
             "training": last_tenth(log).mean(), "validation": training.read_validations(folder)[steps][method.name],
             "learned": failure(log, 1 / shape.way) is None}
 
@@ -101,21 +104,22 @@ def run(domain: Domain, name: str, way: str, start: str, seed: int, folder: Path
 def table(found: list[dict], given: str) -> list[str]:
     """Markdown: how many learned, and a row per data set, method, shape and seed."""
     lines = ["# Relation Net from many seeds", "",
-             f"`python benchmarks/relationnet_seeds.py{given}`; {STEPS} steps at {SIZE} px, as under `quick`, one thread, torch {torch.__version__}. "
+             f"`python benchmarks/relationnet_seeds.py{given}`; {SIZE} px, one thread (`quick` trains {STEPS} steps), torch {torch.__version__}. "
              "Accuracy in %: in training, the mean over the last tenth of the log; in validation, after the last step, over 100 episodes of images "
              "not trained on. Before: torch's initial weights, no warm-up; after: as in `relationnet.py`. †: the report calls it failed.", ""]
     groups = {}
     for row in found:
-        groups.setdefault((row["data"], row["method"], row["way"]), {}).setdefault(row["seed"], {})[row["start"]] = row
-    lines += ["| data | method | episodes | before: learned | after: learned |", "|---|---|---|---|---|"]
-    for (data, method, way), seeds in groups.items():
-        lines.append(f"| {_called(data)} | {method} | {way} | " + " | ".join(_learned(seeds, start) for start in STARTS) + " |")
-    lines += ["", "| data | method | episodes | seed | before: training | validation | after: training | validation | chance |",
-              "|---|---|---|--:|--:|--:|--:|--:|--:|"]
-    for (data, method, way), seeds in groups.items():
+        groups.setdefault((row["data"], row["method"], row["way"], row["steps"]), {}).setdefault(row["seed"], {})[row["start"]] = row
+    groups = dict(sorted(groups.items()))
+    lines += ["| data | method | episodes | steps | before: learned | after: learned |", "|---|---|---|--:|---|---|"]
+    for (data, method, way, steps), seeds in groups.items():
+        lines.append(f"| {_called(data)} | {method} | {way} | {steps:,} | " + " | ".join(_learned(seeds, start) for start in STARTS) + " |")
+    lines += ["", "| data | method | episodes | steps | seed | before: training | validation | after: training | validation | chance |",
+              "|---|---|---|--:|--:|--:|--:|--:|--:|--:|"]
+    for (data, method, way, steps), seeds in groups.items():
         for seed, starts in sorted(seeds.items()):
             numbers = [_percent(starts.get(start), key) for start, key in product(STARTS, ("training", "validation"))]
-            lines.append(f"| {_called(data)} | {method} | {way} | {seed} | {' | '.join(numbers)} | {100 / SHAPES[way].way:.1f} |")
+            lines.append(f"| {_called(data)} | {method} | {way} | {steps:,} | {seed} | {' | '.join(numbers)} | {100 / SHAPES[way].way:.1f} |")
     return [*lines, ""]
 
 

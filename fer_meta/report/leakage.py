@@ -87,7 +87,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
                 differs = not pd.isna(row.difference)
                 lines.append([method(results, row.method), markdown(row.experiment), percent(row) + dagger(row),
                               f"{_points(row.difference)} to {markdown(row.against)}" if differs else "",
-                              f"{_points(row.low)} to {_points(row.high)}" if differs else "",
+                              _interval(row),
                               p_value(row.p) if differs else "",
                               *(exact(getattr(row, f"share_{kind}")) for kind in SHARED),
                               exact(row.accuracy_shared), exact(row.accuracy_unshared), exact(row.chance)])
@@ -99,7 +99,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
     if len(oracles):
         lines = [["method", "experiment", "shots", "worth", "95 % interval", "p"]]
         lines += [[method(results, row.method), markdown(row.experiment), str(row.shots),
-                   _points(row.difference), f"{_points(row.low)} to {_points(row.high)}", p_value(row.p)]
+                   _points(row.difference), _interval(row), p_value(row.p)]
                   for row in oracles.itertuples()]
         parts += ["What picking the checkpoint on the target's validation split is worth in points, against the source's (same "
                   "trainings, same queries):", pipes(lines, text_columns=2)]
@@ -119,6 +119,11 @@ def _unknown(results: Results, leaks: pd.DataFrame) -> list[str]:
 
 def _points(difference: float) -> str:
     return rounding.points(difference, "+")
+
+
+def _interval(row) -> str:
+    """Empty where nothing shows a spread: two checkpoints that give the same answers, or are the same."""
+    return "" if pd.isna(row.low) else f"{_points(row.low)} to {_points(row.high)}"
 
 
 def _key(cell: Cell) -> tuple:
