@@ -16,13 +16,13 @@ from tqdm import tqdm
 
 from fer_meta import training
 from fer_meta.algorithms import supervised
-from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.selection import pick, validator
 from fer_meta.cli_data import data_option
 from fer_meta.datasets.catalogue import load, resolve
 from fer_meta.device import precision_on
 from fer_meta.evaluation.episodes import Shown
 from fer_meta.files import DONE, write_text
+from fer_meta.memory import keep_freed_memory
 from fer_meta.report.numbers import METHODS
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.batches import class_shares

@@ -23,12 +23,12 @@ from tqdm import tqdm
 
 from fer_meta import algorithms, training
 from fer_meta.algorithms.base import FewShotMethod
-from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.selection import pick, validator
 from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
 from fer_meta.evaluation.intervals import Outcomes, episode_interval
 from fer_meta.evaluation.queries import Queries
 from fer_meta.files import write_json, write_text
+from fer_meta.memory import keep_freed_memory
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation

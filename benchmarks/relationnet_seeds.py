@@ -19,7 +19,6 @@ import torch
 from tqdm import tqdm
 
 from fer_meta import algorithms, training
-from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.selection import validator
 from fer_meta.cli_data import data_option
 from fer_meta.datasets.catalogue import load
@@ -27,6 +26,7 @@ from fer_meta.device import precision_on
 from fer_meta.evaluation.episodes import Shown
 from fer_meta.expressions import BASIC
 from fer_meta.files import write_json, write_text
+from fer_meta.memory import keep_freed_memory
 from fer_meta.report.failed import failure, last_tenth
 from fer_meta.report.load import history
 from fer_meta.tasks.pools import Domain, divide

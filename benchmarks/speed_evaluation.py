@@ -14,12 +14,12 @@ from easyfsl.utils import evaluate
 from speed_data import CPU, PRECISIONS, Row, as_ours, as_the_others, median, seconds
 
 from fer_meta import algorithms, training
-from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.device import autocast
 from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
 from fer_meta.evaluation.features import EMBED_BATCH, Features
 from fer_meta.images import fetch, normalise
-from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, TaskTransform, Taskset
+from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, Taskset, TaskTransform
+from fer_meta.memory import keep_freed_memory
 from fer_meta.tasks.episodes import FixedEpisodes, draw
 from fer_meta.tasks.pools import Domain
 from fer_meta.tasks.protocol import EpisodeShape, Protocol

@@ -19,11 +19,11 @@ import pandas as pd
 from speed_data import CPU, Row, in_a_process
 
 from fer_meta import algorithms, training
-from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.plan import Setting
 from fer_meta.bench.store import write_predictions
 from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
 from fer_meta.expressions import BASIC
+from fer_meta.memory import keep_freed_memory
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol

@@ -21,8 +21,8 @@ from torch.nn.functional import cross_entropy, mse_loss, one_hot
 from torch.utils.data import DataLoader
 
 from fer_meta import algorithms, training
-from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.l2l import LoadData, MetaDataset, RemapLabels, Taskset
+from fer_meta.memory import keep_freed_memory
 from fer_meta.tasks.pools import Domain
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 

@@ -1,6 +1,5 @@
 """Where a run was made: versions, machine, commit and memory. None of it enters a run's identity."""
 
-import ctypes
 import os
 import platform
 import subprocess
@@ -41,18 +40,6 @@ def peak_memory_mb(device: torch.device) -> dict[str, float]:
     if device.type == "cuda":
         peak["gpu"] = round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     return peak
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep large freed blocks instead of handing them back to the kernel.
-
-    On a CPU every step frees and takes the same activations; fresh ones cost a page fault and a zeroing for each 4 kB. Only
-    glibc knows this call; elsewhere nothing happens.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
 
 
 def _commit() -> str | None:

@@ -13,7 +13,6 @@ import torch
 
 from fer_meta import algorithms as methods
 from fer_meta.bench.dry_run import print_plan
-from fer_meta.bench.environment import keep_freed_memory
 from fer_meta.bench.executor import bar, clock, run_all
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
 from fer_meta.bench.plan import Run, Setting, bench_hashes, cross, make_plan, pairs, stage
@@ -26,6 +25,7 @@ from fer_meta.datasets.synthetic.rendered import is_cached, planned
 from fer_meta.device import choose_device, renderer_device
 from fer_meta.errors import MachineError, ResultsError, SuiteError
 from fer_meta.files import DONE, FULL, broken_seal, full_disk, sweep
+from fer_meta.memory import keep_freed_memory
 from fer_meta.report import write_report
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite

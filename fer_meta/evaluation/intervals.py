@@ -94,9 +94,13 @@ def episode_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
 
     With equally large episodes that is the mean of the episodes' accuracies +- t sd / sqrt(E).
     """
-    side = _Side(outcomes.queries, outcomes.right.mean(0, keepdims=True), metric)
-    spread, episodes = side.spread_of_episodes
-    return _interval(float(side.scores.mean()), {"episodes": spread} if episodes > 1 else {}, {"episodes": episodes})
+    return of_episodes(hierarchical_interval(outcomes, metric))
+
+
+def of_episodes(whole: Estimate) -> Estimate:
+    """The same score with its interval over other episodes alone, of the same images and trainings."""
+    kept = "episodes"
+    return _interval(whole.value, {kept: whole.variance[kept]} if kept in whole.variance else {}, {kept: whole.counts[kept]})
 
 
 def hierarchical_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
@@ -176,11 +180,10 @@ class _Side:
         self.scores = scores @ weights  # [S]
         self.influence = weights * (mean - (recall if metric == "uar" else mean.mean()))
         self.within = weights * (mean - recall)
-        self.asked = np.where(queries.lone, weights * (mean - mean @ weights), self.within)
+        lone = queries.lone
+        self.asked = np.where(lone, weights * (mean - mean @ weights), self.within) if lone.any() else self.within
         # The queries' own spread between seeds, of their mean over seeds.
-        seeds = len(scores)
-        squares = np.einsum("sn,sn->n", scores, scores) - seeds * mean ** 2
-        self.between_seeds = float(weights ** 2 @ squares) / (seeds * max(seeds - 1, 1))
+        self.between_seeds = float(weights ** 2 @ scores.var(0, ddof=1)) / len(scores) if len(scores) > 1 else 0.0
 
     @property
     def spread_of_episodes(self) -> tuple[float, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_meta.files import replacing, sweep
+from fer_meta.memory import keep_freed_memory
 from fer_meta.report import compare, experiments, folds, gap, latex, leakage, numbers, per_seed, primary, tables, terminal, unchanged
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
@@ -41,6 +42,7 @@ def write_report(folder: Path, published: bool = False) -> str:
         return (folder / TEXT).read_text(encoding="utf-8") + _listed("Unchanged", written)
     from fer_meta.report import drawing, plots, plots_compared  # matplotlib takes half a second to import
 
+    keep_freed_memory()
     results, names = read_results(folder), Names()
     cells = folds.pooled(results, read_cells(results, names))
     table, heads = numbers.accuracy_table(results, cells), numbers.head_table(results, cells)

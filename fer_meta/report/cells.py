@@ -186,7 +186,7 @@ def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
         if key in seen:
             raise run.damaged(ANSWERS, "its rows are out of order")
         seen.add(key)
-        yield key, pa.concat_tables([part for _, part in parts]).unify_dictionaries()
+        yield key, pa.concat_tables([part for _, part in parts], promote_options="default").unify_dictionaries()
     if not seen:
         raise run.damaged(ANSWERS, "empty")
 

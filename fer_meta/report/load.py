@@ -1,7 +1,8 @@
 """What a bench left on disk, read back: the plan, its finished runs, what is missing and why, and its tables."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def _number(name: str, value) -> float:
 
 
 def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -> Iterator[pa.Table]:
-    """`columns` of a table (and those that begin with `prefix`), part by part as it was written, texts as dictionaries.
+    """`columns` of a table (and those that begin with `prefix`, where they hold something), part by part as it was written, texts as dictionaries.
 
     `columns` says of each what it holds: "text", "whole" (numbers, no cell empty) or "number"; those of `prefix` hold numbers. Whole
     numbers come as int64, numbers as floats with NaN for an empty cell. The checksums of the pages are verified.
@@ -161,8 +162,11 @@ def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -
             _check_column(schema, name, kind)
         texts = [name for name, kind in kinds.items() if kind == "text"]
         with pq.ParquetFile(path, metadata=footer, read_dictionary=texts, page_checksum_verification=True) as file:
-            for number in range(file.num_row_groups):
-                yield _as_kinds(file.read_row_group(number, list(kinds), use_threads=False), kinds)
+            def part(number: int) -> pa.Table:
+                empty = _empty(footer.row_group(number)) if prefix else ()
+                return _as_kinds(file.read_row_group(number, [name for name in kinds if name in columns or name not in empty]), kinds)
+
+            yield from _ahead(part, file.num_row_groups)
     except OSError as error:
         if error.errno:  # the machine's; what cannot be decoded has none
             raise
@@ -171,6 +175,21 @@ def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -
         raise
     except (ValueError, ArithmeticError, LookupError, RuntimeError, pa.ArrowException) as error:
         raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
+
+
+def _empty(group: pq.RowGroupMetaData) -> set[str]:
+    """The columns of a part in which no cell is filled."""
+    columns = map(group.column, range(group.num_columns))
+    return {one.path_in_schema for one in columns if one.statistics and one.statistics.null_count == group.num_rows}
+
+
+def _ahead(part: Callable[[int], pa.Table], parts: int) -> Iterator[pa.Table]:
+    """part(0), part(1), ..., each begun while the one before is used: decoding needs no lock of Python's."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(part, 0) if parts else None
+        for number in range(1, parts + 1):
+            here, coming = coming.result(), reader.submit(part, number) if number < parts else None
+            yield here
 
 
 def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from fer_meta.evaluation.intervals import Estimate, episode_interval, hierarchical_interval
+from fer_meta.evaluation.intervals import Estimate, hierarchical_interval, of_episodes
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
 
@@ -99,8 +99,8 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     rows = []
     for cell in cells:
         if cell.shots > 0:
-            interval = episode_interval(cell.outcomes())
-            rows.append(_scores(cell) | {"ci95_episodes": half_width(interval), "episodes": interval.counts["episodes"]})
+            row, interval = _scores(cell)
+            rows.append(row | {"ci95_episodes": half_width(of_episodes(interval)), "episodes": interval.counts["episodes"]})
     if not rows:
         raise results.runs[0].damaged("predictions.parquet", "has no answers in episodes")
     table = pd.DataFrame(rows)
@@ -147,7 +147,7 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     classes = defaultdict(set)  # those that could be answered: a target may have no image of one
     for run in results.runs:
         classes[place_of(run)].update(run.classes)
-    rows = [_scores(cell) | {"images": len(cell.queries.image), "classes": len(classes[place_of(cell)]),
+    rows = [_scores(cell)[0] | {"images": len(cell.queries.image), "classes": len(classes[place_of(cell)]),
                              "clips": cell.clips["clips"].max(), "clip_accuracy_vote": cell.clips["vote"].mean(),
                              "clip_accuracy_mean": cell.clips["mean"].mean()} for cell in cells if cell.once]
     table = pd.DataFrame(rows, columns=None if rows else HEAD_COLUMNS)
@@ -175,16 +175,19 @@ def place_of(run: Run | Cell) -> tuple[str, str, str]:
     return run.experiment, run.source, run.target
 
 
-def _scores(cell: Cell) -> dict:
+def _scores(cell: Cell) -> tuple[dict, Estimate]:
+    """A cell's scores, and its accuracy with the interval."""
     accuracy, interval = pd.Series([scores.accuracy for scores in cell.scores]), hierarchical_interval(cell.outcomes())
     return _key(cell) | {
         "accuracy": accuracy.mean(), "ci95": half_width(interval), "sd_seeds": accuracy.std(),
-        "uar": np.mean([scores.uar for scores in cell.scores]), "uar_ci95": half_width(hierarchical_interval(cell.outcomes(), "uar")),
+        "uar": np.mean([scores.uar for scores in cell.scores]),
+        # Where classes are asked equally often, UAR is accuracy, and so is its interval.
+        "uar_ci95": half_width(hierarchical_interval(cell.outcomes(), "uar")) if cell.once else np.nan,
         "ece": cell.ece.mean(),
         "macro_f1": np.mean([scores.macro_f1 for scores in cell.scores]), "seeds": len(cell.seeds),
         "failed_seeds": in_one_text(cell.failed), "groups": cell.queries.groups, "members": interval.counts["groups"],
         # The spread between folds holds what their few images for support do.
-        "support_share": 0.0 if cell.queries.fold is not None else cell.queries.support_share}
+        "support_share": 0.0 if cell.queries.fold is not None else cell.queries.support_share}, interval
 
 
 def in_one_text(seeds: Iterable[int]) -> str:
