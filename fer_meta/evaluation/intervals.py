@@ -176,14 +176,15 @@ class _Side:
         weights = queries.weights(metric)
         mean = scores.mean(0)
         labels, _ = queries.labels
-        recall = (np.bincount(labels, mean) / np.bincount(labels))[labels]
+        recall = (np.bincount(labels, mean) / queries.of_each_class)[labels]
         self.scores = scores @ weights  # [S]
         self.influence = weights * (mean - (recall if metric == "uar" else mean.mean()))
         self.within = weights * (mean - recall)
         lone = queries.lone
         self.asked = np.where(lone, weights * (mean - mean @ weights), self.within) if lone.any() else self.within
         # The queries' own spread between seeds, of their mean over seeds.
-        self.between_seeds = float(weights ** 2 @ scores.var(0, ddof=1)) / len(scores) if len(scores) > 1 else 0.0
+        squares = sum((seed - mean) ** 2 for seed in scores)
+        self.between_seeds = float(weights ** 2 @ squares) / (len(scores) - 1) / len(scores) if len(scores) > 1 else 0.0
 
     @property
     def spread_of_episodes(self) -> tuple[float, int]:

@@ -46,6 +46,12 @@ class Queries:
         return numbered(self.label)
 
     @cached_property
+    def of_each_class(self) -> np.ndarray:
+        """How many queries each class has [C]."""
+        labels, classes = self.labels
+        return np.bincount(labels, minlength=classes)
+
+    @cached_property
     def lone(self) -> np.ndarray:
         """Whether a query's class is shown by one group alone [N]."""
         (labels, classes), members = self.labels, self.by_group
@@ -82,7 +88,7 @@ class Queries:
             return np.full(len(self.label), 1 / len(self.label))
         if metric == "uar":
             labels, classes = self.labels
-            return 1 / (classes * np.bincount(labels)[labels])
+            return 1 / (classes * self.of_each_class[labels])
         raise ValueError(f"unknown metric {metric!r}; use 'accuracy' or 'uar'")
 
 
@@ -90,13 +96,14 @@ class Queries:
 class Members:
     """Who is in the queries and supports: groups, or images.
 
-    `names` [G]. Of each query: `asked` [N], the member; `own` [N], k_gc; `pair` [N], the (episode, member). Of each such pair, in queries
+    `names` [G], `queries` [G]: who, and how many queries show them. Of each query: `asked` [N], the member; `own` [N], k_gc; `pair` [N], the (episode, member). Of each such pair, in queries
     or support: `pair_member` [P], `pair_episode` [P] and `pair_support` [P], the member's centred count in the episode's support. Of each image of
     the support: `shown` [M], the pair; `member`, `episode` and `factor` (f_c k_gc) [M]. `expected` [G, C]: the mean count; `has` [E, C]: which
     classes an episode supports; `squares` [E]: the sum over all members of their squared centred counts. `support_share`: as in `Queries`.
     """
 
     names: np.ndarray
+    queries: np.ndarray
     own: np.ndarray
     pair: np.ndarray
     pair_member: np.ndarray
@@ -119,8 +126,7 @@ class Members:
         supported = np.bincount(self.member, self.factor * by_episode[self.episode], size) - self.expected @ (self.has.T @ by_episode)
         own = float(pairs @ pairs)
         cross = 2 * float(pairs @ (by_episode[self.pair_episode] * self.pair_support))
-        queries = np.bincount(self.asked, minlength=size)
-        return Sums(self.names, queries, asked, asked + supported, own, own + cross + float(by_episode ** 2 @ self.squares))
+        return Sums(self.names, self.queries, asked, asked + supported, own, own + cross + float(by_episode ** 2 @ self.squares))
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +173,8 @@ def _members(queries: Queries, kind: str) -> Members:
     squares = np.bincount(pair_episode, counts * (counts - 2 * at_pair), episodes) + np.einsum("ec,cd,ed->e", has, expected.T @ expected, has)
     own = _without_own(asked, *queries.labels, size)
     share = float(np.max(shots / images, initial=0))
-    return Members(names, own, pair, pair_member, pair_episode, counts - at_pair, asked, shown, member, place, factor, expected, has, squares, share)
+    asked_times = np.bincount(asked, minlength=size)
+    return Members(names, asked_times, own, pair, pair_member, pair_episode, counts - at_pair, asked, shown, member, place, factor, expected, has, squares, share)
 
 
 def _without_own(member: np.ndarray, label: np.ndarray, classes: int, size: int) -> np.ndarray:
@@ -181,6 +188,7 @@ def numbered(names: np.ndarray) -> tuple[np.ndarray, int]:
     """A number from 0 for each of integers [N], in their order, and how many there are."""
     if len(names) and 0 <= names.min() and names.max() <= DENSE * len(names):
         there = np.bincount(names) > 0  # no need to sort
-        return (names if there.all() else (there.cumsum() - 1)[names]), int(there.sum())
+        numbers = names if there.all() else (there.cumsum() - 1)[names]
+        return numbers.astype(np.intp, copy=False), int(there.sum())  # others are converted by each bincount
     distinct, numbers = np.unique(names, return_inverse=True)
     return numbers, len(distinct)

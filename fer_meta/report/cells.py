@@ -91,7 +91,7 @@ class Names:
             known = self.known[column, home] = pa.concat_arrays([known, names.filter(places.is_null())])
             places = pc.index_in(names, known)
         first = list(self.known).index((column, home)) << 32
-        return np.append(places.to_numpy().astype(np.int64) + first, -1)[codes]
+        return np.append(places.to_numpy().astype(np.int64) + first, -1).take(codes)
 
 
 def is_head(method: str) -> bool:
@@ -196,7 +196,7 @@ def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
     for table in _parts(run):
         (methods, method), (selections, selection) = coded(table["method"]), coded(table["selection"])
         shots = table["shots"].to_numpy()
-        changes = np.diff(method).astype(bool) | np.diff(shots).astype(bool) | np.diff(selection).astype(bool)
+        changes = (method[1:] != method[:-1]) | (shots[1:] != shots[:-1]) | (selection[1:] != selection[:-1])
         starts = [0, *np.flatnonzero(changes) + 1, len(table)]
         for start, end in zip(starts, starts[1:]):
             if end > start:
@@ -242,7 +242,7 @@ def _expressions(run: Run, column: str, texts: pa.ChunkedArray) -> np.ndarray:
     unknown = sorted(str(name) for name in set(names) - set(EXPRESSIONS))
     if unknown or (codes < 0).any():
         raise run.damaged(ANSWERS, f"{column}: {one_line(unknown[0], 60) if unknown else 'an empty cell'} is no expression")
-    return np.array([EXPRESSIONS.index(name) for name in names], np.int8)[codes]
+    return np.array([EXPRESSIONS.index(name) for name in names], np.int8).take(codes)
 
 
 def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:

@@ -197,7 +197,8 @@ def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
     column = texts.combine_chunks()
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
-    return column.dictionary.cast(pa.string()), column.indices.fill_null(-1).to_numpy()
+    codes = column.indices.fill_null(-1) if column.null_count else column.indices
+    return column.dictionary.cast(pa.string()), codes.to_numpy()
 
 
 def _check_column(schema: pa.Schema, name: str, kind: str) -> None:
