@@ -1,10 +1,12 @@
-"""Which class balance in supervised training reads a source's validation split best? `natural`, `balanced` and `logit-adjusted`, side by side.
+"""Which class balance in supervised training reads a source's validation split best? `natural`, `balanced`
+and `logit-adjusted`, side by side.
 
     python benchmarks/class_balance.py                          # the rendered wild
     python benchmarks/class_balance.py --data fer2013=PATH      # and photographs
 
-The supervised network of `cross-domain`'s quick preset is trained and validated as a bench does it; no test image is looked at. Writes
-results/benchmarks/class_balance.md. What is finished is not redone. One and a half to two minutes a training on one core with bf16 units.
+The supervised network of `cross-domain`'s quick preset is trained and validated as a bench does it; no test
+image is looked at. Writes results/benchmarks/class_balance.md. What is finished is not redone. One and a half
+to two minutes a training on one core with bf16 units.
 """
 
 from pathlib import Path
@@ -35,14 +37,23 @@ CPU = torch.device("cpu")
 @click.command()
 @data_option
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each.")
-@click.option("--runs", default="results/benchmarks/class_balance-runs", show_default=True, type=click.Path(path_type=Path),
-              help="Where the trainings are kept.")
-@click.option("--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--runs",
+    default="results/benchmarks/class_balance-runs",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where the trainings are kept.",
+)
+@click.option(
+    "--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+)
 def main(data, seeds, runs, out):
     """Train with each class balance and print what each readout reaches on the source's validation split."""
     keep_freed_memory()
     suite, rows = read_suite("cross-domain", "quick"), []
-    domains = [domain_of(suite, name, root) for name, root in resolve(["synthetic-wild", *data], data).items()]
+    domains = [
+        domain_of(suite, name, root) for name, root in resolve(["synthetic-wild", *data], data).items()
+    ]
     cases = [(domain, balance, seed) for seed in range(seeds) for domain in domains for balance in BALANCES]
     with tqdm(cases) as bar:
         for domain, balance, seed in bar:
@@ -57,16 +68,22 @@ def main(data, seeds, runs, out):
 
 
 def domain_of(suite: Suite, name: str, root: Path | None) -> Domain:
-    faces = load(name, root, suite.image_size, **suite.rendered.model_dump(include={"subjects", "images", "seed"}))
+    faces = load(
+        name, root, suite.image_size, **suite.rendered.model_dump(include={"subjects", "images", "seed"})
+    )
     return divide([faces], suite.protocol, suite.classes)[name]
 
 
 def validated(suite: Suite, domain: Domain, balance: str, seed: int, folder: Path) -> dict[str, float]:
-    """What each readout reaches, 0 to 1, with the checkpoint that it picks: the own head UAR, the others accuracy in validation episodes."""
+    """What each readout reaches, 0 to 1, with the checkpoint that it picks: the own head UAR, the others
+    accuracy in validation episodes.
+    """
     config = suite.algorithms["supervised"].model_copy(update={"class_balance": balance})
     if not (folder / DONE).exists():
         precision = precision_on(config.precision, CPU)
-        method = training.build(supervised, config, suite.protocol, domain.train.classes, suite.image_size, seed, CPU)
+        method = training.build(
+            supervised, config, suite.protocol, domain.train.classes, suite.image_size, seed, CPU
+        )
         steps, batch_at = training.batches(method, config, domain, suite.protocol, seed, CPU)
         validate = validator(suite.protocol, method, Shown(domain.images, domain.val), CPU, precision)
         training.fit(method, config, steps, batch_at, validate, folder)
@@ -79,18 +96,33 @@ def validated(suite: Suite, domain: Domain, balance: str, seed: int, folder: Pat
 def table(found: pd.DataFrame, domains: list[Domain], given: str) -> list[str]:
     """Markdown, a row a source and balance; `found` has a row a training and readout."""
     readouts = list(found["readout"].unique())
-    heads = [f"{METHODS[name]}, {'UAR' if name == supervised.Method.head_name else 'episodes'}" for name in readouts]
+    heads = [
+        f"{METHODS[name]}, {'UAR' if name == supervised.Method.head_name else 'episodes'}"
+        for name in readouts
+    ]
     shares = {domain.name: 100 * class_shares(domain.train) for domain in domains}
     spread = ", ".join(f"`{name}` {share.min():.1f} to {share.max():.1f} %" for name, share in shares.items())
-    lines = ["# Class balance in supervised training", "",
-             f"`python benchmarks/class_balance.py{given}`; ResNet18 of `cross-domain`'s quick preset (250 steps of 64 images of 48 px), "
-             f"{found['seed'].nunique()} seeds. On the source's validation split, in %: recall averaged over classes (UAR) of the own head on all of its "
-             "images, and accuracy of the nearest mean and the probe in 5-way 5-shot validation episodes, each with the checkpoint that it picks; "
-             f"mean and standard deviation over the trainings. Shares of the smallest and the largest class in training: {spread}.", "",
-             f"| source | class balance | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
+    lines = [
+        "# Class balance in supervised training",
+        "",
+        (
+            f"`python benchmarks/class_balance.py{given}`; ResNet18 of `cross-domain`'s quick preset (250"
+            f" steps of 64 images of 48 px), {found['seed'].nunique()} seeds. On the source's validation"
+            " split, in %: recall averaged over classes (UAR) of the own head on all of its images, and"
+            " accuracy of the nearest mean and the probe in 5-way 5-shot validation episodes, each with the"
+            " checkpoint that it picks; mean and standard deviation over the trainings. Shares of the"
+            f" smallest and the largest class in training: {spread}."
+        ),
+        "",
+        f"| source | class balance | {' | '.join(heads)} |",
+        "|---|---|" + "---|" * len(heads),
+    ]
     for (source, balance), rows in found.groupby(["source", "balance"], sort=False):
         values = 100 * rows.pivot(index="seed", columns="readout", values="value")[readouts]
-        cells = [f"{values[name].mean():.1f}" + (f" ({values[name].std():.1f})" if len(values) > 1 else "") for name in readouts]
+        cells = [
+            f"{values[name].mean():.1f}" + (f" ({values[name].std():.1f})" if len(values) > 1 else "")
+            for name in readouts
+        ]
         rendered = " (rendered)" if source.startswith("synthetic-") else ""
         lines.append(f"| {source}{rendered} | {balance} | {' | '.join(cells)} |")
     return [*lines, ""]

@@ -1,10 +1,12 @@
-"""MAML against learn2learn's own loop: time of a training step and of a test episode, and memory of a second-order step.
+"""MAML against learn2learn's own loop: time of a training step and of a test episode, and memory of a
+second-order step.
 
     python benchmarks/maml_speed.py
 
-Conv4, 84 px, 5-way 5-shot, 15 queries a class, one task a step, one thread. Theirs is the loop of learn2learn's
-examples/vision/maml_miniimagenet.py (clone, adapt, evaluate; second order in test as well) on torch's BatchNorm. Times are processor
-time in one process, theirs and ours in turn, medians; memory is the peak of a process a case, less what it held before the first step.
+Conv4, 84 px, 5-way 5-shot, 15 queries a class, one task a step, one thread. Theirs is the loop of
+learn2learn's examples/vision/maml_miniimagenet.py (clone, adapt, evaluate; second order in test as well) on
+torch's BatchNorm. Times are processor time in one process, theirs and ours in turn, medians; memory is the
+peak of a process a case, less what it held before the first step.
 """
 
 import json
@@ -60,7 +62,9 @@ def learn2learns(inner_steps: int) -> tuple[Callable[[], None], Callable[[], Non
     return lambda: evaluate().backward(), evaluate
 
 
-def ours(inner_steps: int, batchnorm: str = "eval", **config) -> tuple[Callable[[], None], Callable[[], None]]:
+def ours(
+    inner_steps: int, batchnorm: str = "eval", **config
+) -> tuple[Callable[[], None], Callable[[], None]]:
     """A training step and a test episode of ours."""
     shape = EpisodeShape(way=WAY, shots=SHOTS, queries=QUERIES)
     protocol = Protocol(way=WAY, batchnorm=batchnorm, train=shape)
@@ -91,7 +95,8 @@ def times(repeats: int = REPEATS) -> pd.DataFrame:
     runs = {name: case(INNER_STEPS) for name, case in CASES.items()}
     rows = [
         {"case": name, "train_s": processor_time(train), "test_s": processor_time(test)}
-        for _ in range(repeats) for name, (train, test) in runs.items()
+        for _ in range(repeats)
+        for name, (train, test) in runs.items()
     ]
     return pd.DataFrame(rows).groupby("case", sort=False).median()
 
@@ -103,7 +108,9 @@ def processor_time(work: Callable[[], None]) -> float:
 
 
 def memory() -> pd.DataFrame:
-    """Megabytes that second-order steps of 1, 5 and 10 inner steps add to a process, by case; two processes side by side."""
+    """Megabytes that second-order steps of 1, 5 and 10 inner steps add to a process, by case; two processes
+    side by side.
+    """
 
     def of(name: str) -> dict[str, float]:
         command = [sys.executable, __file__, "--memory-of", name]
@@ -114,7 +121,9 @@ def memory() -> pd.DataFrame:
 
 
 def added_memory(name: str) -> dict[str, float]:
-    """Megabytes at each number of inner steps, fewest first, in this process, which must have done nothing before."""
+    """Megabytes at each number of inner steps, fewest first, in this process, which must have done nothing
+    before.
+    """
     before, found = peak(), {}
     for steps in MEMORY_AT:
         CASES[name](steps)[0]()

@@ -1,4 +1,5 @@
-"""Does bf16 harm what is learned? Each method trained and tested twice, in fp32 and in bf16, from the same weights and on the same batches.
+"""Does bf16 harm what is learned? Each method trained and tested twice, in fp32 and in bf16, from the same
+weights and on the same batches.
 
     python benchmarks/precision.py                          # the rendered wild
     python benchmarks/precision.py --data fer2013=PATH      # or photographs
@@ -27,17 +28,42 @@ PRECISIONS = ("fp32", "bf16")
 @click.command()
 @data_option
 @click.option("--device", default="auto", show_default=True)
-@click.option("--runs", default="results/benchmarks/precision-runs", show_default=True, type=click.Path(path_type=Path),
-              help="Where the runs are kept.")
-@click.option("--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--runs",
+    default="results/benchmarks/precision-runs",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where the runs are kept.",
+)
+@click.option(
+    "--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+)
 def main(data, device, runs, out):
     """Train in both precisions and print the accuracies, paired by seed."""
     asked = dict(preset="pairs", sources=None, seeds=None, image_size=None, weights=None, algorithms=None)
     for precision in PRECISIONS:
-        run_bench(str(SUITE), list(data) or None, data, asked | dict(precision=precision), device, runs / precision, False, "precision.py")
-    found = pd.concat([accuracies(results_folder(runs / precision, "precision", "pairs")).assign(precision=precision) for precision in PRECISIONS])
-    lines = paired(found.pivot(index=["source", "target", "algorithm", "method", "seed"], columns="precision", values="accuracy"),
-                   "".join(f" --data {name}=PATH" for name in data))
+        run_bench(
+            str(SUITE),
+            list(data) or None,
+            data,
+            asked | dict(precision=precision),
+            device,
+            runs / precision,
+            False,
+            "precision.py",
+        )
+    found = pd.concat(
+        [
+            accuracies(results_folder(runs / precision, "precision", "pairs")).assign(precision=precision)
+            for precision in PRECISIONS
+        ]
+    )
+    lines = paired(
+        found.pivot(
+            index=["source", "target", "algorithm", "method", "seed"], columns="precision", values="accuracy"
+        ),
+        "".join(f" --data {name}=PATH" for name in data),
+    )
     click.echo("\n".join(lines))
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "precision.md", "\n".join(lines))
@@ -47,9 +73,18 @@ def accuracies(folder: Path) -> pd.DataFrame:
     """Of each training's classifiers: source, target, algorithm, method, seed, accuracy in %."""
     rows = []
     for run in read_results(folder).runs:
-        answers = pd.read_parquet(run.predictions, columns=["method", "shots", "label", "predicted"]).query("shots == 5")
-        right = (answers["label"].astype(str) == answers["predicted"].astype(str)).groupby(answers["method"].astype(str)).mean()
-        rows += [(run.source, run.target, run.algorithm, method, run.seed, 100 * share) for method, share in right.items()]
+        answers = pd.read_parquet(run.predictions, columns=["method", "shots", "label", "predicted"]).query(
+            "shots == 5"
+        )
+        right = (
+            (answers["label"].astype(str) == answers["predicted"].astype(str))
+            .groupby(answers["method"].astype(str))
+            .mean()
+        )
+        rows += [
+            (run.source, run.target, run.algorithm, method, run.seed, 100 * share)
+            for method, share in right.items()
+        ]
     return pd.DataFrame(rows, columns=["source", "target", "algorithm", "method", "seed", "accuracy"])
 
 
@@ -57,16 +92,30 @@ def paired(found: pd.DataFrame, given: str) -> list[str]:
     """Markdown, a row a method and target; `found` has a row a training and a column a precision."""
     found = found.assign(difference=found["bf16"] - found["fp32"])
     seeds = found.index.get_level_values("seed").nunique()
-    lines = ["# Training and testing in bf16", "",
-             f"`python benchmarks/precision.py{given}`; 5-way 5-shot accuracy in %, 200 episodes, 48 px, {seeds} seeds: mean and standard deviation "
-             "over the trainings. A pair starts from the same weights and sees the same batches; the difference has its 95 % interval (Student's t) over "
-             "the pairs.", "",
-             "| source -> target | method | fp32 | bf16 | bf16 - fp32 |", "|---|---|---|---|---|"]
+    lines = [
+        "# Training and testing in bf16",
+        "",
+        (
+            f"`python benchmarks/precision.py{given}`; 5-way 5-shot accuracy in %, 200 episodes, 48 px,"
+            f" {seeds} seeds: mean and standard deviation over the trainings. A pair starts from the same"
+            " weights and sees the same batches; the difference has its 95 % interval (Student's t) over the"
+            " pairs."
+        ),
+        "",
+        "| source -> target | method | fp32 | bf16 | bf16 - fp32 |",
+        "|---|---|---|---|---|",
+    ]
     for (source, target, method), rows in found.groupby(["source", "target", "method"], sort=False):
         cells = [f"{rows[name].mean():.1f} ({rows[name].std():.1f})" for name in PRECISIONS]
-        place = " -> ".join(name + (" (rendered)" if name.startswith("synthetic-") else "") for name in (source, target))
-        lines.append(f"| {place} | {METHODS.get(method, method)} | {' | '.join(cells)} | {_interval(rows['difference'])} |")
-    trainings = found["difference"].groupby(["source", "algorithm", "seed"]).mean()  # one training has several readings and targets
+        place = " -> ".join(
+            name + (" (rendered)" if name.startswith("synthetic-") else "") for name in (source, target)
+        )
+        lines.append(
+            f"| {place} | {METHODS.get(method, method)} | {' | '.join(cells)} |"
+            f" {_interval(rows['difference'])} |"
+        )
+    # one training has several readings and targets
+    trainings = found["difference"].groupby(["source", "algorithm", "seed"]).mean()
     return [*lines, "", f"Over all {len(trainings)} pairs of trainings: {_interval(trainings)} points.", ""]
 
 

@@ -1,12 +1,16 @@
-"""Do our methods reach the published accuracies? ProtoNet, Relation Net, MAML and first-order MAML with Conv4 on Omniglot.
+"""Do our methods reach the published accuracies? ProtoNet, Relation Net, MAML and first-order MAML with Conv4
+on Omniglot.
 
-    python benchmarks/published_omniglot.py train --data omniglot.zip --out omniglot-runs      # hours on two cores; resumable
-    python benchmarks/published_omniglot.py table --out omniglot-runs                          # results/benchmarks/omniglot.md
+    python benchmarks/published_omniglot.py train --data omniglot.zip --out omniglot-runs
+    python benchmarks/published_omniglot.py table --out omniglot-runs
 
-Everything is the suite's own: episodes, methods, training loop, evaluation. Images are 28 x 28, as in all of the papers; each
-character's four rotations are four classes. The characters are drawn into 1,028 for training, 172 for validation and 423 for test, as
-many as in the split of Vinyals et al. (2016: with rotations 4,112, 688 and 1,692 classes), whose lists are not part of the data; no
-rotation of a test character is seen in training. No augmentation.
+The first takes hours on two cores and can be resumed; the second writes results/benchmarks/omniglot.md.
+
+Everything is the suite's own: episodes, methods, training loop, evaluation. Images are 28 x 28, as in all of
+the papers; each character's four rotations are four classes. The characters are drawn into 1,028 for
+training, 172 for validation and 423 for test, as many as in the split of Vinyals et al. (2016: with rotations
+4,112, 688 and 1,692 classes), whose lists are not part of the data; no rotation of a test character is seen
+in training. No augmentation.
 """
 
 import json
@@ -41,9 +45,10 @@ TEST_EPISODES = 600
 SCRIPT = "benchmarks/published_omniglot.py"
 TABLE = Path(__file__).parents[1] / "results" / "benchmarks" / "omniglot.md"
 
-# (method, way, shots) -> the paper, re-implementations, and the least that we ask of ourselves (none was set where there is a dash).
-# Read in the papers' tables and the repositories' READMEs: oscarknagg/few-shot, orobix/Prototypical-Networks-for-Few-shot-Learning-PyTorch,
-# PaddleFSL, learn2learn's examples, and Raghu et al. 2020 for their own re-run of MAML.
+# (method, way, shots) -> the paper, re-implementations, and the least that we ask of ourselves (none was set
+# where there is a dash). Read in the papers' tables and the repositories' READMEs: oscarknagg/few-shot,
+# orobix/Prototypical-Networks-for-Few-shot-Learning-PyTorch, PaddleFSL, learn2learn's examples, and Raghu et
+# al. 2020 for their own re-run of MAML.
 PUBLISHED = {
     ("ProtoNet", 5, 1): ("98.8", "oscarknagg 98.2, orobix 98.5, PaddleFSL 98.27 ± 0.13", 97.8),
     ("ProtoNet", 5, 5): ("99.7", "oscarknagg 99.4, orobix 99.6, PaddleFSL 99.37 ± 0.05", 99.2),
@@ -66,7 +71,9 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Training:
-    """One training: `method` is its name in tables, `tests` are the (way, shots) that its checkpoint is tested on."""
+    """One training: `method` is its name in tables, `tests` are the (way, shots) that its checkpoint is
+    tested on.
+    """
 
     method: str
     algorithm: str
@@ -83,19 +90,37 @@ class Training:
 def _metric(method, algorithm, way, shots, steps):
     """A method whose one checkpoint serves 5-way and 20-way episodes; no query is normalised by another."""
     config = {"steps": steps, "augment": False, "validations": 20}
-    return Training(method, algorithm, config, EpisodeShape(way=way, shots=shots, queries=5), "eval", ((5, shots), (20, shots)))
+    return Training(
+        method,
+        algorithm,
+        config,
+        EpisodeShape(way=way, shots=shots, queries=5),
+        "eval",
+        ((5, shots), (20, shots)),
+    )
 
 
 def _maml(method, way, shots, steps, batch):
-    """Finn et al.'s inner steps, one of 0.4 (their 5-way) or, first order, five of 0.1 (their 20-way: with one, first order learns little);
-    a task's queries are normalised together (transductive), as theirs were. First order 20-way starts every task from a head of zeros (Kao et
-    al. 2022): at these rates a learned head's accuracy in training falls from 78 to 61 % between steps 120 and 240, where that of zeros has 87."""
+    """Finn et al.'s inner steps, one of 0.4 (their 5-way) or, first order, five of 0.1 (their 20-way: with
+    one, first order learns little); a task's queries are normalised together (transductive), as theirs were.
+    First order 20-way starts every task from a head of zeros (Kao et al. 2022): at these rates a learned
+    head's accuracy in training falls from 78 to 61 % between steps 120 and 240, where that of zeros has 87.
+    """
     inner = {"inner_steps": 1, "inner_lr": 0.4} if method == "MAML" else {"inner_steps": 5, "inner_lr": 0.1}
     if method == "FOMAML" and way == 20:
         inner |= {"zero_head": True, "lr": 1e-3}
-    config = {"steps": steps, "augment": False, "validations": 10, "batch": batch, "lr": 2e-3,
-              "first_order": method == "FOMAML", **inner}
-    return Training(method, "maml", config, EpisodeShape(way=way, shots=shots, queries=5), "batch", ((way, shots),))
+    config = {
+        "steps": steps,
+        "augment": False,
+        "validations": 10,
+        "batch": batch,
+        "lr": 2e-3,
+        "first_order": method == "FOMAML",
+        **inner,
+    }
+    return Training(
+        method, "maml", config, EpisodeShape(way=way, shots=shots, queries=5), "batch", ((way, shots),)
+    )
 
 
 # In an order in which two processes side by side are busy to the end.
@@ -121,14 +146,35 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--data", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="omniglot.zip: omniglot/images_{background,evaluation}/<alphabet>/<character>/*.png")
-@click.option("--out", default=Path("omniglot-runs"), show_default=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--only", multiple=True, type=click.Choice([one.key for one in TRAININGS]), help="Only this training. Repeatable.")
-@click.option("--threads", default=1, show_default=True, help="Of this process. One thread each in two processes beats two threads in one.")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="omniglot.zip: omniglot/images_{background,evaluation}/<alphabet>/<character>/*.png",
+)
+@click.option(
+    "--out",
+    default=Path("omniglot-runs"),
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+)
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice([one.key for one in TRAININGS]),
+    help="Only this training. Repeatable.",
+)
+@click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    help="Of this process. One thread each in two processes beats two threads in one.",
+)
 @click.option("--seed", default=0, show_default=True)
 def train(data: Path, out: Path, only: tuple[str, ...], threads: int, seed: int) -> None:
-    """Train and test what is not done yet. The same command goes on where it was; started twice, the two share the work."""
+    """Train and test what is not done yet. The same command goes on where it was; started twice, the two
+    share the work.
+    """
     torch.set_num_threads(threads)
     keep_freed_memory()
     domain = read_omniglot(data)
@@ -149,15 +195,20 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
     """Train, pick the checkpoint that is best on validation characters, and test it."""
     module, device = algorithms.load(one.algorithm), torch.device("cpu")
     config = module.Config(**one.config)
-    validation = Validation(way=one.shape.way if one.algorithm == "maml" else 20, shots=one.shape.shots, queries=5, episodes=100)
+    validation = Validation(
+        way=one.shape.way if one.algorithm == "maml" else 20, shots=one.shape.shots, queries=5, episodes=100
+    )
     protocol = Protocol(way=one.shape.way, train=one.shape, validation=validation, batchnorm=one.batchnorm)
     method = training.build(module, config, protocol, domain.train.classes, SIZE, seed, device)
     steps, batch_at = training.batches(method, config, domain, protocol, seed, device)
     validate = validator(protocol, method, Shown(domain.images, domain.val), device, "fp32")
     with tqdm(total=steps, desc=one.key, mininterval=10) as bar:
+
         def progress(done, accuracy, validation):
             bar.update(done - bar.n)
-            bar.set_postfix_str(f"train acc {accuracy:.3f}, val acc {max(validation.values(), default=0):.4f}", refresh=False)
+            bar.set_postfix_str(
+                f"train acc {accuracy:.3f}, val acc {max(validation.values(), default=0):.4f}", refresh=False
+            )
 
         training.fit(method, config, steps, batch_at, validate, folder, progress)
     validations = training.read_validations(folder)
@@ -166,15 +217,38 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
     tests = []
     for way, shots in one.tests:
         shape = EpisodeShape(way=way, shots=shots, queries=15 if way == 5 else 5)
-        right = _right(method, Shown(domain.images, domain.test), draw(domain.test, shape, TEST_EPISODES, "evaluation/0"), one.batchnorm)
+        right = _right(
+            method,
+            Shown(domain.images, domain.test),
+            draw(domain.test, shape, TEST_EPISODES, "evaluation/0"),
+            one.batchnorm,
+        )
         image = np.arange(right.size)
         asked = Queries(image // right.shape[1], np.zeros(right.size, int), image, image)
         interval = episode_interval(Outcomes(right.reshape(1, -1), asked))
-        tests.append({"way": way, "shots": shots, "accuracy": interval.value, "half_width": interval.high - interval.value})
+        tests.append(
+            {
+                "way": way,
+                "shots": shots,
+                "accuracy": interval.value,
+                "half_width": interval.high - interval.value,
+            }
+        )
         print(f"{one.key}: {way}-way {shots}-shot {100 * interval.value:.2f} %", flush=True)
-    return {"method": one.method, "seed": seed, "config": config.model_dump(mode="json"), "train": one.shape.model_dump(), "steps": steps,
-            "picked": step, "val_accuracy": validations[step][readout], "train_s": training.read_history(folder)[-1]["seconds"],
-            "threads": torch.get_num_threads(), "torch": torch.__version__, "batchnorm": one.batchnorm, "tests": tests}
+    return {
+        "method": one.method,
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        "train": one.shape.model_dump(),
+        "steps": steps,
+        "picked": step,
+        "val_accuracy": validations[step][readout],
+        "train_s": training.read_history(folder)[-1]["seconds"],
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "batchnorm": one.batchnorm,
+        "tests": tests,
+    }
 
 
 def _right(method: FewShotMethod, shown: Shown, episodes, batchnorm: str) -> np.ndarray:
@@ -187,15 +261,19 @@ def _right(method: FewShotMethod, shown: Shown, episodes, batchnorm: str) -> np.
 
 
 def read_omniglot(path: Path) -> Domain:
-    """The drawings of omniglot.zip at 28 x 28 px, white on black; every character stands in four rotations, each a class of its own."""
+    """The drawings of omniglot.zip at 28 x 28 px, white on black; every character stands in four rotations,
+    each a class of its own.
+    """
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".png"))
         drawings = np.stack([_read(archive, name) for name in tqdm(names, desc="reading", mininterval=2)])
     characters = np.array([name.split("images_")[1].rsplit("/", 1)[0] for name in names])
     distinct, numbers, counts = np.unique(characters, return_inverse=True, return_counts=True)
     if len(distinct) != sum(CHARACTERS.values()) or set(counts) != {DRAWINGS}:
-        raise click.ClickException(f"{path}: {len(names)} drawings of {len(distinct)} characters; Omniglot has 20 each of "
-                                   f"{sum(CHARACTERS.values())}")
+        raise click.ClickException(
+            f"{path}: {len(names)} drawings of {len(distinct)} characters; Omniglot has 20 each of "
+            f"{sum(CHARACTERS.values())}"
+        )
     images = np.concatenate([np.rot90(drawings, turns, (1, 2)) for turns in range(4)])
     images = np.broadcast_to(images[..., None], (*images.shape, 3))
     order = np.random.default_rng(SPLIT_SEED).permutation(len(distinct))
@@ -220,27 +298,61 @@ def _pool(role: str, part: np.ndarray, numbers: np.ndarray, distinct: np.ndarray
 
 
 @main.command()
-@click.option("--out", default=Path("omniglot-runs"), show_default=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    default=Path("omniglot-runs"),
+    show_default=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
 def table(out: Path) -> None:
     """Write results/benchmarks/omniglot.md from what is trained so far."""
     results = [json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))]
     if not results:
-        raise click.ClickException(f"{out}: no training has finished; run `python {SCRIPT} train --data omniglot.zip --out {out}`")
-    rows = {(one["method"], test["way"], test["shots"]): _row(one, test) for one in results for test in one["tests"]}
-    missing = ", ".join(f"{method} {way}-way {shots}-shot" for method, way, shots in PUBLISHED if (method, way, shots) not in rows)
+        raise click.ClickException(
+            f"{out}: no training has finished; run `python {SCRIPT} train --data omniglot.zip --out {out}`"
+        )
+    rows = {
+        (one["method"], test["way"], test["shots"]): _row(one, test)
+        for one in results
+        for test in one["tests"]
+    }
+    missing = ", ".join(
+        f"{method} {way}-way {shots}-shot"
+        for method, way, shots in PUBLISHED
+        if (method, way, shots) not in rows
+    )
     first = results[0]
-    head = "| method | episode | ours | paper | re-implementations | asked | | trained on | steps | minutes | seed |"
+    head = (
+        "| method | episode | ours | paper | re-implementations | asked | | trained on | steps | minutes |"
+        " seed |"
+    )
     lines = [
-        "# Published accuracies on Omniglot", "",
-        f"`python {SCRIPT} train --data omniglot.zip`, then `python {SCRIPT} table`; torch {first['torch']}, {first['threads']} thread a training, two "
-        "trainings at a time on two CPU cores (other work beside them: the minutes are an upper limit).", "",
-        f"Accuracy in %, 95 % interval over {TEST_EPISODES} test episodes of one training (15 queries a class 5-way, 5 queries 20-way). Conv4, 28 x 28 px; "
-        "a character's four rotations are four classes; 1,028 characters to train, 172 to choose the checkpoint, 423 to test, drawn at random "
-        "(seed 0): as many as in the split of Vinyals et al., whose lists are not part of the data. ProtoNet and Relation Net are tested inductively, "
-        "with one checkpoint for 5-way and 20-way, and trained in bf16 as all are; MAML and FOMAML normalise a task's queries together (transductive), as Finn et al. did, "
-        "with one inner step of 0.4 (MAML) or five of 0.1 (FOMAML; 20-way from a head of zeros, `zero_head`, at half the learning rate). No augmentation. Relation Net's paper trained on 500,000 episodes, MAML's on 60,000 steps of 32 (20-way 16) tasks. `asked` is the least that this project asks of itself, "
-        "from the spread of what was published.", "",
-        head, "|---|---|---|---|---|---|---|---|---|---|---|", *(rows[key] for key in PUBLISHED if key in rows), "",
+        "# Published accuracies on Omniglot",
+        "",
+        (
+            f"`python {SCRIPT} train --data omniglot.zip`, then `python {SCRIPT} table`; torch"
+            f" {first['torch']}, {first['threads']} thread a training, two trainings at a time on two CPU"
+            " cores (other work beside them: the minutes are an upper limit)."
+        ),
+        "",
+        (
+            f"Accuracy in %, 95 % interval over {TEST_EPISODES} test episodes of one training (15 queries a"
+            " class 5-way, 5 queries 20-way). Conv4, 28 x 28 px; a character's four rotations are four"
+            " classes; 1,028 characters to train, 172 to choose the checkpoint, 423 to test, drawn at random"
+            " (seed 0): as many as in the split of Vinyals et al., whose lists are not part of the data."
+            " ProtoNet and Relation Net are tested inductively, with one checkpoint for 5-way and 20-way,"
+            " and trained in bf16 as all are; MAML and FOMAML normalise a task's queries together"
+            " (transductive), as Finn et al. did, with one inner step of 0.4 (MAML) or five of 0.1 (FOMAML;"
+            " 20-way from a head of zeros, `zero_head`, at half the learning rate). No augmentation."
+            " Relation Net's paper trained on 500,000 episodes, MAML's on 60,000 steps of 32 (20-way 16)"
+            " tasks. `asked` is the least that this project asks of itself, from the spread of what was"
+            " published."
+        ),
+        "",
+        head,
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+        *(rows[key] for key in PUBLISHED if key in rows),
+        "",
         *([f"Not trained yet: {missing}.", ""] if missing else []),
     ]
     write_text(TABLE, "\n".join(lines))
@@ -253,8 +365,19 @@ def _row(one: dict, test: dict) -> str:
     ours = 100 * test["accuracy"]
     verdict = "" if asked is None else "reached" if ours >= asked else "**missed**"
     batch = f", {one['config']['batch']} tasks a step" if one["config"]["batch"] > 1 else ""
-    cells = [method, f"{way}-way {shots}-shot", f"{ours:.2f} ± {100 * test['half_width']:.2f}", paper, others, f"≥ {asked}" if asked else "-", verdict,
-             f"{shape['way']}-way {shape['shots']}-shot, {shape['queries']} queries{batch}", f"{one['steps']:,}", f"{one['train_s'] / 60:.0f}", str(one["seed"])]
+    cells = [
+        method,
+        f"{way}-way {shots}-shot",
+        f"{ours:.2f} ± {100 * test['half_width']:.2f}",
+        paper,
+        others,
+        f"≥ {asked}" if asked else "-",
+        verdict,
+        f"{shape['way']}-way {shape['shots']}-shot, {shape['queries']} queries{batch}",
+        f"{one['steps']:,}",
+        f"{one['train_s'] / 60:.0f}",
+        str(one["seed"]),
+    ]
     return f"| {' | '.join(cells)} |"
 
 

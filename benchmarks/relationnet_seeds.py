@@ -1,12 +1,16 @@
-"""Do Relation Nets learn from every seed, and how soon? Trained on FER2013 and on the rendered wild from several seeds, as they start now and,
-for comparison, as they would from torch's own initial weights without a warm-up.
+"""Do Relation Nets learn from every seed, and how soon? Trained on FER2013 and on the rendered wild from
+several seeds, as they start now and, for comparison, as they would from torch's own initial weights without a
+warm-up.
 
-    python benchmarks/relationnet_seeds.py --data fer2013=PATH                                      # as cross-domain's quick trains
-    python benchmarks/relationnet_seeds.py --data fer2013=PATH --steps 1000                         # ... for longer: photographs are harder
-    python benchmarks/relationnet_seeds.py --shape 3-way --start after --start before               # as reproduction does, the rendered wild
+    python benchmarks/relationnet_seeds.py --data fer2013=PATH
+    python benchmarks/relationnet_seeds.py --data fer2013=PATH --steps 1000
+    python benchmarks/relationnet_seeds.py --shape 3-way --start after --start before
 
-Writes results/benchmarks/relationnet.md with all that is finished, which is not redone. On one idle core half a minute a training 3-way, over a
-minute 5-way.
+The first trains as `cross-domain`'s quick does, the second for longer (photographs are harder), the third as
+`reproduction` does.
+
+Writes results/benchmarks/relationnet.md with all that is finished, which is not redone. On one idle core half
+a minute a training 3-way, over a minute 5-way.
 """
 
 import functools
@@ -40,33 +44,90 @@ CPU = torch.device("cpu")
 
 @click.command()
 @data_option
-@click.option("--seeds", default=10, show_default=True, type=click.IntRange(1), help="Trainings of Relation Net on each data set.")
-@click.option("--mean-seeds", default=3, show_default=True, type=click.IntRange(0), help="Of the one with averaged maps.")
-@click.option("--shape", default=("5-way",), show_default=True, multiple=True, type=click.Choice(list(SHAPES)),
-              help="3-way 5-shot 5-query as `reproduction` trains, 5-way 5-shot 10-query as `cross-domain` does. Repeatable.")
-@click.option("--start", default=("after",), show_default=True, multiple=True, type=click.Choice(STARTS),
-              help="before: torch's initial weights and no warm-up; after: the method's own. Repeatable.")
-@click.option("--steps", default=(STEPS,), show_default=True, multiple=True, type=click.IntRange(21), help="Training steps. Repeatable.")
-@click.option("--runs", default="results/benchmarks/relationnet-runs", show_default=True, type=click.Path(path_type=Path),
-              help="Where the trainings are kept.")
-@click.option("--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--seeds",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Trainings of Relation Net on each data set.",
+)
+@click.option(
+    "--mean-seeds",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of the one with averaged maps.",
+)
+@click.option(
+    "--shape",
+    default=("5-way",),
+    show_default=True,
+    multiple=True,
+    type=click.Choice(list(SHAPES)),
+    help=(
+        "3-way 5-shot 5-query as `reproduction` trains, 5-way 5-shot 10-query as `cross-domain` does."
+        " Repeatable."
+    ),
+)
+@click.option(
+    "--start",
+    default=("after",),
+    show_default=True,
+    multiple=True,
+    type=click.Choice(STARTS),
+    help="before: torch's initial weights and no warm-up; after: the method's own. Repeatable.",
+)
+@click.option(
+    "--steps",
+    default=(STEPS,),
+    show_default=True,
+    multiple=True,
+    type=click.IntRange(21),
+    help="Training steps. Repeatable.",
+)
+@click.option(
+    "--runs",
+    default="results/benchmarks/relationnet-runs",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where the trainings are kept.",
+)
+@click.option(
+    "--out", default="results/benchmarks", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+)
 def main(data, seeds, mean_seeds, shape, start, steps, runs, out):
     """Train from each seed, and write how each training ended."""
     keep_freed_memory()
     torch.set_num_threads(1)
-    wanted = [(method, seed) for method, count in (("relationnet", seeds), ("relationnet_mean", mean_seeds)) for seed in range(count)]
-    todo = [(one, beginning, length, name, *who) for one, beginning, length in product(shape, reversed(STARTS), steps) if beginning in start
-            for name in [*data, "synthetic-wild"] for who in wanted]
+    wanted = [
+        (method, seed)
+        for method, count in (("relationnet", seeds), ("relationnet_mean", mean_seeds))
+        for seed in range(count)
+    ]
+    todo = [
+        (one, beginning, length, name, *who)
+        for one, beginning, length in product(shape, reversed(STARTS), steps)
+        if beginning in start
+        for name in [*data, "synthetic-wild"]
+        for who in wanted
+    ]
     open_domain = functools.cache(lambda name, way: domain_of(name, data.get(name), SHAPES[way]))
     with tqdm(todo, mininterval=2) as bar:
         for way, beginning, length, name, method, seed in bar:
             folder = runs / f"{name}-{method}-{way}-{length}steps-{beginning}-seed{seed}"
             bar.set_description(folder.name)
             if not (folder / "result.json").exists():
-                write_json(folder / "result.json", run(open_domain(name, way), method, way, beginning, length, seed, folder))
+                write_json(
+                    folder / "result.json",
+                    run(open_domain(name, way), method, way, beginning, length, seed, folder),
+                )
     found = [json.loads(path.read_text()) for path in sorted(runs.glob("*/result.json"))]
-    given = "".join(f" --data {name}=PATH" for name in data) + "".join(f" --shape {one}" for one in sorted({row["way"] for row in found}))
-    given += "".join(f" --steps {one}" for one in sorted({row["steps"] for row in found})) + "".join(f" --start {one}" for one in sorted({row["start"] for row in found}))
+    given = "".join(f" --data {name}=PATH" for name in data) + "".join(
+        f" --shape {one}" for one in sorted({row["way"] for row in found})
+    )
+    given += "".join(f" --steps {one}" for one in sorted({row["steps"] for row in found})) + "".join(
+        f" --start {one}" for one in sorted({row["start"] for row in found})
+    )
     lines = table(found, given)
     click.echo("\n".join(lines))
     write_text(out / "relationnet.md", "\n".join(lines))
@@ -89,37 +150,76 @@ def run(domain: Domain, name: str, way: str, start: str, length: int, seed: int,
         for layer in method.relation.modules():
             if hasattr(layer, "reset_parameters"):
                 layer.reset_parameters()
-    validate = validator(protocol, method, Shown(domain.images, domain.val), CPU, precision_on(config.precision, CPU))
+    validate = validator(
+        protocol, method, Shown(domain.images, domain.val), CPU, precision_on(config.precision, CPU)
+    )
     steps, batch_at = training.batches(method, config, domain, protocol, seed, CPU)
     training.forget(folder)  # what was stopped begins anew
     training.fit(method, config, steps, batch_at, validate, folder)
     log = history(folder / "history.jsonl")
     for path in [folder / training.RESUME, *training.snapshots(folder).values()]:
         path.unlink()
-    return {"data": domain.name, "method": name, "way": way, "steps": length, "start": start, "seed": seed, "chance": 1 / shape.way,
-            "training": last_tenth(log).mean(), "validation": training.read_validations(folder)[steps][method.name],
-            "learned": failure(log, 1 / shape.way) is None}
+    return {
+        "data": domain.name,
+        "method": name,
+        "way": way,
+        "steps": length,
+        "start": start,
+        "seed": seed,
+        "chance": 1 / shape.way,
+        "training": last_tenth(log).mean(),
+        "validation": training.read_validations(folder)[steps][method.name],
+        "learned": failure(log, 1 / shape.way) is None,
+    }
 
 
 def table(found: list[dict], given: str) -> list[str]:
     """Markdown: how many learned, and a row per data set, method, shape and seed."""
-    lines = ["# Relation Net from many seeds", "",
-             f"`python benchmarks/relationnet_seeds.py{given}`; {SIZE} px, one thread (`quick` trains {STEPS} steps), torch {torch.__version__}. "
-             "Accuracy in %: in training, the mean over the last tenth of the log; in validation, after the last step, over 100 episodes of images "
-             "not trained on. Before: torch's initial weights, no warm-up; after: as in `relationnet.py`. †: the report calls it failed.", ""]
+    lines = [
+        "# Relation Net from many seeds",
+        "",
+        (
+            f"`python benchmarks/relationnet_seeds.py{given}`; {SIZE} px, one thread (`quick` trains {STEPS}"
+            f" steps), torch {torch.__version__}. Accuracy in %: in training, the mean over the last tenth of"
+            " the log; in validation, after the last step, over 100 episodes of images not trained on."
+            " Before: torch's initial weights, no warm-up; after: as in `relationnet.py`. †: the report"
+            " calls it failed."
+        ),
+        "",
+    ]
     groups = {}
     for row in found:
-        groups.setdefault((row["data"], row["method"], row["way"], row["steps"]), {}).setdefault(row["seed"], {})[row["start"]] = row
+        groups.setdefault((row["data"], row["method"], row["way"], row["steps"]), {}).setdefault(
+            row["seed"], {}
+        )[row["start"]] = row
     groups = dict(sorted(groups.items()))
-    lines += ["| data | method | episodes | steps | before: learned | after: learned |", "|---|---|---|--:|---|---|"]
+    lines += [
+        "| data | method | episodes | steps | before: learned | after: learned |",
+        "|---|---|---|--:|---|---|",
+    ]
     for (data, method, way, steps), seeds in groups.items():
-        lines.append(f"| {_called(data)} | {method} | {way} | {steps:,} | " + " | ".join(_learned(seeds, start) for start in STARTS) + " |")
-    lines += ["", "| data | method | episodes | steps | seed | before: training | validation | after: training | validation | chance |",
-              "|---|---|---|--:|--:|--:|--:|--:|--:|--:|"]
+        lines.append(
+            f"| {_called(data)} | {method} | {way} | {steps:,} | "
+            + " | ".join(_learned(seeds, start) for start in STARTS)
+            + " |"
+        )
+    lines += [
+        "",
+        (
+            "| data | method | episodes | steps | seed | before: training | validation | after: training |"
+            " validation | chance |"
+        ),
+        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
     for (data, method, way, steps), seeds in groups.items():
         for seed, starts in sorted(seeds.items()):
-            numbers = [_percent(starts.get(start), key) for start, key in product(STARTS, ("training", "validation"))]
-            lines.append(f"| {_called(data)} | {method} | {way} | {steps:,} | {seed} | {' | '.join(numbers)} | {100 / SHAPES[way].way:.1f} |")
+            numbers = [
+                _percent(starts.get(start), key) for start, key in product(STARTS, ("training", "validation"))
+            ]
+            lines.append(
+                f"| {_called(data)} | {method} | {way} | {steps:,} | {seed} | {' | '.join(numbers)} |"
+                f" {100 / SHAPES[way].way:.1f} |"
+            )
     return [*lines, ""]
 
 
@@ -133,7 +233,11 @@ def _learned(seeds: dict, start: str) -> str:
 
 
 def _percent(row: dict | None, key: str) -> str:
-    return "-" if row is None else f"{100 * row[key]:.1f}" + ("" if row["learned"] or key == "validation" else " †")
+    return (
+        "-"
+        if row is None
+        else f"{100 * row[key]:.1f}" + ("" if row["learned"] or key == "validation" else " †")
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The whole bench and its start: how busy the cores are, where the time goes, and what waits for nothing.
 
-The bench is `fer-meta bench --suite cross-domain`, cut to the rendered wild, with as many jobs as there are cores; its faces are rendered
-before. A shell's commands are timed as a user waits for them.
+The bench is `fer-meta bench --suite cross-domain`, cut to the rendered wild, with as many jobs as there are
+cores; its faces are rendered before. A shell's commands are timed as a user waits for them.
 """
 
 import json
@@ -23,7 +23,12 @@ from fer_meta.suites.schema import read_suite
 DOMAIN = "synthetic-wild"
 SUITE = ["bench", "--suite", "cross-domain", "--domains", DOMAIN]
 CORES = len(os.sched_getaffinity(0))
-STAGES = {"train_s": "training", "data_s": "... of it batches", "validate_s": "... of it validation", "evaluate_s": "tests"}
+STAGES = {
+    "train_s": "training",
+    "data_s": "... of it batches",
+    "validate_s": "... of it validation",
+    "evaluate_s": "tests",
+}
 
 
 @dataclass
@@ -45,17 +50,39 @@ class Benched:
 def benched(out: Path) -> Benched:
     """With a job a core, the faces rendered before."""
     suite = read_suite("cross-domain", "quick")
-    load_rendered(DOMAIN, size=suite.image_size, **suite.rendered.model_dump(include={"subjects", "images", "seed"}))
+    load_rendered(
+        DOMAIN, size=suite.image_size, **suite.rendered.model_dump(include={"subjects", "images", "seed"})
+    )
     return _bench(out, CORES)
 
 
 def bench_rows(found: Benched) -> list[Row]:
     stages = ", ".join(f"{name} {found.stages[key]:.0f} s" for key, name in STAGES.items())
     return [
-        Row("bench", f"cross-domain quick, one source, {found.jobs} jobs", "s", found.wall, {}, found.processor / CORES,
-            "all cores busy", "cores busy over 90 %", found.busy > 0.9, f"{100 * found.busy:.0f} % busy; {stages}, summed over jobs"),
-        Row("bench", "its estimate", "s", found.predicted, {}, found.wall, "what it took", "", None,
-            f"{100 * (found.predicted / found.wall - 1):+.0f} %"),
+        Row(
+            "bench",
+            f"cross-domain quick, one source, {found.jobs} jobs",
+            "s",
+            found.wall,
+            {},
+            found.processor / CORES,
+            "all cores busy",
+            "cores busy over 90 %",
+            found.busy > 0.9,
+            f"{100 * found.busy:.0f} % busy; {stages}, summed over jobs",
+        ),
+        Row(
+            "bench",
+            "its estimate",
+            "s",
+            found.predicted,
+            {},
+            found.wall,
+            "what it took",
+            "",
+            None,
+            f"{100 * (found.predicted / found.wall - 1):+.0f} %",
+        ),
     ]
 
 
@@ -69,8 +96,30 @@ def start_rows(folder: Path, finished: Path) -> list[Row]:
     helped = median([_seconds(["--help"]) for _ in range(5)])
     return [
         Row("start", "fer-meta --help", "s", helped, {}, None, "", "0.3 s", helped < 0.3),
-        Row("start", "fer-meta report, 200 runs, the first time", "s", first, {}, None, "", "3 s", first < 3, "all tables and plots drawn"),
-        Row("start", "fer-meta report, 200 runs, again", "s", report, {}, None, "", "3 s", report < 3, "nothing changed since"),
+        Row(
+            "start",
+            "fer-meta report, 200 runs, the first time",
+            "s",
+            first,
+            {},
+            None,
+            "",
+            "3 s",
+            first < 3,
+            "all tables and plots drawn",
+        ),
+        Row(
+            "start",
+            "fer-meta report, 200 runs, again",
+            "s",
+            report,
+            {},
+            None,
+            "",
+            "3 s",
+            report < 3,
+            "nothing changed since",
+        ),
         Row("start", "a finished bench again", "s", again, {}, None, "", "2 s", again < 2),
     ]
 
@@ -94,9 +143,13 @@ def _first_estimate(told: str) -> float:
 
 
 def _command(arguments: list) -> str:
-    done = subprocess.run([sys.executable, "-m", "fer_meta", *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "fer_meta", *map(str, arguments)], capture_output=True, text=True
+    )
     if done.returncode:
-        raise RuntimeError(f"fer-meta {' '.join(map(str, arguments))}: {done.stderr.strip().splitlines()[-1]}")
+        raise RuntimeError(
+            f"fer-meta {' '.join(map(str, arguments))}: {done.stderr.strip().splitlines()[-1]}"
+        )
     return done.stdout
 
 

@@ -1,4 +1,6 @@
-"""What the measurements of speed share: image files and the same images as fer-meta keeps them, and rows of the table."""
+"""What the measurements of speed share: image files and the same images as fer-meta keeps them, and rows of
+the table.
+"""
 
 import json
 import os
@@ -25,7 +27,8 @@ from fer_meta.tasks.pools import Pool
 
 SIZE = 84
 CPU = torch.device("cpu")
-# Measured in bf16 too where the processor has units for it; where it has none, that is several times slower than fp32 and nobody would use it.
+# Measured in bf16 too where the processor has units for it; where it has none, that is several times slower
+# than fp32 and nobody would use it.
 PRECISIONS = ("fp32", "bf16") if precision_on("auto", CPU) == "bf16" else ("fp32",)
 TEST_IMAGES = 3589  # as many as FER2013's test split
 
@@ -47,7 +50,9 @@ class Row:
 
 
 def image_files(folder: Path, data: Path | None) -> Path:
-    """A folder of face images, a folder a class: FER2013's test split if `data` names it, else as many made-up grey JPEGs of 48 px."""
+    """A folder of face images, a folder a class: FER2013's test split if `data` names it, else as many
+    made-up grey JPEGs of 48 px.
+    """
     if data:
         return data / "test"
     made = folder / "faces"
@@ -63,7 +68,12 @@ def image_files(folder: Path, data: Path | None) -> Path:
 
 def as_the_others(files: Path) -> datasets.ImageFolder:
     """The images as learn2learn and easyfsl users read them: a file an item, decoded when it is asked for."""
-    steps = transforms.Resize(SIZE), transforms.Grayscale(3), transforms.ToTensor(), transforms.Normalize(MEAN, STD)
+    steps = (
+        transforms.Resize(SIZE),
+        transforms.Grayscale(3),
+        transforms.ToTensor(),
+        transforms.Normalize(MEAN, STD),
+    )
     return datasets.ImageFolder(files, transforms.Compose(steps))
 
 
@@ -78,12 +88,16 @@ def as_ours(files: Path, folder: datasets.ImageFolder) -> tuple[np.ndarray, Pool
 
 
 def processor() -> str:
-    """The processor by name, how many cores may be used, the instructions that torch takes it to have, and whether there are bf16 units."""
+    """The processor by name, how many cores may be used, the instructions that torch takes it to have, and
+    whether there are bf16 units.
+    """
     told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     names = [line.split(":", 1)[1].strip() for line in told.splitlines() if line.startswith("model name")]
     units = "bf16 units" if "bf16" in PRECISIONS else "no bf16 units: all in fp32"
-    return (f"{names[0] if names else platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores, "
-            f"{torch.backends.cpu.get_cpu_capability()}, {units}")
+    return (
+        f"{names[0] if names else platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))}"
+        f" cores, {torch.backends.cpu.get_cpu_capability()}, {units}"
+    )
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -97,10 +111,14 @@ def median(values) -> float:
 
 
 def in_a_process(script: Path, *arguments: str) -> dict:
-    """The JSON that `script` prints last: a process of its own, for peak memory and for settings that cannot be taken back."""
+    """The JSON that `script` prints last: a process of its own, for peak memory and for settings that cannot
+    be taken back.
+    """
     done = subprocess.run([sys.executable, str(script), *map(str, arguments)], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{script.name} {' '.join(map(str, arguments))}: {done.stderr.strip().splitlines()[-1]}")
+        raise RuntimeError(
+            f"{script.name} {' '.join(map(str, arguments))}: {done.stderr.strip().splitlines()[-1]}"
+        )
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

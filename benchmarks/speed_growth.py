@@ -1,8 +1,9 @@
-"""Growth: time and memory of an evaluation as images and tasks become more, each point in a process of its own.
+"""Growth: time and memory of an evaluation as images and tasks become more, each point in a process of its
+own.
 
-ProtoNet over Conv4 with random weights, made-up images of 32 px in a memory map on disk, 5-way 5-shot 15-query: drawing the episodes,
-embedding, answering and writing the answers, as a bench does. Memory is what the process holds by itself (RssAnon of /proc): pages
-of files can be dropped, and are not counted.
+ProtoNet over Conv4 with random weights, made-up images of 32 px in a memory map on disk, 5-way 5-shot
+15-query: drawing the episodes, embedding, answering and writing the answers, as a bench does. Memory is what
+the process holds by itself (RssAnon of /proc): pages of files can be dropped, and are not counted.
 
     python benchmarks/speed_growth.py point 1000 1000        # images, tasks; as JSON
 """
@@ -41,9 +42,18 @@ def points() -> list[dict]:
 def rows(found: list[dict]) -> list[Row]:
     first = found[0]
     return [
-        Row("growth", f"{one['images']:,} images, {one['tasks']:,} tasks", "MB", one["memory"], {}, first["memory"], "the first point's memory",
-            "" if one is first else f"{ALLOWED} of it", None if one is first else one["memory"] <= ALLOWED * first["memory"],
-            f"draw {one['draw']:.1f} s, embed {one['embed']:.1f} s, answer and write {one['answer']:.1f} s")
+        Row(
+            "growth",
+            f"{one['images']:,} images, {one['tasks']:,} tasks",
+            "MB",
+            one["memory"],
+            {},
+            first["memory"],
+            "the first point's memory",
+            "" if one is first else f"{ALLOWED} of it",
+            None if one is first else one["memory"] <= ALLOWED * first["memory"],
+            f"draw {one['draw']:.1f} s, embed {one['embed']:.1f} s, answer and write {one['answer']:.1f} s",
+        )
         for one in found
     ]
 
@@ -63,10 +73,18 @@ def point(images: int, tasks: int, folder: Path) -> dict:
             rows = shown.pool.rows[start : start + 1000]
             embed(rows[None, None, :0], rows[None])
         embedded = time.perf_counter()
-        parts = (part.assign(shots=5, selection="last") for part in answer_episodes(method, embed, shown.pool, shown.pool, episodes))
+        parts = (
+            part.assign(shots=5, selection="last")
+            for part in answer_episodes(method, embed, shown.pool, shown.pool, episodes)
+        )
         write_predictions(folder / "predictions.parquet", parts, _setting(shown, episodes), False)
         ended = time.perf_counter()
-    return told | {"draw": drawn - began, "embed": embedded - drawn, "answer": ended - embedded, "memory": memory.most}
+    return told | {
+        "draw": drawn - began,
+        "embed": embedded - drawn,
+        "answer": ended - embedded,
+        "memory": memory.most,
+    }
 
 
 def _faces(count: int, folder: Path) -> tuple[np.ndarray, Pool]:
@@ -74,14 +92,20 @@ def _faces(count: int, folder: Path) -> tuple[np.ndarray, Pool]:
     path, rng = folder / "images.npy", np.random.default_rng(0)
     images = np.lib.format.open_memmap(path, "w+", np.uint8, (count, SIZE, SIZE, 3))
     for start in range(0, count, 1000):
-        images[start : start + 1000] = rng.integers(0, 256, (min(1000, count - start), SIZE, SIZE, 3), dtype=np.uint8)
+        images[start : start + 1000] = rng.integers(
+            0, 256, (min(1000, count - start), SIZE, SIZE, 3), dtype=np.uint8
+        )
     images.flush()
     labels = np.arange(count) % len(BASIC)
-    return np.load(path, mmap_mode="r"), Pool("made up", np.arange(count), labels, tuple(BASIC), None, None, {}, 0, "")
+    return np.load(path, mmap_mode="r"), Pool(
+        "made up", np.arange(count), labels, tuple(BASIC), None, None, {}, 0, ""
+    )
 
 
 def _setting(shown: Shown, episodes) -> Setting:
-    index = pd.DataFrame({"path": [f"{row:06d}" for row in shown.pool.rows], "subject": pd.NA, "clip": pd.NA}, dtype="string")
+    index = pd.DataFrame(
+        {"path": [f"{row:06d}" for row in shown.pool.rows], "subject": pd.NA, "clip": pd.NA}, dtype="string"
+    )
     domain = Domain("made up", shown.images, index, shown.pool, shown.pool, shown.pool, None)
     return Setting("", Protocol(), ("protonet",), domain, domain, shown.pool, shown.pool, {5: episodes}, {})
 

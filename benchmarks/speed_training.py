@@ -1,8 +1,11 @@
-"""Training: a step of ProtoNet, Relation Net and the supervised network against the stock loop on the same image files.
+"""Training: a step of ProtoNet, Relation Net and the supervised network against the stock loop on the same
+image files.
 
-The stock loop is learn2learn's examples/vision/protonet_miniimagenet.py: a Taskset over files in a DataLoader, the network in PyTorch's
-usual layout and fp32; for the supervised network an ImageFolder in a DataLoader with two workers. Ours augments besides (the stock loop
-does not), in bf16 too where the processor has units for it. Each contestant has a process of its own, for our allocator settings cannot be taken back; they take turns.
+The stock loop is learn2learn's examples/vision/protonet_miniimagenet.py: a Taskset over files in a
+DataLoader, the network in PyTorch's usual layout and fp32; for the supervised network an ImageFolder in a
+DataLoader with two workers. Ours augments besides (the stock loop does not), in bf16 too where the processor
+has units for it. Each contestant has a process of its own, for our allocator settings cannot be taken back;
+they take turns.
 
     python benchmarks/speed_training.py one protonet ours-fp32      # one contestant, as JSON
 """
@@ -27,7 +30,11 @@ from fer_meta.tasks.pools import Domain
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
 SHAPE = EpisodeShape(way=5, shots=5, queries=10)  # of cross-domain
-METHODS = {"protonet": {"backbone": "conv4"}, "relationnet": {"backbone": "conv4"}, "supervised": {"backbone": "resnet18", "batch": 64}}
+METHODS = {
+    "protonet": {"backbone": "conv4"},
+    "relationnet": {"backbone": "conv4"},
+    "supervised": {"backbone": "resnet18", "batch": 64},
+}
 CONTESTANTS = "stock", *(f"ours-{precision}" for precision in PRECISIONS)
 STEPS = 6
 REPEATS = 2
@@ -44,9 +51,20 @@ def rows(files: Path) -> list[Row]:
         for one in CONTESTANTS[1:]:
             ratio = step["stock"] / step[one]
             share = median([one_told["outside"] for one_told in told[one]])
-            lines.append(Row("training", f"{name}, {config['backbone']}, {one.removeprefix('ours-')}", "s a step", step[one], {"stock loop": step["stock"]},
-                             step[one] * (1 - share), "forward, backward, optimiser alone", "1.8 times the stock loop, 5 % outside of the limit",
-                             ratio >= 1.8 and share < 0.05, f"{100 * share:.1f} % of the step outside"))
+            lines.append(
+                Row(
+                    "training",
+                    f"{name}, {config['backbone']}, {one.removeprefix('ours-')}",
+                    "s a step",
+                    step[one],
+                    {"stock loop": step["stock"]},
+                    step[one] * (1 - share),
+                    "forward, backward, optimiser alone",
+                    "1.8 times the stock loop, 5 % outside of the limit",
+                    ratio >= 1.8 and share < 0.05,
+                    f"{100 * share:.1f} % of the step outside",
+                )
+            )
     return lines
 
 
@@ -76,7 +94,9 @@ def _ours(name: str, precision: str, folder, files: Path):
     config = module.Config(steps=1000, precision=precision, **METHODS[name])
     protocol = Protocol(train=SHAPE)
     method = training.build(module, config, protocol, pool.classes, images.shape[1], 0, CPU).train()
-    _, batch_at = training.batches(method, config, Domain("speed", images, None, pool, pool, pool, None), protocol, 0, CPU)
+    _, batch_at = training.batches(
+        method, config, Domain("speed", images, None, pool, pool, pool, None), protocol, 0, CPU
+    )
     optimiser = training.new_optimiser(method, config)
     numbers = iter(range(1000))
 
@@ -94,9 +114,18 @@ def _stock_episodic(name: str, folder):
     from learn2learn.data.transforms import KShots, NWays
 
     dataset = MetaDataset(folder, indices_to_labels=dict(enumerate(folder.targets)))
-    steps = [NWays(dataset, SHAPE.way), KShots(dataset, SHAPE.images_per_class), LoadData(dataset), RemapLabels(dataset)]
+    steps = [
+        NWays(dataset, SHAPE.way),
+        KShots(dataset, SHAPE.images_per_class),
+        LoadData(dataset),
+        RemapLabels(dataset),
+    ]
     loader = DataLoader(Taskset(dataset, task_transforms=steps), shuffle=True)  # of one task an epoch
-    network = algorithms.load(name).Method(algorithms.load(name).Config(steps=1, **METHODS[name]), Protocol(), folder.classes, SIZE).train()
+    network = (
+        algorithms.load(name)
+        .Method(algorithms.load(name).Config(steps=1, **METHODS[name]), Protocol(), folder.classes, SIZE)
+        .train()
+    )
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     loss_of = _stock_protonet if name == "protonet" else _stock_relationnet
 
@@ -118,17 +147,26 @@ def _stock_protonet(network, embeddings, labels, support):
     """fast_adapt of the example."""
     prototypes, query = embeddings[support].reshape(SHAPE.way, SHAPE.shots, -1).mean(1), embeddings[~support]
     n, m = len(query), len(prototypes)
-    logits = -((query.unsqueeze(1).expand(n, m, -1) - prototypes.unsqueeze(0).expand(n, m, -1)) ** 2).sum(dim=2)
+    logits = -((query.unsqueeze(1).expand(n, m, -1) - prototypes.unsqueeze(0).expand(n, m, -1)) ** 2).sum(
+        dim=2
+    )
     return cross_entropy(logits, labels[~support])
 
 
 def _stock_relationnet(network, maps, labels, support):
-    """Sung et al.'s own code: every query map beside every class map, all of the pairs through the relation module."""
+    """Sung et al.'s own code: every query map beside every class map, all of the pairs through the relation
+    module.
+    """
     relation = network.relation
     classes, query = maps[support].unflatten(0, (SHAPE.way, SHAPE.shots)).sum(1), maps[~support]
-    left, right = classes.unsqueeze(0).repeat(len(query), 1, 1, 1, 1), query.unsqueeze(1).repeat(1, SHAPE.way, 1, 1, 1)
+    left, right = (
+        classes.unsqueeze(0).repeat(len(query), 1, 1, 1, 1),
+        query.unsqueeze(1).repeat(1, SHAPE.way, 1, 1, 1),
+    )
     pairs = torch.cat((left, right), 2).flatten(0, 1)
-    scores = relation.score(relation.second(relation.after_first(relation.first(pairs)))).view(len(query), SHAPE.way)
+    scores = relation.score(relation.second(relation.after_first(relation.first(pairs)))).view(
+        len(query), SHAPE.way
+    )
     return mse_loss(scores, one_hot(labels[~support], SHAPE.way).float())
 
 

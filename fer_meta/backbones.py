@@ -1,9 +1,10 @@
 """Networks that turn a face into features: Conv4, ResNet12, ResNet18 and ResNet50.
 
-Each has two outputs: `maps(x)`, feature maps [B, C, h, w], and `forward(x)`, one vector [B, D]. Input is float32
-[B, 3, H, W], normalised by `fer_meta.images.normalise`.
+Each has two outputs: `maps(x)`, feature maps [B, C, h, w], and `forward(x)`, one vector [B, D]. Input is
+float32 [B, 3, H, W], normalised by `fer_meta.images.normalise`.
 """
 
+import itertools
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +20,8 @@ Name = Literal["conv4", "resnet12", "resnet18", "resnet50"]
 class Conv4(nn.Module):
     """Four 3x3 convolution blocks of 64 filters (Vinyals 2016, Snell 2017), flattened.
 
-    Each block is convolution, BatchNorm, ReLU and, in the first `pooled` blocks, 2x2 max-pooling. Relation Net compares maps and
-    so pools in the first two blocks only (Sung 2018, figure 3).
+    Each block is convolution, BatchNorm, ReLU and, in the first `pooled` blocks, 2x2 max-pooling. Relation
+    Net compares maps and so pools in the first two blocks only (Sung 2018, figure 3).
     """
 
     def __init__(self, pooled: int = 4, filters: int = 64):
@@ -50,7 +51,7 @@ class ResNet12(nn.Module):
     def __init__(self):
         super().__init__()
         widths = (3, 64, 160, 320, 640)
-        self.blocks = nn.Sequential(*(_ResidualBlock(a, b) for a, b in zip(widths, widths[1:])))
+        self.blocks = nn.Sequential(*(_ResidualBlock(a, b) for a, b in itertools.pairwise(widths)))
 
     def maps(self, x: Tensor) -> Tensor:
         return self.blocks(x)
@@ -92,8 +93,9 @@ class TorchvisionResNet(nn.Module):
 
 
 def load_weights(network: nn.Module, name: str, weights: str) -> None:
-    """Load `weights` into a torchvision network: `none`, `imagenet` (torchvision's default, downloaded once by torch.hub), or the
-    path of a state dict in torchvision's own naming (.pth, .pt or .safetensors), whose `fc` may be absent or of another size.
+    """Load `weights` into a torchvision network: `none`, `imagenet` (torchvision's default, downloaded once
+    by torch.hub), or the path of a state dict in torchvision's own naming (.pth, .pt or .safetensors), whose
+    `fc` may be absent or of another size.
 
     Raises FerMetaError when the weights cannot be had or are not a state dict of this network.
     """
@@ -101,7 +103,9 @@ def load_weights(network: nn.Module, name: str, weights: str) -> None:
         return
     if weights == "imagenet":
         try:
-            state = torchvision.models.get_model_weights(name).DEFAULT.get_state_dict(progress=True, check_hash=True)
+            state = torchvision.models.get_model_weights(name).DEFAULT.get_state_dict(
+                progress=True, check_hash=True
+            )
         except OSError as error:
             raise FerMetaError(
                 f"ImageNet weights of {name} could not be downloaded ({error}); use --weights none, "
@@ -113,12 +117,14 @@ def load_weights(network: nn.Module, name: str, weights: str) -> None:
     try:
         missing, unexpected = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise FerMetaError(f"{weights}: not weights of {name} ({str(error).splitlines()[-1].strip()})") from error
+        raise FerMetaError(
+            f"{weights}: not weights of {name} ({str(error).splitlines()[-1].strip()})"
+        ) from error
     missing = [key for key in missing if not key.startswith("fc.")]
     if missing or unexpected:
         raise FerMetaError(
-            f"{weights}: not a torchvision state dict of {name}: {len(missing)} entries missing, {len(unexpected)} unknown "
-            f"(first: {(missing + unexpected)[0]})"
+            f"{weights}: not a torchvision state dict of {name}: {len(missing)} entries missing,"
+            f" {len(unexpected)} unknown (first: {(missing + unexpected)[0]})"
         )
 
 
@@ -132,9 +138,13 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise FerMetaError(f"{path}: no such file; --weights is imagenet, none or the path of a state dict") from error
+        raise FerMetaError(
+            f"{path}: no such file; --weights is imagenet, none or the path of a state dict"
+        ) from error
     except Exception as error:  # a damaged file fails in the reader's own ways; the user needs one line
-        raise FerMetaError(f"{path}: cannot be read as a state dict ({str(error).splitlines()[0]})") from error
+        raise FerMetaError(
+            f"{path}: cannot be read as a state dict ({str(error).splitlines()[0]})"
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise FerMetaError(f"{path}: holds no flat state dict; save `model.state_dict()`")
     return state
@@ -170,6 +180,8 @@ def _of_blank_image(backbone: nn.Module, output, image_size: int) -> Tensor:
     try:
         return output(torch.zeros(1, 3, image_size, image_size))[0]
     except RuntimeError as error:
-        raise FerMetaError(f"images of {image_size} px are too small for this backbone; give a larger --image-size") from error
+        raise FerMetaError(
+            f"images of {image_size} px are too small for this backbone; give a larger --image-size"
+        ) from error
     finally:
         backbone.train()

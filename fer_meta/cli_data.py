@@ -1,4 +1,5 @@
-"""`fer-meta data`: which data sets there are, what is wrong with them, what they look like; and rendered ones, made.
+"""`fer-meta data`: which data sets there are, what is wrong with them, what they look like; and rendered
+ones, made.
 
 pandas takes a third of a second to import, so a command imports what it needs when it runs.
 """
@@ -27,8 +28,12 @@ def _parse_data(context: click.Context, parameter: click.Parameter, values: tupl
 def data_option(command: Callable) -> Callable:
     """The option `--data NAME=PATH`, repeatable; the command receives `data`, a dict of name to Path."""
     return click.option(
-        "--data", multiple=True, metavar="NAME=PATH", callback=_parse_data,
-        help="Where a data set lies (repeatable). Others are looked for at $FER_META_DATA/NAME.")(command)
+        "--data",
+        multiple=True,
+        metavar="NAME=PATH",
+        callback=_parse_data,
+        help="Where a data set lies (repeatable). Others are looked for at $FER_META_DATA/NAME.",
+    )(command)
 
 
 @click.group()
@@ -60,13 +65,24 @@ def list_(data: dict[str, Path]) -> None:
 @data.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @data_option
-@click.option("--size", default=48, show_default=True, type=click.IntRange(1, 1024),
-              help="Side in pixels of the decoded images that are kept in the cache.")
-@click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write every group of identical images to FILE.")
+@click.option(
+    "--size",
+    default=48,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    help="Side in pixels of the decoded images that are kept in the cache.",
+)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write every group of identical images to FILE.",
+)
 @click.pass_context
-def check(context: click.Context, names: tuple[str, ...], data: dict[str, Path], size: int,
-          csv_file: Path | None) -> None:
+def check(
+    context: click.Context, names: tuple[str, ...], data: dict[str, Path], size: int, csv_file: Path | None
+) -> None:
     """Check data sets: published counts, unreadable files, and leaks.
 
     A leak is an image that stands in two splits, in two of the data sets named, or under two labels. Leaks
@@ -94,24 +110,39 @@ def check(context: click.Context, names: tuple[str, ...], data: dict[str, Path],
         click.echo("\n".join(across_lines(together)))
     if csv_file is not None:
         write_copies(together, csv_file)
-        click.echo(f"Wrote {len(together.copies):,} images of which there are copies to {escaped(str(csv_file))}")
+        click.echo(
+            f"Wrote {len(together.copies):,} images of which there are copies to {escaped(str(csv_file))}"
+        )
     context.exit(0 if sound else 1)
 
 
 @data.command()
 @click.argument("name", metavar="NAME")
 @data_option
-@click.option("--size", default=64, show_default=True, type=click.IntRange(8, 1024), help="Side of the images in pixels.")
-@click.option("--people", default=10, show_default=True, type=click.IntRange(1, 100), help="How many columns.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Another seed shows other faces.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="[default: NAME.png]")
+@click.option(
+    "--size",
+    default=64,
+    show_default=True,
+    type=click.IntRange(8, 1024),
+    help="Side of the images in pixels.",
+)
+@click.option(
+    "--people", default=10, show_default=True, type=click.IntRange(1, 100), help="How many columns."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Another seed shows other faces."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="[default: NAME.png]"
+)
 def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, out: Path | None) -> None:
-    """Write a contact sheet of a data set: classes as rows, people as columns; of clips, also three as strips.
+    """Write a contact sheet of a data set: classes as rows, people as columns; of clips, also three as
+    strips.
 
     For a rendered set two more strips show one face as severity grows from the studio's 0 to 1.
 
-    The faces are as a method sees them: cropped, and of --size pixels. Of a data set that does not say who
-    is on its images, the columns are just images.
+    The faces are as a method sees them: cropped, and of --size pixels. Of a data set that does not say who is
+    on its images, the columns are just images.
 
     \b
     Examples:
@@ -124,7 +155,7 @@ def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, o
 
     if out is not None and out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
-    (name, root), = resolve([name], data).items()
+    ((name, root),) = resolve([name], data).items()
     # Of what is rendered, a small set will do in which few people show every expression.
     faces = load(name, root, size, subjects=max(10, people), images=100 * max(10, people))
     growing = growing_severity(name, size, min(people, 9), seed) if root is None else ()
@@ -135,24 +166,65 @@ def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, o
 
 @data.command()
 @click.argument("name", metavar="NAME[@SEVERITY]")
-@click.option("--size", default=64, show_default=True, type=click.IntRange(16, 1024), help="Side of the images in pixels.")
-@click.option("--subjects", default=200, show_default=True, type=click.IntRange(1, 10**6), metavar="N",
-              help="How many people; nobody is in two splits.")
-@click.option("--images", default=3000, show_default=True, type=click.IntRange(1, 10**7), metavar="N",
-              help="How many images; of clips, how many frames.")
-@click.option("--severity", type=click.FloatRange(0, 1), metavar="X",
-              help="How far from the studio (0) towards the recipe itself (1).  [default: 1]")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Another seed gives other people.")
+@click.option(
+    "--size",
+    default=64,
+    show_default=True,
+    type=click.IntRange(16, 1024),
+    help="Side of the images in pixels.",
+)
+@click.option(
+    "--subjects",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1, 10**6),
+    metavar="N",
+    help="How many people; nobody is in two splits.",
+)
+@click.option(
+    "--images",
+    default=3000,
+    show_default=True,
+    type=click.IntRange(1, 10**7),
+    metavar="N",
+    help="How many images; of clips, how many frames.",
+)
+@click.option(
+    "--severity",
+    type=click.FloatRange(0, 1),
+    metavar="X",
+    help="How far from the studio (0) towards the recipe itself (1).  [default: 1]",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Another seed gives other people.",
+)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="The folder to make.  [default: ./NAME]")
-def render(name: str, size: int, subjects: int, images: int, severity: float | None, seed: int, device: str,
-           out: Path | None) -> None:
-    """Render a data set into a folder, to look into it, to share it, or to have more images than a bench renders.
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder to make.  [default: ./NAME]",
+)
+def render(
+    name: str,
+    size: int,
+    subjects: int,
+    images: int,
+    severity: float | None,
+    seed: int,
+    device: str,
+    out: Path | None,
+) -> None:
+    """Render a data set into a folder, to look into it, to share it, or to have more images than a bench
+    renders.
 
     The recipes are synthetic-studio, synthetic-wild, synthetic-film (clips) and synthetic-compound (see
-    `fer-meta data list`). The folder holds images.npy (uint8, one row per image), index.parquet (label, person,
-    clip, split and the action units drawn) and meta.json; it can be given to every command as --data.
+    `fer-meta data list`). The folder holds images.npy (uint8, one row per image), index.parquet (label,
+    person, clip, split and the action units drawn) and meta.json; it can be given to every command as --data.
 
     A render that is stopped goes on when the same command is given again. A bench needs no `data render`: it
     renders what it needs and keeps it in the cache.
@@ -177,13 +249,26 @@ def render(name: str, size: int, subjects: int, images: int, severity: float | N
     name = domain_name(recipe, severity)
     out = out or Path(name)
     began = time.perf_counter()
-    number = render_set(recipe, out, size=size, subjects=subjects, images=images, severity=severity, seed=seed,
-                        device=renderer_device(choose_device(device)), fix="name another folder with --out")
+    number = render_set(
+        recipe,
+        out,
+        size=size,
+        subjects=subjects,
+        images=images,
+        severity=severity,
+        seed=seed,
+        device=renderer_device(choose_device(device)),
+        fix="name another folder with --out",
+    )
     seconds = time.perf_counter() - began
     found = f"{len(read_prepared(out, REMAKE)[1]):,} rendered images of {people(subjects)}, {size} px"
     shown = escaped(str(out))
     if number:
-        click.echo(f"Wrote {found}, to {shown} ({number:,} of them now, {number / seconds:.1f} a second with start-up)")
+        click.echo(
+            f"Wrote {found}, to {shown} ({number:,} of them now, {number / seconds:.1f} a second with"
+            " start-up)"
+        )
     else:
         click.echo(f"{shown} holds this very set already: {found}")
-    click.echo(f"Use it: {command('fer-meta', 'bench', '--suite', 'cross-domain', '--data', f'{escaped(out.absolute().name)}={shown}')}")
+    data = f"{escaped(out.absolute().name)}={shown}"
+    click.echo(f"Use it: {command('fer-meta', 'bench', '--suite', 'cross-domain', '--data', data)}")

@@ -1,4 +1,6 @@
-"""The commands that messages and reports print: pasted, they reach the same results. Nothing here imports torch or pandas."""
+"""The commands that messages and reports print: pasted, they reach the same results. Nothing here imports
+torch or pandas.
+"""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -8,13 +10,18 @@ ALONE = ("--dry-run", "--debug")
 
 
 def command(*words: str, options: Iterable[tuple[str, object, object]] = ()) -> str:
-    """A command as it is typed. `options` are (name, value, the value without it); those that say no more than their absence are left out."""
-    return shlex.join([*words, *(word for name, value, usual in options if value != usual for word in (name, str(value)))])
+    """A command as it is typed. `options` are (name, value, the value without it); those that say no more
+    than their absence are left out.
+    """
+    return shlex.join(
+        [*words, *(word for name, value, usual in options if value != usual for word in (name, str(value)))]
+    )
 
 
 def bench_again(arguments: Sequence[str]) -> str:
-    """The command of a bench for its reports, from the words after `fer-meta`: what is done, and where it is kept. Where the user's data lie
-    is left out: `--data mine=PATH`."""
+    """The command of a bench for its reports, from the words after `fer-meta`: what is done, and where it is
+    kept. Where the user's data lie is left out: `--data mine=PATH`.
+    """
     shown, words = [], iter(arguments)
     for word in words:
         option, equals, value = word.partition("=")
@@ -32,12 +39,14 @@ def value_of(text: str, option: str) -> str | None:
     for place, word in enumerate(words):
         name, equals, value = word.partition("=")
         if name == option:
-            return value if equals else "".join(words[place + 1:place + 2])
+            return value if equals else "".join(words[place + 1 : place + 2])
     return None
 
 
 def with_option(text: str, option: str, value: str | None) -> str:
-    """A command with this value for an option, in the place of one that it has; without the option for None."""
+    """A command with this value for an option, in the place of one that it has; without the option
+    for None.
+    """
     kept, words = [], iter(_words(text))
     for word in words:
         if word == option:
@@ -53,7 +62,9 @@ def names_in(text: str) -> list[str]:
 
 
 def seeds_in(text: str, most: int = 1000) -> tuple[int, ...]:
-    """`3` means three seeds, 0 to 2; `0,7` means these two, and `7,` this one; no more than `most`. Raises ValueError for anything else."""
+    """`3` means three seeds, 0 to 2; `0,7` means these two, and `7,` this one; no more than `most`. Raises
+    ValueError for anything else.
+    """
     numbers = [int(part) for part in text.removesuffix(",").split(",")]
     return tuple(dict.fromkeys(numbers))[:most] if "," in text else tuple(range(min(numbers[0], most)))
 

@@ -10,19 +10,25 @@ from fer_meta.errors import FerMetaError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name` (`cpu`, `cuda`, `cuda:1`, `mps`), or the best there is for `auto`. FerMetaError if it cannot be used."""
+    """The device called `name` (`cpu`, `cuda`, `cuda:1`, `mps`), or the best there is for `auto`.
+    FerMetaError if it cannot be used.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise FerMetaError(f"--device {name} cannot be used ({str(error).splitlines()[0]}); try --device auto") from error
+        raise FerMetaError(
+            f"--device {name} cannot be used ({str(error).splitlines()[0]}); try --device auto"
+        ) from error
     return device
 
 
 def precision_on(asked: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
-    """The precision in which `device` computes: what was asked for, and by `auto` bf16 only where it has units for it."""
+    """The precision in which `device` computes: what was asked for, and by `auto` bf16 only where it has
+    units for it.
+    """
     return ("bf16" if _has_bf16_units(device) else "fp32") if asked == "auto" else asked
 
 
@@ -33,15 +39,23 @@ def autocast(asked: str, device: torch.device) -> torch.autocast:
 
 @functools.cache
 def _has_bf16_units(device: torch.device) -> bool:
-    """CUDA has them from Ampere on. On a processor, oneDNN says whether it *can* compute in bf16; without units for it that is up to six
-    times slower than fp32, so an x86 processor also needs AVX512-BF16 or AMX. Where torch cannot say, there are none."""
+    """CUDA has them from Ampere on. On a processor, oneDNN says whether it *can* compute in bf16; without
+    units for it that is up to six times slower than fp32, so an x86 processor also needs AVX512-BF16 or AMX.
+    Where torch cannot say, there are none.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if (
+        device.type != "cpu"
+        or not torch.backends.mkldnn.is_available()
+        or not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    ):
         return False
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return True
-    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(
+        getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
 
 
 def renderer_device(device: torch.device) -> str:

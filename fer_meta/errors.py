@@ -4,7 +4,9 @@ from fer_meta.oneline import escaped
 
 
 class FerMetaError(Exception):
-    """Shown as its one-line message; the traceback only with `--debug`. `status` is the command's exit status."""
+    """Shown as its one-line message; the traceback only with `--debug`. `status` is the command's exit
+    status.
+    """
 
     status = 2
 

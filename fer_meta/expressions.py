@@ -6,13 +6,21 @@ BASIC = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutra
 CONTEMPT = "contempt"
 
 COMPOUND = (
-    "happily_surprised", "happily_disgusted", "sadly_fearful", "sadly_angry", "sadly_surprised",
-    "sadly_disgusted", "fearfully_angry", "fearfully_surprised", "angrily_surprised",
-    "angrily_disgusted", "disgustedly_surprised",
+    "happily_surprised",
+    "happily_disgusted",
+    "sadly_fearful",
+    "sadly_angry",
+    "sadly_surprised",
+    "sadly_disgusted",
+    "fearfully_angry",
+    "fearfully_surprised",
+    "angrily_surprised",
+    "angrily_disgusted",
+    "disgustedly_surprised",
 )
 """The eleven classes of RAF-DB compound, in the order of its labels 1 to 11."""
 
-EXPRESSIONS = BASIC + (CONTEMPT,) + COMPOUND
+EXPRESSIONS = (*BASIC, CONTEMPT, *COMPOUND)
 """Every canonical name, in the order in which classes are numbered and printed."""
 
 _ALIASES = {

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-
 TEMPORARY = ".tmp"
-"""How the names of all temporary files and folders begin: what a killed process left behind is known by it (safetensors' begin so too)."""
+"""How the names of all temporary files and folders begin: what a killed process left behind is known by it
+(safetensors' begin so too).
+"""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a full disk, or of a full quota."""
@@ -27,7 +28,9 @@ DONE = "DONE"
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of `path`. After the block it is written to the disk and renamed to `path`; after an error it is removed."""
+    """A temporary path in the folder of `path`. After the block it is written to the disk and renamed to
+    `path`; after an error it is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}-{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
@@ -58,7 +61,9 @@ def full_disk(place: Path | str) -> str:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk: after a power cut, no name shall stand for an empty file."""
+    """Wait until a file, or the names in a folder, are on the disk: after a power cut, no name shall stand
+    for an empty file.
+    """
     if os.name == "nt" and path.is_dir():  # Windows opens no folders
         return
     file = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -72,10 +77,12 @@ def sync(path: Path) -> None:
 
 
 def sweep(folder: Path, older_than: float = 0) -> None:
-    """Remove what killed processes left in `folder` and below, if it was last written more than `older_than` seconds ago. 0 removes all: only
-    while no other process writes there."""
+    """Remove what killed processes left in `folder` and below, if it was last written more than `older_than`
+    seconds ago. 0 removes all: only while no other process writes there.
+    """
     for left in sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True):
-        with contextlib.suppress(OSError):  # its owner lives: it has removed it, or Windows says that it is open
+        # its owner lives: it has removed it, or Windows says that it is open
+        with contextlib.suppress(OSError):
             if older_than and time.time() - left.stat().st_mtime < older_than:
                 continue
             if left.is_dir() and not left.is_symlink():
@@ -99,7 +106,9 @@ def seal(folder: Path, files: Iterable[str]) -> None:
 
 
 def broken_seal(folder: Path, only: str = "") -> str | None:
-    """What is no longer as it was when `folder` was sealed, in words such as "run.json is missing"; None if all is. `only`: one file of it."""
+    """What is no longer as it was when `folder` was sealed, in words such as "run.json is missing"; None if
+    all is. `only`: one file of it.
+    """
     try:
         text = (folder / DONE).read_text(encoding="utf-8")
         sealed = json.loads(text) if text else {}
@@ -127,9 +136,11 @@ def write_json(path: Path, value) -> None:
 
 
 def mapped(shape: tuple[int, ...], dtype) -> np.ndarray:
-    """An array of zeros that lies in a nameless temporary file: the kernel may drop its pages, so that it does not count as memory in use.
+    """An array of zeros that lies in a nameless temporary file: the kernel may drop its pages, so that it
+    does not count as memory in use.
 
-    Raises OSError if the temporary folder has no room for it: later, writing through the map would kill the process.
+    Raises OSError if the temporary folder has no room for it: later, writing through the map would kill the
+    process.
     """
     with naming(tempfile.gettempdir()), tempfile.TemporaryFile() as file:
         size = max(1, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize)

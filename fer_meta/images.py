@@ -13,7 +13,9 @@ SHIFT = 1 / 12
 
 
 def normalise(images: Tensor) -> Tensor:
-    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] (channels_last in memory) with ImageNet's mean and deviation."""
+    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] (channels_last in memory) with ImageNet's mean and
+    deviation.
+    """
     x = images.permute(0, 3, 1, 2).float().div_(255)
     mean, std = (torch.tensor(values, device=x.device).view(1, 3, 1, 1) for values in (MEAN, STD))
     return x.sub_(mean).div_(std)
@@ -38,6 +40,8 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def fetch(images: np.ndarray, rows: np.ndarray, device: torch.device) -> Tensor:
-    """One gather of `rows` [B] from the memory map: uint8 [B, H, W, 3] on `device`, through pinned memory for a GPU."""
+    """One gather of `rows` [B] from the memory map: uint8 [B, H, W, 3] on `device`, through pinned memory for
+    a GPU.
+    """
     batch = torch.from_numpy(images[rows])
     return batch.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch.to(device)

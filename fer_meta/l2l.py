@@ -1,8 +1,9 @@
 """learn2learn, imported quietly, or a line that says how to add it.
 
-learn2learn imports gym where there is one, for its reinforcement-learning half, and gym prints a notice of its own retirement on
-standard error. Nothing here uses gym, so the notice is emptied before it can be printed; everything else gym or learn2learn might
-say still is. The import takes seconds: import this module late.
+learn2learn imports gym where there is one, for its reinforcement-learning half, and gym prints a notice of
+its own retirement on standard error. Nothing here uses gym, so the notice is emptied before it can be
+printed; everything else gym or learn2learn might say still is. The import takes seconds: import this module
+late.
 """
 
 import sys
@@ -22,7 +23,17 @@ try:
     from learn2learn.data.transforms import LoadData, RemapLabels, TaskTransform
 except ImportError as error:
     raise FerMetaError(
-        f"learn2learn cannot be imported ({error}); install it: {sys.executable} -m fer_meta.install_learn2learn"
+        f"learn2learn cannot be imported ({error}); install it: {sys.executable} -m"
+        " fer_meta.install_learn2learn"
     ) from error
 
-__all__ = ["DataDescription", "LoadData", "MAML", "MetaDataset", "RemapLabels", "TaskTransform", "Taskset", "maml_update"]
+__all__ = [
+    "MAML",
+    "DataDescription",
+    "LoadData",
+    "MetaDataset",
+    "RemapLabels",
+    "TaskTransform",
+    "Taskset",
+    "maml_update",
+]

@@ -1,8 +1,11 @@
-"""Texts of users in one line: titles, names and errors that go to a terminal, into a table or into a message."""
+"""Texts of users in one line: titles, names and errors that go to a terminal, into a table or into
+a message.
+"""
 
 import re
 
-# Control characters (line breaks and a terminal's escape codes among them), line separators, and bytes that are no text.
+# Control characters (line breaks and a terminal's escape codes among them), line separators, and bytes that
+# are no text.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _RUNS = re.compile(rf"\s*(?:{UNPRINTABLE.pattern}\s*)+")
 
@@ -14,7 +17,9 @@ def one_line(text: str, most: int | None = None) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` in one line that loses nothing, for names of files: line breaks, control characters and odd bytes become escapes."""
+    """`text` in one line that loses nothing, for names of files: line breaks, control characters and odd
+    bytes become escapes.
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

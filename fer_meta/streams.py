@@ -1,4 +1,6 @@
-"""What may happen to a process from outside: its terminal closes, the reader of its output leaves, somebody asks it to end."""
+"""What may happen to a process from outside: its terminal closes, the reader of its output leaves, somebody
+asks it to end.
+"""
 
 import contextlib
 import os
@@ -8,7 +10,9 @@ from typing import TextIO
 
 
 class Ended(KeyboardInterrupt):
-    """The process was asked to end by `signal`: everything unwinds as after Ctrl-C, so that nothing temporary stays behind."""
+    """The process was asked to end by `signal`: everything unwinds as after Ctrl-C, so that nothing temporary
+    stays behind.
+    """
 
     def __init__(self, number: int):
         super().__init__(number)
@@ -16,7 +20,9 @@ class Ended(KeyboardInterrupt):
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP raise Ended, once; one that is ignored (by `nohup`) stays so. Windows has no SIGHUP."""
+    """Let SIGTERM and SIGHUP raise Ended, once; one that is ignored (by `nohup`) stays so. Windows has no
+    SIGHUP.
+    """
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     numbers = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
 
@@ -30,8 +36,9 @@ def end_on_signals() -> None:
 
 
 def open_closed_streams() -> None:
-    """Give standard input, output and error a place where they were closed (`2>&-`): Python has None for them, and the next file that is
-    opened would take their number, into which libraries write their warnings."""
+    """Give standard input, output and error a place where they were closed (`2>&-`): Python has None for
+    them, and the next file that is opened would take their number, into which libraries write their warnings.
+    """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
@@ -41,7 +48,9 @@ def open_closed_streams() -> None:
 
 
 class Lasting:
-    """A text stream whose reader may leave (`| head`, a closed terminal, a full disk): what is written after that goes nowhere."""
+    """A text stream whose reader may leave (`| head`, a closed terminal, a full disk): what is written after
+    that goes nowhere.
+    """
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -68,5 +77,6 @@ class Lasting:
 
 def throw_away(stream: TextIO) -> None:
     """Let what is written to a stream go nowhere, what could not be written before included."""
-    with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:  # ValueError: no file, as in tests
+    # ValueError: no file, as in tests
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())

@@ -1,7 +1,8 @@
-"""One training loop for every method, with checkpoints, and a resume that ends with the same numbers as no interruption.
+"""One training loop for every method, with checkpoints, and a resume that ends with the same numbers as no
+interruption.
 
-Each step's batch is a function of the seed and the step alone, so resuming needs the weights, the optimiser and the step, and no state
-of any random generator.
+Each step's batch is a function of the seed and the step alone, so resuming needs the weights, the optimiser
+and the step, and no state of any random generator.
 """
 
 import hashlib
@@ -31,10 +32,13 @@ from fer_meta.tasks.protocol import Protocol
 LOG_POINTS = 100
 
 RESUME = "resume.pt"
-"""What a training goes on from: a digest, then torch's file of weights, optimiser, history and the digests of the checkpoints so far."""
+"""What a training goes on from: a digest, then torch's file of weights, optimiser, history and the digests of
+the checkpoints so far.
+"""
 
 METRICS = ("val_uar", "val_accuracy")
-"""What `history.jsonl` calls a validation by recall averaged over classes, and one by accuracy in episodes."""
+"""What `history.jsonl` calls a validation by recall averaged over classes, and one by accuracy in episodes.
+"""
 
 # One of METRICS -> readout -> its value, 0 to 1.
 Validated = dict[str, dict[str, float]]
@@ -46,7 +50,9 @@ class ResumeError(Exception):
     """What an interrupted training left behind is damaged; `forget` it and begin anew."""
 
 
-def build(module, config: TrainingConfig, protocol: Protocol, classes, image_size: int, seed: int, device) -> FewShotMethod:
+def build(
+    module, config: TrainingConfig, protocol: Protocol, classes, image_size: int, seed: int, device
+) -> FewShotMethod:
     """A method with the initial weights of `seed`; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -54,8 +60,12 @@ def build(module, config: TrainingConfig, protocol: Protocol, classes, image_siz
     return method.to(device, memory_format=method.memory_format)
 
 
-def batches(method: FewShotMethod, config: TrainingConfig, domain: Domain, protocol: Protocol, seed: int, device):
-    """`(steps, batch_at)`: how many steps to train, and the batch of each step as a function of its number."""
+def batches(
+    method: FewShotMethod, config: TrainingConfig, domain: Domain, protocol: Protocol, seed: int, device
+):
+    """`(steps, batch_at)`: how many steps to train, and the batch of each step as a function of its
+    number.
+    """
     if method.episodic:
         return config.steps, _episodic(config, domain, protocol, seed, device)
     per_epoch = math.ceil(len(domain.train) / config.batch)
@@ -63,7 +73,9 @@ def batches(method: FewShotMethod, config: TrainingConfig, domain: Domain, proto
 
 
 def training_chance(method: FewShotMethod, config: TrainingConfig, pool: Pool, protocol: Protocol) -> float:
-    """The training accuracy (0 to 1) of a method that learned nothing from the images of `pool`: that of the best constant answer."""
+    """The training accuracy (0 to 1) of a method that learned nothing from the images of `pool`: that of the
+    best constant answer.
+    """
     if method.episodic:
         return 1 / protocol.train.way
     return 1 / len(pool.classes) if config.class_balance == "balanced" else float(class_shares(pool).max())
@@ -93,7 +105,11 @@ def _supervised(config, domain, seed, device) -> Callable[[int], LabelledImages]
     pool = domain.train
     order = balanced_batches if config.class_balance == "balanced" else natural_batches
     chosen_at = order(pool.labels, config.batch, seed)
-    added = torch.from_numpy(np.log(class_shares(pool))).float().to(device) if config.class_balance == "logit-adjusted" else 0.0
+    added = (
+        torch.from_numpy(np.log(class_shares(pool))).float().to(device)
+        if config.class_balance == "logit-adjusted"
+        else 0.0
+    )
 
     def batch_at(step: int) -> LabelledImages:
         chosen = chosen_at(step)
@@ -124,9 +140,10 @@ def fit(
 ) -> None:
     """Train `method` in place for `steps` steps, from where `folder` says it was.
 
-    Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one a validation) and `resume.pt`. `progress` is told the steps done, the
-    last training accuracy that was logged and the last validation (readout -> value, 0 to 1). Raises FerMetaError when the loss is no longer finite,
-    ResumeError, before anything is done, when the folder is not as an earlier part of this training left it.
+    Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one a validation) and `resume.pt`. `progress` is
+    told the steps done, the last training accuracy that was logged and the last validation (readout -> value,
+    0 to 1). Raises FerMetaError when the loss is no longer finite, ResumeError, before anything is done, when
+    the folder is not as an earlier part of this training left it.
     """
     optimiser = new_optimiser(method, config)
     start, history = _resume(folder, method, optimiser)
@@ -148,7 +165,9 @@ def fit(
         losses, accuracies = torch.stack(unread).T.tolist()
         for back, loss in enumerate(reversed(losses)):
             if not math.isfinite(loss):
-                raise FerMetaError(f"the loss became {loss} at step {done - back}; lower `lr` in the suite file")
+                raise FerMetaError(
+                    f"the loss became {loss} at step {done - back}; lower `lr` in the suite file"
+                )
         row = {"step": done, "loss": float(np.mean(losses)), "train_accuracy": float(np.mean(accuracies))}
         if done in validate_at:
             method.eval()
@@ -163,10 +182,13 @@ def fit(
     method.eval()
 
 
-def train_step(method: FewShotMethod, config: TrainingConfig, optimiser: torch.optim.Optimizer, batch) -> Tensor:
+def train_step(
+    method: FewShotMethod, config: TrainingConfig, optimiser: torch.optim.Optimizer, batch
+) -> Tensor:
     """One optimiser step: the mean loss and accuracy, as a tensor [2] on the method's device.
 
-    Tasks are back-propagated one after the other, so that memory holds the graph of one, however many a step has.
+    Tasks are back-propagated one after the other, so that memory holds the graph of one, however many a step
+    has.
     """
     parts = [[episode] for episode in batch] if method.episodic else [batch]
     optimiser.zero_grad(set_to_none=True)
@@ -181,19 +203,26 @@ def train_step(method: FewShotMethod, config: TrainingConfig, optimiser: torch.o
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with the folder of a finished model, in words; None if it serves. Somebody may have deleted `checkpoints` to free disk."""
+    """What is wrong with the folder of a finished model, in words; None if it serves. Somebody may have
+    deleted `checkpoints` to free disk.
+    """
     return broken_seal(folder) or (None if snapshots(folder) else "checkpoints were deleted")
 
 
 def finish(folder: Path) -> None:
     """Seal the folder of a model that is trained."""
-    seal(folder, ["history.jsonl", *(path.relative_to(folder).as_posix() for path in snapshots(folder).values())])
+    seal(
+        folder,
+        ["history.jsonl", *(path.relative_to(folder).as_posix() for path in snapshots(folder).values())],
+    )
     (folder / RESUME).unlink(missing_ok=True)
 
 
 def snapshots(folder: Path) -> dict[int, Path]:
     """The checkpoints of a trained model: step -> file, in order."""
-    found = {int(path.stem.split("-")[1]): path for path in (folder / "checkpoints").glob("step-*.safetensors")}
+    found = {
+        int(path.stem.split("-")[1]): path for path in (folder / "checkpoints").glob("step-*.safetensors")
+    }
     return dict(sorted(found.items()))
 
 
@@ -204,7 +233,9 @@ def read_history(folder: Path) -> list[dict]:
 
 
 def validation_of(row: dict) -> dict[str, float]:
-    """What a row of the history says of each readout, the own head first; nothing of a row without validation."""
+    """What a row of the history says of each readout, the own head first; nothing of a row without
+    validation.
+    """
     return {readout: value for metric in METRICS for readout, value in row.get(metric, {}).items()}
 
 
@@ -220,11 +251,15 @@ def load_snapshot(method: nn.Module, path: Path) -> None:
 
 
 def new_optimiser(method: FewShotMethod, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimiser that a method is trained with. The weights of convolutions and linear layers decay; biases and the scales and shifts of
-    BatchNorm, which have one dimension, do not (He et al., Bag of tricks, CVPR 2019, section 3.1)."""
+    """The optimiser that a method is trained with. The weights of convolutions and linear layers decay;
+    biases and the scales and shifts of BatchNorm, which have one dimension, do not (He et al., Bag of tricks,
+    CVPR 2019, section 3.1).
+    """
     parameters = list(method.parameters())
-    groups = [{"params": [one for one in parameters if one.dim() > 1], "weight_decay": config.weight_decay},
-              {"params": [one for one in parameters if one.dim() <= 1], "weight_decay": 0.0}]
+    groups = [
+        {"params": [one for one in parameters if one.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [one for one in parameters if one.dim() <= 1], "weight_decay": 0.0},
+    ]
     if config.optimiser == "sgd":
         return torch.optim.SGD(groups, config.lr, momentum=0.9, nesterov=True)
     return (torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam)(groups, config.lr)
@@ -244,23 +279,32 @@ def forget(folder: Path) -> None:
 
 
 def _save(folder: Path, method, optimiser, step: int, history: list[dict]) -> None:
-    """The resume state comes last and knows all the rest: a kill before it is replaced only repeats the last stretch."""
+    """The resume state comes last and knows all the rest: a kill before it is replaced only repeats the last
+    stretch.
+    """
     with replacing(folder / "checkpoints" / f"step-{step:06d}.safetensors") as temporary:
         save_file({key: value.contiguous() for key, value in method.state_dict().items()}, temporary)
     _write_history(folder, history)
     content = io.BytesIO()
-    torch.save({
-        "step": step, "method": method.state_dict(), "optimiser": optimiser.state_dict(), "history": history,
-        "checkpoints": {str(one): digest(path) for one, path in snapshots(folder).items() if one <= step},
-    }, content)
-    with replacing(folder / RESUME) as temporary:
-        with temporary.open("wb") as file:
-            file.write(_digest(content.getbuffer()))
-            file.write(content.getbuffer())
+    torch.save(
+        {
+            "step": step,
+            "method": method.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "history": history,
+            "checkpoints": {str(one): digest(path) for one, path in snapshots(folder).items() if one <= step},
+        },
+        content,
+    )
+    with replacing(folder / RESUME) as temporary, temporary.open("wb") as file:
+        file.write(_digest(content.getbuffer()))
+        file.write(content.getbuffer())
 
 
 def _resume(folder: Path, method, optimiser) -> tuple[int, list[dict]]:
-    """The step to go on from and the history up to it. Raises ResumeError unless state and checkpoints are as they were written."""
+    """The step to go on from and the history up to it. Raises ResumeError unless state and checkpoints are as
+    they were written.
+    """
     path = folder / RESUME
     if not path.exists():
         return 0, []

@@ -1,9 +1,12 @@
-"""What all tests share: one thread, the same random numbers in any order of the tests, no cache but their own, and two drawn data sets."""
+"""What all tests share: one thread, the same random numbers in any order of the tests, no cache but their
+own, and two drawn data sets.
+"""
 
 import os
 
-# Before torch is imported: one thread, here and in the processes that tests start, unless the environment asks for more. The tests' networks are
-# small, and threads that wait for one another beside a busy process took most of the time; so do those that spin while they wait.
+# Before torch is imported: one thread, here and in the processes that tests start, unless the environment
+# asks for more. The tests' networks are small, and threads that wait for one another beside a busy process
+# took most of the time; so do those that spin while they wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -59,7 +62,9 @@ def seeded():
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """A bench computes in the tests' process, where it can be patched; and a process that has computed must not fork (bench/workers.py)."""
+    """A bench computes in the tests' process, where it can be patched; and a process that has computed must
+    not fork (bench/workers.py).
+    """
     monkeypatch.setattr(workers, "MOST_JOBS", 1)
 
 
@@ -86,7 +91,18 @@ def bench(suite, trees, tmp_path, without_plots):
     def run(*arguments, out="results", domains=("day", "night")):
         data = [word for name in domains for word in ("--data", f"{name}={trees / name}")]
         return CliRunner().invoke(
-            main, ["bench", "--suite", str(suite), *data, "--device", "cpu", "--out", str(tmp_path / out), *arguments]
+            main,
+            [
+                "bench",
+                "--suite",
+                str(suite),
+                *data,
+                "--device",
+                "cpu",
+                "--out",
+                str(tmp_path / out),
+                *arguments,
+            ],
         )
 
     return run

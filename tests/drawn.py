@@ -38,7 +38,9 @@ def drawn_face(label: str, rng: np.random.Generator, dark: bool = False) -> Imag
     return image
 
 
-def draw_tree(root: Path, people: int = 30, images: int = 2, labels=LABELS, dark: bool = False, seed: int = 0) -> Path:
+def draw_tree(
+    root: Path, people: int = 30, images: int = 2, labels=LABELS, dark: bool = False, seed: int = 0
+) -> Path:
     """`<label>/p<person>_<n>.png` and the `fer-meta.yaml` that says where the subject is."""
     rng = np.random.default_rng(seed)
     for label in labels:
@@ -55,20 +57,26 @@ def load(name: str, root: Path) -> CachedFaces:
     return load_images(spec_for(name, root), root, SIZE, progress=False)
 
 
-def made_up_index(counts: dict[str, int], split: str | None = None, subjects: int | None = None) -> pd.DataFrame:
+def made_up_index(
+    counts: dict[str, int], split: str | None = None, subjects: int | None = None
+) -> pd.DataFrame:
     """An index without pictures: `counts` images a label, each distinct, the subjects dealt in turn."""
     labels = [label for label, count in counts.items() for _ in range(count)]
     number = range(len(labels))
-    return pd.DataFrame({
-        "path": pd.array([f"{i}.png" for i in number], dtype="string"),
-        "label": pd.array(labels, dtype="string"),
-        "subject": pd.array([None if subjects is None else f"s{i % subjects}" for i in number], dtype="string"),
-        "clip": pd.array([None] * len(labels), dtype="string"),
-        "frame": pd.array([None] * len(labels), dtype="Int64"),
-        "split": pd.array([split] * len(labels), dtype="string"),
-        "digest": pd.array([f"d{i}" for i in number], dtype="string"),
-        "blank": [False] * len(labels),
-    })
+    return pd.DataFrame(
+        {
+            "path": pd.array([f"{i}.png" for i in number], dtype="string"),
+            "label": pd.array(labels, dtype="string"),
+            "subject": pd.array(
+                [None if subjects is None else f"s{i % subjects}" for i in number], dtype="string"
+            ),
+            "clip": pd.array([None] * len(labels), dtype="string"),
+            "frame": pd.array([None] * len(labels), dtype="Int64"),
+            "split": pd.array([split] * len(labels), dtype="string"),
+            "digest": pd.array([f"d{i}" for i in number], dtype="string"),
+            "blank": [False] * len(labels),
+        }
+    )
 
 
 def made_up_faces(name: str, index: pd.DataFrame) -> CachedFaces:

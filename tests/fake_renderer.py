@@ -8,7 +8,9 @@ from fer_meta.datasets.synthetic.recipes import Scene
 
 
 class Renderer:
-    """Stands in for fer_meta.datasets.synthetic.renderer.Renderer; `stop_after` so many calls it is interrupted."""
+    """Stands in for fer_meta.datasets.synthetic.renderer.Renderer; `stop_after` so many calls it is
+    interrupted.
+    """
 
     def __init__(self, size: int, device: str = "cpu", stop_after: int | None = None) -> None:
         self.size, self.stop_after = size, stop_after

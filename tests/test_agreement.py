@@ -1,8 +1,8 @@
-"""Each method against independent implementations (easyfsl, learn2learn) on the same weights and images, and second-order MAML against
-finite differences.
+"""Each method against independent implementations (easyfsl, learn2learn) on the same weights and images, and
+second-order MAML against finite differences.
 
-In float64: two ways to add the same numbers differ in the last digits, by how much depends on the processor, and a second derivative makes
-more of it. In float64 that is a millionth of what a mistake makes.
+In float64: two ways to add the same numbers differ in the last digits, by how much depends on the processor,
+and a second derivative makes more of it. In float64 that is a millionth of what a mistake makes.
 """
 
 import weakref
@@ -29,13 +29,23 @@ SIZE = 32
 def build(name, batchnorm="eval", **config):
     module = algorithms.load(name)
     protocol = Protocol(way=3, batchnorm=batchnorm, train=EpisodeShape(way=3, shots=2, queries=2))
-    return training.build(module, module.Config(steps=1, **config), protocol, CLASSES, SIZE, 0, torch.device("cpu")).double()
+    return training.build(
+        module, module.Config(steps=1, **config), protocol, CLASSES, SIZE, 0, torch.device("cpu")
+    ).double()
 
 
 def an_episode(seed=0, shots=2):
     generator = torch.Generator().manual_seed(seed)
-    support, query = (torch.randn(3 * n, 3, SIZE, SIZE, generator=generator, dtype=torch.float64) for n in (shots, 4))
-    return Episode(support, torch.arange(3).repeat_interleave(shots), query, torch.arange(3).repeat_interleave(4), CLASSES)
+    support, query = (
+        torch.randn(3 * n, 3, SIZE, SIZE, generator=generator, dtype=torch.float64) for n in (shots, 4)
+    )
+    return Episode(
+        support,
+        torch.arange(3).repeat_interleave(shots),
+        query,
+        torch.arange(3).repeat_interleave(4),
+        CLASSES,
+    )
 
 
 def answers(method, episode, classifier):
@@ -50,7 +60,9 @@ def flat(gradients):
 
 
 def settled(method, batch):
-    """In evaluation mode, with the running statistics of `batch`, so that features differ as a trained network's do."""
+    """In evaluation mode, with the running statistics of `batch`, so that features differ as a trained
+    network's do.
+    """
     for layer in method.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None
@@ -80,17 +92,27 @@ def test_protonet_answers_as_easyfsl_and_learn2learn_do():
     method = settled(build("protonet"), [episode])
     ours = answers(method, episode, "protonet")
     assert_equal(
-        ours, -easyfsl_scores(PrototypicalNetworks(method.backbone), episode.support, episode.support_labels, episode.query) ** 2
+        ours,
+        -(
+            easyfsl_scores(
+                PrototypicalNetworks(method.backbone), episode.support, episode.support_labels, episode.query
+            )
+            ** 2
+        ),
     )
     with torch.no_grad():
-        theirs = PrototypicalClassifier(method.backbone(episode.support), episode.support_labels, distance="euclidean")
+        theirs = PrototypicalClassifier(
+            method.backbone(episode.support), episode.support_labels, distance="euclidean"
+        )
         assert_equal(ours, theirs(method.backbone(episode.query)))
 
 
 def test_protonet_is_trained_as_by_learn2learn():
     method, episode = build("protonet").train(), an_episode()
     support, query = method.backbone(torch.cat([episode.support, episode.query])).split([6, 12])
-    theirs = cross_entropy(PrototypicalClassifier(support, episode.support_labels)(query), episode.query_labels)
+    theirs = cross_entropy(
+        PrototypicalClassifier(support, episode.support_labels)(query), episode.query_labels
+    )
     ours = method.loss([episode])[0]
     assert_equal(ours, theirs)
     weights = list(method.parameters())
@@ -104,7 +126,9 @@ def easyfsl_relation_net(method, backbone=None):
     return RelationNetworks(backbone, feature_dimension=64, relation_module=plain)
 
 
-@pytest.mark.parametrize("name, shots", [("relationnet_mean", 2), ("relationnet_mean", 1), ("relationnet", 1)])
+@pytest.mark.parametrize(
+    "name, shots", [("relationnet_mean", 2), ("relationnet_mean", 1), ("relationnet", 1)]
+)
 def test_relation_net_answers_and_is_trained_as_by_easyfsl(name, shots):
     """easyfsl averages the maps of a class."""
     method, episode = build(name), an_episode(shots=shots)
@@ -126,10 +150,12 @@ def test_relation_net_answers_and_is_trained_as_by_easyfsl(name, shots):
 
 def test_nearest_mean_of_the_supervised_network_answers_as_easyfsls_protonet_on_normalised_features():
     episode = an_episode()
-    method = settled(build("supervised", backbone="conv4"), LabelledImages(episode.query, episode.query_labels))
+    method = settled(
+        build("supervised", backbone="conv4"), LabelledImages(episode.query, episode.query_labels)
+    )
     theirs = PrototypicalNetworks(method.backbone, feature_normalization=2.0)
     ours = answers(method, episode, "supervised-ncm")
-    assert_equal(ours, -easyfsl_scores(theirs, episode.support, episode.support_labels, episode.query) ** 2)
+    assert_equal(ours, -(easyfsl_scores(theirs, episode.support, episode.support_labels, episode.query) ** 2))
 
 
 # --- MAML against learn2learn -----------------------------------------------------------------------------
@@ -153,7 +179,9 @@ def gradients(method, batch):
 
 @pytest.mark.parametrize("first_order", [False, True])
 def test_maml_answers_and_learns_as_learn2learns_loop(first_order):
-    """The loop of learn2learn's examples/vision/maml_miniimagenet.py, on torch's own BatchNorm (transductive)."""
+    """The loop of learn2learn's examples/vision/maml_miniimagenet.py, on torch's own BatchNorm
+    (transductive).
+    """
     method = maml_with_a_head(first_order=first_order, inner_steps=2)
     tasks = [an_episode(seed) for seed in (0, 1)]
     backbone = backbones.vectors("conv4")
@@ -179,7 +207,14 @@ def test_maml_answers_and_learns_as_learn2learns_loop(first_order):
 def smooth_maml(batchnorm, first_order=False):
     """A network without kinks: with ReLU the inner gradient jumps, and differences mean nothing."""
     method = build("maml", batchnorm, inner_steps=2, inner_lr=0.05, first_order=first_order)
-    layers = nn.Conv2d(3, 4, 3, stride=4), SupportBatchNorm2d(4), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(64, 3)
+    layers = (
+        nn.Conv2d(3, 4, 3, stride=4),
+        SupportBatchNorm2d(4),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64, 3),
+    )
     method.maml.module = nn.Sequential(*layers)
     return method.double().train()
 
@@ -198,7 +233,11 @@ def slope(method, weight, direction, episode, step=1e-5):
 @pytest.mark.parametrize("batchnorm", ["eval", "batch"])
 def test_second_order_gradients_equal_finite_differences_and_first_order_ones_do_not(batchnorm):
     torch.manual_seed(0)
-    exact, approximate, episode = smooth_maml(batchnorm), smooth_maml(batchnorm, first_order=True), an_episode()
+    exact, approximate, episode = (
+        smooth_maml(batchnorm),
+        smooth_maml(batchnorm, first_order=True),
+        an_episode(),
+    )
     approximate.load_state_dict(exact.state_dict())
     second, first = gradients(exact, [episode]), gradients(approximate, [episode])
     generator, off = torch.Generator().manual_seed(0), []
@@ -216,7 +255,8 @@ def test_batchnorm_and_both_its_derivatives_are_torchs():
     generator = torch.Generator().manual_seed(0)
     layer = SupportBatchNorm2d(3).double()
     x, weight, bias = (
-        torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for shape in ((4, 3, 2, 5), (3,), (3,))
+        torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        for shape in ((4, 3, 2, 5), (3,), (3,))
     )
 
     def ours(x, weight, bias):
@@ -255,7 +295,9 @@ def kept_for_backward(method, episode):
 
 def test_recomputed_inner_steps_keep_weights_alone():
     weights = sum(weight.numel() for weight in build("maml").parameters())
-    one, four = (kept_for_backward(build("maml", inner_steps=n, inner_checkpoint=True), an_episode()) for n in (1, 4))
+    one, four = (
+        kept_for_backward(build("maml", inner_steps=n, inner_checkpoint=True), an_episode()) for n in (1, 4)
+    )
     assert four - one <= 3 * weights < kept_for_backward(build("maml", inner_steps=1), an_episode())
 
 

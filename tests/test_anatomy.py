@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_meta.datasets.synthetic.anatomy import (
-    ONE_SIDED, PROTOTYPES, SHAPES, bayes_accuracy, bayes_episode_accuracy, blendshapes, draw_units,
-    pattern_probabilities, units_of, units_text,
+    ONE_SIDED,
+    PROTOTYPES,
+    SHAPES,
+    bayes_accuracy,
+    bayes_episode_accuracy,
+    blendshapes,
+    draw_units,
+    pattern_probabilities,
+    units_of,
+    units_text,
 )  # fmt: skip
 from fer_meta.expressions import BASIC, COMPOUND, EXPRESSIONS
 
@@ -32,7 +40,9 @@ angrily_surprised      4, 25, 26       5 (35), 7 (50), 10 (34)
 angrily_disgusted      4, 10, 17       7 (60), 9 (57), 24 (36)
 disgustedly_surprised  1, 2, 5, 10     4 (45), 9 (37), 17 (66), 24 (33)
 """
-"""Du, Tao and Martinez 2014, Table 1: class, prototypical units, other units with the share of subjects in percent."""
+"""Du, Tao and Martinez 2014, Table 1: class, prototypical units, other units with the share of subjects in
+percent.
+"""
 
 ROWS = [[part.strip() for part in row.split("  ") if part.strip()] for row in PUBLISHED.strip().splitlines()]
 PATTERNS = sorted({units for label in EXPRESSIONS for units in pattern_probabilities(label)}, key=sorted)
@@ -56,7 +66,7 @@ def test_every_expression_has_its_units_and_the_published_table_covers_all_but_n
     assert set(PROTOTYPES) == set(EXPRESSIONS)
     assert set(EXPRESSIONS) - {row[0] for row in ROWS} == {"neutral", "contempt"}
     assert pattern_probabilities("neutral") == {frozenset(): 1.0}
-    assert pattern_probabilities("contempt") == {frozenset({12, 14}): 1.0} and ONE_SIDED == {"contempt"}
+    assert pattern_probabilities("contempt") == {frozenset({12, 14}): 1.0} and {"contempt"} == ONE_SIDED
 
 
 def test_only_two_pairs_of_classes_have_the_same_prototypical_units():
@@ -114,13 +124,16 @@ def test_the_patterns_of_a_class_are_all_there_and_their_probabilities_sum_to_on
     assert len(patterns) == 2 ** len(PROTOTYPES[label].sometimes)
     assert sum(patterns.values()) == pytest.approx(1, abs=1e-12)
     for unit, rate in PROTOTYPES[label].sometimes.items():
-        assert sum(chance for units, chance in patterns.items() if unit in units) == pytest.approx(rate, abs=1e-12)
+        assert sum(chance for units, chance in patterns.items() if unit in units) == pytest.approx(
+            rate, abs=1e-12
+        )
 
 
 def test_bayes_accuracy_of_sadness_and_sadly_angry_worked_by_hand():
-    # Unit 1 is shown by sadness alone (.60) and 7 by sadly angry alone (.48). With neither (.40 and .52) the reader
-    # goes by 6, 11 and 17. Without 6 it is sadly angry, .52 * .74, and with 6 alone too, .52 * .26 * .80 * .50. With 6
-    # and 17, 6 and 11, or all three it is sadness, .40 * .50 * (.74 * .67 + .26 * .33 + .26 * .67).
+    # Unit 1 is shown by sadness alone (.60) and 7 by sadly angry alone (.48). With neither (.40 and .52) the
+    # reader goes by 6, 11 and 17. Without 6 it is sadly angry, .52 * .74, and with 6 alone too, .52 * .26 *
+    # .80 * .50. With 6 and 17, 6 and 11, or all three it is sadness, .40 * .50 * (.74 * .67 + .26 * .33 + .26
+    # * .67).
     sadly_angry = 0.48 + 0.52 * 0.74 + 0.52 * 0.26 * 0.80 * 0.50
     sadness = 0.60 + 0.40 * 0.50 * (0.74 * 0.67 + 0.26 * 0.33 + 0.26 * 0.67)
     assert bayes_accuracy(["sadness", "sadly_angry"]) == pytest.approx((sadness + sadly_angry) / 2, abs=1e-12)
@@ -137,7 +150,9 @@ def test_bayes_accuracy_is_what_a_reader_of_drawn_units_attains(classes):
             guesses[units] = max(classes, key=lambda label: pattern_probabilities(label).get(units, 0.0))
         right += guesses[units] == classes[number]
     expected = bayes_accuracy(classes)
-    assert right / draws == pytest.approx(expected, abs=3 * np.sqrt(expected * (1 - expected) / draws) + 1e-12)
+    assert right / draws == pytest.approx(
+        expected, abs=3 * np.sqrt(expected * (1 - expected) / draws) + 1e-12
+    )
 
 
 def test_classes_with_the_same_prototype_are_not_always_told_apart_and_the_basic_ones_are():
@@ -181,10 +196,14 @@ def test_any_two_patterns_look_different_in_shape_or_in_the_furrow_of_unit_11():
     furthest_apart = np.abs(weights[:, None] - weights[None]).max(-1)
     np.fill_diagonal(furthest_apart, np.inf)
     first, second = np.unravel_index(furthest_apart.argmin(), furthest_apart.shape)
-    assert furthest_apart.min() > 0.2, f"{units_text(PATTERNS[first])} looks like {units_text(PATTERNS[second])}"
+    assert furthest_apart.min() > 0.2, (
+        f"{units_text(PATTERNS[first])} looks like {units_text(PATTERNS[second])}"
+    )
 
 
-@pytest.mark.parametrize("one, other", [({23}, {24}), ({25}, {26}), ({25}, {25, 26}), ({7}, {6}), ({9}, {10})])
+@pytest.mark.parametrize(
+    "one, other", [({23}, {24}), ({25}, {26}), ({25}, {25, 26}), ({7}, {6}), ({9}, {10})]
+)
 def test_units_that_share_a_blendshape_still_look_different(one, other):
     assert at_peak(one) != at_peak(other)
 

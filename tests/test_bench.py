@@ -28,7 +28,11 @@ def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
         files = set(os.listdir(out / "runs" / run["id"]))
         assert files == {"run.json", "predictions.parquet", "DONE"}
         told = json.loads((out / "runs" / run["id"] / "run.json").read_text())
-        assert told["protocol"]["batchnorm"] == "eval" and told["test_images"] > 0 and told["copies_removed"] == 0
+        assert (
+            told["protocol"]["batchnorm"] == "eval"
+            and told["test_images"] > 0
+            and told["copies_removed"] == 0
+        )
         assert set(told["selected"]) == {"source-val", "last", "oracle"}
         assert all(told["selected"].values())
         assert all((out / path).exists() for path in told["episodes"].values())
@@ -38,9 +42,16 @@ def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
     assert set(table["method"]) == {
         "protonet", "relationnet", "fomaml", "supervised-head", "supervised-ncm", "supervised-probe"
     }  # fmt: skip
-    assert table["accuracy"].between(0, 1).all() and (table["chance"] == 0.2).all() and (table["episodes"] == 12).all()
+    assert (
+        table["accuracy"].between(0, 1).all()
+        and (table["chance"] == 0.2).all()
+        and (table["episodes"] == 12).all()
+    )
     assert "ProtoNet" in result.output
-    assert CliRunner().invoke(main, ["report", "--suite", "tiny", "--out", str(tmp_path / "results")]).exit_code == 0
+    assert (
+        CliRunner().invoke(main, ["report", "--suite", "tiny", "--out", str(tmp_path / "results")]).exit_code
+        == 0
+    )
 
 
 def test_every_method_is_scored_on_the_same_episodes_whatever_its_seed(bench, tmp_path):
@@ -55,7 +66,9 @@ def test_every_method_is_scored_on_the_same_episodes_whatever_its_seed(bench, tm
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(bench, tmp_path):
     for out, seeds in (("a", "0,1"), ("b", "0,1")):
-        assert bench("--algorithms", "protonet,maml", "--seeds", seeds, out=out, domains=("day",)).exit_code == 0
+        assert (
+            bench("--algorithms", "protonet,maml", "--seeds", seeds, out=out, domains=("day",)).exit_code == 0
+        )
     a, b = numbers(tmp_path / "a"), numbers(tmp_path / "b")
     pd.testing.assert_frame_equal(a, b)
     zero, one = (a[a["run"].str.contains(seed)]["accuracy"].to_numpy() for seed in ("seed0", "seed1"))
@@ -66,11 +79,18 @@ def test_a_training_that_did_not_learn_is_said_as_it_ends_and_flagged_in_the_tab
     suite.write_text(SUITE.replace("supervised: {steps: 4, ", "supervised: {steps: 30, lr: 1.0e-9, "))
     result = bench("--algorithms", "protonet,supervised", domains=("day",))
     lines = [line for line in result.output.splitlines() if "did not learn: training accuracy" in line]
-    assert [line.split()[1].split("-")[0] for line in lines] == ["supervised"]  # the other's few steps are not judged
-    told = {path.name.split("-")[0]: json.loads((path / "run.json").read_text()) for path in (tmp_path / "results" / "tiny" / "runs").iterdir()}
+    # the other's few steps are not judged
+    assert [line.split()[1].split("-")[0] for line in lines] == ["supervised"]
+    told = {
+        path.name.split("-")[0]: json.loads((path / "run.json").read_text())
+        for path in (tmp_path / "results" / "tiny" / "runs").iterdir()
+    }
     assert told["protonet"]["training_chance"] == 0.2 and 1 / 7 <= told["supervised"]["training_chance"] < 1
     text = " ".join(result.output.split())
-    assert "† Supervised, trained on day, seed 0: training accuracy" in text and "It is not judged whether 1 of the 2 trainings learned" in text
+    assert (
+        "† Supervised, trained on day, seed 0: training accuracy" in text
+        and "It is not judged whether 1 of the 2 trainings learned" in text
+    )
 
 
 def test_a_finished_run_is_not_done_again(bench, tmp_path, monkeypatch):
@@ -126,7 +146,8 @@ from fer_meta.cli import main
 estimate.TIMED_SECONDS = 0.0  # as conftest.py has it
 main(sys.argv[1:])
 """
-KILLED = """
+KILLED = (
+    """
 import os, signal
 from fer_meta import training
 save = training._save
@@ -135,12 +156,26 @@ def save_then_kill(*arguments):
     os.kill(os.getppid(), signal.SIGKILL)
     signal.pause()
 training._save = save_then_kill
-""" + HASTY
+"""
+    + HASTY
+)
 
 
 def test_a_killed_process_leaves_nothing_half_written_and_resumes(suite, trees, without_plots, tmp_path):
-    """SIGKILL in the middle of a training, as a batch system does it: the worker that trains ends with the bench."""
-    words = ["bench", "--suite", str(suite), "--data", f"day={trees / 'day'}", "--algorithms", "protonet", "--device", "cpu"]
+    """SIGKILL in the middle of a training, as a batch system does it: the worker that trains ends with the
+    bench.
+    """
+    words = [
+        "bench",
+        "--suite",
+        str(suite),
+        "--data",
+        f"day={trees / 'day'}",
+        "--algorithms",
+        "protonet",
+        "--device",
+        "cpu",
+    ]
     command = [*words, "--jobs", "2", "--out", str(tmp_path / "results")]
     models = tmp_path / "results" / "tiny" / "models"
     killed = subprocess.run([sys.executable, "-c", KILLED, *command], capture_output=True, text=True)
@@ -149,7 +184,9 @@ def test_a_killed_process_leaves_nothing_half_written_and_resumes(suite, trees, 
     again = subprocess.run([sys.executable, "-c", HASTY, *command], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert "gym" not in (again.stdout + again.stderr).lower()
-    steps = [json.loads(line)["step"] for line in next(models.glob("*/history.jsonl")).read_text().splitlines()]
+    steps = [
+        json.loads(line)["step"] for line in next(models.glob("*/history.jsonl")).read_text().splitlines()
+    ]
     assert steps == sorted(set(steps)) and steps[-1] == 6
     whole = CliRunner().invoke(main, [*words, "--jobs", "1", "--out", str(tmp_path / "whole")])
     assert whole.exit_code == 0, whole.output
@@ -169,7 +206,10 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(bench, tmp_pat
     assert result.exit_code == 1 and "the device is on fire" in result.output
     runs = folders(tmp_path / "results" / "tiny" / "runs")
     failed = next(path for name, path in runs.items() if name.startswith("maml"))
-    assert "on fire" in json.loads((failed / "FAILED.json").read_text())["error"] and not (failed / "DONE").exists()
+    assert (
+        "on fire" in json.loads((failed / "FAILED.json").read_text())["error"]
+        and not (failed / "DONE").exists()
+    )
     assert all((path / "DONE").exists() for name, path in runs.items() if name.startswith("protonet"))
     monkeypatch.setattr(training, "fit", fit)
     assert bench("--algorithms", "maml,protonet", domains=("day",)).exit_code == 0
@@ -232,9 +272,15 @@ def test_identities_hold_science_and_no_paths(bench, trees, tmp_path):
     ("maml", "{steps: 40, batch: 2, validations: 1, inner_steps: 2, inner_lr: 0.05, first_order: true}", 0.5),
     ("supervised", "{steps: 60, validations: 2, batch: 32, backbone: conv4}", 0.6),
 ])  # fmt: skip
-def test_a_method_learns_drawn_expressions(suite, trees, without_plots, tmp_path, algorithm, config, expected):
-    """Far above chance (0.2) after seconds of training, or something is broken that shapes and losses do not show."""
-    suite.write_text(SUITE.split("algorithms:")[0] + f"algorithms:\n  {algorithm}: {config}\npresets: {{quick: {{}}}}\n")
+def test_a_method_learns_drawn_expressions(
+    suite, trees, without_plots, tmp_path, algorithm, config, expected
+):
+    """Far above chance (0.2) after seconds of training, or something is broken that shapes and losses do not
+    show.
+    """
+    suite.write_text(
+        SUITE.split("algorithms:")[0] + f"algorithms:\n  {algorithm}: {config}\npresets: {{quick: {{}}}}\n"
+    )
     result = CliRunner().invoke(main, ["bench", "--suite", str(suite), "--data", f"day={trees / 'day'}",
                                        "--out", str(tmp_path / "results")])  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -263,8 +309,10 @@ def test_a_wrong_option_is_answered_in_a_line_and_with_status_2(bench, arguments
 
 
 def test_help_imports_nothing_slow():
-    code = "import sys; from fer_meta.cli import main; main(['--help'], standalone_mode=False); " \
-           "sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'numpy', 'learn2learn', 'matplotlib')))"
+    code = (
+        "import sys; from fer_meta.cli import main; main(['--help'], standalone_mode=False); "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'numpy', 'learn2learn', 'matplotlib')))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "bench" in done.stdout and "report" in done.stdout

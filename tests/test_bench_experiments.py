@@ -61,25 +61,40 @@ def plan_of(tmp_path, out="results"):
     return json.loads((tmp_path / out / "tiny" / "plan.json").read_text())
 
 
-def test_experiments_run_on_what_plays_their_roles_and_leaky_tests_share_the_models(staged, split_trees, tmp_path):
+def test_experiments_run_on_what_plays_their_roles_and_leaky_tests_share_the_models(
+    staged, split_trees, tmp_path
+):
     result = staged("--algorithms", "protonet,supervised", *given(split_trees), domains=())
     assert result.exit_code == 0, result.output
     plan = plan_of(tmp_path)
-    assert {run["experiment"] for run in plan["runs"]} == {"plain", "leaky", "mixed"} and plan["not_run"] == {}
-    models = {key: {run["model"] for run in plan["runs"] if run["experiment"] == key} for key in plan["experiments"]}
+    assert {run["experiment"] for run in plan["runs"]} == {"plain", "leaky", "mixed"} and plan[
+        "not_run"
+    ] == {}
+    models = {
+        key: {run["model"] for run in plan["runs"] if run["experiment"] == key} for key in plan["experiments"]
+    }
     assert models["plain"] == models["leaky"] and not models["plain"] & models["mixed"]
     assert plan["experiments"]["leaky"]["against"] == "plain"
-    assert "100 images" not in plan["experiments"]["mixed"]["trained_on"] and plan["experiments"]["mixed"]["trained_on"].startswith("both, ")
+    assert "100 images" not in plan["experiments"]["mixed"]["trained_on"] and plan["experiments"]["mixed"][
+        "trained_on"
+    ].startswith("both, ")
     out = tmp_path / "results" / "tiny"
-    run = next(run for run in read_results(out).runs if run.experiment == "mixed" and run.algorithm == "protonet")
-    answers = pd.read_parquet(out / "runs" / run.id / "predictions.parquet", filters=[("selection", "==", "last")])
+    run = next(
+        run for run in read_results(out).runs if run.experiment == "mixed" and run.algorithm == "protonet"
+    )
+    answers = pd.read_parquet(
+        out / "runs" / run.id / "predictions.parquet", filters=[("selection", "==", "last")]
+    )
     told = json.loads((out / "runs" / run.id / "run.json").read_text())
     assert len(answers) == told["test_images"] == answers["path"].nunique()
     shares = answers[[f"p_{name}" for name in told["classes"]]]
     assert shares.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-3)
     assert (shares.idxmax(axis=1).str[2:] == answers["predicted"].astype(str)).mean() > 0.99
     stored = pd.read_parquet(out / told["episodes"]["2"])
-    assert set(stored.loc[stored["role"] == "support", "data"]) == {"both"} and set(stored["data"]) == {"both", "night"}
+    assert set(stored.loc[stored["role"] == "support", "data"]) == {"both"} and set(stored["data"]) == {
+        "both",
+        "night",
+    }
 
 
 def test_the_stored_episodes_are_those_that_were_answered(staged, trees, tmp_path):
@@ -90,7 +105,9 @@ def test_the_stored_episodes_are_those_that_were_answered(staged, trees, tmp_pat
     for shots, file in json.loads((run / "run.json").read_text())["episodes"].items():
         stored = pd.read_parquet(out / file)
         queries = stored[stored["role"] == "query"].reset_index(drop=True)
-        asked = answers[(answers["shots"] == int(shots)) & (answers["selection"] == "last")].reset_index(drop=True)
+        asked = answers[(answers["shots"] == int(shots)) & (answers["selection"] == "last")].reset_index(
+            drop=True
+        )
         for column in ("episode", "path", "label", "subject"):
             assert (queries[column].astype(str) == asked[column].astype(str)).all()
         support = stored[stored["role"] == "support"]
@@ -134,18 +151,44 @@ def test_a_suite_without_roles_says_so(bench):
 
 
 @pytest.mark.parametrize("tested, expected", [("seen", LABELS[:3]), ("unseen", LABELS[3:])])
-def test_seen_classes_are_those_that_source_and_target_share_and_unseen_the_others_of_the_target(suite, bench, trees, tmp_path, tested, expected):
+def test_seen_classes_are_those_that_source_and_target_share_and_unseen_the_others_of_the_target(
+    suite, bench, trees, tmp_path, tested, expected
+):
     drawn.draw_tree(tmp_path / "three", labels=LABELS[:3])
-    suite.write_text(SUITE.replace("  way: 5\n", f"  way: 2\n  tested_classes: {tested}\n").replace("{way: 5", "{way: 2"))
-    result = bench("--algorithms", "protonet,supervised", "--sources", "three", "--data", f"three={tmp_path / 'three'}",
-                   "--domains", "three,night" if tested == "seen" else "night,three", domains=("night",))  # fmt: skip
+    suite.write_text(
+        SUITE.replace("  way: 5\n", f"  way: 2\n  tested_classes: {tested}\n").replace("{way: 5", "{way: 2")
+    )
+    result = bench(
+        "--algorithms",
+        "protonet,supervised",
+        "--sources",
+        "three",
+        "--data",
+        f"three={tmp_path / 'three'}",
+        "--domains",
+        "three,night" if tested == "seen" else "night,three",
+        domains=("night",),
+    )
     if tested == "unseen":  # nothing of its own is unseen to a source
-        assert result.exit_code == 2 and "three (test): 2-way episodes need 2 classes, but only 0" in result.output
+        assert (
+            result.exit_code == 2
+            and "three (test): 2-way episodes need 2 classes, but only 0" in result.output
+        )
         suite.write_text(suite.read_text() + "within: false\n")
-        result = bench("--algorithms", "protonet,supervised", "--sources", "three", "--data", f"three={tmp_path / 'three'}", domains=("night",))
+        result = bench(
+            "--algorithms",
+            "protonet,supervised",
+            "--sources",
+            "three",
+            "--data",
+            f"three={tmp_path / 'three'}",
+            domains=("night",),
+        )
     assert result.exit_code == 0, result.output
     for run in (tmp_path / "results/tiny/runs").glob("*to-night*"):
         told = json.loads((run / "run.json").read_text())
         answers = pd.read_parquet(run / "predictions.parquet")
         assert told["classes"] == list(expected) and set(answers["label"]) == set(expected)
-        assert ("supervised-head" in set(answers["method"])) == (tested == "seen" and told["algorithm"] == "supervised")
+        assert ("supervised-head" in set(answers["method"])) == (
+            tested == "seen" and told["algorithm"] == "supervised"
+        )

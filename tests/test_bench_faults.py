@@ -1,4 +1,6 @@
-"""Bad days of a bench: damaged and missing files, a full disk, a method that fails early, a reader that leaves, a process that is ended."""
+"""Bad days of a bench: damaged and missing files, a full disk, a method that fails early, a reader that
+leaves, a process that is ended.
+"""
 
 import json
 import os
@@ -28,14 +30,27 @@ def finished(trees, tmp_path_factory):
     """The results of a bench of one model and one run."""
     out = tmp_path_factory.mktemp("finished")
     (out / "tiny.yaml").write_text(SUITE)
-    words = ["bench", "--suite", str(out / "tiny.yaml"), "--data", f"day={trees / 'day'}", *ONLY, "--device", "cpu", "--jobs", "1"]
+    words = [
+        "bench",
+        "--suite",
+        str(out / "tiny.yaml"),
+        "--data",
+        f"day={trees / 'day'}",
+        *ONLY,
+        "--device",
+        "cpu",
+        "--jobs",
+        "1",
+    ]
     assert CliRunner().invoke(main, [*words, "--out", str(out / "results")]).exit_code == 0
     return out / "results"
 
 
 @pytest.fixture
 def done(finished, tmp_path):
-    """A finished bench: its one model's folder, its one run's, and its numbers. What says that it is finished is gone: it is looked at."""
+    """A finished bench: its one model's folder, its one run's, and its numbers. What says that it is finished
+    is gone: it is looked at.
+    """
     shutil.copytree(finished, tmp_path / "results")
     out = tmp_path / "results" / "tiny"
     (out / "finished.json").unlink()
@@ -69,7 +84,11 @@ def test_a_damaged_run_is_done_anew_and_said(bench, tmp_path, done, file, harm):
     harm(run / file)
     assert "it will be done anew" in bench(*ONLY, "--dry-run", domains=("day",)).output
     again = bench(*ONLY, domains=("day",))
-    assert again.exit_code == 0 and f"run {run.name}: {file}" in again.output and "it is done anew" in again.output
+    assert (
+        again.exit_code == 0
+        and f"run {run.name}: {file}" in again.output
+        and "it is done anew" in again.output
+    )
     assert broken_seal(run) is None
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), before)
 
@@ -82,7 +101,11 @@ def test_a_damaged_model_is_trained_anew_when_it_is_needed(bench, tmp_path, done
     harm(model / file)
     (run / "DONE").unlink()
     again = bench(*ONLY, domains=("day",))
-    assert again.exit_code == 0 and f"model {model.name}: {file}" in again.output and "it is trained anew" in again.output
+    assert (
+        again.exit_code == 0
+        and f"model {model.name}: {file}" in again.output
+        and "it is trained anew" in again.output
+    )
     assert training.damage(model) is None
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), before)
 
@@ -112,11 +135,18 @@ def stopped(bench, tmp_path, monkeypatch):
     return model
 
 
-@pytest.mark.parametrize(("file", "harm"), [("resume.pt", turn_a_byte), ("resume.pt", empty), ("checkpoints/step-000002.safetensors", remove)])
+@pytest.mark.parametrize(
+    ("file", "harm"),
+    [("resume.pt", turn_a_byte), ("resume.pt", empty), ("checkpoints/step-000002.safetensors", remove)],
+)
 def test_an_interrupted_training_that_was_damaged_begins_anew(bench, tmp_path, finished, stopped, file, harm):
     harm(stopped / file)
     again = bench(*ONLY, domains=("day",))
-    assert again.exit_code == 0 and f"model {stopped.name}: " in again.output and "it is trained anew" in again.output
+    assert (
+        again.exit_code == 0
+        and f"model {stopped.name}: " in again.output
+        and "it is trained anew" in again.output
+    )
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), numbers(finished))
 
 
@@ -149,7 +179,13 @@ def test_damaged_episodes_are_written_again(bench, tmp_path, done):
 def test_what_killed_benches_left_is_removed(bench, tmp_path, done):
     model, run, _ = done
     out = tmp_path / "results" / "tiny"
-    left = [run / ".tmp-1.parquet", model / "checkpoints" / ".tmpAbc", out / "plots" / ".tmp-2.png", model / "resume.pt", run / ".tmp-parts" / "0.parquet"]
+    left = [
+        run / ".tmp-1.parquet",
+        model / "checkpoints" / ".tmpAbc",
+        out / "plots" / ".tmp-2.png",
+        model / "resume.pt",
+        run / ".tmp-parts" / "0.parquet",
+    ]
     for path in left:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"half")
@@ -157,7 +193,9 @@ def test_what_killed_benches_left_is_removed(bench, tmp_path, done):
     assert not [path for path in left if path.exists()] and not (run / ".tmp-parts").exists()
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no such weights"), MemoryError(), FerMetaError("bad weights")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no such weights"), MemoryError(), FerMetaError("bad weights")]
+)
 def test_a_method_that_fails_when_it_is_timed_fails_alone(bench, tmp_path, monkeypatch, error):
     build = training.build
 
@@ -188,7 +226,9 @@ def test_a_full_temporary_folder_is_named(bench, tmp_path, monkeypatch):
     monkeypatch.setattr(features.Features, "_make_room", make_room)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     result = bench(*ONLY, domains=("day",))
-    assert result.exit_code == 1 and f"{tmp_path}: no space left" in result.output and "TMPDIR" in result.output
+    assert (
+        result.exit_code == 1 and f"{tmp_path}: no space left" in result.output and "TMPDIR" in result.output
+    )
     assert "--out" not in result.output.splitlines()[-1]
 
 
@@ -201,7 +241,11 @@ def test_a_full_disk_at_any_stage_names_the_folder_and_no_other_out(bench, tmp_p
 
     monkeypatch.setattr(stages, stage, full)
     result = bench(*ONLY, domains=("day",))
-    assert result.exit_code == 1 and f"{tmp_path / 'here'}: no space left on this disk" in result.output and "--out" not in result.output
+    assert (
+        result.exit_code == 1
+        and f"{tmp_path / 'here'}: no space left on this disk" in result.output
+        and "--out" not in result.output
+    )
 
 
 def test_precision_is_recorded_and_names_no_result(bench, tmp_path):
@@ -209,10 +253,18 @@ def test_precision_is_recorded_and_names_no_result(bench, tmp_path):
         assert bench(*ONLY, "--precision", precision, domains=("day",), out=precision).exit_code == 0
     runs = [folders(tmp_path / precision / "tiny" / "runs") for precision in ("fp32", "bf16")]
     assert list(runs[0]) == list(runs[1])
-    found = [json.loads((path / "run.json").read_text())["environment"]["precision"] for one in runs for path in one.values()]
+    found = [
+        json.loads((path / "run.json").read_text())["environment"]["precision"]
+        for one in runs
+        for path in one.values()
+    ]
     assert found == ["fp32", "bf16"]
     other = bench(*ONLY, "--precision", "bf16", domains=("day",), out="fp32")
-    assert other.exit_code == 0 and "1 finished run was computed in another precision" in other.output and "give another --out" in other.output
+    assert (
+        other.exit_code == 0
+        and "1 finished run was computed in another precision" in other.output
+        and "give another --out" in other.output
+    )
 
 
 def test_unreadable_images_are_said_in_the_plan_and_in_every_run(bench, trees, tmp_path):
@@ -232,7 +284,9 @@ def test_unreadable_images_are_said_in_the_plan_and_in_every_run(bench, trees, t
 @pytest.fixture
 def command(suite, trees, tmp_path):
     """The words of a bench that takes a while, as a process of its own."""
-    suite.write_text(SUITE.replace("protonet: {steps: 6, validations: 3}", "protonet: {steps: 400, validations: 40}"))
+    suite.write_text(
+        SUITE.replace("protonet: {steps: 6, validations: 3}", "protonet: {steps: 400, validations: 40}")
+    )
     return [sys.executable, "-m", "fer_meta", "bench", "--suite", str(suite), "--data", f"day={trees / 'day'}", *ONLY,
             "--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "results")]  # fmt: skip
 
@@ -244,21 +298,30 @@ def test_a_bench_that_is_asked_to_end_unwinds(command, tmp_path, number):
         assert process.poll() is None
     process.send_signal(number)
     _, told = process.communicate(timeout=120)
-    assert process.returncode == 128 + number and f"interrupted by {number.name}" in told and "Traceback" not in told
+    assert (
+        process.returncode == 128 + number
+        and f"interrupted by {number.name}" in told
+        and "Traceback" not in told
+    )
     assert not list((tmp_path / "results").rglob(".tmp*"))
 
 
 def test_a_bench_goes_on_without_readers_and_without_standard_error(command, tmp_path, suite):
     suite.write_text(SUITE)
     words = " ".join(f"'{word}'" for word in command)
-    done = subprocess.run(["bash", "-c", f"{words} 2>&- | head -n 1; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-c", f"{words} 2>&- | head -n 1; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True
+    )
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
     assert all((run / "DONE").exists() for run in folders(tmp_path / "results" / "tiny" / "runs").values())
     assert (tmp_path / "results" / "tiny" / "table.md").exists()
 
 
 def test_a_command_with_all_streams_closed_opens_no_file_in_their_place():
-    code = "from fer_meta.streams import open_closed_streams; open_closed_streams(); import os, sys; " \
-           "file = open(os.devnull); assert file.fileno() > 2, file.fileno(); print('gone', file=sys.stderr); sys.exit(7)"
+    code = (
+        "from fer_meta.streams import open_closed_streams; open_closed_streams(); import os, sys; file ="
+        " open(os.devnull); assert file.fileno() > 2, file.fileno(); print('gone', file=sys.stderr);"
+        " sys.exit(7)"
+    )
     done = subprocess.run(["bash", "-c", f'"{sys.executable}" -c "{code}" <&- >&- 2>&-'], env=os.environ)
     assert done.returncode == 7

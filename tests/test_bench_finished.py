@@ -15,9 +15,21 @@ from fer_meta.cli import main as command_line
 
 @pytest.fixture
 def again(suite, trees, tmp_path, monkeypatch):
-    """A bench that has finished, on a data folder of its own; `again(...)` says whether it is planned when given once more."""
+    """A bench that has finished, on a data folder of its own; `again(...)` says whether it is planned when
+    given once more.
+    """
     shutil.copytree(trees / "day", tmp_path / "day")
-    words = ["bench", "--suite", str(suite), "--data", f"day={tmp_path / 'day'}", "--device", "cpu", "--out", str(tmp_path / "results")]
+    words = [
+        "bench",
+        "--suite",
+        str(suite),
+        "--data",
+        f"day={tmp_path / 'day'}",
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path / "results"),
+    ]
     only = ["--algorithms", "protonet"]
     first = CliRunner().invoke(command_line, [*words, *only])
     assert first.exit_code == 0, first.output
@@ -36,7 +48,11 @@ def again(suite, trees, tmp_path, monkeypatch):
             return True
         assert done.exit_code == 0, done.output
         text = done.output.split("\n\n", 1)
-        assert text[0] == "1 of 1 runs are done already" and text[1].strip() in first.output and "ProtoNet" in text[1]
+        assert (
+            text[0] == "1 of 1 runs are done already"
+            and text[1].strip() in first.output
+            and "ProtoNet" in text[1]
+        )
         return False
 
     return run
@@ -46,9 +62,17 @@ def test_any_doubt_is_looked_into(again, suite, tmp_path, monkeypatch):
     out, day = tmp_path / "results" / "tiny", tmp_path / "day"
     face = sorted(path for path in day.rglob("*") if path.is_file())[0]
     run = next((out / "runs").iterdir())
-    assert again("--algorithms", "protonet,maml") and again("--algorithms", "protonet", "--seeds", "1"), "another option"
+    assert again("--algorithms", "protonet,maml") and again("--algorithms", "protonet", "--seeds", "1"), (
+        "another option"
+    )
     assert again("--algorithms", "protonet", "--dry-run"), "a dry run plans"
-    for gone in (run / "DONE", out / "table.md", out / "plots" / "accuracy.png", out / finished.TABLE, out / "plan.json"):
+    for gone in (
+        run / "DONE",
+        out / "table.md",
+        out / "plots" / "accuracy.png",
+        out / finished.TABLE,
+        out / "plan.json",
+    ):
         gone.rename(tmp_path / "gone")
         assert again(), f"{gone.name} is gone"
         (tmp_path / "gone").rename(gone)
@@ -93,8 +117,10 @@ def test_other_versions_and_other_code_are_doubts(again, tmp_path, monkeypatch):
 
 def test_the_table_is_printed_again_without_torch_or_a_plan(again, suite, tmp_path):
     assert not again()
-    code = "import sys; from fer_meta.cli import main; main(sys.argv[1:], standalone_mode=False); " \
-           "print([m for m in ('torch', 'learn2learn', 'scipy', 'sklearn', 'matplotlib') if m in sys.modules])"
+    code = (
+        "import sys; from fer_meta.cli import main; main(sys.argv[1:], standalone_mode=False); "
+        "print([m for m in ('torch', 'learn2learn', 'scipy', 'sklearn', 'matplotlib') if m in sys.modules])"
+    )
     words = ["bench", "--suite", str(suite), "--data", f"day={tmp_path / 'day'}", "--device", "cpu", "--out", str(tmp_path / "results"),
              "--algorithms", "protonet"]  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)

@@ -1,4 +1,6 @@
-"""Models of one bench side by side, in forked workers: the same answers, and what happens when one or all of them are stopped."""
+"""Models of one bench side by side, in forked workers: the same answers, and what happens when one or all of
+them are stopped.
+"""
 
 import json
 import multiprocessing
@@ -22,7 +24,9 @@ TWO = ("--algorithms", "protonet,supervised")
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Results of one and of two jobs are then of as many threads; and a fork of this process, which has computed, may use one only."""
+    """Results of one and of two jobs are then of as many threads; and a fork of this process, which has
+    computed, may use one only.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -73,7 +77,10 @@ def test_side_by_side_gives_the_answers_of_one_after_the_other(bench, tmp_path):
 def test_a_killed_worker_fails_its_run_in_a_line_and_the_others_go_on(bench, tmp_path, in_a_worker):
     in_a_worker("supervised", lambda: os.kill(os.getpid(), signal.SIGKILL))
     result = bench(*TWO, "--jobs", "2", domains=("day",))
-    assert result.exit_code == 1 and "FAILED: its process was killed, perhaps for want of memory" in result.output
+    assert (
+        result.exit_code == 1
+        and "FAILED: its process was killed, perhaps for want of memory" in result.output
+    )
     runs = folders(tmp_path / "results" / "tiny" / "runs")
     failed = next(path for name, path in runs.items() if name.startswith("supervised"))
     assert "killed" in json.loads((failed / "FAILED.json").read_text())["error"]
@@ -87,7 +94,11 @@ def test_ctrl_c_ends_all_workers_and_the_same_command_goes_on(bench, tmp_path, i
 
     undo = in_a_worker("protonet", interrupt)
     stopped = bench(*TWO, "--jobs", "2", domains=("day",))
-    assert stopped.exit_code == 130 and "the same command goes on" in stopped.output and "Traceback" not in stopped.output
+    assert (
+        stopped.exit_code == 130
+        and "the same command goes on" in stopped.output
+        and "Traceback" not in stopped.output
+    )
     assert not multiprocessing.active_children()
     assert not list((tmp_path / "results").rglob(".*-*")), "a temporary file is left"
     undo()
@@ -106,9 +117,16 @@ def test_a_full_disk_in_a_worker_stops_the_bench_with_one_line(bench, in_a_worke
 
 def test_a_gpu_does_one_thing_at_a_time_and_a_cpu_no_more_than_there_is_to_do(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
-    assert not choose_workers(8, torch.device("cuda")).forked and choose_workers(8, torch.device("cuda")).at_most(5).jobs == 1
+    assert (
+        not choose_workers(8, torch.device("cuda")).forked
+        and choose_workers(8, torch.device("cuda")).at_most(5).jobs == 1
+    )
     assert choose_workers(8, torch.device("cpu")).at_most(5).jobs == 5
 
 
 def test_the_time_left_is_that_of_the_last_worker():
-    assert makespan([5, 4, 3, 2], jobs=2) == 7 and makespan([5, 4, 3, 2], jobs=1) == 14 and makespan([], jobs=2) == 0
+    assert (
+        makespan([5, 4, 3, 2], jobs=2) == 7
+        and makespan([5, 4, 3, 2], jobs=1) == 14
+        and makespan([], jobs=2) == 0
+    )

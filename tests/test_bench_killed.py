@@ -21,4 +21,15 @@ def test_a_bench_killed_anywhere_ends_with_the_same_answers_and_leaves_nothing(s
     assert kills.run(words("whole"), tmp_path / "cache") == 0
     longest = kills.LONGEST * (time.perf_counter() - began)
     whole, killed = (tmp_path / out / "results" / "tiny" for out in ("whole", "killed"))
-    assert kills.kill_and_go_on(words("killed"), tmp_path / "cache-killed", whole, killed, 3 if jobs == 1 else 2, longest, seed=jobs) == []
+    assert (
+        kills.kill_and_go_on(
+            words("killed"),
+            tmp_path / "cache-killed",
+            whole,
+            killed,
+            3 if jobs == 1 else 2,
+            longest,
+            seed=jobs,
+        )
+        == []
+    )

@@ -1,4 +1,6 @@
-"""A later bench in the same folder never loses the runs of an earlier one in silence: a command that shows them stands above its tables."""
+"""A later bench in the same folder never loses the runs of an earlier one in silence: a command that shows
+them stands above its tables.
+"""
 
 import re
 import shlex
@@ -20,13 +22,18 @@ ONLY = ("--algorithms", "protonet")
 
 @pytest.fixture
 def given(suite, trees, tmp_path, monkeypatch, without_plots):
-    """`given(words)` runs a command as a user's shell does, with the folder of its data and results filled in; its output."""
+    """`given(words)` runs a command as a user's shell does, with the folder of its data and results filled
+    in; its output.
+    """
     shutil.copytree(trees / "day", tmp_path / "dusk")
     places = {"day": trees / "day", "night": trees / "night", "dusk": tmp_path / "dusk"}
     monkeypatch.chdir(tmp_path)
 
     def run(words: str) -> str:
-        words = [re.sub(r"^(\w+)=PATH$", lambda data: f"{data[1]}={places[data[1]]}", word) for word in shlex.split(words)]
+        words = [
+            re.sub(r"^(\w+)=PATH$", lambda data: f"{data[1]}={places[data[1]]}", word)
+            for word in shlex.split(words)
+        ]
         monkeypatch.setattr("sys.argv", words)
         done = CliRunner().invoke(main, words[1:])
         assert done.exit_code == 0, done.output
@@ -43,7 +50,10 @@ def finished(tmp_path) -> set[str]:
 
 
 BENCH = "fer-meta bench --suite tiny.yaml --device cpu --data day=PATH --data night=PATH"
-CROSSED, STAGED = "presets: {quick: {}}", EXPERIMENTS.replace("  mixed:", "  third: {title: Third, train: dark, test: light}\n  mixed:")
+CROSSED, STAGED = (
+    "presets: {quick: {}}",
+    EXPERIMENTS.replace("  mixed:", "  third: {title: Third, train: dark, test: light}\n  mixed:"),
+)
 
 
 @pytest.mark.parametrize("added, text, first, second", [
@@ -51,7 +61,9 @@ CROSSED, STAGED = "presets: {quick: {}}", EXPERIMENTS.replace("  mixed:", "  thi
     ("--algorithms protonet,supervised", CROSSED, "--sources day --algorithms protonet,supervised", "--sources day --algorithms protonet"),
     ("--experiments plain,third", STAGED, "--algorithms protonet --experiments third", "--algorithms protonet --experiments plain"),
 ])  # fmt: skip
-def test_the_command_adds_the_runs_of_other_seeds_methods_and_experiments(given, suite, tmp_path, added, text, first, second):
+def test_the_command_adds_the_runs_of_other_seeds_methods_and_experiments(
+    given, suite, tmp_path, added, text, first, second
+):
     suite.write_text(SUITE.replace(CROSSED, text))
     given(f"{BENCH} {first}")
     before = finished(tmp_path)
@@ -104,7 +116,10 @@ def test_runs_of_several_benches_are_shown_by_one_command_for_each_set_of_option
     lines = _left_out(tmp_path)
     assert len(lines) == 2 and all(line in output for line in lines)
     commands = {line.split("`")[1] for line in lines}
-    assert sorted(command.split(" --seeds ")[1] for command in commands) == ["0,2 --algorithms protonet", "1 --image-size 40"]
+    assert sorted(command.split(" --seeds ")[1] for command in commands) == [
+        "0,2 --algorithms protonet",
+        "1 --image-size 40",
+    ]
     for command in commands:
         given(command)
 
@@ -118,7 +133,9 @@ def test_runs_that_no_command_shows_any_more_are_called_so(given, suite, tmp_pat
         next((tmp_path / "dusk").rglob("*.png")).unlink()
     output = given(f"{BENCH} --data dusk=PATH --algorithms protonet --domains dusk")
     [line] = _left_out(tmp_path)
-    assert line in output and line.startswith("1 finished run in runs/ is not in these tables (protonet-dusk-to-dusk-seed0-")
+    assert line in output and line.startswith(
+        "1 finished run in runs/ is not in these tables (protonet-dusk-to-dusk-seed0-"
+    )
     assert line.endswith("no command shows them; delete what you no longer need.")
 
 
@@ -134,7 +151,9 @@ def test_a_finished_bench_given_again_knows_of_runs_that_were_copied_since(given
 
 
 def test_the_command_says_how_many_runs_it_makes_that_no_bench_made(given, suite, tmp_path):
-    """The product of seeds and methods is more than the runs that there are; all with results in a folder of the user's."""
+    """The product of seeds and methods is more than the runs that there are; all with results in a folder of
+    the user's.
+    """
     given(f"{BENCH} --out mine --domains day --algorithms supervised --seeds 2 --image-size 24")
     given(f"{BENCH} --out mine --domains day --algorithms protonet --seeds 1 --image-size 24")
     given(f"{BENCH} --out mine --domains day --algorithms protonet --seeds 1")
@@ -144,7 +163,9 @@ def test_the_command_says_how_many_runs_it_makes_that_no_bench_made(given, suite
     assert rest == " shows them and makes 1 run anew." and " --out mine" in command
     made = {path.name for path in (tmp_path / "mine/tiny/runs").iterdir()}
     assert "3 of 4 runs are done already" in given(command)
-    assert len({path.name for path in (tmp_path / "mine/tiny/runs").iterdir()} - made) == 1 and not list((tmp_path / "results").iterdir())
+    assert len({path.name for path in (tmp_path / "mine/tiny/runs").iterdir()} - made) == 1 and not list(
+        (tmp_path / "results").iterdir()
+    )
 
 
 def test_a_command_for_missing_runs_writes_where_the_others_lie(given, tmp_path):
@@ -175,7 +196,11 @@ def _above_the_tables(tmp_path, output: str, count: int, verb: str) -> str:
     """The command of the one line about runs that are left out, which stands in all texts."""
     [line] = _left_out(tmp_path)
     text, page = output.replace("\n", " "), (tmp_path / "results/tiny/table.md").read_text(encoding="utf-8")
-    assert line in text and line.replace("_", "") in page.replace("\\", "").replace("_", "") and page.index("finished run") < page.index("## ")
+    assert (
+        line in text
+        and line.replace("_", "") in page.replace("\\", "").replace("_", "")
+        and page.index("finished run") < page.index("## ")
+    )
     assert write_report(tmp_path / "results/tiny").startswith(line)
     assert count and line.startswith(f"{count} finished run{'s' if count > 1 else ''} in runs/ ")
     command, rest = line.split("`")[1:]

@@ -20,7 +20,9 @@ presets: {quick: {}}"""
 
 @pytest.fixture
 def renders(suite, tmp_path, monkeypatch, without_plots):
-    """Run `fer-meta bench` on rendered domains (drawn by fake_renderer.py) with the one method; `renders.count` is what was rendered."""
+    """Run `fer-meta bench` on rendered domains (drawn by fake_renderer.py) with the one method;
+    `renders.count` is what was rendered.
+    """
     suite.write_text(SUITE.replace("presets: {quick: {}}", RENDERING))
 
     class Counting(fake_renderer.Renderer):
@@ -41,8 +43,15 @@ def test_without_data_the_suite_renders_its_domains_once_and_says_so(renders, tm
     result = renders()
     assert result.exit_code == 0, result.output
     first = result.output.splitlines()[0]
-    assert "rendered" in first and "synthetic-studio, synthetic-wild@0.2" in first and "--data NAME=PATH" in first
-    assert "rendering: synthetic-studio, 280 images of 20 people, 32 px" in result.output and renders.count == 2 * 280
+    assert (
+        "rendered" in first
+        and "synthetic-studio, synthetic-wild@0.2" in first
+        and "--data NAME=PATH" in first
+    )
+    assert (
+        "rendering: synthetic-studio, 280 images of 20 people, 32 px" in result.output
+        and renders.count == 2 * 280
+    )
     again = renders()
     assert again.exit_code == 0 and "4 of 4 runs are done" in again.output and "rendering" not in again.output
     assert renders.count == 2 * 280
@@ -70,7 +79,10 @@ def test_a_dry_run_renders_nothing_and_plans_the_very_runs(renders, tmp_path, mo
     planned = renders("--dry-run")
     assert planned.exit_code == 0, planned.output
     assert renders.count == 0 and "to be rendered: synthetic-wild@0.2, 280 images" in planned.output
-    assert "4 runs, 0 done" in planned.output and "synthetic-studio (rendered): train 140 images of 7 classes" in planned.output
+    assert (
+        "4 runs, 0 done" in planned.output
+        and "synthetic-studio (rendered): train 140 images of 7 classes" in planned.output
+    )
     assert renders().exit_code == 0
     monkeypatch.setenv("FER_META_CACHE", str(tmp_path / "another machine's cache"))
     assert "4 runs, 4 done" in renders("--dry-run").output
@@ -86,7 +98,9 @@ def test_rendered_and_given_domains_mix(renders, trees, tmp_path):
     result = renders("--domains", "synthetic-studio@1,day", "--data", f"day={trees / 'day'}")
     assert result.exit_code == 0, result.output
     plan = json.loads((tmp_path / "results/tiny/plan.json").read_text())
-    assert {row["target"] for row in plan["runs"]} == {"synthetic-studio", "day"} and plan["rendered"] == ["synthetic-studio"]
+    assert {row["target"] for row in plan["runs"]} == {"synthetic-studio", "day"} and plan["rendered"] == [
+        "synthetic-studio"
+    ]
     assert {row["target"] for row in plan["bayes"]} == {"synthetic-studio"} and renders.count == 280
 
 
@@ -97,7 +111,9 @@ def test_a_rendered_folder_that_is_given_back_is_known_and_its_runs_are_not_done
                               "--device", "cpu", "--out", str(folder)])  # fmt: skip
     assert renders("--data", f"mine={folder}", out="given").exit_code == 0
     plan = json.loads((tmp_path / "given/tiny/plan.json").read_text())
-    assert plan["rendered"] == ["mine"] and plan["severity"] == {"mine": {"recipe": "synthetic-wild", "severity": 0.2}}
+    assert plan["rendered"] == ["mine"] and plan["severity"] == {
+        "mine": {"recipe": "synthetic-wild", "severity": 0.2}
+    }
     hashes = [next((tmp_path / out / "tiny/runs").iterdir()).name[-8:] for out in ("results", "given")]
     assert hashes[0] == hashes[1]
 
@@ -121,7 +137,9 @@ def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, t
     assert result.exit_code == 0, result.output
     folder = results_folder(tmp_path, suite, "smoke")
     plan = json.loads((folder / "plan.json").read_text())
-    assert plan["not_run"] == {} and all((folder / "runs" / run["id"] / "DONE").exists() for run in plan["runs"])
+    assert plan["not_run"] == {} and all(
+        (folder / "runs" / run["id"] / "DONE").exists() for run in plan["runs"]
+    )
     pairs = {(run["source"], run["target"]) for run in plan["runs"]}
     domains = plan["rendered"]
     expected = {
@@ -131,9 +149,15 @@ def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, t
         "cross-validation": {(a, a) for a in domains},
         "leakage": {("synthetic-wild", "synthetic-film")},
         "compound": {("synthetic-wild", "synthetic-compound")},
-        "reproduction": {("synthetic-wild", "synthetic-film"), ("synthetic-film", "synthetic-compound"),
-                         ("basic+film", "synthetic-film"), ("basic+film-balanced", "synthetic-film"), ("all-basic", "synthetic-film"),
-                         ("all-basic", "synthetic-compound"), ("all-basic+film", "synthetic-film")},
+        "reproduction": {
+            ("synthetic-wild", "synthetic-film"),
+            ("synthetic-film", "synthetic-compound"),
+            ("basic+film", "synthetic-film"),
+            ("basic+film-balanced", "synthetic-film"),
+            ("all-basic", "synthetic-film"),
+            ("all-basic", "synthetic-compound"),
+            ("all-basic+film", "synthetic-film"),
+        },
     }
     assert pairs == expected[suite]
     if suite == "compound":

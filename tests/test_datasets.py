@@ -41,7 +41,8 @@ def test_every_layout_keeps_the_index_contract(tree):
     index = spec.scan(root)
     assert tuple(index.columns) == INDEX_COLUMNS
     assert [str(index[column].dtype) for column in INDEX_COLUMNS] == [
-        "Int64" if column == "frame" else "string" for column in INDEX_COLUMNS]
+        "Int64" if column == "frame" else "string" for column in INDEX_COLUMNS
+    ]
     assert index["path"].is_unique and not index["path"].str.contains(r"\\|^/").any()
     assert set(index["label"]) <= set(EXPRESSIONS)
     assert set(index["split"].dropna()) <= set(SPLITS)
@@ -92,6 +93,7 @@ def test_published_counts_add_up():
 
 # fer2013
 
+
 def test_the_csv_keeps_its_pixels_labels_and_usage(tmp_path):
     root = trees.fer2013_csv(tmp_path)
     index = scan("fer2013", root)
@@ -109,17 +111,20 @@ def test_both_csv_files_give_the_same_faces(tmp_path):
         assert (read(one, f"fer2013.csv#{row}") == read(other, f"icml_face_data.csv#{row}")).all()
 
 
-@pytest.mark.parametrize("old, new, words", [
-    ("Training", "Holiday", ("line 2", "Usage 'Holiday'")),
-    ("\n0,", "\n7,", ("line 2", "emotion '7'")),
-    ("Usage", "Use", ("no columns 'emotion', 'pixels' and 'Usage'",)),
-    ("pixels", "picture", ("no columns 'emotion', 'pixels' and 'Usage'",)),
-    ("pixels", "Usage", ("no columns 'emotion', 'pixels' and 'Usage', once each",)),
-    (",Training", ",Training,more", ("line 2 has 4 cells and the header has 3",)),
-    ("emotion,pixels,Usage\n", "emotion,pixels,Usage\n\n0,\n", ("line 3 has 2 cells",)),
-    ("\n0,", "\n\"0,", ("line 2 is no row of a csv",)),
-    ("Training", "Train\udcffing", ("line 2 is not UTF-8",)),
-])
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        ("Training", "Holiday", ("line 2", "Usage 'Holiday'")),
+        ("\n0,", "\n7,", ("line 2", "emotion '7'")),
+        ("Usage", "Use", ("no columns 'emotion', 'pixels' and 'Usage'",)),
+        ("pixels", "picture", ("no columns 'emotion', 'pixels' and 'Usage'",)),
+        ("pixels", "Usage", ("no columns 'emotion', 'pixels' and 'Usage', once each",)),
+        (",Training", ",Training,more", ("line 2 has 4 cells and the header has 3",)),
+        ("emotion,pixels,Usage\n", "emotion,pixels,Usage\n\n0,\n", ("line 3 has 2 cells",)),
+        ("\n0,", '\n"0,', ("line 2 is no row of a csv",)),
+        ("Training", "Train\udcffing", ("line 2 is not UTF-8",)),
+    ],
+)
 def test_a_csv_with_something_unknown_is_refused(tmp_path, old, new, words):
     root = trees.fer2013_csv(tmp_path)
     path = root / "fer2013.csv"
@@ -129,8 +134,12 @@ def test_a_csv_with_something_unknown_is_refused(tmp_path, old, new, words):
 
 def test_the_merged_mirror_gets_its_validation_split_back_from_the_names(tmp_path):
     index = scan("fer2013", trees.fer2013_merged(tmp_path))
-    assert (index["split"] == index["path"].str.extract("(Training|PublicTest|PrivateTest)")[0].map(
-        {"Training": "train", "PublicTest": "val", "PrivateTest": "test"})).all()
+    assert (
+        index["split"]
+        == index["path"]
+        .str.extract("(Training|PublicTest|PrivateTest)")[0]
+        .map({"Training": "train", "PublicTest": "val", "PrivateTest": "test"})
+    ).all()
 
 
 def test_a_merged_mirror_without_names_keeps_train_and_test(tmp_path):
@@ -139,17 +148,24 @@ def test_a_merged_mirror_without_names_keeps_train_and_test(tmp_path):
     assert set(scan("fer2013", tmp_path)["split"]) == {"train", "test"}
 
 
-@pytest.mark.parametrize("path", ["train/angry/PrivateTest_9.jpg", "test/angry/PublicTest_9.jpg",
-                                  "validation/angry/Training_9.jpg"])
+@pytest.mark.parametrize(
+    "path",
+    ["train/angry/PrivateTest_9.jpg", "test/angry/PublicTest_9.jpg", "validation/angry/Training_9.jpg"],
+)
 def test_a_name_that_contradicts_its_folder_is_an_error(tmp_path, path):
     trees.face(trees.fer2013_folders(tmp_path) / path)
     fails("fer2013", tmp_path, path, "the name says")
 
 
-@pytest.mark.parametrize("path, word", [("train/contempt/Training_1.jpg", "no known expression"),
-                                        ("train/bored/Training_1.jpg", "no known expression"),
-                                        ("train/stray.jpg", "fits no known layout"),
-                                        ("extra/happy/1.jpg", "fits no known layout")])
+@pytest.mark.parametrize(
+    "path, word",
+    [
+        ("train/contempt/Training_1.jpg", "no known expression"),
+        ("train/bored/Training_1.jpg", "no known expression"),
+        ("train/stray.jpg", "fits no known layout"),
+        ("extra/happy/1.jpg", "fits no known layout"),
+    ],
+)
 def test_fer2013_folders_with_something_else_in_them_are_refused(tmp_path, path, word):
     trees.face(trees.fer2013_folders(tmp_path) / path)
     fails("fer2013", tmp_path, word)
@@ -157,10 +173,14 @@ def test_fer2013_folders_with_something_else_in_them_are_refused(tmp_path, path,
 
 # RAF-DB
 
+
 def test_rafdb_follows_its_list_to_the_aligned_faces(tmp_path):
     index = scan("rafdb-basic", trees.rafdb_basic(tmp_path))
     assert index.loc[0, ["path", "label", "split"]].tolist() == [
-        "basic/Image/aligned/train_00001_aligned.jpg", "surprise", "train"]
+        "basic/Image/aligned/train_00001_aligned.jpg",
+        "surprise",
+        "train",
+    ]
     # The last line of the list ends without a newline.
     assert index.iloc[-1]["path"].endswith("test_0014_aligned.jpg")
     assert index["label"].drop_duplicates().tolist() == list(BASIC)
@@ -199,16 +219,21 @@ def test_a_list_as_long_as_the_basic_one_is_no_compound_list(tmp_path):
     fails("rafdb-compound", tmp_path, "15339 images are the basic set")
 
 
-@pytest.mark.parametrize("line, words", [
-    ("train_00001.jpg 12", ("unknown label '12'", "line 1")),
-    ("train_00001.jpg", ("line 1", "expected '<name> <label>'")),
-    ("valid_00001.jpg 3", ("line 1", "valid_00001.jpg")),
-    ("train_00002.jpg 1", ("listed twice",)),
-    ("train_\udce900001.jpg 1", ("line 1", "not UTF-8")),
-])
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("train_00001.jpg 12", ("unknown label '12'", "line 1")),
+        ("train_00001.jpg", ("line 1", "expected '<name> <label>'")),
+        ("valid_00001.jpg 3", ("line 1", "valid_00001.jpg")),
+        ("train_00002.jpg 1", ("listed twice",)),
+        ("train_\udce900001.jpg 1", ("line 1", "not UTF-8")),
+    ],
+)
 def test_a_faulty_line_of_the_list_is_named(tmp_path, line, words):
     listed = trees.rafdb_basic(tmp_path) / "basic/EmoLabel/list_patition_label.txt"
-    listed.write_bytes("\n".join([line, *listed.read_text().splitlines()[1:]]).encode(errors="surrogateescape"))
+    listed.write_bytes(
+        "\n".join([line, *listed.read_text().splitlines()[1:]]).encode(errors="surrogateescape")
+    )
     fails("rafdb-basic", tmp_path, "list_patition_label.txt", *words)
 
 
@@ -230,11 +255,18 @@ def test_a_mirror_whose_table_contradicts_its_folders_is_refused(tmp_path):
     fails("rafdb-basic", tmp_path, "test_0001_aligned.jpg", "lies in folder 1", "says 4")
 
 
-@pytest.mark.parametrize("old, new, words", [
-    ("test_0001_aligned.jpg,1", "test_0001_aligned.jpg,1,x", ("line 2 has 3 cells and the header has 2",)),
-    ("test_0001_aligned.jpg,1", "\udcff,1", ("line 2 is not UTF-8",)),
-    ("image,label", "image,labels", ("'image' and 'label'",)),
-])
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        (
+            "test_0001_aligned.jpg,1",
+            "test_0001_aligned.jpg,1,x",
+            ("line 2 has 3 cells and the header has 2",),
+        ),
+        ("test_0001_aligned.jpg,1", "\udcff,1", ("line 2 is not UTF-8",)),
+        ("image,label", "image,labels", ("'image' and 'label'",)),
+    ],
+)
 def test_a_faulty_table_of_the_mirror_is_refused(tmp_path, old, new, words):
     table = trees.rafdb_kaggle(tmp_path) / "test_labels.csv"
     table.write_bytes(table.read_text().replace(old, new, 1).encode(errors="surrogateescape"))
@@ -242,6 +274,7 @@ def test_a_faulty_table_of_the_mirror_is_refused(tmp_path, old, new, words):
 
 
 # AFEW
+
 
 @pytest.mark.parametrize("make", [trees.afew, trees.afew_background, trees.afew_unpacked, trees.afew_tracks])
 def test_afew_clips_are_known_by_split_class_and_name(tmp_path, make):
@@ -286,6 +319,7 @@ def test_a_film_in_two_classes_is_an_error(tmp_path):
 
 # folders
 
+
 def test_a_folder_with_splits_takes_subjects_and_licence_from_its_yaml(tmp_path):
     spec = spec_for("faces", trees.folder_splits(tmp_path))
     index = spec.scan(tmp_path)
@@ -307,34 +341,44 @@ def test_a_named_group_may_stand_anywhere_in_the_pattern(tmp_path):
     assert "Happy/trainingperson0" in set(scan("faces", tmp_path)["clip"])
 
 
-@pytest.mark.parametrize("text, words", [
-    ("subjct: '(.)'", ("unknown key 'subjct'", "subject, clip")),
-    ("subject: '([a-z'", ("'subject' is no regular expression",)),
-    ("clip: 'abc'", ("'clip' needs a group",)),
-    ("subject: '(nowhere)'", ("'subject' matches none",)),
-    ("title: [1, 2]", ("'title' must be text",)),
-    ("- subject", ("expected lines `key: value`",)),
-    ("subject: '", ("not readable as YAML",)),
-    ("title: !!python/object/apply:os.getcwd []", ("not readable as YAML",)),
-    ("title: !!float x", ("not readable as YAML",)),
-    ("[" * 2000, ("not readable as YAML",)),
-    ("title: &a [*a]", ("'title' must be text",)),
-    ("title: \udcff", ("line 1", "not UTF-8")),
-    ("subject: '(a{99999999999})'", ("'subject' is no regular expression",)),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("subjct: '(.)'", ("unknown key 'subjct'", "subject, clip")),
+        ("subject: '([a-z'", ("'subject' is no regular expression",)),
+        ("clip: 'abc'", ("'clip' needs a group",)),
+        ("subject: '(nowhere)'", ("'subject' matches none",)),
+        ("title: [1, 2]", ("'title' must be text",)),
+        ("- subject", ("expected lines `key: value`",)),
+        ("subject: '", ("not readable as YAML",)),
+        ("title: !!python/object/apply:os.getcwd []", ("not readable as YAML",)),
+        ("title: !!float x", ("not readable as YAML",)),
+        ("[" * 2000, ("not readable as YAML",)),
+        ("title: &a [*a]", ("'title' must be text",)),
+        ("title: \udcff", ("line 1", "not UTF-8")),
+        ("subject: '(a{99999999999})'", ("'subject' is no regular expression",)),
+    ],
+)
 def test_a_faulty_yaml_is_an_error_that_names_file_and_key(tmp_path, text, words):
     (trees.folder_labels(tmp_path) / "fer-meta.yaml").write_bytes(text.encode(errors="surrogateescape"))
     fails("faces", tmp_path, "fer-meta.yaml", *words)
 
 
-@pytest.mark.parametrize("path, word", [("bored/1.png", "no known expression"), ("1.png", "'1.png'"),
-                                        ("train/happy/1.png", "stands beside the split 'train'")])
+@pytest.mark.parametrize(
+    "path, word",
+    [
+        ("bored/1.png", "no known expression"),
+        ("1.png", "'1.png'"),
+        ("train/happy/1.png", "stands beside the split 'train'"),
+    ],
+)
 def test_a_folder_of_another_shape_is_refused(tmp_path, path, word):
     trees.face(trees.folder_labels(tmp_path) / path)
     fails("faces", tmp_path, word)
 
 
 # where data sets lie
+
 
 def test_a_given_path_wins_over_the_data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_META_DATA", str(tmp_path))

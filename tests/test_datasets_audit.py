@@ -32,11 +32,16 @@ def cache(tmp_path, monkeypatch):
 def leaky(tmp_path):
     """Three groups of copies, each of another kind, an image of its own and a blank one."""
     root = tmp_path / "leaky"
-    for path, like in (("train/happy/1.png", "a"), ("train/happy/2.png", "a"),  # within a split
-                       ("train/happy/3.png", "b"), ("test/happy/1.png", "b"),  # across splits
-                       ("test/happy/2.png", "b"),  # and twice in one of them
-                       ("train/sad/1.png", "c"), ("val/happy/1.png", "c"),  # with another label
-                       ("train/sad/2.png", "d")):  # alone
+    for path, like in (
+        ("train/happy/1.png", "a"),
+        ("train/happy/2.png", "a"),  # within a split
+        ("train/happy/3.png", "b"),
+        ("test/happy/1.png", "b"),  # across splits
+        ("test/happy/2.png", "b"),  # and twice in one of them
+        ("train/sad/1.png", "c"),
+        ("val/happy/1.png", "c"),  # with another label
+        ("train/sad/2.png", "d"),
+    ):  # alone
         trees.face(root / path, like=like)
     Image.fromarray(np.zeros((12, 12), dtype=np.uint8)).save(root / "train/sad/blank.png")
     return root
@@ -62,8 +67,12 @@ def run(*arguments):
 def test_each_kind_of_copy_is_counted(leaky):
     found = audit(load("leaky", leaky))
     assert found.counts.loc[:, ["groups", "images"]].T.to_dict("list") == {
-        "any": [3, 7], "within_split": [2, 5], "across_splits": [2, 5], "across_datasets": [0, 0],
-        "different_labels": [1, 2]}
+        "any": [3, 7],
+        "within_split": [2, 5],
+        "across_splits": [2, 5],
+        "across_datasets": [0, 0],
+        "different_labels": [1, 2],
+    }
     assert found.also_in("train").to_dict() == {("leaky", "test"): 2, ("leaky", "val"): 1}
     assert (found.images, found.distinct) == (9, 5)
     assert found.blank["path"].tolist() == ["train/sad/blank.png"]
@@ -73,24 +82,41 @@ def test_copies_in_several_data_sets_are_found(leaky, plain):
     found = audit(load("leaky", leaky), load("plain", plain))
     across = found.copies[found.copies["across_datasets"]]
     assert across[["dataset", "path"]].values.tolist() == [
-        ["leaky", "train/sad/2.png"], ["plain", "happy/1.png"]]
+        ["leaky", "train/sad/2.png"],
+        ["plain", "happy/1.png"],
+    ]
     assert across["different_labels"].all() and not across["across_splits"].any()
     # Where there are no splits, copies are neither within one nor across several.
     twice = found.copies[found.copies["path"] == "happy/2.png"]
     assert not twice[["within_split", "across_splits"]].any(axis=None)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["train", "test", None]),
-                          st.sampled_from(["anger", "fear"])), min_size=1, max_size=12))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcd"),
+            st.sampled_from(["train", "test", None]),
+            st.sampled_from(["anger", "fear"]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
 def test_the_audit_agrees_with_looking_at_every_pair(rows):
-    index = make_index({"path": str(n), "split": split, "label": label}
-                       for n, (_, split, label) in enumerate(rows))
+    index = make_index(
+        {"path": str(n), "split": split, "label": label} for n, (_, split, label) in enumerate(rows)
+    )
     index = index.assign(digest=pd.array([row[0] for row in rows], dtype="string"), blank=False)
     found = audit(CachedFaces("x", None, index, "", "", (), None))
 
     def images(differ):
-        return {a for a in range(len(rows)) for b in range(len(rows)) for c in range(len(rows))
-                if rows[a][0] == rows[b][0] == rows[c][0] and b != c and differ(rows[b], rows[c])}
+        return {
+            a
+            for a in range(len(rows))
+            for b in range(len(rows))
+            for c in range(len(rows))
+            if rows[a][0] == rows[b][0] == rows[c][0] and b != c and differ(rows[b], rows[c])
+        }
 
     expected = {
         "across_splits": images(lambda b, c: None not in (b[1], c[1]) and b[1] != c[1]),
@@ -104,9 +130,16 @@ def test_the_audit_agrees_with_looking_at_every_pair(rows):
 
 def test_counts_are_held_against_the_published_ones(tmp_path):
     faces = load("afew", trees.afew(tmp_path / "afew"))
-    spec = replace(faces.spec, published=(
-        Published((28,)), Published((14,), "train"), Published((2,), "test", "anger"),
-        Published((9, 7), "train", unit="clips"), Published((3,), "test", "fear")))
+    spec = replace(
+        faces.spec,
+        published=(
+            Published((28,)),
+            Published((14,), "train"),
+            Published((2,), "test", "anger"),
+            Published((9, 7), "train", unit="clips"),
+            Published((3,), "test", "fear"),
+        ),
+    )
     checks = check_counts(replace(faces, spec=spec))
     assert [check.found for check in checks] == [28, 14, 2, 7, 2]
     assert [check.agrees for check in checks] == [True, True, True, True, False]
@@ -116,10 +149,16 @@ def test_counts_are_held_against_the_published_ones(tmp_path):
 def test_check_tells_leaks_and_is_content(leaky):
     result = run("check", "leaky", "--data", f"leaky={leaky}")
     assert result.exit_code == 0
-    for words in ("leaky: 9 images", "unreadable  none", "blank       1",
-                  "3 groups, 7 images (5 are distinct)", "across splits: 2 groups, 5 images",
-                  "2 test images are also in train",
-                  "with different labels: 1 groups, 2 images", "leaky/train/sad/1.png (sadness)"):
+    for words in (
+        "leaky: 9 images",
+        "unreadable  none",
+        "blank       1",
+        "3 groups, 7 images (5 are distinct)",
+        "across splits: 2 groups, 5 images",
+        "2 test images are also in train",
+        "with different labels: 1 groups, 2 images",
+        "leaky/train/sad/1.png (sadness)",
+    ):
         assert words in result.output
 
 
@@ -146,8 +185,17 @@ def test_check_fails_on_counts_that_differ_and_tells_them(tmp_path):
 
 
 def test_check_of_several_finds_what_they_share_and_writes_all_groups(leaky, plain, tmp_path):
-    result = run("check", "leaky", "plain", "--data", f"leaky={leaky}", "--data", f"plain={plain}",
-                 "--csv", tmp_path / "copies.csv")
+    result = run(
+        "check",
+        "leaky",
+        "plain",
+        "--data",
+        f"leaky={leaky}",
+        "--data",
+        f"plain={plain}",
+        "--csv",
+        tmp_path / "copies.csv",
+    )
     assert "across data sets: 1 groups, 2 images" in result.output and "plain/happy/1.png" in result.output
     written = pd.read_csv(tmp_path / "copies.csv")
     assert written["group"].nunique() == 5 and len(written) == 11
@@ -167,8 +215,11 @@ def test_list_shows_what_is_here_and_how_to_get_the_rest(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_META_DATA", str(tmp_path / "home"))
     result = run("list", "--data", f"afew={tmp_path / 'elsewhere'}")
     assert result.exit_code == 0
-    parts = {part.split(":")[0].split("\n")[0]: " ".join(part.split())
-             for part in result.output.split("\n\n") if not part.startswith("    ")}
+    parts = {
+        part.split(":")[0].split("\n")[0]: " ".join(part.split())
+        for part in result.output.split("\n\n")
+        if not part.startswith("    ")
+    }
     assert set(parts) == {*RECIPES, *CATALOGUE, "people"}
     assert "here no" in parts["rafdb-basic"] and CATALOGUE["rafdb-basic"].obtain in parts["rafdb-basic"]
     assert "images 42" in parts["fer2013"] and "subjects not known" in parts["fer2013"]
@@ -197,6 +248,8 @@ def test_a_data_set_that_is_not_here_is_a_dataset_error():
 
 
 def test_the_commands_need_no_torch_and_help_not_even_pandas():
-    code = ("import sys, fer_meta.cli_data; assert 'pandas' not in sys.modules;"
-            "import fer_meta.datasets.show; assert 'torch' not in sys.modules")
+    code = (
+        "import sys, fer_meta.cli_data; assert 'pandas' not in sys.modules;"
+        "import fer_meta.datasets.show; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -99,7 +99,7 @@ def test_the_content_is_the_same_wherever_the_data_lie(root, tmp_path):
 def test_images_that_cannot_be_read_are_left_out_and_listed(root):
     (root / "happy/text.jpg").write_text("no image")
     whole = trees.face(root / "happy/cut.jpg", shape=(64, 64)).read_bytes()
-    (root / "happy/cut.jpg").write_bytes(whole[:len(whole) // 2])
+    (root / "happy/cut.jpg").write_bytes(whole[: len(whole) // 2])
     Image.fromarray(np.zeros((4, 4), dtype=np.uint16)).save(root / "sad/deep.png")
     faces = load(root)
     reasons = dict(faces.unreadable)
@@ -114,7 +114,8 @@ def test_a_listed_image_that_is_missing_is_unreadable(tmp_path):
     root = trees.rafdb_basic(tmp_path / "data")
     (root / "basic/Image/aligned/train_00003_aligned.jpg").unlink()
     assert load(root, name="rafdb-basic").unreadable == (
-        ("basic/Image/aligned/train_00003_aligned.jpg", "missing"),)
+        ("basic/Image/aligned/train_00003_aligned.jpg", "missing"),
+    )
 
 
 def test_a_damaged_row_of_the_csv_is_unreadable(tmp_path):
@@ -122,7 +123,7 @@ def test_a_damaged_row_of_the_csv_is_unreadable(tmp_path):
     lines = path.read_text().splitlines()
     lines[3] = lines[3].replace(" ", "", 1)
     path.write_text("\n".join(lines))
-    (bad, reason), = load(path.parent, name="fer2013").unreadable
+    ((bad, reason),) = load(path.parent, name="fer2013").unreadable
     assert bad == "fer2013.csv#2" and "2303 pixels" in reason
 
 
@@ -189,10 +190,11 @@ cache.load_images(spec_for("faces", root), root, 12, progress=False)
 
 
 def test_a_killed_build_is_not_taken_for_finished_and_is_cleared_away_a_day_later(root, place):
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(root)],
-                            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(root)], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
     assert killed.returncode == 9
-    left, = place.iterdir()
+    (left,) = place.iterdir()
     assert len(load(root).images) == 4 and left.exists()
     for path in (*left.iterdir(), left):
         os.utime(path, (time.time() - 2 * 24 * 3600,) * 2)
@@ -214,23 +216,35 @@ def test_two_builds_at_once_both_end_well(root, place):
     assert [path.name[:6] for path in place.iterdir()] == ["faces-"]
 
 
-@pytest.mark.parametrize("damage", [
-    lambda made: (made / "images.npy").write_bytes(b""),
-    lambda made: (made / "images.npy").unlink(),
-    lambda made: flip(made / "images.npy", -1),
-    lambda made: flip(made / "index.parquet", 40),
-    lambda made: flip(made / "meta.json", 30),
-    lambda made: (made / "meta.json").write_text("[]"),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda made: (made / "images.npy").write_bytes(b""),
+        lambda made: (made / "images.npy").unlink(),
+        lambda made: flip(made / "images.npy", -1),
+        lambda made: flip(made / "index.parquet", 40),
+        lambda made: flip(made / "meta.json", 30),
+        lambda made: (made / "meta.json").write_text("[]"),
+    ],
+)
 def test_a_damaged_cache_is_made_again_and_says_so_in_one_line(root, place, capsys, damage):
     before = load(root)
-    made, = place.iterdir()
+    (made,) = place.iterdir()
     pixels = before.images.copy()
     damage(made)
     after = load(root)
-    assert (after.images == pixels).all() and after.content == before.content and after.index.equals(before.index)
+    assert (
+        (after.images == pixels).all()
+        and after.content == before.content
+        and after.index.equals(before.index)
+    )
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and str(made) in said and "damaged" in said and "decoding the images again" in said
+    assert (
+        said.count("\n") == 1
+        and str(made) in said
+        and "damaged" in said
+        and "decoding the images again" in said
+    )
     assert list(place.iterdir()) == [made]
     load(root)
     assert not capsys.readouterr().err
@@ -238,9 +252,11 @@ def test_a_damaged_cache_is_made_again_and_says_so_in_one_line(root, place, caps
 
 def test_a_cache_of_an_older_version_has_no_checksums_and_is_used(root, place):
     first = load(root)
-    made, = place.iterdir()
+    (made,) = place.iterdir()
     meta = json.loads((made / "meta.json").read_text())
-    (made / "meta.json").write_text(json.dumps({key: value for key, value in meta.items() if not key.startswith("checksum")}))
+    (made / "meta.json").write_text(
+        json.dumps({key: value for key, value in meta.items() if not key.startswith("checksum")})
+    )
     spec = replace(spec_for("faces", root), read=lambda root, path: pytest.fail("decoded again"))
     assert load_images(spec, root, SIZE).content == first.content
 

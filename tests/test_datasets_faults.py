@@ -1,4 +1,6 @@
-"""Faults while data are found, decoded and kept: an error in one line and nothing kept, or the same images as without the fault."""
+"""Faults while data are found, decoded and kept: an error in one line and nothing kept, or the same images as
+without the fault.
+"""
 
 import errno
 import os
@@ -39,6 +41,7 @@ def load(root, name="faces", size=SIZE):
 
 def refused(*words):
     """One line, without control characters, that holds all the words."""
+
     class Refused:
         def __enter__(self):
             self.raises = pytest.raises((DatasetError, MachineError))
@@ -57,25 +60,35 @@ def refused(*words):
 
 def failing(number, name):
     """A function that opens or reads as `os` does, but fails with this errno for paths that end in `name`."""
+
     def wrap(function):
         def call(path, *arguments, **options):
             if str(path).endswith(name):
                 raise OSError(number, os.strerror(number), str(path))
             return function(path, *arguments, **options)
+
         return call
+
     return wrap
 
 
 # the disk fails while images are decoded
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ENOENT, errno.EMFILE, errno.ESTALE, errno.EACCES, errno.ENOMEM])
-@pytest.mark.parametrize("name, make, file", [
-    ("faces", trees.folder_labels, "sad/1.png"),
-    ("rafdb-basic", trees.rafdb_basic, "train_00003_aligned.jpg"),
-    ("afew", trees.afew, "002.jpg"),
-])
-def test_a_file_that_the_disk_does_not_give_is_an_error_and_nothing_is_kept(name, make, file, number, tmp_path, place, monkeypatch):
+@pytest.mark.parametrize(
+    "number", [errno.EIO, errno.ENOENT, errno.EMFILE, errno.ESTALE, errno.EACCES, errno.ENOMEM]
+)
+@pytest.mark.parametrize(
+    "name, make, file",
+    [
+        ("faces", trees.folder_labels, "sad/1.png"),
+        ("rafdb-basic", trees.rafdb_basic, "train_00003_aligned.jpg"),
+        ("afew", trees.afew, "002.jpg"),
+    ],
+)
+def test_a_file_that_the_disk_does_not_give_is_an_error_and_nothing_is_kept(
+    name, make, file, number, tmp_path, place, monkeypatch
+):
     root = make(tmp_path / "data")
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_bytes", failing(number, file)(Path.read_bytes))
@@ -86,7 +99,9 @@ def test_a_file_that_the_disk_does_not_give_is_an_error_and_nothing_is_kept(name
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOENT, errno.EMFILE])
-def test_a_csv_that_the_disk_does_not_give_is_an_error_and_nothing_is_kept(tmp_path, place, monkeypatch, number):
+def test_a_csv_that_the_disk_does_not_give_is_an_error_and_nothing_is_kept(
+    tmp_path, place, monkeypatch, number
+):
     root = trees.fer2013_csv(tmp_path / "data")
     spec = spec_for("fer2013", root)
     spec.scan(root)
@@ -97,9 +112,11 @@ def test_a_csv_that_the_disk_does_not_give_is_an_error_and_nothing_is_kept(tmp_p
     assert not list(place.iterdir()) and not load(root, "fer2013").unreadable
 
 
-def test_prepared_images_that_the_disk_does_not_give_are_an_error_and_nothing_is_kept(root, tmp_path, place, monkeypatch):
+def test_prepared_images_that_the_disk_does_not_give_are_an_error_and_nothing_is_kept(
+    root, tmp_path, place, monkeypatch
+):
     load(root)
-    made, = place.iterdir()
+    (made,) = place.iterdir()
     made.rename(tmp_path / "made")
     spec = spec_for("made", tmp_path / "made")
     monkeypatch.setattr(Path, "open", failing(errno.EIO, "made/images.npy")(Path.open))
@@ -139,7 +156,14 @@ def test_a_folder_that_is_gone_since_it_was_listed_is_an_error(root, place):
     assert not place.exists()
 
 
-@pytest.mark.parametrize("change", [lambda file: trees.face(file, like="another"), lambda file: file.write_bytes(b""), lambda file: file.unlink()])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: trees.face(file, like="another"),
+        lambda file: file.write_bytes(b""),
+        lambda file: file.unlink(),
+    ],
+)
 def test_files_that_change_while_they_are_decoded_are_not_kept(root, place, change):
     spec = spec_for("faces", root)
 
@@ -172,8 +196,18 @@ def test_no_memory_for_an_image_is_an_error_that_names_it(root, place, monkeypat
     assert not list(place.iterdir())
 
 
-@pytest.mark.parametrize("error", [OSError("image file is truncated"), OSError(-2), ValueError("odd"), SyntaxError("not a PNG"), IndexError(),
-                                   ZeroDivisionError("zero"), Image.DecompressionBombError("too large")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("image file is truncated"),
+        OSError(-2),
+        ValueError("odd"),
+        SyntaxError("not a PNG"),
+        IndexError(),
+        ZeroDivisionError("zero"),
+        Image.DecompressionBombError("too large"),
+    ],
+)
 def test_what_pillow_raises_for_a_damaged_image_leaves_that_image_out(root, error, monkeypatch):
     whole = decoding._decode
 
@@ -183,7 +217,7 @@ def test_what_pillow_raises_for_a_damaged_image_leaves_that_image_out(root, erro
         return whole(data)
 
     monkeypatch.setattr(decoding, "_decode", decode)
-    (path, reason), = load(root).unreadable
+    ((path, reason),) = load(root).unreadable
     assert path == "sad/1.png" and reason
 
 
@@ -215,12 +249,15 @@ def test_what_is_no_regular_file_is_no_image(root, make):
 
 
 @pytest.mark.parametrize("make", [pipe, device, Path.mkdir])
-@pytest.mark.parametrize("name, tree, file", [
-    ("faces", trees.folder_labels, "fer-meta.yaml"),
-    ("fer2013", trees.fer2013_csv, "fer2013.csv"),
-    ("rafdb-basic", trees.rafdb_basic, "basic/EmoLabel/list_patition_label.txt"),
-    ("rafdb-basic", trees.rafdb_kaggle, "train_labels.csv"),
-])
+@pytest.mark.parametrize(
+    "name, tree, file",
+    [
+        ("faces", trees.folder_labels, "fer-meta.yaml"),
+        ("fer2013", trees.fer2013_csv, "fer2013.csv"),
+        ("rafdb-basic", trees.rafdb_basic, "basic/EmoLabel/list_patition_label.txt"),
+        ("rafdb-basic", trees.rafdb_kaggle, "train_labels.csv"),
+    ],
+)
 def test_a_list_that_is_no_regular_file_is_refused(tmp_path, name, tree, file, make):
     root = tree(tmp_path / "data")
     (root / file).unlink(missing_ok=True)
@@ -243,7 +280,9 @@ def test_a_folder_linked_into_itself_is_refused(root, target):
         load(root)
 
 
-def test_a_link_to_a_folder_that_is_gone_is_refused_and_one_to_a_file_is_an_image_that_is_missing(root, tmp_path):
+def test_a_link_to_a_folder_that_is_gone_is_refused_and_one_to_a_file_is_an_image_that_is_missing(
+    root, tmp_path
+):
     (root / "sad/9.png").symlink_to(tmp_path / "gone.png")
     (root / "sad/round.png").symlink_to("round.png")
     assert dict(load(root).unreadable) == {"sad/9.png": "missing", "sad/round.png": "missing"}
@@ -272,9 +311,14 @@ def test_a_data_path_that_no_disk_can_hold_is_an_error(path, tmp_path):
         locate("faces", {"faces": tmp_path / path})
 
 
-@pytest.mark.parametrize("variable, call", [
-    ("FER_META_DATA", lambda root: names({})), ("FER_META_DATA", lambda root: is_here("faces", {})), ("FER_META_CACHE", load),
-])
+@pytest.mark.parametrize(
+    "variable, call",
+    [
+        ("FER_META_DATA", lambda root: names({})),
+        ("FER_META_DATA", lambda root: is_here("faces", {})),
+        ("FER_META_CACHE", load),
+    ],
+)
 def test_the_home_folder_of_nobody_is_an_error_that_names_the_variable(root, monkeypatch, variable, call):
     monkeypatch.setenv(variable, "~nobody-of-this-name/faces")
     with refused(variable, "~"):
@@ -300,22 +344,32 @@ def test_a_cache_path_of_odd_bytes_works(root, tmp_path, monkeypatch):
     assert (load(root).images == load(root).images).all()
 
 
-@pytest.mark.parametrize("filename, full, fix", [(None, "cache", "FER_META_CACHE"), ("cache/x", "cache", "FER_META_CACHE"), ("elsewhere/x", "elsewhere", "TMPDIR")])
+@pytest.mark.parametrize(
+    "filename, full, fix",
+    [
+        (None, "cache", "FER_META_CACHE"),
+        ("cache/x", "cache", "FER_META_CACHE"),
+        ("elsewhere/x", "elsewhere", "TMPDIR"),
+    ],
+)
 def test_a_full_disk_says_which_folder_is_full(tmp_path, filename, full, fix):
-    with refused(f"{tmp_path / full}: no space left", fix):
-        with places.explained(tmp_path / "cache/faces"):
-            raise OSError(errno.ENOSPC, "No space left on device", filename and str(tmp_path / filename))
+    with refused(f"{tmp_path / full}: no space left", fix), places.explained(tmp_path / "cache/faces"):
+        raise OSError(errno.ENOSPC, "No space left on device", filename and str(tmp_path / filename))
 
 
 def test_all_files_are_on_the_disk_before_they_have_their_names(root, place, monkeypatch):
     done = []
     for module in (places, prepared):
-        monkeypatch.setattr(module, "sync", lambda path: done.append(path.name if path.parent.name.startswith(".building-") else path))
+        monkeypatch.setattr(
+            module,
+            "sync",
+            lambda path: done.append(path.name if path.parent.name.startswith(".building-") else path),
+        )
     rename = os.rename
     monkeypatch.setattr(places.os, "rename", lambda *paths: (done.append("renamed"), rename(*paths)))
     load(root)
     at = done.index("renamed")
-    assert {"images.npy", "index.parquet", "meta.json"} <= set(done[:at]) and done[at + 1:] == [place]
+    assert {"images.npy", "index.parquet", "meta.json"} <= set(done[:at]) and done[at + 1 :] == [place]
 
 
 def test_what_another_user_is_building_is_no_hindrance(root, place, monkeypatch):
@@ -337,7 +391,7 @@ def test_a_lock_that_nobody_holds_is_removed_a_day_later(root, place):
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
 def test_a_cache_that_the_disk_does_not_give_is_kept(root, place, monkeypatch, number):
     load(root)
-    made, = place.iterdir()
+    (made,) = place.iterdir()
     monkeypatch.setattr(prepared.os, "stat", failing(number, "images.npy")(os.stat))
     with refused(str(made), os.strerror(number)):
         load(root)
@@ -351,8 +405,11 @@ def test_unreadable_images_are_said_in_one_line(root):
     assert unreadable_line(load(root)) is None
     (root / "happy/a.png").write_text("no image")
     (root / "sad/b.png").write_text("no image")
-    assert unreadable_line(load(root)) == ("faces: 2 of 6 images are unreadable and left out, first 'happy/a.png': not an image; "
-                                           "see `fer-meta data check faces --data faces=PATH`")
+    assert (
+        unreadable_line(load(root))
+        == "faces: 2 of 6 images are unreadable and left out, first 'happy/a.png': not an image; "
+        "see `fer-meta data check faces --data faces=PATH`"
+    )
 
 
 def test_names_with_line_breaks_and_control_characters_are_shown_in_one_line(root):
@@ -363,6 +420,6 @@ def test_names_with_line_breaks_and_control_characters_are_shown_in_one_line(roo
 
 def test_prepared_images_are_the_same_from_the_file_as_from_the_map(root, place):
     faces = load(root)
-    made, = place.iterdir()
+    (made,) = place.iterdir()
     for row, image in enumerate(faces.images):
         assert np.array_equal(prepared.read(made, f"images.npy#{row}"), image)

@@ -30,13 +30,16 @@ def machine(monkeypatch):
     device._has_bf16_units.cache_clear()
 
 
-@pytest.mark.parametrize(("kind", "onednn", "units", "expected"), [
-    ("x86_64", True, True, "bf16"),
-    ("AMD64", True, False, "fp32"),  # AVX512 alone: oneDNN emulates bf16, slower than fp32
-    ("x86_64", False, True, "fp32"),  # oneDNN is held at AVX2
-    ("aarch64", True, False, "bf16"),
-    ("aarch64", False, False, "fp32"),
-])
+@pytest.mark.parametrize(
+    ("kind", "onednn", "units", "expected"),
+    [
+        ("x86_64", True, True, "bf16"),
+        ("AMD64", True, False, "fp32"),  # AVX512 alone: oneDNN emulates bf16, slower than fp32
+        ("x86_64", False, True, "fp32"),  # oneDNN is held at AVX2
+        ("aarch64", True, False, "bf16"),
+        ("aarch64", False, False, "fp32"),
+    ],
+)
 def test_auto_takes_bf16_only_where_the_processor_has_units_for_it(machine, kind, onednn, units, expected):
     machine(kind, onednn, units)
     assert precision_on("auto", CPU) == expected
@@ -50,7 +53,12 @@ def test_a_precision_that_is_asked_for_is_taken_on_any_machine(machine):
 
 
 def test_an_older_processor_as_the_environment_plays_it_computes_in_fp32():
-    code = "import torch; from fer_meta.device import precision_on; print(precision_on('auto', torch.device('cpu')))"
+    code = (
+        "import torch; from fer_meta.device import precision_on; print(precision_on('auto',"
+        " torch.device('cpu')))"
+    )
     older = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-    told = subprocess.run([sys.executable, "-c", code], env={**os.environ, **older}, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **older}, capture_output=True, text=True, check=True
+    )
     assert told.stdout.strip() == "fp32"

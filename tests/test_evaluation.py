@@ -21,17 +21,23 @@ pytestmark = pytest.mark.numeric
 @pytest.mark.parametrize("name", ["protonet", "relationnet", "maml", "supervised"])
 @pytest.mark.parametrize("batchnorm", ["eval", "batch"])
 def test_answers_are_those_of_the_classifier_asked_by_hand(name, batchnorm):
-    """The evaluator's tables, whatever is embedded once or episode by episode, against the method called on the pixels."""
+    """The evaluator's tables, whatever is embedded once or episode by episode, against the method called on
+    the pixels.
+    """
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (30, SIZE, SIZE, 3), dtype=np.uint8)
     labels = np.repeat(np.arange(3), 10)
     pool = Pool("made-up", np.arange(30), labels, CLASSES, None, None, {}, 0, "")
-    method = build(name, Protocol(way=3, batchnorm=batchnorm, train=EpisodeShape(way=3, shots=2, queries=2))).eval()
+    method = build(
+        name, Protocol(way=3, batchnorm=batchnorm, train=EpisodeShape(way=3, shots=2, queries=2))
+    ).eval()
     episodes = draw(pool, EpisodeShape(way=3, shots=2, queries=2), 3, "a")
     shown = Shown(images, pool)
     device = torch.device("cpu")
     embed = embedder(method, shown, shown, batchnorm, device)
-    answers = pd.concat(list(answer_episodes(method, embed, pool, pool, episodes, batchnorm, probabilities=True)))
+    answers = pd.concat(
+        list(answer_episodes(method, embed, pool, pool, episodes, batchnorm, probabilities=True))
+    )
     for number, (support, query) in enumerate(zip(episodes.support, episodes.queries)):
         names = pool.class_names(support[:, 0])
         pixels = normalise(fetch(images, np.append(support.ravel(), query), device))
@@ -41,7 +47,9 @@ def test_answers_are_those_of_the_classifier_asked_by_hand(name, batchnorm):
             for key, classify in classifiers.items():
                 shares = method.probabilities(key, classify(features[6:])).numpy()
                 found = answers[(answers["episode"] == number) & (answers["method"] == key)]
-                assert found["row"].to_list() == query.tolist() and found["label"].to_list() == pool.class_names(query)
+                assert found["row"].to_list() == query.tolist() and found[
+                    "label"
+                ].to_list() == pool.class_names(query)
                 answered = shares[np.arange(len(shares)), [names.index(name) for name in found["predicted"]]]
                 np.testing.assert_allclose(answered, shares.max(1), atol=1e-4)  # the best one, or one as good
                 np.testing.assert_allclose(found[[f"p_{c}" for c in names]], shares, atol=1e-3)
@@ -66,7 +74,11 @@ def test_an_image_is_embedded_once_for_all_shots_and_protocols(monkeypatch):
     asked = set()
     for shots in (1, 2, 3):
         episodes = draw(pool, EpisodeShape(way=3, shots=shots, queries=4), 10, f"{shots}")
-        list(answer_episodes(method, embedder(method, shown, shown, "eval", CPU, lambda _: features), pool, pool, episodes))
+        list(
+            answer_episodes(
+                method, embedder(method, shown, shown, "eval", CPU, lambda _: features), pool, pool, episodes
+            )
+        )
         asked |= {*episodes.support.ravel().tolist(), *np.concatenate(episodes.queries).tolist()}
     assert sum(embedded) == len(asked)
 
@@ -96,7 +108,11 @@ def test_episodes_come_in_parts_without_loss(count):
     method, shown = build("protonet").eval(), Shown(images, pool)
     episodes, told = draw(pool, EpisodeShape(way=3, shots=1, queries=2), count, "b"), []
     embed = embedder(method, shown, shown, "eval", CPU)
-    parts = list(answer_episodes(method, embed, pool, pool, episodes, progress=lambda done, accuracy: told.append(done)))
+    parts = list(
+        answer_episodes(
+            method, embed, pool, pool, episodes, progress=lambda done, accuracy: told.append(done)
+        )
+    )
     answers = pd.concat(parts, ignore_index=True)
     assert answers["episode"].to_list() == np.repeat(np.arange(count), 6).tolist()
     assert answers["row"].to_list() == np.concatenate(episodes.queries).tolist() and told[-1] == count

@@ -5,12 +5,24 @@ from hypothesis import strategies as st
 from fer_meta.expressions import BASIC, COMPOUND, EXPRESSIONS, canonical
 
 
-@pytest.mark.parametrize("name, expected", [
-    ("Angry", "anger"), ("anger", "anger"), ("Sad", "sadness"), ("HAPPY", "happiness"), ("afraid", "fear"),
-    ("Fearful", "fear"), ("surprised", "surprise"), ("Disgusted", "disgust"), ("Neutral", "neutral"),
-    ("contempt", "contempt"), ("Happily Surprised", "happily_surprised"),
-    ("sadly-angry", "sadly_angry"), ("  Angrily__Disgusted ", "angrily_disgusted"),
-])
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("Angry", "anger"),
+        ("anger", "anger"),
+        ("Sad", "sadness"),
+        ("HAPPY", "happiness"),
+        ("afraid", "fear"),
+        ("Fearful", "fear"),
+        ("surprised", "surprise"),
+        ("Disgusted", "disgust"),
+        ("Neutral", "neutral"),
+        ("contempt", "contempt"),
+        ("Happily Surprised", "happily_surprised"),
+        ("sadly-angry", "sadly_angry"),
+        ("  Angrily__Disgusted ", "angrily_disgusted"),
+    ],
+)
 def test_the_names_that_data_sets_use_become_one(name, expected):
     assert canonical(name) == expected
 

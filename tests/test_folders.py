@@ -1,4 +1,6 @@
-"""Each preset of a suite has a folder of its own, and `fer-meta report` finds it or names those that there are."""
+"""Each preset of a suite has a folder of its own, and `fer-meta report` finds it or names those that there
+are.
+"""
 
 import re
 from pathlib import Path
@@ -14,7 +16,9 @@ from fer_meta.suites.folders import PRESETS, RESERVED, results_folder
 from fer_meta.suites.schema import Suite
 
 NAME = next(rule.pattern for rule in Suite.model_fields["name"].metadata if getattr(rule, "pattern", None))
-names = st.from_regex(NAME.rstrip("$") + r"\Z").flatmap(lambda name: st.sampled_from([name, *(name + end for end in RESERVED)]))
+names = st.from_regex(NAME.rstrip("$") + r"\Z").flatmap(
+    lambda name: st.sampled_from([name, *(name + end for end in RESERVED)])
+)
 suites = st.tuples(names.filter(lambda name: not name.endswith(RESERVED)), st.sampled_from(PRESETS))
 
 
@@ -35,13 +39,23 @@ def report(*arguments) -> tuple[int, str]:
 
 
 def test_a_bench_under_one_preset_leaves_what_another_has_written(bench, suite, tmp_path):
-    suite.write_text(SUITE.replace("presets: {quick: {}}", "presets: {quick: {}, smoke: {protocol: {episodes: 3}}, full: {image_size: 40}}"))
-    folders = {preset: tmp_path / "results" / name for preset, name in [("quick", "tiny"), ("smoke", "tiny-smoke"), ("full", "tiny-full")]}
+    suite.write_text(
+        SUITE.replace(
+            "presets: {quick: {}}",
+            "presets: {quick: {}, smoke: {protocol: {episodes: 3}}, full: {image_size: 40}}",
+        )
+    )
+    folders = {
+        preset: tmp_path / "results" / name
+        for preset, name in [("quick", "tiny"), ("smoke", "tiny-smoke"), ("full", "tiny-full")]
+    }
     before = {}
     for preset, folder in folders.items():
         assert bench("--algorithms", "protonet", "--preset", preset, domains=("day",)).exit_code == 0
         before[folder] = contents(folder)
-        assert {"table.md", "table.csv", "plan.json", "finished.json"} <= {path.name for path in before[folder]}
+        assert {"table.md", "table.csv", "plan.json", "finished.json"} <= {
+            path.name for path in before[folder]
+        }
     assert set((tmp_path / "results").iterdir()) == set(before)
     assert all(contents(folder) == there for folder, there in before.items())
     for preset, folder in folders.items():
@@ -70,5 +84,9 @@ def test_the_command_that_the_error_names_is_the_shortest(tmp_path, monkeypatch)
     (tmp_path / "results" / "cross-domain-full").mkdir(parents=True)
     (tmp_path / "results" / "cross-domain-full" / "plan.json").write_text("{}")
     done = CliRunner().invoke(main, ["report"])
-    assert re.fullmatch(r"fer-meta: results.cross-domain: no results of cross-domain, preset quick; there are results of preset full: "
-                        r"`fer-meta report --preset full`\n", done.output)
+    assert re.fullmatch(
+        r"fer-meta: results.cross-domain: no results of cross-domain, preset quick; there are results of"
+        r" preset full: "
+        r"`fer-meta report --preset full`\n",
+        done.output,
+    )

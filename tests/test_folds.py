@@ -1,4 +1,6 @@
-"""Cross-validation by person: each image is tested once, nobody is on both sides, and the folds are one result."""
+"""Cross-validation by person: each image is tested once, nobody is on both sides, and the folds are one
+result.
+"""
 
 import json
 import shutil
@@ -27,7 +29,13 @@ from fer_meta.tasks.protocol import Protocol
 pytestmark = pytest.mark.numeric
 
 LOSO = "leave-one-subject-out"
-SHAPES = dict(way=5, shots=(1,), train=dict(way=3, shots=1, queries=1), validation=dict(way=3, shots=1, queries=1, episodes=5), carve=0.3)
+SHAPES = dict(
+    way=5,
+    shots=(1,),
+    train=dict(way=3, shots=1, queries=1),
+    validation=dict(way=3, shots=1, queries=1, episodes=5),
+    carve=0.3,
+)
 EVERY = dict(**SHAPES, support_from="source-train", held_out=2, queries="all")
 
 SPLIT = """\
@@ -47,7 +55,7 @@ protocol:
 
 def cross_validated(split: str) -> str:
     """The tiny suite with folds, every test image a query once."""
-    head, rest = SUITE.split("protocol:")[0], SUITE[SUITE.index("algorithms:"):]
+    head, rest = SUITE.split("protocol:")[0], SUITE[SUITE.index("algorithms:") :]
     return head + "across: false\nselection: [source-val]\n" + SPLIT.replace("{split}", split) + rest
 
 
@@ -64,8 +72,23 @@ def people(tmp_path):
 def crossed(suite, people, tmp_path, without_plots):
     def run(*arguments, split=LOSO, algorithms="protonet,supervised", data=people, text=None):
         suite.write_text(text or cross_validated(split))
-        return CliRunner().invoke(main, ["bench", "--suite", str(suite), "--data", f"people={data}", "--device", "cpu", "--algorithms", algorithms,
-                                         "--out", str(tmp_path / "results"), *arguments])
+        return CliRunner().invoke(
+            main,
+            [
+                "bench",
+                "--suite",
+                str(suite),
+                "--data",
+                f"people={data}",
+                "--device",
+                "cpu",
+                "--algorithms",
+                algorithms,
+                "--out",
+                str(tmp_path / "results"),
+                *arguments,
+            ],
+        )
 
     return run
 
@@ -74,9 +97,16 @@ def crossed(suite, people, tmp_path, without_plots):
 
 
 @settings(max_examples=40, deadline=None)
-@given(subjects=st.integers(6, 30), images=st.integers(12, 40), folds=st.integers(2, 6), loso=st.booleans(), known=st.booleans())
+@given(
+    subjects=st.integers(6, 30),
+    images=st.integers(12, 40),
+    folds=st.integers(2, 6),
+    loso=st.booleans(),
+    known=st.booleans(),
+)
 def test_folds_cover_each_image_once_and_nobody_is_in_two(subjects, images, folds, loso, known):
-    index = made_up_index({label: images for label in LABELS}, "train", subjects if known or loso else None)  # its official split is ignored
+    # its official split is ignored
+    index = made_up_index(dict.fromkeys(LABELS, images), "train", subjects if known or loso else None)
     if not known and not loso:
         index["clip"] = pd.array([f"c{number // 3}" for number in range(len(index))], dtype="string")
     protocol = Protocol(**EVERY, split=LOSO if loso else {"folds": folds})
@@ -108,20 +138,20 @@ def test_classes_are_spread_evenly_over_the_folds(folds, subjects):
 
 
 def test_without_people_and_clips_copies_stay_in_one_fold():
-    index = made_up_index({label: 20 for label in LABELS})
+    index = made_up_index(dict.fromkeys(LABELS, 20))
     index["digest"] = [f"d{number // 2}" for number in range(len(index))]
     fold = fold_numbers(index, Protocol(**EVERY, split={"folds": 5}), LABELS)
     assert pd.Series(fold).groupby(index["digest"].to_numpy()).nunique().max() == 1 and len(set(fold)) == 5
 
 
 def test_labels_that_the_suite_does_not_test_are_in_no_fold():
-    index = made_up_index({**{label: 20 for label in LABELS}, "contempt": 20}, subjects=10)
+    index = made_up_index({**dict.fromkeys(LABELS, 20), "contempt": 20}, subjects=10)
     fold = fold_numbers(index, Protocol(**EVERY, split={"folds": 5}), LABELS)
     assert ((fold == 0) == (index["label"] == "contempt")).all()
 
 
 def test_a_class_that_some_fold_cannot_test_is_excluded_from_all_by_name():
-    index = made_up_index({label: 60 for label in LABELS}, subjects=20)
+    index = made_up_index(dict.fromkeys(LABELS, 60), subjects=20)
     rare = index.index[(index["label"] == "sadness") & ~index["subject"].isin(["s0", "s1"])]
     faces = made_up_faces("made-up", index.drop(rare).reset_index(drop=True))
     protocol = Protocol(**{**SHAPES, "way": 4}, queries=2, split={"folds": 4})
@@ -129,21 +159,31 @@ def test_a_class_that_some_fold_cannot_test_is_excluded_from_all_by_name():
     assert all("sadness" not in domain.test.classes and len(domain.test.classes) == 4 for domain in domains)
     assert sum(domain.test.excluded.get("sadness", 0) for domain in domains) == 6
     # Where each image is a query once, one is enough.
-    every = Protocol(**{**EVERY, "train": {"way": 3, "shots": 1, "queries": 1}, "held_out": 1}, split={"folds": 4})
-    with pytest.raises(ProtocolError, match="fold .* need 5 classes .* but there are 4"):  # the other who is sad cannot be support and training
+    every = Protocol(
+        **{**EVERY, "train": {"way": 3, "shots": 1, "queries": 1}, "held_out": 1}, split={"folds": 4}
+    )
+    # the other who is sad cannot be support and training
+    with pytest.raises(ProtocolError, match="fold .* need 5 classes .* but there are 4"):
         cross_validate(faces, every, LABELS)
 
 
 @pytest.mark.parametrize("rare, of", [(2, 1), (12, 1), (12, 2)])
 def test_a_class_that_cannot_be_held_out_and_trained_in_every_fold_is_excluded_from_all_by_name(rare, of):
-    index = made_up_index({label: 60 for label in LABELS}, subjects=20)
+    index = made_up_index(dict.fromkeys(LABELS, 60), subjects=20)
     one = made_up_index({"disgust": rare}, subjects=of)
-    index = pd.concat([index, one.assign(path="disgust-" + one["path"], digest="disgust-" + one["digest"])], ignore_index=True)
+    index = pd.concat(
+        [index, one.assign(path="disgust-" + one["path"], digest="disgust-" + one["digest"])],
+        ignore_index=True,
+    )
     faces, classes = made_up_faces("made-up", index), (*LABELS, "disgust")
     # Nobody is in val, and who is held out is not trained on.
     protocol = Protocol(**{**EVERY, "carve": 0}, split={"folds": 4}, disjoint="clip")
     domains = cross_validate(faces, protocol, classes)
-    assert {domain.train.classes for domain in domains} == {domain.test.classes for domain in domains} == {LABELS}
+    assert (
+        {domain.train.classes for domain in domains}
+        == {domain.test.classes for domain in domains}
+        == {LABELS}
+    )
     assert sum(domain.test.excluded.get("disgust", 0) for domain in domains) == rare
     assert any("disgust" in domain.train.excluded for domain in domains)
     with pytest.raises(ProtocolError, match="leave fewer than that of disgust .*; lower `held_out`"):
@@ -154,7 +194,10 @@ def test_the_plan_and_the_table_name_a_class_that_is_excluded_from_all_folds(cro
     for number in range(2):
         trees.face(people / "disgust" / f"p003_{number}.png")
     words = cross_validated("{folds: 5}"), dict(algorithms="protonet")
-    assert "test classes too small in some fold: disgust" in crossed("--dry-run", text=words[0], **words[1]).output
+    assert (
+        "test classes too small in some fold: disgust"
+        in crossed("--dry-run", text=words[0], **words[1]).output
+    )
     result = crossed(text=words[0], **words[1])
     assert result.exit_code == 0, result.output
     assert "disgust:2" in (tmp_path / "results" / "tiny" / "table.md").read_text()
@@ -162,14 +205,14 @@ def test_the_plan_and_the_table_name_a_class_that_is_excluded_from_all_folds(cro
 
 
 @pytest.mark.parametrize("index, split, words", [
-    (made_up_index({label: 60 for label in LABELS}), LOSO, "made-up: 300 of 300 images have no subject, so that nobody can be left out"),
-    (made_up_index({label: 60 for label in LABELS}, subjects=2), LOSO, "made-up: 2 people are too few to leave one out .*needs three"),
-    (made_up_index({label: 60 for label in LABELS}, subjects=1), LOSO, "1 person is too few to leave one out"),
-    (made_up_index({label: 60 for label in LABELS}, subjects=1), {"folds": 3},
+    (made_up_index(dict.fromkeys(LABELS, 60)), LOSO, "made-up: 300 of 300 images have no subject, so that nobody can be left out"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=2), LOSO, "made-up: 2 people are too few to leave one out .*needs three"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=1), LOSO, "1 person is too few to leave one out"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=1), {"folds": 3},
      r"of 1 person \(or .*\) cannot be divided into 3 folds; cross-validation needs two people or more"),
-    (made_up_index({label: 60 for label in LABELS}, subjects=60).assign(digest="same"), {"folds": 3}, r"\(train\).*or take more folds"),
-    (made_up_index({label: 60 for label in LABELS}, subjects=4), {"folds": 5}, "cannot be divided into 5 folds; take 4 folds or fewer"),
-    (made_up_index({label: 30 for label in LABELS}, subjects=30), {"folds": 10},
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=60).assign(digest="same"), {"folds": 3}, r"\(train\).*or take more folds"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=4), {"folds": 5}, "cannot be divided into 5 folds; take 4 folds or fewer"),
+    (made_up_index(dict.fromkeys(LABELS, 30), subjects=30), {"folds": 10},
      r"fold 1: made-up \(test\): 5-way episodes need 5 classes with 9 images or more.*"
      r", or take fewer folds \(--folds\), or --suite cross-validation, which tests each image once"),
 ])  # fmt: skip
@@ -179,19 +222,36 @@ def test_an_error_names_the_fold_and_what_to_do(index, split, words):
 
 
 def test_a_small_posed_set_is_cross_validated_by_one_command(tmp_path):
-    """As JAFFE: ten people, three images of each expression, here one lacks a class; every image is a query once, in episodes of all classes."""
+    """As JAFFE: ten people, three images of each expression, here one lacks a class; every image is a query
+    once, in episodes of all classes.
+    """
     for person in range(10):
         for label in ("angry", "disgust", "fear", "happy", "sad", "surprise"):
             for number in range(3 if (person, label) != (4, "fear") else 0):
                 trees.face(tmp_path / "jaffe" / label / f"P{person}_{number}.png")
     (tmp_path / "jaffe" / "fer-meta.yaml").write_text("subject: '(P[0-9]+)_[0-9]+[.]png$'\n")
-    how = ["--suite", "cross-validation", "--preset", "smoke", "--algorithms", "protonet", "--data", f"jaffe={tmp_path / 'jaffe'}"]
-    result = CliRunner().invoke(main, ["bench", *how, "--folds", "loso", "--device", "cpu", "--out", str(tmp_path / "results")])
+    how = [
+        "--suite",
+        "cross-validation",
+        "--preset",
+        "smoke",
+        "--algorithms",
+        "protonet",
+        "--data",
+        f"jaffe={tmp_path / 'jaffe'}",
+    ]
+    result = CliRunner().invoke(
+        main, ["bench", *how, "--folds", "loso", "--device", "cpu", "--out", str(tmp_path / "results")]
+    )
     assert result.exit_code == 0, result.output
-    [row, *others] = pd.read_csv(tmp_path / "results" / "cross-validation-smoke" / "heads.csv").to_dict("records")
+    [row, *others] = pd.read_csv(tmp_path / "results" / "cross-validation-smoke" / "heads.csv").to_dict(
+        "records"
+    )
     assert {(one["images"], one["classes"]) for one in (row, *others)} == {(10 * 6 * 3 - 3, 6)}
     folds = pd.read_csv(tmp_path / "results" / "cross-validation-smoke" / "folds.csv")
-    assert set(folds["fold"]) == set(range(1, 11)) and set(folds["way"]) == {6} and (folds["members"] == 1).all()
+    assert (
+        set(folds["fold"]) == set(range(1, 11)) and set(folds["way"]) == {6} and (folds["members"] == 1).all()
+    )
 
 
 # --- a suite and the command line -------------------------------------------------------------------------
@@ -220,7 +280,10 @@ def test_cross_validation_has_no_unseen_classes():
 def test_folds_on_the_command_line_are_the_suites_split(suite, word, split):
     from fer_meta.cli import _folds
 
-    assert read_suite(str(suite), "quick", _folds(None, None, word)).protocol.split == Protocol(split=split).split
+    assert (
+        read_suite(str(suite), "quick", _folds(None, None, word)).protocol.split
+        == Protocol(split=split).split
+    )
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -241,22 +304,48 @@ def test_cross_validation_tests_each_domain_on_itself_and_says_so(crossed, peopl
     assert "cross-validation has no pairs of two" in result.output and "32 runs, 0 done" in result.output
     assert "protonet  people  8 trainings, one a fold and seed" in result.output and "->" not in result.output
     result = crossed(*arguments, text=cross_validated("{folds: 4}").replace("across: false", "within: false"))
-    assert result.exit_code == 2 and "cross-validation tests each domain on itself; say `within: true`" in result.output
+    assert (
+        result.exit_code == 2
+        and "cross-validation tests each domain on itself; say `within: true`" in result.output
+    )
 
 
 def test_an_experiment_across_two_data_sets_has_no_folds(suite, people, tmp_path, without_plots):
-    suite.write_text(cross_validated("{folds: 4}").replace("across: false\n", "").replace("presets: {quick: {}}", """\
+    suite.write_text(
+        cross_validated("{folds: 4}")
+        .replace("across: false\n", "")
+        .replace(
+            "presets: {quick: {}}",
+            """\
 roles: {one: {data: people, rendered: synthetic-studio}, two: {data: others, rendered: synthetic-film}}
 experiments:
   itself: {title: Itself, train: one, test: one}
   across: {title: Across, train: one, test: two}
 presets: {quick: {}}
-"""))
+""",
+        )
+    )
     shutil.copytree(people, tmp_path / "others")
-    result = CliRunner().invoke(main, ["bench", "--suite", str(suite), "--data", f"people={people}", "--data", f"others={tmp_path / 'others'}",
-                                       "--algorithms", "protonet", "--dry-run"])
+    result = CliRunner().invoke(
+        main,
+        [
+            "bench",
+            "--suite",
+            str(suite),
+            "--data",
+            f"people={people}",
+            "--data",
+            f"others={tmp_path / 'others'}",
+            "--algorithms",
+            "protonet",
+            "--dry-run",
+        ],
+    )
     assert result.exit_code == 0, result.output
-    assert "across is not run: cross-validation tests a data set on itself" in result.output and "4 runs, 0 done" in result.output
+    assert (
+        "across is not run: cross-validation tests a data set on itself" in result.output
+        and "4 runs, 0 done" in result.output
+    )
 
 
 # --- a whole bench ----------------------------------------------------------------------------------------
@@ -268,21 +357,35 @@ def test_leave_one_subject_out_ends_with_one_row_that_pools_the_folds(crossed, t
     out = tmp_path / "results" / "tiny"
     plan = json.loads((out / "plan.json").read_text())
     assert {run["fold"] for run in plan["runs"]} == {1, 2, 3, 4, 5} and len(plan["runs"]) == 2 * 2 * 5
-    assert all(f"-fold{run['fold']:02d}-seed{run['seed']}-" in run["id"] and f"-fold{run['fold']:02d}-" in run["model"] for run in plan["runs"])
+    assert all(
+        f"-fold{run['fold']:02d}-seed{run['seed']}-" in run["id"]
+        and f"-fold{run['fold']:02d}-" in run["model"]
+        for run in plan["runs"]
+    )
     parts = []
     for run in plan["runs"]:
         told = json.loads((out / "runs" / run["id"] / "run.json").read_text())
         assert told["fold"] == run["fold"] and told["classes"] == sorted(LABELS)
         answers = pd.read_parquet(out / "runs" / run["id"] / "predictions.parquet")
         assert answers["subject"].nunique() == 1  # the fold's only person
-        parts.append(answers.astype({"method": str, "label": str, "predicted": str, "path": str}).assign(seed=run["seed"]))
+        parts.append(
+            answers.astype({"method": str, "label": str, "predicted": str, "path": str}).assign(
+                seed=run["seed"]
+            )
+        )
     answers = pd.concat(parts)
     answers["right"] = answers["label"] == answers["predicted"]
-    # 5 people, 5 classes, 2 images, less the two of who is never surprised: each image once for a method, number of shots and seed.
-    assert (answers.groupby(["method", "shots", "seed"])["path"].agg(["size", "nunique"]) == 48).all(axis=None)
+    # 5 people, 5 classes, 2 images, less the two of who is never surprised: each image once for a method,
+    # number of shots and seed.
+    assert (answers.groupby(["method", "shots", "seed"])["path"].agg(["size", "nunique"]) == 48).all(
+        axis=None
+    )
     for file, method in (("table.csv", "protonet"), ("heads.csv", "supervised-head")):
         rows = pd.read_csv(out / file)
-        row = rows[(rows["method"] == method) & (rows["shots"] == rows["shots"].max() if file == "table.csv" else rows["shots"] == 0)]
+        row = rows[
+            (rows["method"] == method)
+            & (rows["shots"] == rows["shots"].max() if file == "table.csv" else rows["shots"] == 0)
+        ]
         own = answers[(answers["method"] == method) & (answers["shots"] == row["shots"].iloc[0])]
         assert len(row) == 1 and row["accuracy"].iloc[0] == pytest.approx(own["right"].mean(), abs=1e-6)
         recalls = own.groupby(["seed", "label"])["right"].mean()
@@ -290,11 +393,26 @@ def test_leave_one_subject_out_ends_with_one_row_that_pools_the_folds(crossed, t
         assert row["seeds"].iloc[0] == 2 and row["groups"].iloc[0] == "people"
     assert (pd.read_csv(out / "table.csv")["test_images"] == 48).all()
     folds = pd.read_csv(out / "folds.csv")
-    mean = folds[folds["method"] == "supervised-head"].groupby("seed").apply(lambda t: np.average(t["accuracy"], weights=t["queries"]))
-    assert mean.mean() == pytest.approx(answers.loc[answers["method"] == "supervised-head", "right"].mean(), abs=1e-6)
-    assert set(folds["fold"]) == {1, 2, 3, 4, 5} and set(folds["seed"]) == {0, 1} and (folds["members"] == 1).all() and (folds["groups"] == "people").all()
+    mean = (
+        folds[folds["method"] == "supervised-head"]
+        .groupby("seed")
+        .apply(lambda t: np.average(t["accuracy"], weights=t["queries"]))
+    )
+    assert mean.mean() == pytest.approx(
+        answers.loc[answers["method"] == "supervised-head", "right"].mean(), abs=1e-6
+    )
+    assert (
+        set(folds["fold"]) == {1, 2, 3, 4, 5}
+        and set(folds["seed"]) == {0, 1}
+        and (folds["members"] == 1).all()
+        and (folds["groups"] == "people").all()
+    )
     page, text = (out / "table.md").read_text(), (out / "table.txt").read_text()
-    assert "cross-validation leave one subject out, by person" in page and "Bengio and Grandvalet 2004" in page and "Grandvalet" in text
+    assert (
+        "cross-validation leave one subject out, by person" in page
+        and "Bengio and Grandvalet 2004" in page
+        and "Grandvalet" in text
+    )
 
 
 def test_folds_of_the_same_shape_keep_episodes_of_their_own(crossed, tmp_path):
@@ -317,10 +435,15 @@ def test_official_splits_are_ignored_and_episodes_are_drawn_within_folds(crossed
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(image, place)
     shutil.copy(trees / "day" / "fer-meta.yaml", tmp_path / "split" / "fer-meta.yaml")
-    text = SUITE.replace("seeds: [0]", "seeds: [0]\nselection: [source-val, oracle]").replace("way: 5\n", "way: 5\n  split: {folds: 3}\n", 1)
+    text = SUITE.replace("seeds: [0]", "seeds: [0]\nselection: [source-val, oracle]").replace(
+        "way: 5\n", "way: 5\n  split: {folds: 3}\n", 1
+    )
     result = crossed(text=text, data=tmp_path / "split", algorithms="protonet")
     assert result.exit_code == 0, result.output
-    assert "people: cross-validation in 3 folds by person (else clip, else image); its official splits are ignored" in result.output
+    assert (
+        "people: cross-validation in 3 folds by person (else clip, else image); its official splits are"
+        " ignored" in result.output
+    )
     table = pd.read_csv(tmp_path / "results" / "tiny" / "table.csv")
     assert (table["episodes"] == 36).all() and (table["test_images"] == 300).all() and len(table) == 2 * 2
 
@@ -329,7 +452,11 @@ def test_a_seed_that_lacks_a_fold_is_left_out_and_its_fold_is_listed(crossed, tm
     assert crossed("--seeds", "2", algorithms="protonet").exit_code == 0
     out = tmp_path / "results" / "tiny"
     whole = pd.read_csv(out / "table.csv")
-    gone = next(run for run in json.loads((out / "plan.json").read_text())["runs"] if (run["fold"], run["seed"]) == (3, 1))
+    gone = next(
+        run
+        for run in json.loads((out / "plan.json").read_text())["runs"]
+        if (run["fold"], run["seed"]) == (3, 1)
+    )
     shutil.rmtree(out / "runs" / gone["id"])
     result = CliRunner().invoke(main, ["report", "--suite", "tiny", "--out", str(tmp_path / "results")])
     assert result.exit_code == 0 and "protonet, people -> people, fold 3, seed 1: not run" in result.output
@@ -343,16 +470,35 @@ def test_a_seed_that_lacks_a_fold_is_left_out_and_its_fold_is_listed(crossed, tm
 
 def test_what_a_leak_is_worth_can_be_cross_validated(suite, trees, tmp_path, without_plots):
     """The shares of queries that meet their own person are counted fold by fold."""
-    text = SUITE.replace("way: 5\n", "way: 5\n  split: {folds: 2}\n", 1).replace("seeds: [0]", "seeds: [0]\nselection: [source-val]")
-    suite.write_text(text.replace("presets: {quick: {}}", """\
+    text = SUITE.replace("way: 5\n", "way: 5\n  split: {folds: 2}\n", 1).replace(
+        "seeds: [0]", "seeds: [0]\nselection: [source-val]"
+    )
+    suite.write_text(
+        text.replace(
+            "presets: {quick: {}}",
+            """\
 roles: {one: {data: day, rendered: synthetic-studio}}
 experiments:
   apart: {title: People apart, train: one, test: one, protocol: {disjoint: subject, train: {disjoint: image}, validation: {disjoint: image}}}
   shared: {title: People shared, train: one, test: one, against: apart, protocol: {disjoint: image}}
 presets: {quick: {}}
-"""))
-    result = CliRunner().invoke(main, ["bench", "--suite", str(suite), "--data", f"day={trees / 'day'}", "--algorithms", "protonet", "--out",
-                                       str(tmp_path / "results")])
+""",
+        )
+    )
+    result = CliRunner().invoke(
+        main,
+        [
+            "bench",
+            "--suite",
+            str(suite),
+            "--data",
+            f"day={trees / 'day'}",
+            "--algorithms",
+            "protonet",
+            "--out",
+            str(tmp_path / "results"),
+        ],
+    )
     assert result.exit_code == 0, result.output
     leaks = pd.read_csv(tmp_path / "results" / "tiny" / "experiments.csv").set_index(["experiment", "shots"])
     assert (leaks.loc["apart", "share_person"] == 0).all() and (leaks.loc["shared", "share_person"] > 0).all()
@@ -363,16 +509,30 @@ presets: {quick: {}}
 
 def some_queries(groups: str, group: list[int]) -> Queries:
     n = len(group)
-    return Queries(np.arange(n, dtype=np.int32) // 2, np.zeros(n, np.int8), np.array(group), np.arange(n), None, groups)
+    return Queries(
+        np.arange(n, dtype=np.int32) // 2, np.zeros(n, np.int8), np.array(group), np.arange(n), None, groups
+    )
 
 
 def test_pooled_episodes_are_numbered_on_with_their_support_and_own_heads_have_none():
     first, second = some_queries("people", [0, 0, 1, 1]), some_queries("people", [2, 2, 3])
     both = concatenated([first, second])
-    assert both.episode.tolist() == [0, 0, 1, 1, 2, 2, 3] and both.group.tolist() == [0, 0, 1, 1, 2, 2, 3] and both.groups == "people"
+    assert (
+        both.episode.tolist() == [0, 0, 1, 1, 2, 2, 3]
+        and both.group.tolist() == [0, 0, 1, 1, 2, 2, 3]
+        and both.groups == "people"
+    )
     assert concatenated([first, replace(second, groups="clips")]).groups == "clips"
-    shown = [Support(one.episode, one.group, one.image, np.full(len(one.label), 17, np.int8)) for one in (first, second)]
-    supported = concatenated([replace(one, support=support) for one, support in zip((first, second), shown)]).support
-    assert supported.episode.tolist() == both.episode.tolist() and supported.label.tolist() == [17] * 4 + [17 + len(EXPRESSIONS)] * 3
+    shown = [
+        Support(one.episode, one.group, one.image, np.full(len(one.label), 17, np.int8))
+        for one in (first, second)
+    ]
+    supported = concatenated(
+        [replace(one, support=support) for one, support in zip((first, second), shown)]
+    ).support
+    assert (
+        supported.episode.tolist() == both.episode.tolist()
+        and supported.label.tolist() == [17] * 4 + [17 + len(EXPRESSIONS)] * 3
+    )
     heads = [replace(one, episode=np.zeros(len(one.episode), int)) for one in (first, second)]
     assert set(concatenated(heads).episode) == {0}

@@ -21,7 +21,10 @@ pytestmark = pytest.mark.numeric
 CLASSES = ("anger", "happiness", "neutral")
 PROTOCOL = Protocol(way=3, train=EpisodeShape(way=3, shots=2, queries=2))
 SIZE = 32
-METHODS = [(name, {}) for name in algorithms.names()] + [("maml", {"first_order": True}), ("protonet", {"backbone": "resnet12"})]
+METHODS = [(name, {}) for name in algorithms.names()] + [
+    ("maml", {"first_order": True}),
+    ("protonet", {"backbone": "resnet12"}),
+]
 
 
 def build(name, protocol=PROTOCOL, size=SIZE, **config):
@@ -30,12 +33,16 @@ def build(name, protocol=PROTOCOL, size=SIZE, **config):
         config = {"backbone": "conv4", **config}
     if name == "maml":
         config = {"inner_steps": 2, **config}
-    return training.build(module, module.Config(steps=1, **config), protocol, CLASSES, size, 0, torch.device("cpu"))
+    return training.build(
+        module, module.Config(steps=1, **config), protocol, CLASSES, size, 0, torch.device("cpu")
+    )
 
 
 def an_episode(way=3, shots=2, queries=2, seed=0, dtype=torch.float32):
     generator = torch.Generator().manual_seed(seed)
-    support, query = (torch.randn(way * n, 3, SIZE, SIZE, generator=generator, dtype=dtype) for n in (shots, queries))
+    support, query = (
+        torch.randn(way * n, 3, SIZE, SIZE, generator=generator, dtype=dtype) for n in (shots, queries)
+    )
     labels = [torch.arange(way).repeat_interleave(n) for n in (shots, queries)]
     return Episode(support, labels[0], query, labels[1], CLASSES[:way])
 
@@ -49,7 +56,8 @@ def test_a_method_gives_a_logit_for_each_query_and_class(name, config):
     with torch.no_grad():
         support, query = method.embed(episode.support), method.embed(episode.query)
         classifiers = method.adapt(support, episode.support_labels, CLASSES)
-        assert classifiers and set(classifiers) <= set(algorithms.readouts(name))  # by which a suite may name its contrast
+        # by which a suite may name its contrast
+        assert classifiers and set(classifiers) <= set(algorithms.readouts(name))
         for classify in classifiers.values():
             logits = classify(query)
             assert logits.shape == (6, 3) and logits.isfinite().all()
@@ -85,7 +93,9 @@ def test_a_query_is_classified_alike_whatever_queries_stand_beside_it(name, conf
 def test_adapting_to_a_task_leaves_the_method_as_it_was(name, config):
     method, episode = build(name, **config).eval(), an_episode()
     before = {key: value.clone() for key, value in method.state_dict().items()}
-    for classify in method.adapt(method.embed(episode.support).detach(), episode.support_labels, CLASSES).values():
+    for classify in method.adapt(
+        method.embed(episode.support).detach(), episode.support_labels, CLASSES
+    ).values():
         classify(method.embed(episode.query).detach())
     assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
 
@@ -108,7 +118,7 @@ def test_training_on_one_batch_lowers_its_loss(name, config):
     batch = [episode] if method.episodic else LabelledImages(episode.query, episode.query_labels)
     optimiser = torch.optim.Adam(method.parameters(), 1e-3)
     losses = []
-    while len(losses) < 2 or losses[-1] > 0.8 * losses[0] and len(losses) < 12:
+    while len(losses) < 2 or (losses[-1] > 0.8 * losses[0] and len(losses) < 12):
         loss, accuracy = method.loss(batch)
         optimiser.zero_grad()
         loss.backward()
@@ -125,7 +135,9 @@ def test_tasks_of_a_step_one_after_the_other_give_the_gradient_of_their_mean_los
     together.loss(batch)[0].backward()
     config = algorithms.load(name).Config(steps=1, lr=1e-9)
     told = training.train_step(apart, config, training.new_optimiser(apart, config), batch)
-    assert told[0].item() == pytest.approx(np.mean([together.loss([one])[0].item() for one in batch]), rel=1e-6)
+    assert told[0].item() == pytest.approx(
+        np.mean([together.loss([one])[0].item() for one in batch]), rel=1e-6
+    )
     for a, b in zip(together.parameters(), apart.parameters()):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-6, atol=1e-10)
 
@@ -181,7 +193,11 @@ def test_relation_net_sums_the_maps_of_a_class():
 def test_relation_net_starts_at_the_score_of_a_guess_with_class_and_query_alike(name, shots):
     method = build(name, Protocol(way=3, train=EpisodeShape(way=3, shots=shots, queries=2)))
     episode = an_episode(shots=shots, queries=4)
-    labels, support, query = episode.support_labels, method.embed(episode.support), method.embed(episode.query)
+    labels, support, query = (
+        episode.support_labels,
+        method.embed(episode.support),
+        method.embed(episode.query),
+    )
     scores = method.adapt(support, labels, CLASSES)[method.name](query)
     torch.testing.assert_close(scores, torch.full_like(scores, 1 / 3), atol=0.05, rtol=0)
     of_class, of_query = method.relation.first.weight.chunk(2, dim=1)
@@ -191,16 +207,25 @@ def test_relation_net_starts_at_the_score_of_a_guess_with_class_and_query_alike(
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_relation_net_leaves_chance_from_every_seed(seed):
-    """Five patterns, faint in noise and on a common ground, as expressions are on faces. From torch's initial weights all stay at chance."""
-    patterns, [ground] = (torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(100 - n)) for n in (5, 1))
-    module, protocol = algorithms.load("relationnet"), Protocol(way=3, train=EpisodeShape(way=3, shots=5, queries=5))
+    """Five patterns, faint in noise and on a common ground, as expressions are on faces. From torch's initial
+    weights all stay at chance.
+    """
+    patterns, [ground] = (
+        torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(100 - n)) for n in (5, 1)
+    )
+    module, protocol = (
+        algorithms.load("relationnet"),
+        Protocol(way=3, train=EpisodeShape(way=3, shots=5, queries=5)),
+    )
     config = module.Config(steps=80, warmup=30, schedule="constant", precision="fp32")
     method = training.build(module, config, protocol, CLASSES, 16, seed, torch.device("cpu")).train()
 
     def batch_at(step: int) -> list[Episode]:
         generator = torch.Generator().manual_seed(1000 * seed + step)
         shown = patterns[torch.randperm(5, generator=generator)[:3]].repeat_interleave(5, dim=0)
-        support, query = (3 * ground + 0.7 * shown + 0.7 * torch.randn(shown.shape, generator=generator) for _ in range(2))
+        support, query = (
+            3 * ground + 0.7 * shown + 0.7 * torch.randn(shown.shape, generator=generator) for _ in range(2)
+        )
         labels = torch.arange(3).repeat_interleave(5)
         return [Episode(support, labels, query, labels, CLASSES)]
 
@@ -211,8 +236,15 @@ def test_relation_net_leaves_chance_from_every_seed(seed):
 
 
 def test_the_learning_rate_rises_over_the_warmup_to_what_the_schedule_says(tmp_path, monkeypatch):
-    rates, config = [], algorithms.load("protonet").Config(steps=8, lr=0.4, schedule="halving", halve_every=6, warmup=4)
-    monkeypatch.setattr(training, "train_step", lambda m, c, optimiser, b: rates.append(optimiser.param_groups[0]["lr"]) or torch.zeros(2))
+    rates, config = (
+        [],
+        algorithms.load("protonet").Config(steps=8, lr=0.4, schedule="halving", halve_every=6, warmup=4),
+    )
+    monkeypatch.setattr(
+        training,
+        "train_step",
+        lambda m, c, optimiser, b: rates.append(optimiser.param_groups[0]["lr"]) or torch.zeros(2),
+    )
     training.fit(build("protonet"), config, 8, lambda step: None, dict, tmp_path)
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.2, 0.2])
 
@@ -224,9 +256,14 @@ def test_maml_normalises_queries_by_the_support_alone_or_by_themselves():
     layer = SupportBatchNorm2d(2)
     support, query = torch.randn(4, 2, 3, 3) * 3 + 5, torch.randn(6, 2, 3, 3)
     assert layer(support).mean().item() == pytest.approx(0, abs=1e-5)
-    mean, std = support.mean((0, 2, 3), keepdim=True), support.var((0, 2, 3), correction=0, keepdim=True).add(1e-5).sqrt()
+    mean, std = (
+        support.mean((0, 2, 3), keepdim=True),
+        support.var((0, 2, 3), correction=0, keepdim=True).add(1e-5).sqrt(),
+    )
     normalise_by_first(layer, 4)
-    torch.testing.assert_close(layer(torch.cat([support, query]))[4:], (query - mean) / std, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        layer(torch.cat([support, query]))[4:], (query - mean) / std, rtol=1e-4, atol=1e-4
+    )
 
     transductive = build("maml", Protocol(way=3, batchnorm="batch", train=PROTOCOL.train)).eval()
     episode = an_episode()
@@ -307,7 +344,9 @@ def test_nearest_mean_is_blind_to_the_length_of_features():
 # --- backbones --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, features", [("conv4", 1600), ("resnet12", 640), ("resnet18", 512), ("resnet50", 2048)])
+@pytest.mark.parametrize(
+    "name, features", [("conv4", 1600), ("resnet12", 640), ("resnet18", 512), ("resnet50", 2048)]
+)
 def test_backbones_have_the_published_sizes_at_84_px(name, features):
     assert backbones.feature_size(backbones.vectors(name), 84) == features
 
@@ -365,8 +404,12 @@ def test_batch_statistics_leave_the_running_ones_untouched():
 def test_averaged_maps_are_summed_maps_by_the_number_of_shots():
     generator = torch.Generator().manual_seed(3)
     support, labels = torch.randn(6, 4, 5, 5, generator=generator), torch.arange(3).repeat_interleave(2)
-    summed, averaged = (build(name).class_maps(support, labels, 3) for name in ("relationnet", "relationnet_mean"))
+    summed, averaged = (
+        build(name).class_maps(support, labels, 3) for name in ("relationnet", "relationnet_mean")
+    )
     torch.testing.assert_close(averaged * 2, summed)
     torch.testing.assert_close(averaged[1], support[2:4].mean(0))
-    one = [build(name).class_maps(support[::2], labels[::2], 3) for name in ("relationnet", "relationnet_mean")]
+    one = [
+        build(name).class_maps(support[::2], labels[::2], 3) for name in ("relationnet", "relationnet_mean")
+    ]
     torch.testing.assert_close(*one)

@@ -33,18 +33,22 @@ def test_scores_are_those_of_scikit_learn(pairs):
     assert found.uar == pytest.approx(balanced_accuracy_score(true, predicted))
     assert found.macro_f1 == pytest.approx(f1_score(true, predicted, average="macro"))
     assert found.recall == pytest.approx(
-        dict(zip(occurring, recall_score(true, predicted, labels=occurring, average=None))))
+        dict(zip(occurring, recall_score(true, predicted, labels=occurring, average=None)))
+    )
 
 
 @given(pairs)
 @settings(max_examples=30, deadline=None)
 def test_scores_are_those_of_torchmetrics(pairs):
-    pairs = np.concatenate([pairs, np.arange(4)[:, None].repeat(2, 1)])  # each class occurs: what an absent one means differs
+    # each class occurs: what an absent one means differs
+    pairs = np.concatenate([pairs, np.arange(4)[:, None].repeat(2, 1)])
     found = metrics.scores(counts(*NAMES[pairs].T))
     true, predicted = torch.from_numpy(pairs.T)
-    for value, metric in [(found.accuracy, MulticlassAccuracy(4, average="micro")),
-                          (found.uar, MulticlassAccuracy(4, average="macro")),
-                          (found.macro_f1, MulticlassF1Score(4, average="macro"))]:
+    for value, metric in [
+        (found.accuracy, MulticlassAccuracy(4, average="micro")),
+        (found.uar, MulticlassAccuracy(4, average="macro")),
+        (found.macro_f1, MulticlassF1Score(4, average="macro")),
+    ]:
         assert value == pytest.approx(metric(predicted, true).item(), abs=1e-6)
 
 
@@ -70,7 +74,9 @@ def test_calibration_error_is_that_of_torchmetrics(seed, queries, sharpness):
     labels = torch.from_numpy(rng.integers(0, 5, queries))
     confidence, predicted = probabilities.max(1)
     expected = MulticlassCalibrationError(5, n_bins=15, norm="l1")(probabilities, labels).item()
-    assert metrics.calibration_error(confidence.numpy(), (predicted == labels).numpy()) == pytest.approx(expected, abs=1e-5)
+    assert metrics.calibration_error(confidence.numpy(), (predicted == labels).numpy()) == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_calibration_error_of_certainty_is_the_error_rate():
@@ -87,16 +93,26 @@ def frames(*rows) -> pd.DataFrame:
 
 
 def test_a_clip_is_what_most_of_its_frames_are():
-    table = metrics.decide_clips(frames(
-        ("one", "fear", "anger", 0.5, 0.4, 0.1), ("one", "fear", "anger", 0.5, 0.4, 0.1), ("one", "fear", "fear", 0.0, 1.0, 0.0)))
-    assert table.to_dict("records") == [{"clip": "one", "label": "fear", "frames": 3, "vote": "anger", "mean": "fear"}]
+    table = metrics.decide_clips(
+        frames(
+            ("one", "fear", "anger", 0.5, 0.4, 0.1),
+            ("one", "fear", "anger", 0.5, 0.4, 0.1),
+            ("one", "fear", "fear", 0.0, 1.0, 0.0),
+        )
+    )
+    assert table.to_dict("records") == [
+        {"clip": "one", "label": "fear", "frames": 3, "vote": "anger", "mean": "fear"}
+    ]
 
 
 def test_a_tied_vote_goes_to_the_tied_class_with_the_larger_mean_probability():
     rows = frames(
-        ("tied", "fear", "anger", 0.40, 0.25, 0.35), ("tied", "fear", "anger", 0.40, 0.25, 0.35),
-        ("tied", "fear", "fear", 0.05, 0.50, 0.45), ("tied", "fear", "fear", 0.05, 0.50, 0.45),
-        ("tied", "fear", "happiness", 0.0, 0.2, 0.8))
+        ("tied", "fear", "anger", 0.40, 0.25, 0.35),
+        ("tied", "fear", "anger", 0.40, 0.25, 0.35),
+        ("tied", "fear", "fear", 0.05, 0.50, 0.45),
+        ("tied", "fear", "fear", 0.05, 0.50, 0.45),
+        ("tied", "fear", "happiness", 0.0, 0.2, 0.8),
+    )
     table = metrics.decide_clips(rows)
     # happiness has the largest mean (0.48) but one vote; of the tied, fear (0.34) is ahead of anger (0.18)
     assert table[["vote", "mean"]].values.tolist() == [["fear", "happiness"]]
@@ -108,8 +124,14 @@ def test_no_order_of_the_frames_changes_a_clip(seed, size):
     rng = np.random.default_rng(seed)
     clip, p = rng.integers(0, 6, size), rng.dirichlet(np.ones(3), size)
     labels = np.array(["anger", "fear", "happiness"])
-    table = pd.DataFrame({"clip": clip, "label": labels[clip % 3], "predicted": labels[rng.integers(0, 3, size)],
-                          **{f"p_{name}": p[:, i] for i, name in enumerate(labels)}})
+    table = pd.DataFrame(
+        {
+            "clip": clip,
+            "label": labels[clip % 3],
+            "predicted": labels[rng.integers(0, 3, size)],
+            **{f"p_{name}": p[:, i] for i, name in enumerate(labels)},
+        }
+    )
     for column in ("label", "predicted"):
         table[column] = table[column].astype("category")
     found = metrics.decide_clips(table)
@@ -123,14 +145,18 @@ def test_no_order_of_the_frames_changes_a_clip(seed, size):
 
 
 def test_images_of_no_clip_are_left_out():
-    table = metrics.decide_clips(frames((None, "fear", "anger", 0.5, 0.4, 0.1), ("one", "fear", "fear", 0.1, 0.9, 0.0)))
+    table = metrics.decide_clips(
+        frames((None, "fear", "anger", 0.5, 0.4, 0.1), ("one", "fear", "fear", 0.1, 0.9, 0.0))
+    )
     assert table["clip"].tolist() == ["one"]
     assert metrics.decide_clips(frames((None, "fear", "anger", 0.5, 0.4, 0.1))).empty
 
 
 def test_a_clip_of_two_labels_is_refused():
     with pytest.raises(ValueError, match="clip 'one' has the labels anger, fear"):
-        metrics.decide_clips(frames(("one", "fear", "fear", 0.1, 0.9, 0.0), ("one", "anger", "fear", 0.1, 0.9, 0.0)))
+        metrics.decide_clips(
+            frames(("one", "fear", "fear", 0.1, 0.9, 0.0), ("one", "anger", "fear", 0.1, 0.9, 0.0))
+        )
 
 
 def test_a_predicted_class_without_probability_is_refused():

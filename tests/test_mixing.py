@@ -1,4 +1,6 @@
-"""Mixtures: the rows asked for and no others, in equal numbers, and nothing held out that is trained on as well."""
+"""Mixtures: the rows asked for and no others, in equal numbers, and nothing held out that is trained on as
+well.
+"""
 
 import tracemalloc
 from dataclasses import replace
@@ -6,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import LABELS, load, made_up_faces, made_up_index
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trees import afew
 
 from fer_meta.datasets import fer2013
 from fer_meta.datasets.base import Rendered
@@ -18,8 +22,6 @@ from fer_meta.errors import DatasetError, ProtocolError
 from fer_meta.tasks.episodes import Episodes
 from fer_meta.tasks.pools import divide
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
-from drawn import LABELS, load, made_up_faces, made_up_index
-from trees import afew
 
 SHAPE = EpisodeShape(way=3, shots=2, queries=2)
 TRAINED = Protocol(
@@ -40,8 +42,10 @@ def faces_of(name, index, rendered=None):
 
 def film(clips=3, frames=2, rendered=None, labels=LABELS):
     """A made-up data set `film` of clips `train/<label>/<label>-<number>`."""
-    index = made_up_index({label: clips * frames for label in labels}, split="train")
-    names = [f"train/{label}/{label}-{clip}" for label in labels for clip in range(clips) for _ in range(frames)]
+    index = made_up_index(dict.fromkeys(labels, clips * frames), split="train")
+    names = [
+        f"train/{label}/{label}-{clip}" for label in labels for clip in range(clips) for _ in range(frames)
+    ]
     return faces_of("film", index.assign(clip=pd.array(names, dtype="string")), rendered)
 
 
@@ -94,7 +98,9 @@ def test_of_rendered_faces_the_first_clips_stand_in_for_the_named_ones():
     faces = film(clips=3, rendered=Rendered("synthetic-film", 1.0))
     taken = take(faces, ("train",), {"anger": ["004108160", "002338014"], "sadness": ["a", "b", "c", "d"]})
     clips = faces.index["clip"].iloc[taken.rows].drop_duplicates().tolist()
-    assert clips == [f"train/anger/anger-{n}" for n in range(2)] + [f"train/sadness/sadness-{n}" for n in range(3)]
+    assert clips == [f"train/anger/anger-{n}" for n in range(2)] + [
+        f"train/sadness/sadness-{n}" for n in range(3)
+    ]
     assert taken.missing == ("sadness/d",)
 
 
@@ -121,8 +127,12 @@ def test_a_mixture_holds_the_rows_taken_in_order_and_keeps_people_and_clips_of_t
 
 def test_a_rendered_person_is_one_person_in_all_rendered_sets_and_nobody_in_photographs():
     index = made_up_index({"anger": 2}, subjects=2)
-    wild, studio = (faces_of(name, index, Rendered(name, 1.0)) for name in ("synthetic-wild", "synthetic-studio"))
-    subject = concatenate("all", list(map(everything, (wild, studio, faces_of("photos", index))))).index["subject"]
+    wild, studio = (
+        faces_of(name, index, Rendered(name, 1.0)) for name in ("synthetic-wild", "synthetic-studio")
+    )
+    subject = concatenate("all", list(map(everything, (wild, studio, faces_of("photos", index))))).index[
+        "subject"
+    ]
     assert subject[:2].tolist() == subject[2:4].tolist() and not set(subject[:4]) & set(subject[4:])
 
 
@@ -163,7 +173,9 @@ def test_a_mixture_is_named_after_its_images_wherever_they_lie():
     def content(*parts):
         return concatenate("both", parts).content
 
-    assert content((day, rows), (night, rows)) == content((replace(day, fingerprint="other"), rows), (night, rows))
+    assert content((day, rows), (night, rows)) == content(
+        (replace(day, fingerprint="other"), rows), (night, rows)
+    )
     others = [
         content((day, rows), (night, rows[:3])), content((day, rows), (night, rows[::-1])),
         content((night, rows), (day, rows)), content((day, rows), (replace(night, content="changed"), rows)),
@@ -172,7 +184,10 @@ def test_a_mixture_is_named_after_its_images_wherever_they_lie():
 
 
 def test_a_mixture_says_what_it_is_made_of_and_whether_any_of_it_is_rendered():
-    photographs, other = faces_of("a", made_up_index({"anger": 2})), faces_of("b", made_up_index({"anger": 2}))
+    photographs, other = (
+        faces_of("a", made_up_index({"anger": 2})),
+        faces_of("b", made_up_index({"anger": 2})),
+    )
     drawn = film(rendered=Rendered("synthetic-film", 0.5))
     plain = concatenate("plain", [everything(photographs), everything(other)])
     assert plain.spec.rendered is None and plain.spec.title == "The set a + The set b"
@@ -186,7 +201,10 @@ def test_a_mixture_of_two_data_sets_is_divided_and_gives_episodes(trees):
     day, night = load("day", trees / "day"), load("night", trees / "night")
     mixed = concatenate("both", [everything(day), (night, np.arange(0, len(night.index), 2))])
     domain = divide([mixed], TRAINED, LABELS)["both"]
-    assert domain.test is None and len(domain.train) + len(domain.val) == len(mixed.index) == len(day.index) * 3 // 2
+    assert (
+        domain.test is None
+        and len(domain.train) + len(domain.val) == len(mixed.index) == len(day.index) * 3 // 2
+    )
     subject = mixed.index["subject"]
     assert not set(subject[domain.train.rows]) & set(subject[domain.val.rows])
     episodes = np.stack(list(Episodes(domain.train, SHAPE, "a", 20)))
@@ -217,7 +235,9 @@ def test_another_seed_draws_others_and_another_class_changes_nothing():
 
 
 def test_the_copies_that_balancing_makes_stay_on_one_side(trees):
-    """Else a query would be answered by its own copy in the support, and the checkpoint picked on trained images."""
+    """Else a query would be answered by its own copy in the support, and the checkpoint picked on trained
+    images.
+    """
     few = concatenate("few", [(load("day", trees / "day"), np.arange(0, 300, 6))])
     few = replace(few, index=few.index.assign(subject=pd.array([None] * 50, dtype="string")))
     mixed = concatenate("balanced", [(few, balance(few.index, 40))])
@@ -247,9 +267,11 @@ def test_held_out_and_kept_are_the_whole_and_share_nothing(counts, per_class, se
 
 
 @settings(max_examples=60, deadline=None)
-@given(groups=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=40, max_size=80), seed=SEEDS)
+@given(
+    groups=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=40, max_size=80), seed=SEEDS
+)
 def test_nothing_akin_to_what_is_held_out_is_kept_and_nothing_else_is_lost(groups, seed):
-    labels = np.array(["anger", "fear"] * len(groups))[:len(groups)]
+    labels = np.array(["anger", "fear"] * len(groups))[: len(groups)]
     # 0 is unknown, which is akin to nothing.
     both = pd.DataFrame(groups).replace(0, pd.NA).to_numpy(dtype=object)
     try:
@@ -259,12 +281,23 @@ def test_nothing_akin_to_what_is_held_out_is_kept_and_nothing_else_is_lost(group
     assert [held[labels == label].sum() for label in ("anger", "fear")] == [3, 3] and not (held & kept).any()
     lost, before = held, None
     while not np.array_equal(lost, before):  # what is akin to something lost is lost
-        before, lost = lost, lost | [any(a and a in column for a, column in zip(row, np.array(groups)[lost].T)) for row in groups]
+        before, lost = (
+            lost,
+            lost
+            | [any(a and a in column for a, column in zip(row, np.array(groups)[lost].T)) for row in groups],
+        )
     assert np.array_equal(kept, ~lost)
 
 
-NOTE_CLIPS = {"anger": (3, 140, 867), "disgust": (3, 146, 877), "happiness": (2, 148, 5957), "fear": (4, 159, 355), "neutral": (3, 135, 3204),
-              "sadness": (3, 139, 2460), "surprise": (4, 153, 1619)}
+NOTE_CLIPS = {
+    "anger": (3, 140, 867),
+    "disgust": (3, 146, 877),
+    "happiness": (2, 148, 5957),
+    "fear": (4, 159, 355),
+    "neutral": (3, 135, 3204),
+    "sadness": (3, 139, 2460),
+    "surprise": (4, 153, 1619),
+}
 """The 2022 note's mixture: AFEW's clips and their frames, and RAF-DB's photographs, of each class."""
 
 
@@ -274,16 +307,29 @@ def note_mixture(photographs=lambda count: count):
     for label, (clips, frames, count) in NOTE_CLIPS.items():
         index = made_up_index({label: frames + photographs(count)}, split="train")
         clip = [f"{label}-{clips * frame // frames}" for frame in range(frames)] + [None] * photographs(count)
-        parts.append(index.assign(clip=pd.array(clip, dtype="string"), path=label + "/" + index["path"], digest=label + index["digest"]))
+        parts.append(
+            index.assign(
+                clip=pd.array(clip, dtype="string"),
+                path=label + "/" + index["path"],
+                digest=label + index["digest"],
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
-@pytest.mark.parametrize("per_class, photographs", [(50, lambda count: count), (50, lambda count: count // 5), (10, lambda count: 20)])
+@pytest.mark.parametrize(
+    "per_class, photographs",
+    [(50, lambda count: count), (50, lambda count: count // 5), (10, lambda count: 20)],
+)
 def test_holding_out_costs_no_clip_where_there_are_photographs_enough(per_class, photographs):
-    """Images at random would cost every clip that one of them is from: of the note's mixture 16 of 22, with 753 of 1,020 frames."""
+    """Images at random would cost every clip that one of them is from: of the note's mixture 16 of 22, with
+    753 of 1,020 frames.
+    """
     index = note_mixture(photographs)
     films, labels = of_films(index), index["label"].to_numpy(dtype=str)
-    held, kept = hold_out(labels, per_class, groups=index[["digest", "clip", "subject"]].to_numpy(dtype=object), spare=films)
+    held, kept = hold_out(
+        labels, per_class, groups=index[["digest", "clip", "subject"]].to_numpy(dtype=object), spare=films
+    )
     assert frames_and_clips(index[kept]) == frames_and_clips(index) == (1020, 22)
     assert not (held & films).any() and (kept == ~held).all()
     assert all(held[labels == label].sum() == per_class for label in NOTE_CLIPS)
@@ -291,16 +337,22 @@ def test_holding_out_costs_no_clip_where_there_are_photographs_enough(per_class,
 
 def test_where_photographs_are_too_few_the_shortest_clips_are_held_out_whole():
     labels = np.array(["fear"] * 40)
-    clips = np.array([f"clip{n}" for n, frames in enumerate((12, 4, 6, 12)) for _ in range(frames)] + [pd.NA] * 6, dtype=object)
+    clips = np.array(
+        [f"clip{n}" for n, frames in enumerate((12, 4, 6, 12)) for _ in range(frames)] + [pd.NA] * 6,
+        dtype=object,
+    )
     held, kept = hold_out(labels, 9, groups=clips, spare=~pd.isna(clips))
     assert pd.isna(clips[held]).sum() == 6 and set(clips[held & ~pd.isna(clips)]) == {"clip1"}
-    assert set(clips[kept]) == {"clip0", "clip2", "clip3"} and kept.sum() == 30  # the fourth frame of clip1 is lost
+    # the fourth frame of clip1 is lost
+    assert set(clips[kept]) == {"clip0", "clip2", "clip3"} and kept.sum() == 30
 
 
 def test_another_class_is_held_out_of_the_people_who_are_lost_already():
     index = made_up_index({"anger": 60, "fear": 20}, subjects=20)
     held, kept = hold_out(index["label"].to_numpy(), 4, groups=index["subject"])
-    assert len(set(index["subject"][held])) == 4 and set(index["subject"][kept]).isdisjoint(index["subject"][held])
+    assert len(set(index["subject"][held])) == 4 and set(index["subject"][kept]).isdisjoint(
+        index["subject"][held]
+    )
     assert kept.sum() == 80 - 4 * 4
 
 
@@ -308,7 +360,11 @@ def test_one_kind_of_group_may_be_given_as_the_index_holds_it():
     index = film(clips=9).index
     clip = index["clip"]
     held, kept = hold_out(index["label"].to_numpy(), 2, groups=clip)
-    assert held.sum() == 10 and not set(clip[held]) & set(clip[kept]) and set(clip[held]) | set(clip[kept]) == set(clip)
+    assert (
+        held.sum() == 10
+        and not set(clip[held]) & set(clip[kept])
+        and set(clip[held]) | set(clip[kept]) == set(clip)
+    )
 
 
 def test_what_is_held_out_of_a_class_does_not_depend_on_the_others():
@@ -330,7 +386,9 @@ def test_a_class_that_cannot_be_held_out_is_left_out_as_long_as_enough_others_ar
 
 def test_too_few_images_are_refused_by_class_and_count():
     labels = np.array(["anger"] * 30 + ["fear"] * 8)
-    with pytest.raises(ProtocolError, match=r"5 images a class .* of fear \(8 images, 3 left\); lower `held_out`"):
+    with pytest.raises(
+        ProtocolError, match=r"5 images a class .* of fear \(8 images, 3 left\); lower `held_out`"
+    ):
         hold_out(labels, 5)
     with pytest.raises(ProtocolError, match=r"anger \(30 images, 0 left\)"):
         hold_out(labels[:30], 5, groups=np.array(["one clip"] * 30))

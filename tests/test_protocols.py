@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import LABELS, made_up_faces, made_up_index
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -11,7 +12,6 @@ from fer_meta.errors import ProtocolError
 from fer_meta.tasks.episodes import draw, draw_with_held_support
 from fer_meta.tasks.pools import divide
 from fer_meta.tasks.protocol import Protocol
-from drawn import LABELS, made_up_faces, made_up_index
 
 SHAPES = dict(way=5, shots=(1, 2), queries=3, train=dict(way=3, shots=2, queries=2),
               validation=dict(way=3, shots=2, queries=1, episodes=5))  # fmt: skip
@@ -22,10 +22,12 @@ def clips_index(name: str = "", clips_per_class: int = 12) -> pd.DataFrame:
     """Three splits of clips of FRAMES frames, two of each class a person."""
     parts = []
     for split in ("train", "val", "test"):
-        part = made_up_index({label: clips_per_class * FRAMES for label in LABELS}, split)
+        part = made_up_index(dict.fromkeys(LABELS, clips_per_class * FRAMES), split)
         number = np.arange(len(part)) // FRAMES
         part["clip"] = pd.array([f"{name}{split}-{n}" for n in number], dtype="string")
-        part["subject"] = pd.array([f"{name}{split}-{n % clips_per_class // 2}" for n in number], dtype="string")
+        part["subject"] = pd.array(
+            [f"{name}{split}-{n % clips_per_class // 2}" for n in number], dtype="string"
+        )
         for column in ("path", "digest"):
             part[column] = f"{name}{split}-" + part[column]
         parts.append(part)
@@ -68,7 +70,10 @@ def test_copies_that_are_kept_never_face_each_other_unless_nothing_is_kept_apart
     for disjoint in ("image", "nothing"):
         protocol = Protocol(**{**SHAPES, "disjoint": disjoint, "copies": "kept"})
         pool = divide([made_up_faces("copies", index)], protocol, LABELS)["copies"].test
-        shown[disjoint] = [bool(set(s) & set(q)) for s, q in sides(draw(pool, protocol.test_shape(2), 40, "a"), index, "digest")]
+        shown[disjoint] = [
+            bool(set(s) & set(q))
+            for s, q in sides(draw(pool, protocol.test_shape(2), 40, "a"), index, "digest")
+        ]
     assert not any(shown["image"]) and any(shown["nothing"])
 
 
@@ -81,9 +86,12 @@ def test_the_notes_sampler_takes_a_class_support_from_one_clip_whose_other_frame
 
 
 def test_the_notes_sampler_takes_all_photographs_of_a_class_for_one_clip_and_a_longer_clip_more_often():
-    """In the note's folders the photographs of a class lay together; it drew an image, and then from that image's folder."""
+    """In the note's folders the photographs of a class lay together; it drew an image, and then from that
+    image's folder.
+    """
     index = clips_index()
-    photographs = pd.Series(np.arange(len(index)) % (12 * FRAMES) >= 4 * FRAMES)  # of each class 4 clips are left, and 32 photographs
+    # of each class 4 clips are left, and 32 photographs
+    photographs = pd.Series(np.arange(len(index)) % (12 * FRAMES) >= 4 * FRAMES)
     index["clip"] = index["clip"].mask(photographs, index["digest"])  # as a mixture names them
     protocol = Protocol(**{**SHAPES, "disjoint": "image", "support_clips": "one"})
     pool = divide([made_up_faces("mixed", index)], protocol, LABELS)["mixed"].test
@@ -95,8 +103,12 @@ def test_the_notes_sampler_takes_all_photographs_of_a_class_for_one_clip_and_a_l
 
 def test_without_any_clip_the_notes_sampler_is_the_usual_one():
     index = clips_index().assign(clip=pd.array([None] * 720, dtype="string"))
-    pools = [divide([made_up_faces("photographs", index)], Protocol(**{**SHAPES, "support_clips": how}), LABELS)["photographs"].test
-             for how in ("one", "any")]
+    pools = [
+        divide([made_up_faces("photographs", index)], Protocol(**{**SHAPES, "support_clips": how}), LABELS)[
+            "photographs"
+        ].test
+        for how in ("one", "any")
+    ]
     assert pools[0].digest == pools[1].digest
 
 
@@ -104,7 +116,9 @@ def test_with_nothing_carved_all_is_trained_on_and_validated_on():
     index = clips_index().query("split != 'val'").reset_index(drop=True)
     faces = [made_up_faces(name, index.assign(digest=name + index["digest"])) for name in ("a", "b")]
     domains = divide(faces, Protocol(**{**SHAPES, "carve": 0}), LABELS, ["a"], oracle=True)
-    assert len(domains["a"].train) == (index["split"] == "train").sum() and np.array_equal(domains["a"].val.rows, domains["a"].train.rows)
+    assert len(domains["a"].train) == (index["split"] == "train").sum() and np.array_equal(
+        domains["a"].val.rows, domains["a"].train.rows
+    )
     assert np.array_equal(domains["b"].val.rows, domains["b"].test.rows)
 
 
@@ -117,9 +131,18 @@ def test_an_image_held_out_shares_no_copy_clip_or_person_with_one_trained_on():
 
 
 @settings(max_examples=20, deadline=None)
-@given(held_out=st.integers(2, 8), shots=st.integers(1, 2), episodes=st.integers(2, 9), disjoint=st.sampled_from(["image", "clip"]))
-def test_with_support_from_training_every_test_image_is_a_query_exactly_once(held_out, shots, episodes, disjoint):
-    index, protocol, domain = film(disjoint=disjoint, support_from="source-train", held_out=held_out, queries="all", shots=(shots,))
+@given(
+    held_out=st.integers(2, 8),
+    shots=st.integers(1, 2),
+    episodes=st.integers(2, 9),
+    disjoint=st.sampled_from(["image", "clip"]),
+)
+def test_with_support_from_training_every_test_image_is_a_query_exactly_once(
+    held_out, shots, episodes, disjoint
+):
+    index, _protocol, domain = film(
+        disjoint=disjoint, support_from="source-train", held_out=held_out, queries="all", shots=(shots,)
+    )
     fixed = draw_with_held_support(domain.held, domain.test, 5, shots, "all", episodes, "a")
     assert sorted(np.concatenate(fixed.queries)) == sorted(domain.test.rows) and len(fixed) == episodes
     assert set(fixed.support.ravel()) <= set(domain.held.rows) and len(domain.held) == 5 * held_out
@@ -181,9 +204,18 @@ def test_copies_count_as_seen_only_if_they_are_trained_on():
 
 def test_what_is_only_trained_on_needs_no_people_to_test_on():
     """FER2013 has no subjects, yet may be the source of a subject-disjoint test on faces of known people."""
-    anonymous, known = made_up_faces("a", clips_index("a").assign(subject=pd.array([None] * 720, dtype="string"))), made_up_faces("b", clips_index("b"))
-    protocol = Protocol(**{**SHAPES, "disjoint": "subject", "train": {"way": 3, "shots": 2, "queries": 2, "disjoint": "clip"},
-                           "validation": {"way": 3, "shots": 2, "queries": 1, "disjoint": "clip"}})
+    anonymous, known = (
+        made_up_faces("a", clips_index("a").assign(subject=pd.array([None] * 720, dtype="string"))),
+        made_up_faces("b", clips_index("b")),
+    )
+    protocol = Protocol(
+        **{
+            **SHAPES,
+            "disjoint": "subject",
+            "train": {"way": 3, "shots": 2, "queries": 2, "disjoint": "clip"},
+            "validation": {"way": 3, "shots": 2, "queries": 1, "disjoint": "clip"},
+        }
+    )
     domains = divide([anonymous, known], protocol, LABELS, ["a"], ["b"])
     assert domains["a"].test is None and len(domains["b"].test) == 240
     with pytest.raises(ProtocolError, match="no subject"):

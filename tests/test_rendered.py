@@ -1,4 +1,6 @@
-"""Rendered sets: made once, resumed where they were stopped, named by what was drawn, and given back as any other data set."""
+"""Rendered sets: made once, resumed where they were stopped, named by what was drawn, and given back as any
+other data set.
+"""
 
 import json
 import os
@@ -54,7 +56,21 @@ def run(*arguments):
 
 
 def render(out, *arguments):
-    return run("render", "synthetic-studio", "--size", 16, "--subjects", 8, "--images", 140, "--device", "cpu", "--out", out, *arguments)
+    return run(
+        "render",
+        "synthetic-studio",
+        "--size",
+        16,
+        "--subjects",
+        8,
+        "--images",
+        140,
+        "--device",
+        "cpu",
+        "--out",
+        out,
+        *arguments,
+    )
 
 
 # what a set is
@@ -64,10 +80,18 @@ def render(out, *arguments):
 def test_every_recipe_becomes_images_and_an_index_in_the_same_order(name):
     faces = load(name, images=700)
     assert faces.name == name and faces.spec.rendered == Rendered(name, 1.0) and faces.unreadable == ()
-    assert faces.images.shape == (len(faces.index), 16, 16, 3) and faces.images.dtype == np.uint8 and not faces.images.flags.writeable
+    assert (
+        faces.images.shape == (len(faces.index), 16, 16, 3)
+        and faces.images.dtype == np.uint8
+        and not faces.images.flags.writeable
+    )
     assert set(faces.index.columns) == {*INDEX_COLUMNS, "digest", "blank", "units"}
     assert faces.index["digest"].is_unique and not faces.index["blank"].any()
-    assert set(faces.index["label"]) == set(RECIPES[name].classes) and set(faces.index["split"]) == {"train", "val", "test"}
+    assert set(faces.index["label"]) == set(RECIPES[name].classes) and set(faces.index["split"]) == {
+        "train",
+        "val",
+        "test",
+    }
     assert (faces.index.groupby("subject")["split"].nunique() == 1).all()
     assert faces.index["clip"].isna().all() == (RECIPES[name].clip_length is None)
 
@@ -76,21 +100,33 @@ def test_the_pictures_are_those_of_the_scenes_whatever_the_chunks(monkeypatch):
     whole = load()
     monkeypatch.setattr(rendered, "CHUNK", 1000)
     monkeypatch.setenv("FER_META_CACHE", os.environ["FER_META_CACHE"] + "-other")
-    assert (load().images == whole.images).all() and len({image.tobytes() for image in whole.images}) == len(whole.images)
+    assert (load().images == whole.images).all() and len({image.tobytes() for image in whole.images}) == len(
+        whole.images
+    )
 
 
 def test_a_finished_set_is_not_rendered_again(monkeypatch):
     first = load()
     monkeypatch.setattr(rendered, "_renderer", lambda *_: pytest.fail("rendered again"))
     second = load()
-    assert (second.images == first.images).all() and second.index.equals(first.index) and second.content == first.content
-    assert is_cached("synthetic-studio", **SMALL) and not is_cached("synthetic-studio", **{**SMALL, "seed": 1})
+    assert (
+        (second.images == first.images).all()
+        and second.index.equals(first.index)
+        and second.content == first.content
+    )
+    assert is_cached("synthetic-studio", **SMALL) and not is_cached(
+        "synthetic-studio", **{**SMALL, "seed": 1}
+    )
 
 
 def test_a_set_has_the_same_names_on_every_machine_whatever_its_pixels(monkeypatch, tmp_path):
     here = load()
     monkeypatch.setenv("FER_META_CACHE", str(tmp_path / "elsewhere"))
-    monkeypatch.setattr(rendered, "_renderer", lambda size, device: lambda scenes: fake_renderer.Renderer(size)(scenes) + np.uint8(1))
+    monkeypatch.setattr(
+        rendered,
+        "_renderer",
+        lambda size, device: lambda scenes: fake_renderer.Renderer(size)(scenes) + np.uint8(1),
+    )
     there = load()
     assert not (there.images == here.images).all()
     assert there.content == here.content and there.index["digest"].equals(here.index["digest"])
@@ -134,8 +170,19 @@ def test_a_severity_has_one_name_however_it_is_written(text, name, severity):
     assert resolve([text], {}) == {name: None}
 
 
-@pytest.mark.parametrize("name", ["synthetic-wild@2", "synthetic-wild@-0.1", "synthetic-wild@", "synthetic-wild@half", "synthetic-wild@nan",
-                                  "synthetic-wild@0.5@0.5", "synthetic-moon", "fer2013@0.5"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "synthetic-wild@2",
+        "synthetic-wild@-0.1",
+        "synthetic-wild@",
+        "synthetic-wild@half",
+        "synthetic-wild@nan",
+        "synthetic-wild@0.5@0.5",
+        "synthetic-moon",
+        "fer2013@0.5",
+    ],
+)
 def test_a_wrong_name_or_severity_is_one_line_with_the_mend(name):
     with pytest.raises(DatasetError, match="such as synthetic-(wild|film)@0.5") as caught:
         resolve([name], {})
@@ -164,16 +211,22 @@ def test_a_stopped_render_goes_on_and_equals_one_never_stopped(tmp_path, place, 
     """Stopped after some chunks, with part of the next one on disk as a kill may leave it."""
     how = {key: SMALL[key] for key in ("size", "subjects", "images", "seed")}
     render_set("synthetic-studio", tmp_path / "whole", progress=False, **how)
-    monkeypatch.setattr(rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=chunks))
+    monkeypatch.setattr(
+        rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=chunks)
+    )
     with pytest.raises(KeyboardInterrupt):
         render_set("synthetic-studio", tmp_path / "cut", progress=False, **how)
     assert not (tmp_path / "cut").exists()
-    building, = tmp_path.glob(".building-cut-*")
+    (building,) = tmp_path.glob(".building-cut-*")
     with (building / "images.npy").open("ab") as file:
         file.write(b"\7" * torn)
     renderer = fake_renderer.Renderer(16)
     monkeypatch.setattr(rendered, "_renderer", lambda size, device: renderer)
-    assert render_set("synthetic-studio", tmp_path / "cut", progress=False, **how) == 140 - 32 * chunks == renderer.drawn
+    assert (
+        render_set("synthetic-studio", tmp_path / "cut", progress=False, **how)
+        == 140 - 32 * chunks
+        == renderer.drawn
+    )
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "whole"]
 
@@ -204,7 +257,9 @@ def test_a_stopped_render_of_real_pictures_ends_like_one_never_stopped(tmp_path,
 
 
 def test_a_set_of_other_parameters_is_never_mixed_in(tmp_path, monkeypatch):
-    monkeypatch.setattr(rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=2))
+    monkeypatch.setattr(
+        rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=2)
+    )
     with pytest.raises(KeyboardInterrupt):
         render_set("synthetic-studio", tmp_path / "out", size=16, subjects=8, images=140, progress=False)
     renderer = fake_renderer.Renderer(16)
@@ -233,7 +288,7 @@ rendered.load_rendered("synthetic-studio", size=16, subjects=8, images=140, seed
 def test_a_killed_render_keeps_its_chunks_for_a_day(place, monkeypatch):
     killed = subprocess.run([sys.executable, "-c", KILLED.format(paths=sys.path)])
     assert killed.returncode == 9
-    building, = place.glob(".building-*")
+    (building,) = place.glob(".building-*")
     for path in (*building.iterdir(), building):
         os.utime(path, (time.time() - 23 * 3600,) * 2)
     load("synthetic-wild@0.1")  # any other build clears away what is old
@@ -244,7 +299,9 @@ def test_a_killed_render_keeps_its_chunks_for_a_day(place, monkeypatch):
 
 
 def test_a_second_process_waits_and_finds_the_finished_set(monkeypatch):
-    """Two threads stand for the processes: the lock does not tell them apart. The first renders no picture before the second has said that it waits."""
+    """Two threads stand for the processes: the lock does not tell them apart. The first renders no picture
+    before the second has said that it waits.
+    """
     began, waits, said, drawn = threading.Event(), threading.Event(), [], []
 
     class Slow(fake_renderer.Renderer):
@@ -283,7 +340,11 @@ def test_a_rendered_folder_can_be_given_back_under_any_name_and_at_any_size(tmp_
     spec = spec_for("mine", tmp_path / "out")
     same, smaller = (load_images(spec, tmp_path / "out", size, progress=False) for size in (16, 8))
     made = load()
-    assert same.name == "mine" and same.spec.rendered == Rendered("synthetic-studio", 1.0) and "CC0" in same.spec.licence
+    assert (
+        same.name == "mine"
+        and same.spec.rendered == Rendered("synthetic-studio", 1.0)
+        and "CC0" in same.spec.licence
+    )
     assert (same.images == made.images).all() and smaller.images.shape == (140, 8, 8, 3)
     columns = ["label", "subject", "clip", "frame", "split", "units", "digest", "blank"]
     for faces in (same, smaller):
@@ -293,10 +354,14 @@ def test_a_rendered_folder_can_be_given_back_under_any_name_and_at_any_size(tmp_
 
 def test_a_cache_of_photographs_can_be_given_back_too(trees, tmp_path, place):
     first = load_images(spec_for("day", trees / "day"), trees / "day", 32, progress=False)
-    made, = place.iterdir()
+    (made,) = place.iterdir()
     spec = spec_for("again", made.rename(tmp_path / "again"))
     again = load_images(spec, tmp_path / "again", 32, progress=False)
-    assert again.content == first.content and again.spec.rendered is None and (again.images == first.images).all()
+    assert (
+        again.content == first.content
+        and again.spec.rendered is None
+        and (again.images == first.images).all()
+    )
 
 
 # the commands
@@ -308,7 +373,11 @@ def test_render_writes_a_folder_and_says_how_to_use_it(tmp_path):
     assert f"--data out={tmp_path / 'out'}" in result.output
     assert set(os.listdir(tmp_path / "out")) == {"images.npy", "index.parquet", "meta.json"}
     meta = json.loads((tmp_path / "out/meta.json").read_text())
-    assert meta["rendered"] == {"recipe": "synthetic-studio", "severity": 1.0} and meta["seed"] == 0 and meta["subjects"] == 8
+    assert (
+        meta["rendered"] == {"recipe": "synthetic-studio", "severity": 1.0}
+        and meta["seed"] == 0
+        and meta["subjects"] == 8
+    )
     assert "holds this very set already" in render(tmp_path / "out").output
 
 
@@ -343,7 +412,11 @@ def test_list_tells_the_recipes_and_what_of_them_is_rendered():
     words = " ".join(run("list").output.split())
     for name, recipe in RECIPES.items():
         assert f"{name}: {recipe.title}" in words
-    assert "nothing to download" in words and "not yet rendered" in words and "synthetic-wild@0.2 (16 px, 140 images)" in words
+    assert (
+        "nothing to download" in words
+        and "not yet rendered" in words
+        and "synthetic-wild@0.2 (16 px, 140 images)" in words
+    )
 
 
 def test_check_names_rendered_data_so(tmp_path):

@@ -1,4 +1,6 @@
-"""Damage to rendered sets, finished or not: rendered again or refused in one line, and never a wrong picture."""
+"""Damage to rendered sets, finished or not: rendered again or refused in one line, and never a
+wrong picture.
+"""
 
 import os
 import time
@@ -47,7 +49,7 @@ def flip(path: Path, at: int) -> None:
 
 def test_a_damaged_set_is_rendered_again_and_says_so_in_one_line(place, capsys):
     pixels = load().images.copy()
-    made, = place.glob("synthetic-*")
+    (made,) = place.glob("synthetic-*")
     flip(made / "images.npy", -5)
     assert not is_cached("synthetic-studio", **SMALL)
     assert (load().images == pixels).all() and is_cached("synthetic-studio", **SMALL)
@@ -56,22 +58,27 @@ def test_a_damaged_set_is_rendered_again_and_says_so_in_one_line(place, capsys):
     assert list(place.iterdir()) == [made]
 
 
-@pytest.mark.parametrize("damage, kept", [
-    (lambda images: images.write_bytes(b""), 0),
-    (lambda images: images.write_bytes(images.read_bytes()[:-10]), 64),
-    (lambda images: images.write_bytes(bytes(images.stat().st_size)), 0),  # as a power cut may leave it
-    (lambda images: flip(images, 128 + 40 * 16 * 16 * 3), 32),
-    (lambda images: images.unlink(), 0),
-    (lambda images: (images.parent / rendered.WRITTEN).unlink(), 0),  # as an older version left it
-    (lambda images: (images.parent / rendered.WRITTEN).write_bytes(bytes(30)), 0),
-    (lambda images: (images.parent / rendered.WRITTEN).open("a").write("9 0"), 96),
-])
+@pytest.mark.parametrize(
+    "damage, kept",
+    [
+        (lambda images: images.write_bytes(b""), 0),
+        (lambda images: images.write_bytes(images.read_bytes()[:-10]), 64),
+        (lambda images: images.write_bytes(bytes(images.stat().st_size)), 0),  # as a power cut may leave it
+        (lambda images: flip(images, 128 + 40 * 16 * 16 * 3), 32),
+        (lambda images: images.unlink(), 0),
+        (lambda images: (images.parent / rendered.WRITTEN).unlink(), 0),  # as an older version left it
+        (lambda images: (images.parent / rendered.WRITTEN).write_bytes(bytes(30)), 0),
+        (lambda images: (images.parent / rendered.WRITTEN).open("a").write("9 0"), 96),
+    ],
+)
 def test_a_damaged_unfinished_render_ends_like_one_never_stopped(tmp_path, monkeypatch, damage, kept):
     render_set("synthetic-studio", tmp_path / "whole", progress=False, **SMALL)
-    monkeypatch.setattr(rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=3))
+    monkeypatch.setattr(
+        rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=3)
+    )
     with pytest.raises(KeyboardInterrupt):
         render_set("synthetic-studio", tmp_path / "cut", progress=False, **SMALL)
-    building, = tmp_path.glob(".building-cut-*")
+    (building,) = tmp_path.glob(".building-cut-*")
     damage(building / "images.npy")
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
     assert render_set("synthetic-studio", tmp_path / "cut", progress=False, **SMALL) == 140 - kept
@@ -79,10 +86,12 @@ def test_a_damaged_unfinished_render_ends_like_one_never_stopped(tmp_path, monke
 
 
 def test_a_killed_render_goes_on_however_long_ago_it_was(place, monkeypatch):
-    monkeypatch.setattr(rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=2))
+    monkeypatch.setattr(
+        rendered, "_renderer", lambda size, device: fake_renderer.Renderer(size, stop_after=2)
+    )
     with pytest.raises(KeyboardInterrupt):
         load()
-    building, = place.glob(".building-*")
+    (building,) = place.glob(".building-*")
     for path in (*building.iterdir(), building):
         os.utime(path, (time.time() - 30 * 24 * 3600,) * 2)
     renderer = fake_renderer.Renderer(16)
@@ -115,7 +124,12 @@ def test_a_damaged_folder_that_is_given_is_one_line_with_its_name(tmp_path, dama
 def test_a_place_where_no_folder_can_be_made_is_an_error_with_the_fix(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "gone").symlink_to("nowhere")
-    refused = {"a" * 300: "File name too long", "loop/out": "cannot be written", "loop": "holds something else", "gone": "holds something else"}
+    refused = {
+        "a" * 300: "File name too long",
+        "loop/out": "cannot be written",
+        "loop": "holds something else",
+        "gone": "holds something else",
+    }
     for out, words in refused.items():
         with pytest.raises(DatasetError, match=words) as caught:
             render_set("synthetic-studio", tmp_path / out, progress=False, fix="name another folder", **SMALL)
@@ -125,6 +139,6 @@ def test_a_place_where_no_folder_can_be_made_is_an_error_with_the_fix(tmp_path):
 
 def test_a_damaged_set_does_not_keep_the_list_from_the_others(place):
     load()
-    made, = place.glob("synthetic-*")
+    (made,) = place.glob("synthetic-*")
     (made / "meta.json").write_text("{")
     assert rendered.cached_sets("synthetic-studio") == []

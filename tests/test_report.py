@@ -27,7 +27,9 @@ from fer_meta.report.load import Results, history, read_results
 pytestmark = pytest.mark.numeric
 
 EXPECTED = Path(__file__).parent / "expected"
-LAST_LOG = json.dumps({"step": 200, "loss": 1.25, "val_accuracy": {"protonet": 0.4321}, "seconds": 12.3456789})
+LAST_LOG = json.dumps(
+    {"step": 200, "loss": 1.25, "val_accuracy": {"protonet": 0.4321}, "seconds": 12.3456789}
+)
 WRITE = """
 import sys
 from pathlib import Path
@@ -44,8 +46,12 @@ def report(tmp_path_factory) -> tuple[Path, str]:
     folder = stored_results.write(tmp_path_factory.mktemp("results") / "cross-domain")
     package = str(Path(fer_meta.__file__).parents[1])
     path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run([sys.executable, "-c", WRITE, str(folder)], capture_output=True, encoding="utf-8",
-                          env=os.environ | {"PYTHONPATH": path})
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE, str(folder)],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": path},
+    )
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -76,13 +82,26 @@ def only(folder: Path, *wanted: str) -> list[dict]:
 
 def answers(right: list[bool], label: str = "anger", **columns) -> pd.DataFrame:
     """Predictions of one block, the wrong ones `fear`; further columns as given."""
-    return pd.DataFrame({"method": "protonet", "shots": 1, "selection": "source-val", "episode": 0,
-                         "path": [f"{i}.png" for i in range(len(right))], "label": label,
-                         "predicted": ["anger" if one else "fear" for one in right], "confidence": 0.5,
-                         "subject": None, "clip": None} | columns)
+    return pd.DataFrame(
+        {
+            "method": "protonet",
+            "shots": 1,
+            "selection": "source-val",
+            "episode": 0,
+            "path": [f"{i}.png" for i in range(len(right))],
+            "label": label,
+            "predicted": ["anger" if one else "fear" for one in right],
+            "confidence": 0.5,
+            "subject": None,
+            "clip": None,
+        }
+        | columns
+    )
 
 
-@pytest.mark.parametrize("name", ["table.csv", "table.md", "table.tex", "heads.csv", "recall.csv", "comparisons.csv"])
+@pytest.mark.parametrize(
+    "name", ["table.csv", "table.md", "table.tex", "heads.csv", "recall.csv", "comparisons.csv"]
+)
 def test_stored_runs_give_the_stored_tables(report, name):
     assert (report[0] / name).read_bytes() == (EXPECTED / name).read_bytes()
 
@@ -96,8 +115,9 @@ def test_nothing_half_written_stays_behind(report):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])
-@pytest.mark.parametrize("name", ["accuracy", "transfer", "training", "confusion-fer2013",
-                                  "confusion-press_faces", "ranks"])
+@pytest.mark.parametrize(
+    "name", ["accuracy", "transfer", "training", "confusion-fer2013", "confusion-press_faces", "ranks"]
+)
 def test_each_plot_shows_something(report, name, suffix):
     path = report[0] / "plots" / (name + suffix)
     assert path.stat().st_size > 10_000 and str(path) in report[1]
@@ -108,10 +128,35 @@ def test_each_plot_shows_something(report, name, suffix):
 
 def test_numbers_in_the_csv_are_numbers(report):
     table = pd.read_csv(report[0] / "table.csv")
-    texts = ["experiment", "method", "backbone", "class_balance", "source", "target", "selection", "groups", "excluded"]
+    texts = [
+        "experiment",
+        "method",
+        "backbone",
+        "class_balance",
+        "source",
+        "target",
+        "selection",
+        "groups",
+        "excluded",
+    ]
     assert table["rendered"].dtype == bool
     assert all(pd.api.types.is_numeric_dtype(table[name]) for name in table.columns.drop(texts))
-    assert table.notna().drop(columns=["experiment", "class_balance", "excluded", "failed_seeds", "sd_seeds", "bayes", "ece", "uar_ci95"]).all(axis=None)
+    assert (
+        table.notna()
+        .drop(
+            columns=[
+                "experiment",
+                "class_balance",
+                "excluded",
+                "failed_seeds",
+                "sd_seeds",
+                "bayes",
+                "ece",
+                "uar_ci95",
+            ]
+        )
+        .all(axis=None)
+    )
 
 
 def test_a_missing_run_is_listed_with_the_reason_and_the_command_that_fills_it(report):
@@ -158,16 +203,18 @@ def test_the_text_fits_a_terminal(report):
 
 
 def test_the_intervals_and_the_seeds_sd_on_a_worked_example(stored):
-    # Two seeds, three episodes. Over seeds the episodes' means are 0.3, 0.4, 0.5: sd 0.1, so with Student's t of two degrees of
-    # freedom 4.302653 * 0.1 / sqrt(3) = 0.248414. The seeds' means are 0.3 and 0.5: sd 0.2 / sqrt(2) = 0.141421.
+    # Two seeds, three episodes. Over seeds the episodes' means are 0.3, 0.4, 0.5: sd 0.1, so with Student's t
+    # of two degrees of freedom 4.302653 * 0.1 / sqrt(3) = 0.248414. The seeds' means are 0.3 and 0.5: sd 0.2
+    # / sqrt(2) = 0.141421.
     [first] = only(stored, "protonet-fer2013-to-press_faces-seed0")
     second = first | {"id": "second-seed", "seed": 1}
     shutil.copytree(stored / "runs" / first["id"], stored / "runs" / second["id"])
     plan = json.loads((stored / "plan.json").read_text())
     (stored / "plan.json").write_text(json.dumps(plan | {"runs": [first, second]}))
     for run, right in [(first, [2, 8, 8]), (second, [10, 8, 12])]:  # of 4 ways and 5 queries
-        answers([i < count for count in right for i in range(20)], episode=[0] * 20 + [1] * 20 + [2] * 20
-                ).to_parquet(stored / "runs" / run["id"] / "predictions.parquet")
+        answers(
+            [i < count for count in right for i in range(20)], episode=[0] * 20 + [1] * 20 + [2] * 20
+        ).to_parquet(stored / "runs" / run["id"] / "predictions.parquet")
     [row] = numbers.accuracy_table(*read(stored)).to_dict("records")
     assert row["accuracy"] == pytest.approx(0.4)
     assert row["ci95_episodes"] == pytest.approx(0.248414, abs=1e-6)
@@ -177,14 +224,18 @@ def test_the_intervals_and_the_seeds_sd_on_a_worked_example(stored):
 
 
 def test_scores_of_an_own_head_on_a_worked_example(stored):
-    # 8 of 8 anger and 0 of 2 fear: accuracy 0.8, recalls 1 and 0; F1 of anger 16/18, of fear 0; 0.9 sure and 0.8 right.
+    # 8 of 8 anger and 0 of 2 fear: accuracy 0.8, recalls 1 and 0; F1 of anger 16/18, of fear 0; 0.9 sure and
+    # 0.8 right.
     only(stored, "supervised-fer2013-to-press_faces-seed0")
     path = stored / "runs" / "supervised-fer2013-to-press_faces-seed0" / "predictions.parquet"
-    head = answers([True] * 10, label=["anger"] * 8 + ["fear"] * 2, method="supervised-head", shots=0, confidence=0.9)
+    head = answers(
+        [True] * 10, label=["anger"] * 8 + ["fear"] * 2, method="supervised-head", shots=0, confidence=0.9
+    )
     pd.concat([head, answers([True] * 20)]).to_parquet(path)
     results, cells = read(stored)
     row = numbers.head_table(results, cells).iloc[0]
-    assert (row["accuracy"], row["uar"], row["chance"]) == (0.8, 0.5, 0.25)  # of the four classes that the head knows
+    # of the four classes that the head knows
+    assert (row["accuracy"], row["uar"], row["chance"]) == (0.8, 0.5, 0.25)
     assert row["macro_f1"] == pytest.approx(8 / 18) and row["ece"] == pytest.approx(0.1, abs=1e-6)
     assert (row["images"], row["classes"]) == (10, 4) and pd.isna(row["clips"])
     recall = numbers.recall_table(results, cells).query("shots == 0").set_index("class")["recall"]
@@ -200,7 +251,9 @@ def test_one_seed_is_said_to_tell_nothing_of_other_trainings(stored, report):
     results, cells = read(stored)
     table = numbers.accuracy_table(results, cells)
     told = "with one seed it says nothing about other trainings"
-    assert told in tables.to_markdown(results, table, numbers.head_table(results, cells), gap.gap_table(results, table))
+    assert told in tables.to_markdown(
+        results, table, numbers.head_table(results, cells), gap.gap_table(results, table)
+    )
     assert told not in report[1] and "over trainings (1 to 2 seeds)" in report[1]
 
 
@@ -212,7 +265,9 @@ def test_a_method_without_probabilities_has_no_calibration_error(report):
 def test_only_the_best_source_val_cell_of_a_source_is_bold(stored):
     results, cells = read(stored)
     table = numbers.accuracy_table(results, cells)
-    text = tables.to_markdown(results, table, numbers.head_table(results, cells), gap.gap_table(results, table))
+    text = tables.to_markdown(
+        results, table, numbers.head_table(results, cells), gap.gap_table(results, table)
+    )
     rivals = table[table["selection"] == "source-val"].groupby(["source", "target", "shots"])["accuracy"]
     best = [f"{100 * accuracy:.1f}" for accuracy in rivals.max()]
     assert set(re.findall(r"\*\*(.*?)\*\*", text)) == set(best) and text.count("**") >= 2 * len(best)
@@ -247,7 +302,9 @@ def test_a_damaged_file_of_a_finished_run_is_named_with_the_mend(stored, name, c
     message = str(error.value)
     assert message.startswith(str(path)) and "\n" not in message
     assert not list(stored.glob("table.*"))
-    assert message.endswith(f"; delete {path.parent / 'DONE'} and run `{stored_results.COMMAND}` again, which makes this run anew")
+    assert message.endswith(
+        f"; delete {path.parent / 'DONE'} and run `{stored_results.COMMAND}` again, which makes this run anew"
+    )
 
 
 @pytest.mark.parametrize("columns", [["confidence"], ["method", "episode"]])
@@ -258,13 +315,16 @@ def test_a_missing_column_is_named_with_its_file(stored, columns):
         write_report(stored)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"confidence": 1.5}, "confidences outside 0 to 1"),
-    ({"confidence": -0.1}, "confidences outside 0 to 1"),
-    ({"predicted": "smugness"}, "predicted: smugness is no expression"),
-    ({"label": None}, "label: an empty cell is no expression"),
-    ({"episode": 3}, "1-shot episodes are not whole"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"confidence": 1.5}, "confidences outside 0 to 1"),
+        ({"confidence": -0.1}, "confidences outside 0 to 1"),
+        ({"predicted": "smugness"}, "predicted: smugness is no expression"),
+        ({"label": None}, "label: an empty cell is no expression"),
+        ({"episode": 3}, "1-shot episodes are not whole"),
+    ],
+)
 def test_an_impossible_prediction_is_no_result(stored, change, message):
     path = stored / "runs" / "protonet-fer2013-to-press_faces-seed0" / "predictions.parquet"
     pd.read_parquet(path).assign(**change).to_parquet(path)
@@ -272,8 +332,14 @@ def test_an_impossible_prediction_is_no_result(stored, change, message):
         write_report(stored)
 
 
-@pytest.mark.parametrize("rows, message", [(slice(0), "empty"), (slice(None, -1), "episodes are not whole"),
-                                           (slice(None, None, -1), "episodes are not whole")])
+@pytest.mark.parametrize(
+    "rows, message",
+    [
+        (slice(0), "empty"),
+        (slice(None, -1), "episodes are not whole"),
+        (slice(None, None, -1), "episodes are not whole"),
+    ],
+)
 def test_lost_or_shuffled_rows_are_noticed(stored, rows, message):
     path = next((stored / "runs").glob("protonet-*/predictions.parquet"))
     pd.read_parquet(path).iloc[rows].to_parquet(path)
@@ -289,7 +355,9 @@ def test_methods_asked_different_queries_are_not_compared(stored):
     with pytest.raises(ResultsError) as error:
         write_report(stored)
     assert str(error.value).startswith(f"{path}: its 1-shot queries are not those of ")
-    assert "protonet-fer2013-to-press_faces-seed0" in str(error.value) and "which makes this run anew" in str(error.value)
+    assert "protonet-fer2013-to-press_faces-seed0" in str(error.value) and "which makes this run anew" in str(
+        error.value
+    )
 
 
 def test_a_folder_of_an_older_version_is_called_so(stored):
@@ -309,10 +377,17 @@ def test_without_a_plan_the_user_is_sent_to_the_bench(tmp_path):
         write_report(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"suite": "x", "command": "y", "runs": [{"id": "z"}]}',
-                                     '{"suite": "x", "command": "y", "runs": [], "bayes": [{"way": 5}]}',
-                                     '{"suite": "x", "command": "y", "runs": [], "severity": {"a": {}}}',
-                                     '{"suite": "x", "command": "y", "runs": [], "experiments": {"a": {}}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"suite": "x", "command": "y", "runs": [{"id": "z"}]}',
+        '{"suite": "x", "command": "y", "runs": [], "bayes": [{"way": 5}]}',
+        '{"suite": "x", "command": "y", "runs": [], "severity": {"a": {}}}',
+        '{"suite": "x", "command": "y", "runs": [], "experiments": {"a": {}}}',
+    ],
+)
 def test_a_damaged_plan_is_named(tmp_path, content):
     (tmp_path / "plan.json").write_text(content)
     with pytest.raises(ResultsError, match="plan.json: .*run the bench again"):
@@ -335,11 +410,22 @@ def test_without_a_finished_run_the_failures_are_named_and_nothing_is_written(st
 def test_tables_and_plots_of_an_older_plan_do_not_stay_behind(stored):
     only(stored, "protonet-fer2013-to-press_faces-seed0")
     (stored / "plots").mkdir()
-    for name in ("plots/confusion-fer2013.png", "plots/ranks.pdf", "plots/leakage.png", "experiments.csv", "comparisons.csv"):
+    for name in (
+        "plots/confusion-fer2013.png",
+        "plots/ranks.pdf",
+        "plots/leakage.png",
+        "experiments.csv",
+        "comparisons.csv",
+    ):
         (stored / name).touch()
     write_report(stored)
     assert sorted(path.name for path in stored.glob("plots/confusion*")) == ["confusion.pdf", "confusion.png"]
-    assert not list(stored.glob("plots/[rl]*")) and sorted(path.name for path in stored.glob("*.csv")) == ["confusion.csv", "recall.csv", "seeds.csv", "table.csv"]
+    assert not list(stored.glob("plots/[rl]*")) and sorted(path.name for path in stored.glob("*.csv")) == [
+        "confusion.csv",
+        "recall.csv",
+        "seeds.csv",
+        "table.csv",
+    ]
 
 
 @pytest.mark.parametrize("sign", list("_&%#${}~^\\<>|"))
@@ -361,9 +447,14 @@ def test_the_same_runs_give_the_same_bytes_and_nothing_else_is_read(report, tmp_
         shutil.copy(log, needed / "models" / log.parent.name)
     text = write_report(needed)
     assert text == report[1].replace(str(report[0]), str(needed))
-    made = [path.relative_to(report[0]) for path in report[0].rglob("*")
-            if path.is_file() and path.suffix in (".csv", ".md", ".tex", ".txt", ".png", ".pdf")]
-    assert len(made) > 15 and all((needed / path).read_bytes() == (report[0] / path).read_bytes() for path in made)
+    made = [
+        path.relative_to(report[0])
+        for path in report[0].rglob("*")
+        if path.is_file() and path.suffix in (".csv", ".md", ".tex", ".txt", ".png", ".pdf")
+    ]
+    assert len(made) > 15 and all(
+        (needed / path).read_bytes() == (report[0] / path).read_bytes() for path in made
+    )
 
 
 def test_published_figures_are_told_only_when_asked_for(small, tmp_path):
@@ -387,7 +478,10 @@ def test_an_error_in_any_plot_is_the_users(tmp_path):
     whole = partial(drawing.matrices, [panel], "title", ("true", "predicted"), "{:.0f}", "Blues", (0, 100))
     for order in (["whole", "broken"], ["broken", "whole"]):  # whoever draws it
         with pytest.raises(ResultsError, match="no plot"):
-            drawing.write_figures({name: {"whole": whole, "broken": broken}[name] for name in order}, tmp_path)
+            drawing.write_figures(
+                {name: {"whole": whole, "broken": broken}[name] for name in order}, tmp_path
+            )
     assert drawing.write_figures({"whole": whole, "again": whole}, tmp_path) == [
-        tmp_path / name for name in ("whole.png", "whole.pdf", "again.png", "again.pdf")]
+        tmp_path / name for name in ("whole.png", "whole.pdf", "again.png", "again.pdf")
+    ]
     assert (tmp_path / "whole.png").read_bytes() == (tmp_path / "again.png").read_bytes()

@@ -38,16 +38,26 @@ def test_each_pair_of_methods_of_a_cell_is_compared_once_the_better_one_first(fo
     _, _, _, compared = read(folder)
     assert (compared.groupby(CELL).size() == 15).all() and len(compared) == 15 * 6
     assert (compared["first"] != compared["second"]).all()
-    assert (compared["accuracy_first"] - compared["accuracy_second"]).to_numpy() == pytest.approx(compared["difference"].to_numpy())
+    assert (compared["accuracy_first"] - compared["accuracy_second"]).to_numpy() == pytest.approx(
+        compared["difference"].to_numpy()
+    )
     whole = compared[compared["seeds"] == 2]
     assert (whole["difference"] >= 0).all()
 
 
 def test_a_difference_and_its_effect_size_on_a_worked_example(folder):
     _, cells, _, compared = read(folder)
-    [row] = compared.query("source == 'fer2013' and shots == 5 and first == 'protonet' and second == 'maml'").to_dict("records")
-    ours, theirs = (next(cell for cell in cells if (cell.source, cell.shots, cell.method, cell.selection) ==
-                         ("fer2013", 5, method, "source-val")).outcomes() for method in ("protonet", "maml"))
+    [row] = compared.query(
+        "source == 'fer2013' and shots == 5 and first == 'protonet' and second == 'maml'"
+    ).to_dict("records")
+    ours, theirs = (
+        next(
+            cell
+            for cell in cells
+            if (cell.source, cell.shots, cell.method, cell.selection) == ("fer2013", 5, method, "source-val")
+        ).outcomes()
+        for method in ("protonet", "maml")
+    )
     by_episode = (ours.right.mean(0) - theirs.right.mean(0)).reshape(40, 20).mean(1)
     assert row["difference"] == pytest.approx(by_episode.mean())
     assert row["effect_size"] == pytest.approx(by_episode.mean() / by_episode.std(ddof=1))
@@ -57,7 +67,8 @@ def test_a_difference_and_its_effect_size_on_a_worked_example(folder):
 
 def test_seeds_that_one_method_lacks_are_left_out_of_the_other(folder):
     _, _, table, compared = read(folder)
-    pair = {"source": "synthetic-wild", "shots": 5, "first": "supervised-head", "second": "maml"}  # maml failed on seed 1
+    # maml failed on seed 1
+    pair = {"source": "synthetic-wild", "shots": 5, "first": "supervised-head", "second": "maml"}
     [row] = compared[(compared[list(pair)] == pd.Series(pair)).all(axis=1)].to_dict("records")
     assert row["seeds"] == 1 and "one seed each: says nothing about other trainings" in row["statement"]
     cell = {"source": "synthetic-wild", "shots": 5, "method": "supervised-head", "selection": "source-val"}
@@ -89,10 +100,13 @@ def test_the_page_sets_the_best_method_against_each_other_one(folder):
 
 
 def test_where_each_image_is_asked_once_no_more_episodes_are_asked_for(tmp_path):
-    _, cells, _, compared = read(stored_results.write_experiments(tmp_path / "reproduction"))
+    _, _cells, _, compared = read(stored_results.write_experiments(tmp_path / "reproduction"))
     once = compared["experiment"] == "E4"
     assert once.any() and not once.all()
-    assert compared.loc[once, "episodes_needed"].isna().all() and not compared.loc[once, "statement"].str.contains("would do").any()
+    assert (
+        compared.loc[once, "episodes_needed"].isna().all()
+        and not compared.loc[once, "statement"].str.contains("would do").any()
+    )
     assert compared.loc[~once, "statement"].str.contains("would do").any()
 
 
@@ -103,7 +117,9 @@ def test_methods_in_most_blocks_are_ranked_and_the_others_are_named(folder):
     whole_table, table = table, table[(table["method"] != "maml") | (table["source"] == "fer2013")]
     ranked = compare.ranks(table)
     assert "maml" not in ranked.methods and len(ranked.methods) == 5
-    assert "Not ranked, because not in most blocks: MAML." in compare.section(results, compared, table, ranked)
+    assert "Not ranked, because not in most blocks: MAML." in compare.section(
+        results, compared, table, ranked
+    )
     most = whole_table[(whole_table["method"] != "maml") | (whole_table["source"] != "fer2013")]
     over = compare.ranks(pd.concat([most, most.assign(target="elsewhere")]))
     assert "maml" in over.methods and over.blocks == 8  # those that have all of the ranked
@@ -111,7 +127,12 @@ def test_methods_in_most_blocks_are_ranked_and_the_others_are_named(folder):
 
 def test_ranks_on_a_worked_example_and_none_where_there_are_too_few():
     scores = pd.DataFrame([("a", 0.9), ("b", 0.8), ("c", 0.7)], columns=["method", "accuracy"])
-    blocks = [scores.assign(experiment="", source=source, target="t", way=5, shots=5, selection="source-val", failed_seeds="") for source in "xyz"]
+    blocks = [
+        scores.assign(
+            experiment="", source=source, target="t", way=5, shots=5, selection="source-val", failed_seeds=""
+        )
+        for source in "xyz"
+    ]
     ranked = compare.ranks(pd.concat(blocks))
     assert dict(zip(ranked.methods, ranked.mean)) == {"a": 1, "b": 2, "c": 3} and ranked.blocks == 3
     assert compare.ranks(blocks[0]) is None
@@ -121,7 +142,10 @@ def test_ranks_on_a_worked_example_and_none_where_there_are_too_few():
 
 def test_two_pairs_of_source_and_target_are_too_few_for_mean_ranks_and_the_page_says_so(folder):
     results, _, table, compared = read(folder)
-    few, said = table[table["source"] != "fer2013"], "`comparisons.csv`; no mean ranks, for they need 3 pairs of source and target."
+    few, said = (
+        table[table["source"] != "fer2013"],
+        "`comparisons.csv`; no mean ranks, for they need 3 pairs of source and target.",
+    )
     assert compare.ranks(few) is None and len(few["shots"].unique()) == 2
     assert said in compare.section(results, compared, few, None)
     assert said not in compare.section(results, compared, table, compare.ranks(table))
@@ -153,13 +177,19 @@ def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):
 def test_the_page_warns_where_people_are_too_few_for_the_interval(folder, tmp_path):
     """15 people are pictured in press_faces' four classes."""
     warning = "Fewer than 20 people or images: a little too short"
-    results, cells, table, _ = read(folder)
+    _results, _cells, table, _ = read(folder)
     assert table["members"].min() < 20 and warning in interval_note(table)
     assert "Fewer than" not in interval_note(table[table["members"] >= 20])
 
 
 def test_the_reader_is_warned_of_one_person_and_of_supports_that_take_most_of_few_images(folder):
     _, _, table, _ = read(folder)
-    assert "says nothing about others" not in interval_note(table) and "images for support" not in interval_note(table)
-    assert "only one of the people or images is tested, it says nothing about others" in interval_note(table.assign(members=1))
-    assert "takes up to 60 % of a class's images for support" in interval_note(table.assign(support_share=[0.6] + [0.1] * (len(table) - 1)))
+    assert "says nothing about others" not in interval_note(
+        table
+    ) and "images for support" not in interval_note(table)
+    assert "only one of the people or images is tested, it says nothing about others" in interval_note(
+        table.assign(members=1)
+    )
+    assert "takes up to 60 % of a class's images for support" in interval_note(
+        table.assign(support_share=[0.6] + [0.1] * (len(table) - 1))
+    )

@@ -1,4 +1,6 @@
-"""Whatever lies in a results folder, the answer is a report or one line that names the file and the fix; what users name is shown as it is."""
+"""Whatever lies in a results folder, the answer is a report or one line that names the file and the fix; what
+users name is shown as it is.
+"""
 
 import errno
 import json
@@ -20,7 +22,18 @@ from test_report import only
 from fer_meta.cli import main
 from fer_meta.errors import ResultsError
 from fer_meta.files import replacing, seal
-from fer_meta.report import compare, drawing, experiments, gap, latex, leakage, numbers, tables, terminal, write_report
+from fer_meta.report import (
+    compare,
+    drawing,
+    experiments,
+    gap,
+    latex,
+    leakage,
+    numbers,
+    tables,
+    terminal,
+    write_report,
+)
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import history, read_results
 from fer_meta.report.published import beside
@@ -56,8 +69,12 @@ def texts(folder: Path) -> dict[str, str]:
     sections = [experiments.section(results, reproduced), leakage.section(results, leaks, oracles)]
     compared = compare.section(results, compare.comparisons(results, cells), table, compare.ranks(table))
     page = tables.to_markdown(results, table, heads, gaps, sections, compared)
-    return {"md": page + beside(results, table, heads), "tex": latex.to_latex(results, table), "txt": terminal.to_text(results, table),
-            "csv": tables.to_csv(table, tables.CSV_COLUMNS)}
+    return {
+        "md": page + beside(results, table, heads),
+        "tex": latex.to_latex(results, table),
+        "txt": terminal.to_text(results, table),
+        "csv": tables.to_csv(table, tables.CSV_COLUMNS),
+    }
 
 
 def change(path: Path, **fields) -> None:
@@ -71,7 +88,9 @@ def wrong(folder: Path) -> str:
     return str(error.value)
 
 
-# ------------------------------------------------------------------------------------------------------- plan and run
+# ------------------------------------------------------------------------------------------------------- plan
+# and run
+
 
 @pytest.mark.parametrize("plan, words", [
     ([], "all of it"), ({"runs": 3}, "runs: "), ({"runs": [3]}, "runs.0: "), ({"command": None}, "command: "),
@@ -83,10 +102,22 @@ def test_a_plan_of_other_types_is_named_with_the_key(stored, plan, words):
     path = stored / "plan.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | plan if isinstance(plan, dict) else plan))
     message = wrong(stored)
-    assert message.startswith(f"{path}: {words}") and message.endswith("; run the bench again, which rewrites it")
+    assert message.startswith(f"{path}: {words}") and message.endswith(
+        "; run the bench again, which rewrites it"
+    )
 
 
-@pytest.mark.parametrize("field, value", [("id", "../../elsewhere"), ("id", "x" * 300), ("model", ""), ("target", "a/b"), ("seed", -1), ("seed", "0")])
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("id", "../../elsewhere"),
+        ("id", "x" * 300),
+        ("model", ""),
+        ("target", "a/b"),
+        ("seed", -1),
+        ("seed", "0"),
+    ],
+)
 def test_a_planned_run_is_one_folder(stored, field, value):
     plan = json.loads((stored / "plan.json").read_text())
     plan["runs"][1][field] = value
@@ -109,7 +140,9 @@ def test_a_run_that_is_no_mapping_is_named_with_the_fix(stored, content, words):
     path.write_text(content)
     message = wrong(stored)
     assert message.startswith(f"{path}: {words}")
-    assert message.endswith(f"; delete {path.parent / 'DONE'} and run `{stored_results.COMMAND}` again, which makes this run anew")
+    assert message.endswith(
+        f"; delete {path.parent / 'DONE'} and run `{stored_results.COMMAND}` again, which makes this run anew"
+    )
 
 
 @pytest.mark.parametrize("field, value", [
@@ -142,7 +175,9 @@ def test_a_failure_that_cannot_be_read_is_still_a_missing_run(stored):
         assert why.startswith("failed: ") and why.isprintable()
 
 
-# ---------------------------------------------------------------------------------------------------------- the seal
+# ----------------------------------------------------------------------------------------------------------
+# the seal
+
 
 def test_a_file_changed_after_it_was_written_is_no_result(stored):
     home = stored / "runs" / RUNS[0]
@@ -153,8 +188,11 @@ def test_a_file_changed_after_it_was_written_is_no_result(stored):
     for place in random.Random(0).sample(range(len(content)), 10):
         content[place] ^= 1
         path.write_bytes(content)
-        assert wrong(stored) == (f"{home}: predictions.parquet was changed after it was written; run `{stored_results.COMMAND}` again, "
-                                 "which makes this run anew")
+        assert (
+            wrong(stored)
+            == f"{home}: predictions.parquet was changed after it was written; run `{stored_results.COMMAND}`"
+            " again, which makes this run anew"
+        )
         content[place] ^= 1
     path.write_bytes(content)
     assert texts(stored) == before
@@ -169,11 +207,17 @@ def test_the_only_run_with_a_lost_file_is_not_taken_for_an_older_versions(stored
     assert "delete the folder" not in wrong(stored)
 
 
-@pytest.mark.parametrize("mutate, words", [
-    (lambda t: t.drop(columns="p_anger"), "no column p_anger"),
-    (lambda t: t.assign(p_anger=t["p_anger"] * 0 - 1), "probabilities that are empty or outside 0 to 1"),
-    (lambda t: t.assign(p_anger=t["p_anger"].mask(t.index % 2 == 0)), "probabilities that are empty or outside 0 to 1"),
-])
+@pytest.mark.parametrize(
+    "mutate, words",
+    [
+        (lambda t: t.drop(columns="p_anger"), "no column p_anger"),
+        (lambda t: t.assign(p_anger=t["p_anger"] * 0 - 1), "probabilities that are empty or outside 0 to 1"),
+        (
+            lambda t: t.assign(p_anger=t["p_anger"].mask(t.index % 2 == 0)),
+            "probabilities that are empty or outside 0 to 1",
+        ),
+    ],
+)
 def test_probabilities_that_cannot_decide_clips_are_named(tmp_path, mutate, words):
     folder = stored_results.write_experiments(tmp_path / "reproduction", seeds=1, episodes=3)
     only(folder, "E4-protonet-synthetic-mix-to-synthetic-film-seed0")
@@ -185,8 +229,11 @@ def test_probabilities_that_cannot_decide_clips_are_named(tmp_path, mutate, word
 def test_one_lost_file_of_an_older_run_costs_that_run_alone(stored):
     path = stored / "runs" / RUNS[0] / "predictions.parquet"
     path.unlink()
-    assert wrong(stored) == (f"{path}: is missing; delete {path.parent / 'DONE'} and run `{stored_results.COMMAND}` again, "
-                             "which makes this run anew")
+    assert (
+        wrong(stored)
+        == f"{path}: is missing; delete {path.parent / 'DONE'} and run `{stored_results.COMMAND}` again, "
+        "which makes this run anew"
+    )
 
 
 def test_a_log_changed_after_its_training_is_named_and_its_loss_is_no_error(stored):
@@ -194,13 +241,17 @@ def test_a_log_changed_after_its_training_is_named_and_its_loss_is_no_error(stor
     seal(model, ["history.jsonl"])
     path = model / "history.jsonl"
     path.write_text(path.read_text().replace("1", "2"))
-    with pytest.raises(ResultsError, match="history.jsonl was changed after it was written; delete it, and the report leaves"):
+    with pytest.raises(
+        ResultsError, match="history.jsonl was changed after it was written; delete it, and the report leaves"
+    ):
         history(path)
     path.unlink()
     assert history(path).empty
 
 
-@pytest.mark.parametrize("line", ["5", "[]", '{"step": "x"}', '{"loss": {}}', "[" * 100_000, '{"step": ' + "9" * 400 + "}"])
+@pytest.mark.parametrize(
+    "line", ["5", "[]", '{"step": "x"}', '{"loss": {}}', "[" * 100_000, '{"step": ' + "9" * 400 + "}"]
+)
 def test_a_line_of_a_log_that_is_no_log_point_is_named(tmp_path, line):
     path = tmp_path / "history.jsonl"
     path.write_text(f'{line}\n{{"step": 1, "loss": 2}}\n')
@@ -208,12 +259,19 @@ def test_a_line_of_a_log_that_is_no_log_point_is_named(tmp_path, line):
         history(path)
 
 
-# ----------------------------------------------------------------------------------------------------------- answers
+# -----------------------------------------------------------------------------------------------------------
+# answers
 
 ANSWERS = [
     (lambda t: t.assign(episode=t["episode"].astype(str)), "its column episode holds .*, not whole numbers"),
-    (lambda t: t.assign(episode=t["episode"].astype("Int64").mask(t.index == 3)), "its column episode has empty cells"),
-    (lambda t: t.assign(episode=t["episode"].astype("int64").mask(t.index == len(t) - 1, 2**40)), "episodes are not whole"),
+    (
+        lambda t: t.assign(episode=t["episode"].astype("Int64").mask(t.index == 3)),
+        "its column episode has empty cells",
+    ),
+    (
+        lambda t: t.assign(episode=t["episode"].astype("int64").mask(t.index == len(t) - 1, 2**40)),
+        "episodes are not whole",
+    ),
     (lambda t: t.assign(shots=t["shots"] - 7), "shots: -6 is no number of shots"),
     (lambda t: t.assign(confidence="high"), "its column confidence holds .*, not numbers"),
     (lambda t: t.assign(method=None), "method: an empty cell"),
@@ -243,7 +301,9 @@ def test_a_text_that_is_no_utf_8_is_named(stored):
     path = stored / "runs" / RUNS[0] / "predictions.parquet"
     table = pq.read_table(path)
     codes = table["path"].combine_chunks().cast(pa.string())
-    broken = pa.StringArray.from_buffers(len(codes), codes.buffers()[1], pa.py_buffer(b"\xff" + codes.buffers()[2].to_pybytes()[1:]))
+    broken = pa.StringArray.from_buffers(
+        len(codes), codes.buffers()[1], pa.py_buffer(b"\xff" + codes.buffers()[2].to_pybytes()[1:])
+    )
     pq.write_table(table.set_column(table.column_names.index("path"), "path", broken), path)
     assert "predictions.parquet: cannot be read (" in wrong(stored)
 
@@ -266,19 +326,30 @@ def test_damaged_episodes_are_named_with_the_fix(tmp_path, damage):
     if damage == "rows":
         pq.write_table(table.slice(0, 0), path)
     elif damage == "type":
-        pq.write_table(table.set_column(table.column_names.index("episode"), "episode", pa.array(["x"] * len(table))), path)
+        pq.write_table(
+            table.set_column(table.column_names.index("episode"), "episode", pa.array(["x"] * len(table))),
+            path,
+        )
     else:
         at = content.index(b".png")  # within a page
-        path.write_bytes({"empty": b"", "cut": content[:-100], "bit": content[:at] + b"/" + content[at + 1:]}[damage])
+        path.write_bytes(
+            {"empty": b"", "cut": content[:-100], "bit": content[:at] + b"/" + content[at + 1 :]}[damage]
+        )
     message = wrong(folder)
     assert message.startswith(f"{path}: ")
-    assert message.endswith("; delete it and run `fer-meta bench --suite leakage --preset smoke` again, which writes it anew")
+    assert message.endswith(
+        "; delete it and run `fer-meta bench --suite leakage --preset smoke` again, which writes it anew"
+    )
 
 
-# --------------------------------------------------------------------------------------------- a disk that is full
+# --------------------------------------------------------------------------------------------- a disk that is
+# full
+
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
-def test_a_report_that_cannot_be_written_names_the_folder_and_leaves_nothing(stored, monkeypatch, capfd, code):
+def test_a_report_that_cannot_be_written_names_the_folder_and_leaves_nothing(
+    stored, monkeypatch, capfd, code
+):
     def full(path):
         raise OSError(code, os.strerror(code))
 
@@ -302,7 +373,11 @@ def test_a_plot_that_cannot_be_written_is_the_same_line(stored, monkeypatch, cap
 
     monkeypatch.setattr(drawing, "replacing", full)
     done = CliRunner().invoke(main, ["report", "--out", str(stored.parent)])
-    assert done.exit_code == 1 and f"{stored}: the report cannot be written (No space left on device); free some space" in done.output
+    assert (
+        done.exit_code == 1
+        and f"{stored}: the report cannot be written (No space left on device); free some space"
+        in done.output
+    )
     assert "Traceback" not in capfd.readouterr().err and not list(stored.rglob(".tmp*"))
 
 
@@ -316,26 +391,50 @@ def test_a_report_removes_what_a_killed_one_left_and_nothing_of_one_that_runs(st
     assert not killed.exists() and running.exists()
 
 
-# ------------------------------------------------------------------------------------------------------------- names
+# -------------------------------------------------------------------------------------------------------------
+# names
+
 
 def hostile(folder: Path, text: str) -> None:
     """`text` wherever a user has a word."""
     plan = json.loads((folder / "plan.json").read_text())
-    told = {"title": text, "trained_on": text, "tested_on": text, "faults": [], "against": None,
-            "published": [{"method": text, "figure": 0.5, "reading": "test accuracy", "note": text}]}
-    missing = plan["runs"][0] | {"id": "missing", "source": text.replace("/", "").replace("\\", ""), "experiment": "E"}
+    told = {
+        "title": text,
+        "trained_on": text,
+        "tested_on": text,
+        "faults": [],
+        "against": None,
+        "published": [{"method": text, "figure": 0.5, "reading": "test accuracy", "note": text}],
+    }
+    missing = plan["runs"][0] | {
+        "id": "missing",
+        "source": text.replace("/", "").replace("\\", ""),
+        "experiment": "E",
+    }
     failed = folder / "runs" / "missing" / "FAILED.json"
     failed.parent.mkdir()
     failed.write_text(json.dumps({"error": f"```{text}"}))
-    change(folder / "plan.json", title=text, experiments={"E": told}, not_run={text: text}, runs=[
-        *({**run, "experiment": "E"} for run in plan["runs"]), missing])
+    change(
+        folder / "plan.json",
+        title=text,
+        experiments={"E": told},
+        not_run={text: text},
+        runs=[*({**run, "experiment": "E"} for run in plan["runs"]), missing],
+    )
     for name in RUNS:
         path = folder / "runs" / name / "predictions.parquet"
         table = pd.read_parquet(path)
-        table.assign(method=table["method"].astype(str).replace({"protonet": text, "supervised-ncm": f"b {text}"})).to_parquet(path)
+        table.assign(
+            method=table["method"].astype(str).replace({"protonet": text, "supervised-ncm": f"b {text}"})
+        ).to_parquet(path)
         run = json.loads((path.with_name("run.json")).read_text())
-        change(path.with_name("run.json"), config={"backbone": text}, protocol=run["protocol"] | {"copies": text, text: text},
-               excluded={text: 1}, classes=[text, "fear", "anger", "disgust"])
+        change(
+            path.with_name("run.json"),
+            config={"backbone": text},
+            protocol=run["protocol"] | {"copies": text, text: text},
+            excluded={text: 1},
+            classes=[text, "fear", "anger", "disgust"],
+        )
 
 
 def test_hostile_names_are_text_in_markdown_and_latex(stored):
@@ -343,15 +442,28 @@ def test_hostile_names_are_text_in_markdown_and_latex(stored):
     found = texts(stored)
     outside_code = re.sub(r"(?ms)^(`{3,})\n.*?\n\1$", "", found["md"])
     assert HOSTILE.count("<") == 2 and not re.search(r"(?<!\\)</?script", outside_code)
-    assert not re.search(r"(?<!\\)\[a(?<!\\)\]\(", outside_code) and not re.search(r"(?<!\\)\*bold", outside_code)
-    assert r"# \<script>alert(1)\</script> # \`code\` \*bold\* \[a\](b) | 50 % of $x_1$ & \\x {y} \~ ^" in found["md"]
+    assert not re.search(r"(?<!\\)\[a(?<!\\)\]\(", outside_code) and not re.search(
+        r"(?<!\\)\*bold", outside_code
+    )
+    assert (
+        r"# \<script>alert(1)\</script> # \`code\` \*bold\* \[a\](b) | 50 % of $x_1$ & \\x {y} \~ ^"
+        in found["md"]
+    )
     rows = [line for line in outside_code.splitlines() if line.startswith("|")]
     columns = [len(re.sub(r"\\\\|\\\|", "", line).split("|")) for line in rows]
     heads = [number for number, line in enumerate(rows) if line.startswith("| :--")]
-    assert heads and all(columns[number - 1] == columns[number] for number in heads) and len(set(columns)) <= len(heads)
-    assert (r"\caption{\textless{}script\textgreater{}alert(1)\textless{}/script\textgreater{} \# `code` *bold* [a](b) \textbar{} 50 \% of "
-            r"\$x\_1\$ \& \textbackslash{}x \{y\} \textasciitilde{} \textasciicircum{}: accuracy") in found["tex"]
-    assert "```" in found["md"] and "\n````\n" in found["md"]  # an error with a fence in it stands within a longer one
+    assert (
+        heads
+        and all(columns[number - 1] == columns[number] for number in heads)
+        and len(set(columns)) <= len(heads)
+    )
+    assert (
+        r"\caption{\textless{}script\textgreater{}alert(1)\textless{}/script\textgreater{} \# `code` *bold*"
+        r" [a](b) \textbar{} 50 \% of "
+        r"\$x\_1\$ \& \textbackslash{}x \{y\} \textasciitilde{} \textasciicircum{}: accuracy"
+    ) in found["tex"]
+    # an error with a fence in it stands within a longer one
+    assert "```" in found["md"] and "\n````\n" in found["md"]
 
 
 def test_line_breaks_and_escape_codes_of_names_reach_no_format(stored):

@@ -1,4 +1,6 @@
-"""Random changes of the files in a results folder: the answer is a report, or one line that names the file and the fix."""
+"""Random changes of the files in a results folder: the answer is a report, or one line that names the file
+and the fix.
+"""
 
 import copy
 import json
@@ -19,13 +21,43 @@ from test_report_faults import ESCAPES, HOSTILE, made, texts  # noqa: F401
 
 from fer_meta.errors import ResultsError
 
-FUZZ = settings(max_examples=int(os.environ.get("FER_META_FUZZ", 12)), deadline=None,
-                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+FUZZ = settings(
+    max_examples=int(os.environ.get("FER_META_FUZZ", 12)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
-              st.sampled_from([-1, 0, 2**31, 2**63, 10**400, "all", "", "..", "a/b", "\0", "\ud800", HOSTILE, ESCAPES, "x" * 400])),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)), max_leaves=6)
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=12),
+        st.sampled_from(
+            [
+                -1,
+                0,
+                2**31,
+                2**63,
+                10**400,
+                "all",
+                "",
+                "..",
+                "a/b",
+                "\0",
+                "\ud800",
+                HOSTILE,
+                ESCAPES,
+                "x" * 400,
+            ]
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=6,
+)
 
 
 def reported(folder: Path) -> None:
@@ -50,16 +82,26 @@ def fuzzed(request, made, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "crossed":
         return shutil.copytree(made, folder / "cross-domain")
-    write = stored_results.write_experiments if request.param == "experiments" else stored_results.write_leakage
+    write = (
+        stored_results.write_experiments if request.param == "experiments" else stored_results.write_leakage
+    )
     write(folder / "suite", seeds=1, episodes=3)
-    runs = [run["id"] for run in json.loads((folder / "suite" / "plan.json").read_text())["runs"] if "protonet" in run["id"]]
+    runs = [
+        run["id"]
+        for run in json.loads((folder / "suite" / "plan.json").read_text())["runs"]
+        if "protonet" in run["id"]
+    ]
     only(folder / "suite", *runs)
     return folder / "suite"
 
 
 @FUZZ
-@given(which=st.sampled_from(["plan.json", "runs/*/run.json", "runs/*/FAILED.json"]), seed=st.integers(0, 2**32), value=JSON,
-       how=st.sampled_from(["replace", "delete", "add", "bytes"]))
+@given(
+    which=st.sampled_from(["plan.json", "runs/*/run.json", "runs/*/FAILED.json"]),
+    seed=st.integers(0, 2**32),
+    value=JSON,
+    how=st.sampled_from(["replace", "delete", "add", "bytes"]),
+)
 def test_any_change_of_the_plan_or_a_run_is_a_report_or_one_line(fuzzed, which, seed, value, how):
     rng = random.Random(seed)
     path = rng.choice(sorted(fuzzed.glob(which)) or [fuzzed / "plan.json"])
@@ -76,7 +118,9 @@ def test_any_change_of_the_plan_or_a_run_is_a_report_or_one_line(fuzzed, which, 
     if how == "bytes":
         content = bytearray(kept)
         start = rng.randrange(len(content))
-        content[start:start + rng.randrange(20)] = bytes(rng.randrange(256) for _ in range(rng.randrange(8)))
+        content[start : start + rng.randrange(20)] = bytes(
+            rng.randrange(256) for _ in range(rng.randrange(8))
+        )
     try:
         path.write_bytes(content)
         reported(fuzzed)
@@ -84,22 +128,39 @@ def test_any_change_of_the_plan_or_a_run_is_a_report_or_one_line(fuzzed, which, 
         path.write_bytes(kept)
 
 
-CELLS = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=8), st.booleans(), st.binary(max_size=4),
-                  st.sampled_from(["anger", "protonet", "last", 0, 1, 5, 2**31, -1, HOSTILE, ESCAPES]))
+CELLS = st.one_of(
+    st.none(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.text(max_size=8),
+    st.booleans(),
+    st.binary(max_size=4),
+    st.sampled_from(["anger", "protonet", "last", 0, 1, 5, 2**31, -1, HOSTILE, ESCAPES]),
+)
 
 
 @FUZZ
-@given(seed=st.integers(0, 2**32), value=CELLS, how=st.sampled_from(["column", "cell", "drop", "rows", "shuffle", "bytes", "cut"]), data=st.data())
+@given(
+    seed=st.integers(0, 2**32),
+    value=CELLS,
+    how=st.sampled_from(["column", "cell", "drop", "rows", "shuffle", "bytes", "cut"]),
+    data=st.data(),
+)
 def test_any_change_of_answers_or_episodes_is_a_report_or_one_line(fuzzed, seed, value, how, data):
     rng = random.Random(seed)
-    runs = [fuzzed / "runs" / run["id"] / "predictions.parquet" for run in json.loads((fuzzed / "plan.json").read_text())["runs"]]
+    runs = [
+        fuzzed / "runs" / run["id"] / "predictions.parquet"
+        for run in json.loads((fuzzed / "plan.json").read_text())["runs"]
+    ]
     path = rng.choice([*runs, *sorted(fuzzed.glob("episodes/*"))])
     kept = path.read_bytes()
     try:
         if how in ("bytes", "cut"):
             content = bytearray(kept)
             start = rng.randrange(len(content))
-            content[start:start + 1 if how == "bytes" else None] = bytes([rng.randrange(256)]) if how == "bytes" else b""
+            content[start : start + 1 if how == "bytes" else None] = (
+                bytes([rng.randrange(256)]) if how == "bytes" else b""
+            )
             path.write_bytes(content)
         else:
             _mutated(pd.read_parquet(path), how, value, rng).to_parquet(path)
@@ -119,7 +180,7 @@ def _mutated(table: pd.DataFrame, how: str, value, rng: random.Random) -> pd.Dat
     if how == "drop":
         return table.drop(columns=name)
     if how == "rows":
-        return table.iloc[rng.randrange(len(table)):rng.randrange(len(table) + 1)]
+        return table.iloc[rng.randrange(len(table)) : rng.randrange(len(table) + 1)]
     if how == "shuffle":
         return table.iloc[np.random.default_rng(rng.randrange(2**32)).permutation(len(table))]
     cells = copy.copy(table[name].astype(object).tolist())

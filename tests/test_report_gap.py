@@ -1,4 +1,6 @@
-"""The report on rendered domains: what is exact beside what is measured, and accuracy against the size of the gap."""
+"""The report on rendered domains: what is exact beside what is measured, and accuracy against the size of the
+gap.
+"""
 
 import io
 import json
@@ -34,9 +36,12 @@ def read(folder: Path) -> tuple[Results, list[Cell], pd.DataFrame, pd.DataFrame]
 @cache
 def texts(folder: Path) -> dict[str, str]:
     results, cells, table, gaps = read(folder)
-    return {"csv": tables.to_csv(table, tables.CSV_COLUMNS), "tex": latex.to_latex(results, table),
-            "txt": terminal.to_text(results, table),
-            "md": tables.to_markdown(results, table, numbers.head_table(results, cells), gaps)}
+    return {
+        "csv": tables.to_csv(table, tables.CSV_COLUMNS),
+        "tex": latex.to_latex(results, table),
+        "txt": terminal.to_text(results, table),
+        "md": tables.to_markdown(results, table, numbers.head_table(results, cells), gaps),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +88,19 @@ def test_every_rendered_domain_is_called_so_in_every_plot(folder):
 
 
 def test_severities_stand_in_the_order_of_their_numbers(folder):
-    results, _, table, _ = read(folder)
-    assert list(table["target"].unique()) == ["synthetic-film@0.1", "synthetic-film", STUDIO,
-                                              f"{WILD}@0.25", f"{WILD}@0.5", WILD]
+    _results, _, table, _ = read(folder)
+    assert list(table["target"].unique()) == [
+        "synthetic-film@0.1",
+        "synthetic-film",
+        STUDIO,
+        f"{WILD}@0.25",
+        f"{WILD}@0.5",
+        WILD,
+    ]
 
 
 def test_the_studio_is_severity_0_of_each_recipe_and_each_point_is_the_headline_accuracy(folder):
-    results, cells, table, gaps = read(folder)
+    _results, _cells, table, gaps = read(folder)
     points = {recipe: sorted(block["severity"].unique()) for recipe, block in gaps.groupby("recipe")}
     assert points == {"synthetic-film": [0, 0.1, 1], WILD: [0, 0.25, 0.5, 1]}
     assert set(gaps.loc[gaps["severity"] == 0, "target"]) == {STUDIO}
@@ -131,7 +142,9 @@ def test_a_missing_run_leaves_a_hole_in_the_gap_and_not_an_error(tmp_path):
 def test_the_exact_accuracy_stands_beside_the_methods_of_rendered_targets_only(mixed):
     table = pd.read_csv(io.StringIO(texts(mixed)["csv"]))
     assert table.groupby(["source", "target"])["bayes"].first().dropna().to_dict() == {
-        ("fer2013", WILD): 0.975, (WILD, WILD): 0.9625}
+        ("fer2013", WILD): 0.975,
+        (WILD, WILD): 0.9625,
+    }
 
 
 def test_the_exact_accuracy_is_told_once_or_by_source_and_explained(folder, mixed):
@@ -153,19 +166,26 @@ def test_the_text_with_the_exact_accuracy_fits_a_terminal(folder):
 
 
 def test_plots_show_the_exact_accuracy_where_there_is_one(folder, mixed):
-    results, cells, table, gaps = read(folder)
+    results, _cells, table, gaps = read(folder)
     for figure in (plots._accuracy(results, table), plots._severity(results, gaps)):
         labels = [text.get_text() for text in figure.legends[0].texts]
         assert labels[-2:] == ["chance", "Bayes-optimal AU reader"]
     results, _, table, _ = read(mixed)
-    heights = [[line.get_ydata()[0] for line in axis.lines if line.get_label() == "Bayes-optimal AU reader"]
-               for axis in plots._accuracy(results, table).axes]
+    heights = [
+        [line.get_ydata()[0] for line in axis.lines if line.get_label() == "Bayes-optimal AU reader"]
+        for axis in plots._accuracy(results, table).axes
+    ]
     assert heights == [[], [], [97.5], [96.25]]
 
 
 def test_a_method_has_one_colour_in_all_plots(folder):
-    results, cells, table, gaps = read(folder)
-    colours = [{entry.get_label(): to_hex(entry[0].get_color() if line else entry[0].get_facecolor())
-                for entry in figure.axes[0].containers if entry.get_label() in numbers.METHODS.values()}
-               for line, figure in enumerate([plots._accuracy(results, table), plots._severity(results, gaps)])]
+    results, _cells, table, gaps = read(folder)
+    colours = [
+        {
+            entry.get_label(): to_hex(entry[0].get_color() if line else entry[0].get_facecolor())
+            for entry in figure.axes[0].containers
+            if entry.get_label() in numbers.METHODS.values()
+        }
+        for line, figure in enumerate([plots._accuracy(results, table), plots._severity(results, gaps)])
+    ]
     assert colours[0] == colours[1] and len(colours[0]) == table["method"].nunique()

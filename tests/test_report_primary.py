@@ -17,7 +17,8 @@ from fer_meta.suites.schema import read_suite, suite_names
 pytestmark = pytest.mark.numeric
 
 NAMED = {"first": "supervised-ncm", "second": "protonet", "shots": 5, "over": "across", "less": "within"}
-PAIRS = [("a", "a"), ("a", "b"), ("a", "c"), ("b", "b"), ("b", "a"), ("c", "a")]  # c is never tested on itself
+# c is never tested on itself
+PAIRS = [("a", "a"), ("a", "b"), ("a", "c"), ("b", "b"), ("b", "a"), ("c", "a")]
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +39,21 @@ def test_the_advantage_elsewhere_less_that_at_home_on_a_worked_example(folder):
     [row] = primary.primary_table(results, cells).to_dict("records")
 
     def advantage(source, target):
-        ours, theirs = (next(cell for cell in cells if (cell.source, cell.target, cell.method, cell.shots, cell.selection) ==
-                             (source, target, method, 5, "source-val")).outcomes().right.mean() for method in ("supervised-ncm", "protonet"))
+        ours, theirs = (
+            next(
+                cell
+                for cell in cells
+                if (cell.source, cell.target, cell.method, cell.shots, cell.selection)
+                == (source, target, method, 5, "source-val")
+            )
+            .outcomes()
+            .right.mean()
+            for method in ("supervised-ncm", "protonet")
+        )
         return ours - theirs
 
-    elsewhere = (advantage("a", "b") + advantage("a", "c") + advantage("b", "a")) / 3  # c has no figure at home to set beside it
+    # c has no figure at home to set beside it
+    elsewhere = (advantage("a", "b") + advantage("a", "c") + advantage("b", "a")) / 3
     at_home = (advantage("a", "a") + advantage("b", "b")) / 2
     assert (row["advantage_over"], row["advantage_less"]) == pytest.approx((elsewhere, at_home))
     assert row["value"] == pytest.approx(elsewhere - at_home) and row["low"] < row["value"] < row["high"]
@@ -53,7 +64,10 @@ def test_it_is_the_first_section_of_the_page_and_all_else_is_called_exploratory(
     text = write_report(folder)
     page = (folder / "table.md").read_text()
     assert page.index("## Primary contrast") == page.index("## ")
-    assert "Named before the runs: Supervised (nearest mean) less ProtoNet, 5-shot, on domains that it was not trained on" in page
+    assert (
+        "Named before the runs: Supervised (nearest mean) less ProtoNet, 5-shot, on domains that it was not"
+        " trained on" in page
+    )
     assert "All else on this page is exploratory." in page and "All else" in text.replace("\n", " ")
     assert "Exploratory, for no one of these pairs was named beforehand." in page
     [row] = pd.read_csv(folder / "primary.csv").to_dict("records")
@@ -61,12 +75,18 @@ def test_it_is_the_first_section_of_the_page_and_all_else_is_called_exploratory(
 
 
 def found(folder: Path) -> str:
-    """What the page says was found, after checking that there is no number beside it. Without tables and plots, which take seconds."""
+    """What the page says was found, after checking that there is no number beside it. Without tables and
+    plots, which take seconds.
+    """
     results = read_results(folder)
     cells = folds.pooled(results, read_cells(results, Names()))
     table = primary.primary_table(results, cells)
     assert table.empty
-    return primary.in_words(results, cells, table).split("Found: ")[1].removesuffix(". All else on this page is exploratory.")
+    return (
+        primary.in_words(results, cells, table)
+        .split("Found: ")[1]
+        .removesuffix(". All else on this page is exploratory.")
+    )
 
 
 def without(folder: Path, to: Path, runs: str) -> Path:
@@ -77,20 +97,33 @@ def without(folder: Path, to: Path, runs: str) -> Path:
     return to
 
 
-@pytest.mark.parametrize("runs, words", [
-    ("supervised-a-to-b-*", "1 of 3 pairs of source and target is missing: a -> b"),
-    ("*-b-to-a-seed1", "1 of 3 pairs of source and target is missing: b -> a (seed 1)"),
-    ("protonet-*-seed0", "3 of 3 pairs of source and target are missing: a -> b (seed 0), a -> c (seed 0), b -> a (seed 0); "
-                         "2 of 2 pairs of source and target are missing: a -> a (seed 0), b -> b (seed 0)"),
-])
+@pytest.mark.parametrize(
+    "runs, words",
+    [
+        ("supervised-a-to-b-*", "1 of 3 pairs of source and target is missing: a -> b"),
+        ("*-b-to-a-seed1", "1 of 3 pairs of source and target is missing: b -> a (seed 1)"),
+        (
+            "protonet-*-seed0",
+            (
+                "3 of 3 pairs of source and target are missing: a -> b (seed 0), a -> c (seed 0), b -> a"
+                " (seed 0); 2 of 2 pairs of source and target are missing: a -> a (seed 0), b -> b (seed 0)"
+            ),
+        ),
+    ],
+)
 def test_a_contrast_is_never_computed_on_a_part_of_its_pairs_or_seeds(folder, tmp_path, runs, words):
     assert found(without(folder, tmp_path / "domain-gap", runs)) == f"not known yet: {words}"
 
 
 def test_a_lone_pair_that_is_missing_is_named(tmp_path):
-    folder = name_contrast(stored_results.write_leakage(tmp_path / "leakage", 1, 5), NAMED | {"over": "image", "less": "subject"})
+    folder = name_contrast(
+        stored_results.write_leakage(tmp_path / "leakage", 1, 5), NAMED | {"over": "image", "less": "subject"}
+    )
     pair = "synthetic-wild (rendered) -> synthetic-film (rendered)"
-    assert found(without(folder, tmp_path / "other", "image-protonet-*")) == f"not known yet: image: {pair} is missing"
+    assert (
+        found(without(folder, tmp_path / "other", "image-protonet-*"))
+        == f"not known yet: image: {pair} is missing"
+    )
 
 
 def test_what_no_pair_of_the_contrast_needs_may_be_missing(folder, tmp_path):
@@ -98,12 +131,15 @@ def test_what_no_pair_of_the_contrast_needs_may_be_missing(folder, tmp_path):
     assert len(primary.primary_table(results, read_cells(results, Names()))) == 1
 
 
-@pytest.mark.parametrize("named, words", [
-    ({"first": "maml-plus"}, "maml-plus does not answer for a -> b"),
-    ({"second": "fewshot"}, "fewshot is not trained in this bench"),
-    ({"shots": 7}, "no episodes are 7-shot"),
-    ({"over": "E1", "less": None}, "E1 is not among the experiments of this bench"),
-])
+@pytest.mark.parametrize(
+    "named, words",
+    [
+        ({"first": "maml-plus"}, "maml-plus does not answer for a -> b"),
+        ({"second": "fewshot"}, "fewshot is not trained in this bench"),
+        ({"shots": 7}, "no episodes are 7-shot"),
+        ({"over": "E1", "less": None}, "E1 is not among the experiments of this bench"),
+    ],
+)
 def test_what_the_bench_never_asks_is_not_called_missing(folder, tmp_path, named, words):
     plan = json.loads((folder / "plan.json").read_text())
     for name in ("runs", "models", "episodes"):
@@ -112,23 +148,32 @@ def test_what_the_bench_never_asks_is_not_called_missing(folder, tmp_path, named
     assert found(tmp_path) == f"not asked here: {words}"
 
 
-@pytest.mark.parametrize("pairs, fold, words", [
-    ([("a", "b")], None, "no data set is tested on itself"),
-    ([("a", "a")], None, "no data set is tested on another"),
-    ([("a", "a")], 1, "a cross-validation tests each data set on itself"),
-    ([("a", "b"), ("b", "b")], None, "no source is tested both on another and on itself"),
-])
+@pytest.mark.parametrize(
+    "pairs, fold, words",
+    [
+        ([("a", "b")], None, "no data set is tested on itself"),
+        ([("a", "a")], None, "no data set is tested on another"),
+        ([("a", "a")], 1, "a cross-validation tests each data set on itself"),
+        ([("a", "b"), ("b", "b")], None, "no source is tested both on another and on itself"),
+    ],
+)
 def test_pairs_that_the_options_leave_out_are_not_called_missing(tmp_path, pairs, fold, words):
     folder = name_contrast(stored_results.write_gap(tmp_path / "domain-gap", pairs, episodes=5), NAMED)
     plan = json.loads((folder / "plan.json").read_text())
-    (folder / "plan.json").write_text(json.dumps(plan | {"runs": [run | {"fold": fold} for run in plan["runs"]]}))
+    (folder / "plan.json").write_text(
+        json.dumps(plan | {"runs": [run | {"fold": fold} for run in plan["runs"]]})
+    )
     assert found(folder) == f"not asked here: {words}"
 
 
 def test_an_experiment_that_the_data_cannot_tell_apart_is_named_with_the_reason(tmp_path):
-    folder = name_contrast(stored_results.write_leakage(tmp_path / "leakage", 1, 5), NAMED | {"over": "clip", "less": "image"})
+    folder = name_contrast(
+        stored_results.write_leakage(tmp_path / "leakage", 1, 5), NAMED | {"over": "clip", "less": "image"}
+    )
     plan = json.loads((folder / "plan.json").read_text())
-    (folder / "plan.json").write_text(json.dumps(plan | {"not_run": {"clip": "would be the same test as image"}}))
+    (folder / "plan.json").write_text(
+        json.dumps(plan | {"not_run": {"clip": "would be the same test as image"}})
+    )
     assert found(folder) == "not asked here: clip is not run (would be the same test as image)"
 
 
@@ -136,7 +181,8 @@ def test_without_a_checkpoint_picked_on_the_source_nothing_is_called_missing(fol
     results = read_results(folder)
     cells = [cell for cell in read_cells(results, Names()) if cell.selection == "last"]
     assert "not asked here: no checkpoint is picked on the source's validation split" in primary.in_words(
-        results, cells, primary.primary_table(results, cells))
+        results, cells, primary.primary_table(results, cells)
+    )
 
 
 def test_a_suite_that_names_none_has_no_such_section(tmp_path):
@@ -155,10 +201,17 @@ def test_every_suite_names_one_of_methods_and_pairs_that_it_has(name, preset):
 
 
 def test_terms_of_the_same_queries_are_paired(folder):
-    cells = [cell for cell in read_cells(read_results(folder), Names()) if (cell.source, cell.target, cell.shots, cell.selection) ==
-             ("a", "b", 5, "source-val")]
-    one, other = (next(cell for cell in cells if cell.method == name).outcomes() for name in ("protonet", "maml"))
-    assert contrast([(0.5, one), (-1, other), (0.5, one)]).se == pytest.approx(contrast([(1, one), (-1, other)]).se)
+    cells = [
+        cell
+        for cell in read_cells(read_results(folder), Names())
+        if (cell.source, cell.target, cell.shots, cell.selection) == ("a", "b", 5, "source-val")
+    ]
+    one, other = (
+        next(cell for cell in cells if cell.method == name).outcomes() for name in ("protonet", "maml")
+    )
+    assert contrast([(0.5, one), (-1, other), (0.5, one)]).se == pytest.approx(
+        contrast([(1, one), (-1, other)]).se
+    )
 
 
 def test_of_a_training_that_did_not_learn_nothing_is_claimed(tmp_path):

@@ -22,7 +22,11 @@ from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 pytestmark = pytest.mark.numeric
 
 CPU = torch.device("cpu")
-THREE = Protocol(way=3, train=EpisodeShape(way=3, shots=2, queries=2), validation=Validation(way=3, shots=2, queries=2, episodes=3))
+THREE = Protocol(
+    way=3,
+    train=EpisodeShape(way=3, shots=2, queries=2),
+    validation=Validation(way=3, shots=2, queries=2, episodes=3),
+)
 
 
 def pool_of(labels, classes=CLASSES) -> Pool:
@@ -51,7 +55,10 @@ class Answering(FewShotMethod):
         return images[:, :, 0, 0]
 
     def adapt(self, support, labels, classes):
-        return {"own": self.own_head(classes), "other": lambda query: torch.eye(len(classes))[torch.zeros(len(query), dtype=torch.long)]}
+        return {
+            "own": self.own_head(classes),
+            "other": lambda query: torch.eye(len(classes))[torch.zeros(len(query), dtype=torch.long)],
+        }
 
     def own_head(self, classes):
         return lambda features: -(features[:, self.channel : self.channel + 1] - self.levels).abs()
@@ -64,7 +71,9 @@ class Answering(FewShotMethod):
 
 
 def test_an_own_head_is_picked_by_the_recall_of_all_classes_where_they_are_unbalanced():
-    """The first always names the class of 16 in 20 images: accuracy 80 %, UAR 33 %. The second: 13 of 20 right, but UAR 72 %."""
+    """The first always names the class of 16 in 20 images: accuracy 80 %, UAR 33 %. The second: 13 of 20
+    right, but UAR 72 %.
+    """
     labels = np.repeat([0, 1, 2], [16, 2, 2])
     always, fairly = np.zeros(20, dtype=int), labels.copy()
     fairly[:7] = 1
@@ -85,7 +94,10 @@ def test_without_a_head_for_the_classes_the_others_are_validated_by_episodes():
     method = build("supervised").eval()
     unseen = pool_of(np.arange(30) % 3, ("contempt", "disgust", "fear"))
     values = validator(THREE, method, Shown(images, unseen), CPU, "fp32")()
-    assert list(values) == ["val_accuracy"] and set(values["val_accuracy"]) == {"supervised-ncm", "supervised-probe"}
+    assert list(values) == ["val_accuracy"] and set(values["val_accuracy"]) == {
+        "supervised-ncm",
+        "supervised-probe",
+    }
     seen = validator(THREE, method, Shown(images, pool_of(np.arange(30) % 3)), CPU, "fp32")()
     assert list(seen["val_uar"]) == ["supervised-head"] and seen["val_accuracy"] == values["val_accuracy"]
 
@@ -116,8 +128,12 @@ def validated_as(monkeypatch):
             def validate():
                 step = next(steps)
                 values = {name: float(step == at) for name, at in best.items()}
-                return {"val_uar": {"supervised-head": values["supervised-head"]},
-                        "val_accuracy": {name: value for name, value in values.items() if name != "supervised-head"}}
+                return {
+                    "val_uar": {"supervised-head": values["supervised-head"]},
+                    "val_accuracy": {
+                        name: value for name, value in values.items() if name != "supervised-head"
+                    },
+                }
 
             return validate
 
@@ -132,7 +148,9 @@ def answers_of(folder) -> pd.DataFrame:
     return pd.read_parquet(run / "predictions.parquet").astype({"method": str, "selection": str}), told
 
 
-def test_readouts_that_pick_different_checkpoints_are_tested_with_them_and_with_no_others(bench, suite, tmp_path, validated_as, monkeypatch):
+def test_readouts_that_pick_different_checkpoints_are_tested_with_them_and_with_no_others(
+    bench, suite, tmp_path, validated_as, monkeypatch
+):
     suite.write_text(FEWER)
     fitted, fit = [], supervised.fit_probe
     monkeypatch.setattr(supervised, "fit_probe", lambda *a: fitted.append(1) or fit(*a))
@@ -150,7 +168,9 @@ def test_readouts_that_pick_different_checkpoints_are_tested_with_them_and_with_
     for readout, step in BEST.items():
         whole, _ = answers_of(tmp_path / ("own" if step == 6 else f"all-at-{step}"))
         mine = answers[(answers["method"] == readout) & (answers["selection"] == "source-val")]
-        same = whole[(whole["method"] == readout) & (whole["selection"] == ("last" if step == 6 else "source-val"))]
+        same = whole[
+            (whole["method"] == readout) & (whole["selection"] == ("last" if step == 6 else "source-val"))
+        ]
         assert len(mine) and mine["predicted"].astype(str).tolist() == same["predicted"].astype(str).tolist()
     assert fitted
 
@@ -178,8 +198,15 @@ experiments:
 def test_the_oracle_of_unseen_classes_looks_at_the_targets_episodes(bench, suite, tmp_path):
     drawn.draw_tree(tmp_path / "known", people=20, labels=("anger", "happiness", "neutral"))
     drawn.draw_tree(tmp_path / "new", people=20, labels=("sadness", "surprise"), seed=3)
-    changed = SUITE.replace("way: 5\n", "way: 2\n  tested_classes: unseen\n").replace("{way: 5, shots: 2, queries: 3}", "{way: 2, shots: 2, queries: 3}")
-    suite.write_text(changed.replace("{way: 5, shots: 2, queries: 2, episodes: 4}", "{way: 2, shots: 2, queries: 2, episodes: 4}") + UNSEEN)
+    changed = SUITE.replace("way: 5\n", "way: 2\n  tested_classes: unseen\n").replace(
+        "{way: 5, shots: 2, queries: 3}", "{way: 2, shots: 2, queries: 3}"
+    )
+    suite.write_text(
+        changed.replace(
+            "{way: 5, shots: 2, queries: 2, episodes: 4}", "{way: 2, shots: 2, queries: 2, episodes: 4}"
+        )
+        + UNSEEN
+    )
     data = [word for name in ("known", "new") for word in ("--data", f"{name}={tmp_path / name}")]
     result = bench("--algorithms", "supervised", *data, domains=())
     assert result.exit_code == 0, result.output
@@ -187,11 +214,15 @@ def test_the_oracle_of_unseen_classes_looks_at_the_targets_episodes(bench, suite
     others = {"supervised-ncm", "supervised-probe"}
     assert set(answers["method"]) == others and set(answers["selection"]) == {"source-val", "last", "oracle"}
     assert all(set(picked) == others for picked in told["selected"].values())
-    assert set(told["target_validation"]) == {"2", "4"} and all(set(found) == others for found in told["target_validation"].values())
+    assert set(told["target_validation"]) == {"2", "4"} and all(
+        set(found) == others for found in told["target_validation"].values()
+    )
     [model] = folders(tmp_path / "results" / "tiny" / "models").values()
     source = training.read_validations(model)
     assert set(source[4]) == {"supervised-head", *others}
-    assert any(told["target_validation"][str(step)][name] != source[step][name] for step in source for name in others)
+    assert any(
+        told["target_validation"][str(step)][name] != source[step][name] for step in source for name in others
+    )
 
 
 def test_the_history_says_of_each_readout_what_its_validation_is(bench, tmp_path):
@@ -199,4 +230,8 @@ def test_the_history_says_of_each_readout_what_its_validation_is(bench, tmp_path
     [model] = folders(tmp_path / "results" / "tiny" / "models").values()
     rows = [row for row in training.read_history(model) if "val_accuracy" in row]
     assert [row["step"] for row in rows] == [2, 4]
-    assert all(set(row["val_uar"]) == {"supervised-head"} and set(row["val_accuracy"]) == {"supervised-ncm", "supervised-probe"} for row in rows)
+    assert all(
+        set(row["val_uar"]) == {"supervised-head"}
+        and set(row["val_accuracy"]) == {"supervised-ncm", "supervised-probe"}
+        for row in rows
+    )

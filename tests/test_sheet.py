@@ -1,4 +1,6 @@
-"""Contact sheets: the right faces in the right places, for photographs and rendered faces, clips and single images."""
+"""Contact sheets: the right faces in the right places, for photographs and rendered faces, clips and single
+images.
+"""
 
 import drawn
 import fake_renderer
@@ -25,15 +27,23 @@ def load(name, root, size=32):
 
 
 def cells(sheet, faces, factor):
-    """For each cell of the sheet that holds an image, its (y, x) and the row of the data set it shows, in reading order."""
+    """For each cell of the sheet that holds an image, its (y, x) and the row of the data set it shows, in
+    reading order.
+    """
     pixels, side = np.asarray(sheet), faces.images.shape[1] * factor
-    enlarged = {np.repeat(np.repeat(image, factor, 0), factor, 1).tobytes(): row for row, image in enumerate(faces.images)}
-    corners = {image[:factor, :factor].tobytes() for image in (np.repeat(np.repeat(i, factor, 0), factor, 1) for i in faces.images)}
+    enlarged = {
+        np.repeat(np.repeat(image, factor, 0), factor, 1).tobytes(): row
+        for row, image in enumerate(faces.images)
+    }
+    corners = {
+        image[:factor, :factor].tobytes()
+        for image in (np.repeat(np.repeat(i, factor, 0), factor, 1) for i in faces.images)
+    }
     found = []
     for y in range(pixels.shape[0] - side + 1):
         for x in range(pixels.shape[1] - side + 1):
-            if pixels[y:y + factor, x:x + factor].tobytes() in corners:
-                row = enlarged.get(pixels[y:y + side, x:x + side].tobytes())
+            if pixels[y : y + factor, x : x + factor].tobytes() in corners:
+                row = enlarged.get(pixels[y : y + side, x : x + side].tobytes())
                 if row is not None:
                     found.append((y, x, row))
     return found
@@ -44,8 +54,13 @@ def test_a_row_is_a_class_and_a_column_a_person(tmp_path):
     found = cells(contact_sheet(faces, people=3), faces, 3)
     index = faces.index
     assert len(found) == 2 * 3
-    labels = [{index["label"][row] for y, _, row in found if y == line} for line in sorted({y for y, _, _ in found})]
-    people = [{index["subject"][row] for _, x, row in found if x == column} for column in sorted({x for _, x, _ in found})]
+    labels = [
+        {index["label"][row] for y, _, row in found if y == line} for line in sorted({y for y, _, _ in found})
+    ]
+    people = [
+        {index["subject"][row] for _, x, row in found if x == column}
+        for column in sorted({x for _, x, _ in found})
+    ]
     assert labels == [{"happiness"}, {"sadness"}] and [len(who) for who in people] == [1, 1, 1]
 
 
@@ -70,13 +85,17 @@ def test_clips_are_strips_in_the_order_of_time(tmp_path):
 
 
 def test_the_command_writes_a_png_for_photographs(trees, tmp_path):
-    result = run("day", "--data", f"day={trees / 'day'}", "--size", 32, "--out", tmp_path / "sheets" / "day.png")
+    result = run(
+        "day", "--data", f"day={trees / 'day'}", "--size", 32, "--out", tmp_path / "sheets" / "day.png"
+    )
     assert result.exit_code == 0 and str(tmp_path / "sheets/day.png") in result.output
     with Image.open(tmp_path / "sheets/day.png") as sheet:
         assert sheet.format == "PNG" and sheet.width > 10 * 96 and sheet.height > 5 * 96
 
 
-@pytest.mark.parametrize("name", ["synthetic-studio", "synthetic-wild@0.5", "synthetic-film", "synthetic-compound"])
+@pytest.mark.parametrize(
+    "name", ["synthetic-studio", "synthetic-wild@0.5", "synthetic-film", "synthetic-compound"]
+)
 def test_the_command_writes_a_png_for_what_it_renders_named_after_it(name, tmp_path, monkeypatch):
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
     monkeypatch.chdir(tmp_path)

@@ -49,23 +49,36 @@ def test_cross_domain_is_what_the_readme_says():
 
 def test_a_suite_renders_three_domains_unless_it_says_otherwise(suite_file):
     assert read_suite("cross-domain", "full").rendered == read_suite(suite_file(GOOD), "full").rendered
-    text = GOOD.replace("presets:", "rendered: {domains: [synthetic-wild@0.50, synthetic-wild@0.5, synthetic-wild@1]}\npresets:")
-    rendered = read_suite(suite_file(text.replace("full: {}", "full: {rendered: {images: 500}}")), "full").rendered
-    assert rendered.domains == ("synthetic-wild@0.5", "synthetic-wild") and (rendered.subjects, rendered.images) == (200, 500)
+    text = GOOD.replace(
+        "presets:",
+        "rendered: {domains: [synthetic-wild@0.50, synthetic-wild@0.5, synthetic-wild@1]}\npresets:",
+    )
+    rendered = read_suite(
+        suite_file(text.replace("full: {}", "full: {rendered: {images: 500}}")), "full"
+    ).rendered
+    assert rendered.domains == ("synthetic-wild@0.5", "synthetic-wild") and (
+        rendered.subjects,
+        rendered.images,
+    ) == (200, 500)
 
 
 def test_domain_gap_trains_in_the_studio_alone_and_has_what_cross_domain_has():
     for preset in ("quick", "full"):
         gap, cross = read_suite("domain-gap", preset), read_suite("cross-domain", preset)
         assert gap.sources == ("synthetic-studio",) and gap.protocol == cross.protocol
-        assert gap.algorithms == {**cross.algorithms, "maml": gap.algorithms["maml"]}  # which cross-domain leaves out of `quick`
+        # which cross-domain leaves out of `quick`
+        assert gap.algorithms == {**cross.algorithms, "maml": gap.algorithms["maml"]}
         steps = [f"synthetic-wild@{s}" for s in (0.25, 0.5, 0.75)] + ["synthetic-wild"]
         assert gap.rendered.domains[:5] == ("synthetic-studio", *steps)
 
 
 def test_a_preset_adjusts_the_suite_and_leaves_the_rest(suite_file):
     suite = read_suite(suite_file(GOOD), "quick")
-    assert suite.protocol.episodes == 50 and suite.protocol.way == 5 and suite.algorithms["protonet"].steps == 100
+    assert (
+        suite.protocol.episodes == 50
+        and suite.protocol.way == 5
+        and suite.algorithms["protonet"].steps == 100
+    )
     assert read_suite(suite_file(GOOD), "full").protocol.episodes == 600
 
 

@@ -1,4 +1,6 @@
-"""Whatever a suite file or a word of the command line holds, the answer is a suite or one line that says where and what."""
+"""Whatever a suite file or a word of the command line holds, the answer is a suite or one line that says
+where and what.
+"""
 
 import errno
 import os
@@ -22,12 +24,24 @@ from fer_meta.errors import SuiteError
 from fer_meta.suites.schema import Suite, read_suite, suite_names
 
 # Examples of each fuzz test; FER_META_FUZZ=10000 is the long form.
-FUZZ = settings(max_examples=int(os.environ.get("FER_META_FUZZ", 25)), deadline=None,
-                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-PACKAGED = {name: (resources.files("fer_meta.suites") / f"{name}.yaml").read_text(encoding="utf-8") for name in suite_names()}
+FUZZ = settings(
+    max_examples=int(os.environ.get("FER_META_FUZZ", 25)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+PACKAGED = {
+    name: (resources.files("fer_meta.suites") / f"{name}.yaml").read_text(encoding="utf-8")
+    for name in suite_names()
+}
 LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
-MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12))
-EXPERIMENTS = GOOD.replace("presets:", "roles: {a: {data: x, rendered: synthetic-wild}}\nexperiments:\n  one: {title: One, train: a, test: a}\npresets:")
+MERGES = "a0: &a0 {k: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
+)
+EXPERIMENTS = GOOD.replace(
+    "presets:",
+    "roles: {a: {data: x, rendered: synthetic-wild}}\nexperiments:\n  one: {title: One, train: a, test:"
+    " a}\npresets:",
+)
 
 
 def wrong(tmp_path: Path, text: str | bytes) -> str:
@@ -51,30 +65,57 @@ CONTRAST = "{first: supervised-ncm, second: protonet, shots: 5, over: across, le
 WITH_CONTRAST = GOOD.replace("presets:", f"  supervised: {{steps: 100}}\nprimary: {CONTRAST}\npresets:")
 
 
-@pytest.mark.parametrize("old, new, words", [
-    ("supervised-ncm,", "superviced-ncm,", "primary.first: 'superviced-ncm' is no method; there are protonet, supervised-head, supervised-ncm, supervised-probe"),
-    ("second: protonet", "second: maml", "primary.second: 'maml' is no method"),
-    ("shots: 5, over", "shots: 10, over", "primary.shots: 10 is not tested; the protocol has shots 1, 5"),
-    ("over: across", "over: acros", "primary.over: 'acros' is no set of pairs; there are across, within"),
-    ("primary:", "within: false\nprimary:", "primary.less: 'within' is no set of pairs; there are across"),
-    ("second: protonet", "second: supervised-ncm", "primary: `first` and `second` are both 'supervised-ncm'"),
-])
-def test_a_primary_contrast_that_no_bench_could_test_is_refused_with_what_is_allowed(tmp_path, old, new, words):
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        (
+            "supervised-ncm,",
+            "superviced-ncm,",
+            (
+                "primary.first: 'superviced-ncm' is no method; there are protonet, supervised-head,"
+                " supervised-ncm, supervised-probe"
+            ),
+        ),
+        ("second: protonet", "second: maml", "primary.second: 'maml' is no method"),
+        ("shots: 5, over", "shots: 10, over", "primary.shots: 10 is not tested; the protocol has shots 1, 5"),
+        ("over: across", "over: acros", "primary.over: 'acros' is no set of pairs; there are across, within"),
+        (
+            "primary:",
+            "within: false\nprimary:",
+            "primary.less: 'within' is no set of pairs; there are across",
+        ),
+        (
+            "second: protonet",
+            "second: supervised-ncm",
+            "primary: `first` and `second` are both 'supervised-ncm'",
+        ),
+    ],
+)
+def test_a_primary_contrast_that_no_bench_could_test_is_refused_with_what_is_allowed(
+    tmp_path, old, new, words
+):
     line = 9 + new.count("\n")
     assert re.match(re.escape(f", line {line}: {words}"), wrong(tmp_path, WITH_CONTRAST.replace(old, new)))
 
 
 def test_an_experiment_of_a_contrast_has_shots_and_methods_of_its_own(tmp_path):
-    text = EXPERIMENTS.replace("presets:", "primary: {first: fomaml, second: protonet, shots: 5, over: one, less: null}\npresets:").replace(
-        "  protonet: {", "  maml: {steps: 100}\n  protonet: {")
+    text = EXPERIMENTS.replace(
+        "presets:", "primary: {first: fomaml, second: protonet, shots: 5, over: one, less: null}\npresets:"
+    ).replace("  protonet: {", "  maml: {steps: 100}\n  protonet: {")
     (tmp_path / "good.yaml").write_text(text)
     assert read_suite(str(tmp_path / "good.yaml"), "quick").primary.first == "fomaml"
-    assert "primary.shots: 5 is not tested; the protocol has shots 1" in wrong(tmp_path, text.replace("test: a}", "test: a, protocol: {shots: [1]}}"))
-    assert "primary.first: 'fomaml' is no method; there are protonet" in wrong(tmp_path, text.replace("test: a}", "test: a, algorithms: [protonet]}"))
+    assert "primary.shots: 5 is not tested; the protocol has shots 1" in wrong(
+        tmp_path, text.replace("test: a}", "test: a, protocol: {shots: [1]}}")
+    )
+    assert "primary.first: 'fomaml' is no method; there are protonet" in wrong(
+        tmp_path, text.replace("test: a}", "test: a, algorithms: [protonet]}")
+    )
 
 
 def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
-    (tmp_path / "mine.yaml").write_text(WITH_CONTRAST.replace("protocol: {episodes: 50}", "algorithms: {protonet: null}"))
+    (tmp_path / "mine.yaml").write_text(
+        WITH_CONTRAST.replace("protocol: {episodes: 50}", "algorithms: {protonet: null}")
+    )
     assert read_suite(str(tmp_path / "mine.yaml"), "quick").primary.second == "protonet"
 
 
@@ -141,7 +182,11 @@ def test_a_fault_of_an_experiment_is_one_line(tmp_path, old, new, words):
 def test_what_people_write_is_read(tmp_path):
     """1e-3 is a number, an anchor may be used again, and a preset may change nothing."""
     path = tmp_path / "mine.yaml"
-    path.write_text(GOOD.replace("{steps: 100}", "&same {steps: 100, lr: 1e-3}\n  relationnet: {<<: *same, steps: 50}").replace("full: {}", "full:"))
+    path.write_text(
+        GOOD.replace(
+            "{steps: 100}", "&same {steps: 100, lr: 1e-3}\n  relationnet: {<<: *same, steps: 50}"
+        ).replace("full: {}", "full:")
+    )
     suite = read_suite(str(path), "full")
     assert suite.algorithms["protonet"].lr == 0.001 and suite.algorithms["relationnet"].steps == 50
     assert suite.algorithms["relationnet"].lr == 0.001
@@ -165,8 +210,13 @@ def test_what_is_no_file_of_a_suites_size_is_not_read(tmp_path):
     (tmp_path / "loop.yaml").symlink_to("loop.yaml")
     with (tmp_path / "large.yaml").open("wb") as file:
         file.truncate(1 << 30)
-    for name, words in {"folder.yaml": "it is a folder", "pipe.yaml": "it is no regular file", "large.yaml": "1,073,741,824 bytes",
-                        "loop.yaml": "symbolic links", "x" * 300 + ".yaml": "name too long"}.items():
+    for name, words in {
+        "folder.yaml": "it is a folder",
+        "pipe.yaml": "it is no regular file",
+        "large.yaml": "1,073,741,824 bytes",
+        "loop.yaml": "symbolic links",
+        "x" * 300 + ".yaml": "name too long",
+    }.items():
         done = run("bench", "--suite", str(tmp_path / name), "--dry-run")
         assert done.exit_code == 2 and words in done.output and done.output.count("\n") == 1
 
@@ -207,7 +257,9 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path, out):
     (OSError("it\nbroke"), 1, "it broke"),
     (MemoryError(), 1, "not enough memory"),
 ])  # fmt: skip
-def test_what_the_machine_refuses_is_one_line_and_a_traceback_only_for_debugging(monkeypatch, error, status, words):
+def test_what_the_machine_refuses_is_one_line_and_a_traceback_only_for_debugging(
+    monkeypatch, error, status, words
+):
     def refuse(*_):
         raise error
 
@@ -221,14 +273,26 @@ def test_what_the_machine_refuses_is_one_line_and_a_traceback_only_for_debugging
 @pytest.mark.parametrize("words", [["data", "list"], ["--help"], ["bench", "--help"]], ids=" ".join)
 def test_an_output_that_is_full_is_one_line(words):
     with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-m", "fer_meta", *words], stdout=full, stderr=subprocess.PIPE, text=True, env=environment())
+        done = subprocess.run(
+            [sys.executable, "-m", "fer_meta", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
     assert done.returncode == 1
-    assert done.stderr == "fer-meta: the output cannot be written (No space left on device); free some space, or send it elsewhere\n"
+    assert (
+        done.stderr
+        == "fer-meta: the output cannot be written (No space left on device); free some space, or send it"
+        " elsewhere\n"
+    )
 
 
 def test_a_reader_that_has_read_enough_ends_it_quietly():
     command = [sys.executable, "-m", "fer_meta", "data", "list"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
 
@@ -238,16 +302,66 @@ def environment() -> dict:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
 
 
-# ----------------------------------------------------------------------------------------------------------------------- fuzz
+# -----------------------------------------------------------------------------------------------------------------------
+# fuzz
 
 NUMBERS = st.one_of(st.integers(), st.sampled_from([-1, 0, 10**6, 10**18, 2**64, -(2**70)]), st.floats())
 VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=20), st.dates(), st.binary(max_size=5),
-              st.sampled_from(["all", "none", "protonet", "synthetic-wild@0.5", "anger", "../x", "<script>", "a\nb"])),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.one_of(st.text(max_size=8), st.integers()), inner, max_size=4)),
-    max_leaves=8)
-SNIPPETS = st.sampled_from(["&a", "*a", "<<: *a", "!!float x", "!!set", "{", "}", "[", "]", ":", "- ", "? ", "|", ">", "---", "...", "%", "'", '"',
-                            "\t", "\n", "\0", "\x85", "\ud800", "#", "~", "1e999", ".nan", "0x", "1:30", "=", "!x", "@", "`"])
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        NUMBERS,
+        st.text(max_size=20),
+        st.dates(),
+        st.binary(max_size=5),
+        st.sampled_from(
+            ["all", "none", "protonet", "synthetic-wild@0.5", "anger", "../x", "<script>", "a\nb"]
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.one_of(st.text(max_size=8), st.integers()), inner, max_size=4),
+    ),
+    max_leaves=8,
+)
+SNIPPETS = st.sampled_from(
+    [
+        "&a",
+        "*a",
+        "<<: *a",
+        "!!float x",
+        "!!set",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        "- ",
+        "? ",
+        "|",
+        ">",
+        "---",
+        "...",
+        "%",
+        "'",
+        '"',
+        "\t",
+        "\n",
+        "\0",
+        "\x85",
+        "\ud800",
+        "#",
+        "~",
+        "1e999",
+        ".nan",
+        "0x",
+        "1:30",
+        "=",
+        "!x",
+        "@",
+        "`",
+    ]
+)
 
 
 def understood(path: Path, preset: str) -> None:
@@ -258,13 +372,19 @@ def understood(path: Path, preset: str) -> None:
 
 
 @FUZZ
-@given(name=st.sampled_from(list(PACKAGED)), preset=st.sampled_from(["smoke", "quick", "full"]), data=st.data())
+@given(
+    name=st.sampled_from(list(PACKAGED)), preset=st.sampled_from(["smoke", "quick", "full"]), data=st.data()
+)
 def test_any_edit_of_a_suites_text_is_a_suite_or_one_line(tmp_path, name, preset, data):
     text = PACKAGED[name]
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
         end = min(len(text), start + data.draw(st.integers(0, 30)))
-        text = text[:start] + data.draw(st.one_of(SNIPPETS, st.text(max_size=5), st.just(text[start:end] * 2))) + text[end:]
+        text = (
+            text[:start]
+            + data.draw(st.one_of(SNIPPETS, st.text(max_size=5), st.just(text[start:end] * 2)))
+            + text[end:]
+        )
     path = tmp_path / "mine.yaml"
     path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
     understood(path, preset)

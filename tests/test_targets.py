@@ -1,4 +1,6 @@
-"""A target needs only test images: no train or val is built for what is never trained on, and --targets names what is tested on."""
+"""A target needs only test images: no train or val is built for what is never trained on, and --targets names
+what is tested on.
+"""
 
 import json
 import shutil
@@ -21,12 +23,21 @@ from fer_meta.tasks.splits import assign_splits
 
 pytestmark = pytest.mark.numeric
 
-SHAPES = dict(way=3, shots=(1, 2), queries=2, train=dict(way=3, shots=2, queries=2), validation=dict(way=3, shots=2, queries=1, episodes=5))
+SHAPES = dict(
+    way=3,
+    shots=(1, 2),
+    queries=2,
+    train=dict(way=3, shots=2, queries=2),
+    validation=dict(way=3, shots=2, queries=1, episodes=5),
+)
 
 
 def faces(name: str, split: str | None = None, images: int = 12, subjects: int | None = 12):
-    index = made_up_index({label: images for label in LABELS}, split, subjects)
-    return replace(made_up_faces(name, index.assign(digest=f"{name}-" + index["digest"])), spec=SimpleNamespace(rendered=None))
+    index = made_up_index(dict.fromkeys(LABELS, images), split, subjects)
+    return replace(
+        made_up_faces(name, index.assign(digest=f"{name}-" + index["digest"])),
+        spec=SimpleNamespace(rendered=None),
+    )
 
 
 @pytest.fixture
@@ -35,22 +46,48 @@ def tested(trees, tmp_path):
     for form in ("test_split", "bare"):
         for image in (trees / "night").rglob("*.png"):
             if int(image.stem[1:4]) % 3 == 0:
-                place = tmp_path / form / ("test" if form == "test_split" else "") / image.parent.name / image.name
+                place = (
+                    tmp_path
+                    / form
+                    / ("test" if form == "test_split" else "")
+                    / image.parent.name
+                    / image.name
+                )
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(image, place)
     return tmp_path
 
 
 def ran(suite, *arguments):
-    return CliRunner().invoke(main, ["bench", "--suite", str(suite), "--algorithms", "protonet", "--device", "cpu", *map(str, arguments)])
+    return CliRunner().invoke(
+        main,
+        ["bench", "--suite", str(suite), "--algorithms", "protonet", "--device", "cpu", *map(str, arguments)],
+    )
 
 
 @pytest.mark.parametrize("form", ["test_split", "bare"])
 @pytest.mark.parametrize("selection", ["[source-val]", "[source-val, oracle]"])
-def test_a_data_set_of_test_images_alone_works_as_a_target(suite, trees, tested, tmp_path, without_plots, form, selection):
-    suite.write_text(SUITE.replace("seeds: [0]", f"seeds: [0]\nselection: {selection}").replace("way: 5\n", "way: 5\n  carve: 0.2\n", 1))
-    result = ran(suite, "--sources", "day", "--targets", form, "--data", f"day={trees / 'day'}", "--data", f"{form}={tested / form}",
-                 "--out", tmp_path / "results")
+def test_a_data_set_of_test_images_alone_works_as_a_target(
+    suite, trees, tested, tmp_path, without_plots, form, selection
+):
+    suite.write_text(
+        SUITE.replace("seeds: [0]", f"seeds: [0]\nselection: {selection}").replace(
+            "way: 5\n", "way: 5\n  carve: 0.2\n", 1
+        )
+    )
+    result = ran(
+        suite,
+        "--sources",
+        "day",
+        "--targets",
+        form,
+        "--data",
+        f"day={trees / 'day'}",
+        "--data",
+        f"{form}={tested / form}",
+        "--out",
+        tmp_path / "results",
+    )
     assert result.exit_code == 0, result.output
     plan = json.loads((tmp_path / "results" / "tiny" / "plan.json").read_text())
     [run] = plan["runs"]
@@ -79,19 +116,37 @@ def test_what_is_only_tested_on_has_no_train_and_no_val_and_is_all_test():
 def test_a_target_whose_val_would_be_too_small_is_all_test_and_says_why(target, found):
     domain = divide([faces("a"), target], Protocol(**SHAPES), LABELS, ["a"], ["b"], oracle=True)["b"]
     assert domain.val is None and len(domain.test) == len(target.index)
-    assert domain.no_val.startswith(found) and domain.no_val.endswith("; an episode of validation needs 3 classes with 3 images or more")
+    assert domain.no_val.startswith(found) and domain.no_val.endswith(
+        "; an episode of validation needs 3 classes with 3 images or more"
+    )
 
 
 def test_a_source_whose_val_is_too_small_stays_an_error():
-    with pytest.raises(ProtocolError, match=r"few \(val\): 3-way episodes need 3 classes with 3 images or more"):
+    with pytest.raises(
+        ProtocolError, match=r"few \(val\): 3-way episodes need 3 classes with 3 images or more"
+    ):
         divide([faces("few", images=10)], Protocol(**SHAPES), LABELS, oracle=True)
 
 
-def test_a_bench_leaves_the_oracle_of_a_small_target_out_and_says_so(suite, trees, tested, tmp_path, without_plots):
+def test_a_bench_leaves_the_oracle_of_a_small_target_out_and_says_so(
+    suite, trees, tested, tmp_path, without_plots
+):
     text = SUITE.replace("seeds: [0]", "seeds: [0]\nselection: [source-val, oracle]")
     suite.write_text(text.replace("shots: 2, queries: 2,", "shots: 2, queries: 3,"))
-    arguments = ["--sources", "day", "--targets", "bare,night", "--data", f"day={trees / 'day'}", "--data", f"night={trees / 'night'}",
-                 "--data", f"bare={tested / 'bare'}", "--out", tmp_path / "results"]
+    arguments = [
+        "--sources",
+        "day",
+        "--targets",
+        "bare,night",
+        "--data",
+        f"day={trees / 'day'}",
+        "--data",
+        f"night={trees / 'night'}",
+        "--data",
+        f"bare={tested / 'bare'}",
+        "--out",
+        tmp_path / "results",
+    ]
     line = "oracle left out for bare: its val split has 0 classes that are large enough"
     assert line in ran(suite, *arguments, "--dry-run").output
     result = ran(suite, *arguments)
@@ -107,13 +162,22 @@ def test_the_oracle_is_left_out_where_val_lacks_the_classes_that_both_have(suite
     index = faces("b", images=40).index
     few = index["label"].isin(["anger", "happiness", "neutral"]) & (index.groupby("label").cumcount() >= 8)
     b = replace(faces("b"), index=index[~few].reset_index(drop=True))
-    a = replace(faces("a"), index=faces("a", images=40).index.query("label in ('anger', 'happiness', 'neutral', 'sadness')").reset_index(drop=True))
-    plan = read_suite(str(suite), "quick", sources=("a", "c"), targets=("b",), selection=("source-val", "oracle"))
+    a = replace(
+        faces("a"),
+        index=faces("a", images=40)
+        .index.query("label in ('anger', 'happiness', 'neutral', 'sadness')")
+        .reset_index(drop=True),
+    )
+    plan = read_suite(
+        str(suite), "quick", sources=("a", "c"), targets=("b",), selection=("source-val", "oracle")
+    )
     shapes = Protocol(**{**SHAPES, "validation": dict(way=2, shots=2, queries=1, episodes=5)})
     settings = cross(plan.model_copy(update={"protocol": shapes}), [a, b, faces("c", images=40)])
     assert {setting.source.name: setting.val is not None for setting in settings} == {"a": False, "c": True}
     assert [setting.no_oracle for setting in settings if setting.no_oracle] == [
-        "oracle left out for a -> b: its val split has 1 of the classes tested that are large enough (sadness); an episode of validation needs 2"]
+        "oracle left out for a -> b: its val split has 1 of the classes tested that are large enough"
+        " (sadness); an episode of validation needs 2"
+    ]
 
 
 def test_a_target_too_small_to_train_on_is_no_error():
@@ -134,10 +198,16 @@ def test_a_target_has_the_same_test_images_and_episodes_for_every_source_of_a_be
 
 def test_only_val_that_is_really_used_costs_a_target_its_copies():
     """An image of b's official val may be tested on in c, unless the oracle looks at that val."""
-    b, c = (pd.concat([faces(name, "val").index, faces(f"{name}2", "test").index], ignore_index=True) for name in "bc")
+    b, c = (
+        pd.concat([faces(name, "val").index, faces(f"{name}2", "test").index], ignore_index=True)
+        for name in "bc"
+    )
     c.loc[c.index[c["split"] == "test"][:3], "digest"] = b["digest"].iloc[:3].to_numpy()
     given = [faces("a"), made_up_faces("b", b), made_up_faces("c", c)]
-    removed = {oracle: divide(given, Protocol(**SHAPES), LABELS, ["a"], ["b", "c"], oracle)["c"].test.copies_removed for oracle in (False, True)}
+    removed = {
+        oracle: divide(given, Protocol(**SHAPES), LABELS, ["a"], ["b", "c"], oracle)["c"].test.copies_removed
+        for oracle in (False, True)
+    }
     assert removed == {False: 0, True: 3}
 
 
@@ -147,7 +217,8 @@ def test_a_split_is_made_for_those_who_need_it_alone():
     assert set(assign_splits(index, Protocol(), trained=False)) == {"val", "test"}
     official = faces("a", "train").index
     assert set(assign_splits(official, Protocol(), trained=False, validated=False)) == {"train"}
-    assert set(assign_splits(index.iloc[:1], Protocol(), trained=False, validated=False)) == {"test"}  # nothing has to be divided
+    # nothing has to be divided
+    assert set(assign_splits(index.iloc[:1], Protocol(), trained=False, validated=False)) == {"test"}
 
 
 @pytest.mark.parametrize("sources, targets, words", [
@@ -156,7 +227,9 @@ def test_a_split_is_made_for_those_who_need_it_alone():
                      "too small: neutral (3), sadness (1); lower `way`, `shots` or `queries` of `protocol`"),
 ])  # fmt: skip
 def test_an_error_names_the_fix(sources, targets, words):
-    few = made_up_faces("few", made_up_index({"anger": 4, "happiness": 4, "neutral": 3, "sadness": 1}, "test"))
+    few = made_up_faces(
+        "few", made_up_index({"anger": 4, "happiness": 4, "neutral": 3, "sadness": 1}, "test")
+    )
     with pytest.raises(ProtocolError) as error:
         divide([faces("a"), faces("tests", "test"), few], Protocol(**SHAPES), LABELS, sources, targets)
     assert words in str(error.value)
@@ -175,7 +248,9 @@ def test_targets_narrow_what_is_tested_on(bench, arguments, pairs):
 
 
 def test_a_suite_file_names_targets_too_and_the_dry_run_shows_what_each_has(suite, bench):
-    suite.write_text(SUITE.replace("seeds: [0]", "seeds: [0]\nselection: [last]\nsources: [day]\ntargets: [night]"))
+    suite.write_text(
+        SUITE.replace("seeds: [0]", "seeds: [0]\nselection: [last]\nsources: [day]\ntargets: [night]")
+    )
     result = bench("--dry-run", "--algorithms", "protonet")
     assert result.exit_code == 0, result.output
     assert "  day: train 120 images of 5 classes, val 60 images of 5 classes; 0 copies" in result.output
@@ -194,27 +269,39 @@ def test_a_target_that_is_not_there_is_answered_in_a_line(bench, arguments, word
 def test_a_suite_that_tests_each_source_on_itself_says_that_none_is_both(suite, bench):
     suite.write_text(SUITE.replace("seeds: [0]", "seeds: [0]\nacross: false"))
     result = bench("--sources", "day", "--targets", "night")
-    assert result.exit_code == 2 and "tests a source on itself only: name one in both --sources and --targets" in result.output
+    assert (
+        result.exit_code == 2
+        and "tests a source on itself only: name one in both --sources and --targets" in result.output
+    )
 
 
 def test_in_experiments_what_another_experiment_trains_on_is_divided_all_the_same(suite, trees):
-    """One target has one set of test images in all of a suite, though one experiment never trains on it, and whichever are asked for."""
+    """One target has one set of test images in all of a suite, though one experiment never trains on it, and
+    whichever are asked for.
+    """
     from fer_meta.bench.plan import stage
 
-    suite.write_text(SUITE.replace("presets: {quick: {}}", """\
+    suite.write_text(
+        SUITE.replace(
+            "presets: {quick: {}}",
+            """\
 roles: {light: {data: day, rendered: synthetic-studio}, dark: {data: night, rendered: synthetic-film}}
 experiments:
   there: {title: There, train: light, test: dark}
   back: {title: And back, train: dark, test: light}
 presets: {quick: {}}
-"""))
+""",
+        )
+    )
     cast = {"light": load("day", trees / "day"), "dark": load("night", trees / "night")}
     plan = read_suite(str(suite), "quick")
     there = stage(plan, cast)[0][0]
     assert len(there.test) == 120 and there.target.train is None
     asked = plan.model_copy(update={"experiments": {"there": plan.experiments["there"]}})
     assert stage(asked, cast)[0][0].test.digest == there.test.digest
-    alone = type(plan).model_validate({**dict(plan), "experiments": {"there": plan.experiments["there"]}, "selection": ("last",)})
+    alone = type(plan).model_validate(
+        {**dict(plan), "experiments": {"there": plan.experiments["there"]}, "selection": ("last",)}
+    )
     assert len(stage(alone, cast)[0][0].test) == 300
 
 
@@ -222,5 +309,10 @@ def test_data_check_says_what_a_data_set_can_be(tested, trees):
     def said(name, root):
         return CliRunner().invoke(main, ["data", "check", name, "--data", f"{name}={root}"]).output
 
-    assert "splits      test; nothing to train on, so a target alone: --targets" in said("test_split", tested / "test_split")
-    assert "splits      none; what has none is divided where a bench trains on it, and is all test where it does not" in said("bare", tested / "bare")
+    assert "splits      test; nothing to train on, so a target alone: --targets" in said(
+        "test_split", tested / "test_split"
+    )
+    assert (
+        "splits      none; what has none is divided where a bench trains on it, and is all test where it"
+        " does not" in said("bare", tested / "bare")
+    )

@@ -1,9 +1,12 @@
-"""Splits, pools and episodes: nothing that is tested on was trained on, and everything that was left out is said."""
+"""Splits, pools and episodes: nothing that is tested on was trained on, and everything that was left out is
+said.
+"""
 
 import random
 
 import numpy as np
 import pytest
+from drawn import LABELS, load, made_up_faces, made_up_index
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +15,6 @@ from fer_meta.tasks.episodes import Episodes, draw, fingerprint
 from fer_meta.tasks.pools import divide, restrict
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 from fer_meta.tasks.splits import assign_splits
-from drawn import LABELS, load, made_up_faces, made_up_index
 
 SMALL = dict(
     way=3, shots=(1, 2), queries=2, train=EpisodeShape(way=3, shots=2, queries=2),
@@ -47,7 +49,8 @@ def test_support_and_query_never_share_an_image_or_what_the_protocol_keeps_apart
     shape = EpisodeShape(way=way, shots=shots, queries=queries)
     try:
         episodes = whole(draw(pool, shape, 5, str(seed)))
-    except ProtocolError as error:  # few subjects and many shots: it must say so, and never give a leaking episode
+    # few subjects and many shots: it must say so, and never give a leaking episode
+    except ProtocolError as error:
         assert disjoint == "subject" and "class" in str(error)
         return
     subject, label = faces.index["subject"].to_numpy(), faces.index["label"].to_numpy()
@@ -61,7 +64,7 @@ def test_support_and_query_never_share_an_image_or_what_the_protocol_keeps_apart
 
 
 def test_an_episode_depends_on_its_seed_and_number_alone():
-    pool = one_domain(made_up_index({label: 60 for label in LABELS}, subjects=60)).test
+    pool = one_domain(made_up_index(dict.fromkeys(LABELS, 60), subjects=60)).test
     shape = EpisodeShape(way=3, shots=2, queries=3)
     episodes = Episodes(pool, shape, "a", 10)
     backwards = [episodes[i] for i in reversed(range(10))][::-1]
@@ -72,7 +75,7 @@ def test_an_episode_depends_on_its_seed_and_number_alone():
 
 
 def test_drawing_episodes_leaves_the_global_generator_alone():
-    pool = one_domain(made_up_index({label: 60 for label in LABELS}, subjects=60)).test
+    pool = one_domain(made_up_index(dict.fromkeys(LABELS, 60), subjects=60)).test
     random.seed(5)
     expected = random.random()
     random.seed(5)
@@ -82,8 +85,11 @@ def test_drawing_episodes_leaves_the_global_generator_alone():
 
 def test_episode_labels_are_dealt_anew_each_time():
     """With fixed labels a method could learn the classes by heart and ignore the support."""
-    pool = one_domain(made_up_index({label: 60 for label in LABELS}, subjects=60)).test
-    first = {tuple(pool.class_names(rows[:, 0])) for rows in draw(pool, EpisodeShape(way=5, shots=1, queries=1), 40, "a").support}
+    pool = one_domain(made_up_index(dict.fromkeys(LABELS, 60), subjects=60)).test
+    first = {
+        tuple(pool.class_names(rows[:, 0]))
+        for rows in draw(pool, EpisodeShape(way=5, shots=1, queries=1), 40, "a").support
+    }
     assert len(first) > 20
 
 
@@ -107,22 +113,24 @@ def test_learn2learns_own_transforms_work_on_the_faces(trees):
 
     faces = FaceDataset(load("day", trees / "day"))
     data = MetaDataset(faces, indices_to_labels=dict(enumerate(faces.labels)))
-    images, labels = Taskset(data, [NWays(data, 3), KShots(data, 4), LoadData(data), RemapLabels(data)], num_tasks=2)[0]
+    images, labels = Taskset(
+        data, [NWays(data, 3), KShots(data, 4), LoadData(data), RemapLabels(data)], num_tasks=2
+    )[0]
     assert images.shape == (12, 3, 32, 32) and sorted(labels.tolist()) == [0] * 4 + [1] * 4 + [2] * 4
 
 
 def test_keeping_people_apart_needs_to_know_them():
     with pytest.raises(ProtocolError, match="no subject"):
-        one_domain(made_up_index({label: 60 for label in LABELS}), disjoint="subject")
+        one_domain(made_up_index(dict.fromkeys(LABELS, 60)), disjoint="subject")
 
 
 def test_photographs_without_clips_are_clips_of_one_image():
-    index = made_up_index({label: 60 for label in LABELS})
+    index = made_up_index(dict.fromkeys(LABELS, 60))
     assert one_domain(index, disjoint="clip").test.digest == one_domain(index, disjoint="image").test.digest
 
 
 def test_clips_that_only_some_images_have_are_refused():
-    index = made_up_index({label: 60 for label in LABELS})
+    index = made_up_index(dict.fromkeys(LABELS, 60))
     index.loc[:200, "clip"] = "c1"
     with pytest.raises(ProtocolError, match="no clip"):
         one_domain(index, disjoint="clip")
@@ -143,7 +151,7 @@ def test_a_class_with_one_subject_cannot_be_support_and_query_and_is_excluded_by
 @given(subjects=st.integers(3, 80))
 @example(subjects=4)
 def test_no_person_is_in_two_splits(subjects):
-    index = made_up_index({label: 40 for label in LABELS}, subjects=subjects)
+    index = made_up_index(dict.fromkeys(LABELS, 40), subjects=subjects)
     split = assign_splits(index, Protocol())
     assert set(split) == {"train", "val", "test"}
     assert index.assign(split=split).groupby("subject")["split"].nunique().max() == 1
@@ -151,19 +159,19 @@ def test_no_person_is_in_two_splits(subjects):
 
 def test_two_people_cannot_be_divided_in_three():
     with pytest.raises(ProtocolError, match="too few to divide"):
-        assign_splits(made_up_index({label: 40 for label in LABELS}, subjects=2), Protocol())
+        assign_splits(made_up_index(dict.fromkeys(LABELS, 40), subjects=2), Protocol())
 
 
 def test_without_people_copies_stay_on_one_side():
-    index = made_up_index({label: 40 for label in LABELS})
+    index = made_up_index(dict.fromkeys(LABELS, 40))
     index["digest"] = [f"d{i // 2}" for i in range(len(index))]
     split = assign_splits(index, Protocol())
     assert index.assign(split=split).groupby("digest")["split"].nunique().max() == 1
 
 
 def test_official_splits_are_kept_and_val_is_carved_from_train():
-    train = made_up_index({label: 50 for label in LABELS}, "train")
-    test = made_up_index({label: 20 for label in LABELS}, "test")
+    train = made_up_index(dict.fromkeys(LABELS, 50), "train")
+    test = made_up_index(dict.fromkeys(LABELS, 20), "test")
     index = _stack(train, test)
     split = assign_splits(index, Protocol(carve=0.2))
     assert (split[index["split"] == "test"] == "test").all()
@@ -173,8 +181,10 @@ def test_official_splits_are_kept_and_val_is_carved_from_train():
 
 
 def test_shares_are_those_asked_for():
-    split = assign_splits(made_up_index({label: 100 for label in LABELS}), Protocol(split=(0.6, 0.1, 0.3)))
-    assert [(split == name).mean() for name in ("train", "val", "test")] == pytest.approx([0.6, 0.1, 0.3], abs=0.02)
+    split = assign_splits(made_up_index(dict.fromkeys(LABELS, 100)), Protocol(split=(0.6, 0.1, 0.3)))
+    assert [(split == name).mean() for name in ("train", "val", "test")] == pytest.approx(
+        [0.6, 0.1, 0.3], abs=0.02
+    )
 
 
 # --- pools ------------------------------------------------------------------------------------------------
@@ -236,7 +246,9 @@ def test_a_restricted_pool_keeps_images_and_names_together():
 
 def test_a_pools_digest_names_its_images_and_not_their_place():
     index = _three_splits()
-    extra = _stack(made_up_index({"contempt": 5}, "train").assign(digest=lambda t: t["digest"] + "contempt"), index)
+    extra = _stack(
+        made_up_index({"contempt": 5}, "train").assign(digest=lambda t: t["digest"] + "contempt"), index
+    )
     assert one_domain(index).test.digest == one_domain(extra).test.digest
     changed = index.copy()
     changed.loc[changed.index[changed["split"] == "test"][0], "digest"] = "new"
@@ -250,6 +262,10 @@ def _stack(*tables):
 
 
 def _three_splits(images: int = 12, subjects: int | None = None):
-    counts = {label: images for label in LABELS}
-    return _stack(*(made_up_index(counts, split, subjects).assign(digest=lambda t, s=split: s + t["digest"])
-                    for split in ("train", "val", "test")))
+    counts = dict.fromkeys(LABELS, images)
+    return _stack(
+        *(
+            made_up_index(counts, split, subjects).assign(digest=lambda t, s=split: s + t["digest"])
+            for split in ("train", "val", "test")
+        )
+    )

@@ -31,8 +31,15 @@ def folders(path: Path) -> dict[str, Path]:
 
 def numbers(out: Path) -> pd.DataFrame:
     """The accuracy in every episode of a results folder."""
-    parts = [pd.read_parquet(p / "predictions.parquet").assign(run=p.name) for p in sorted((out / "tiny" / "runs").iterdir())]
+    parts = [
+        pd.read_parquet(p / "predictions.parquet").assign(run=p.name)
+        for p in sorted((out / "tiny" / "runs").iterdir())
+    ]
     answers = pd.concat(parts, ignore_index=True)
     answers["accuracy"] = (answers["label"].astype(str) == answers["predicted"].astype(str)).astype(float)
     keys = ["run", "method", "shots", "selection", "episode"]
-    return answers.astype({"method": str, "selection": str}).groupby(keys, as_index=False, sort=False)["accuracy"].mean()
+    return (
+        answers.astype({"method": str, "selection": str})
+        .groupby(keys, as_index=False, sort=False)["accuracy"]
+        .mean()
+    )

@@ -40,8 +40,11 @@ def fer2013_csv(root: Path, name: str = "fer2013.csv", blanks: bool = False) -> 
         for usage in ("Training", "PublicTest", "PrivateTest"):
             for emotion in range(7):
                 for n in range(PER_CLASS):
-                    row = {"emotion": emotion, "Usage": usage,
-                           "pixels": " ".join(map(str, pixels(f"{usage}{emotion}{n}", 48 * 48)))}
+                    row = {
+                        "emotion": emotion,
+                        "Usage": usage,
+                        "pixels": " ".join(map(str, pixels(f"{usage}{emotion}{n}", 48 * 48))),
+                    }
                     writer.writerow([row[column.strip()] for column in columns])
     return root
 
@@ -127,9 +130,12 @@ def afew_background(root: Path) -> Path:
 
 def afew_unpacked(root: Path) -> Path:
     """The official archive of faces unpacked beside the films."""
-    return _afew(root, ("Train_AFEW", "Val_AFEW"),
-                 "{split}/AlignedFaces_LBPTOP_Points/AlignedFaces_LBPTOP_Points/Faces/{clip}",
-                 "{split}/{emotion}/{clip}.avi")
+    return _afew(
+        root,
+        ("Train_AFEW", "Val_AFEW"),
+        "{split}/AlignedFaces_LBPTOP_Points/AlignedFaces_LBPTOP_Points/Faces/{clip}",
+        "{split}/{emotion}/{clip}.avi",
+    )
 
 
 def afew_tracks(root: Path) -> Path:

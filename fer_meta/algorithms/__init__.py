@@ -15,7 +15,9 @@ from fer_meta.errors import SuiteError
 
 def names() -> list[str]:
     """The methods there are, found without importing them."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.name.startswith("_"))
+    return sorted(
+        m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.name.startswith("_")
+    )
 
 
 def load(name: str) -> ModuleType:

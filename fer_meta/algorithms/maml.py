@@ -16,24 +16,35 @@ from fer_meta.errors import ProtocolError
 class Config(TrainingConfig):
     backbone: backbones.Name = "conv4"
     batch: int = Field(4, ge=1, le=10_000, description="tasks a step")
-    inner_steps: int = Field(5, ge=1, le=1000, description="gradient steps on a support set, in training and in test")
+    inner_steps: int = Field(
+        5, ge=1, le=1000, description="gradient steps on a support set, in training and in test"
+    )
     inner_lr: float = Field(0.01, gt=0)
     first_order: bool = Field(False, description="drop the second derivatives (FOMAML)")
     # Part of a run's identity if it is on: the field is younger than the first results.
-    zero_head: bool = Field(False, exclude_if=lambda on: not on, description="start every task from a head of zeros, which is not meta-learned")
+    zero_head: bool = Field(
+        False,
+        exclude_if=lambda on: not on,
+        description="start every task from a head of zeros, which is not meta-learned",
+    )
     # No part of a run's identity: the gradients are the same.
     inner_checkpoint: bool = Field(
-        False, exclude=True,
-        description="second order: make each inner step anew in the backward pass; the memory of one, whatever `inner_steps`",
+        False,
+        exclude=True,
+        description=(
+            "second order: make each inner step anew in the backward pass; the memory of one, whatever"
+            " `inner_steps`"
+        ),
     )
 
 
 class Method(FewShotMethod):
-    """A network and a linear head whose initial weights are meta-learned; a task is learned by `inner_steps` steps of gradient
-    descent on its support set.
+    """A network and a linear head whose initial weights are meta-learned; a task is learned by `inner_steps`
+    steps of gradient descent on its support set.
 
-    BatchNorm keeps no running statistics. Queries are normalised by the statistics of their support set (`eval`, inductive:
-    "MetaBN" in Bronskill et al., TaskNorm, ICML 2020) or by their own (`batch`, transductive, as Finn et al. did).
+    BatchNorm keeps no running statistics. Queries are normalised by the statistics of their support set
+    (`eval`, inductive: "MetaBN" in Bronskill et al., TaskNorm, ICML 2020) or by their own (`batch`,
+    transductive, as Finn et al. did).
     """
 
     shared_embedding = False
@@ -47,16 +58,17 @@ class Method(FewShotMethod):
         self.checkpoint = config.inner_checkpoint
         self.name = "fomaml" if config.first_order else "maml"
         if not config.first_order:
-            self.memory_format = torch.contiguous_format  # the double backward pass is many times slower in channels_last
+            # the double backward pass is many times slower in channels_last
+            self.memory_format = torch.contiguous_format
         backbone = backbones.vectors(config.backbone)
         head = nn.Linear(backbones.feature_size(backbone, image_size), self.way)
-        # Labels are dealt anew in each task, so a random head is only noise that the first inner steps must undo (Kao et al.,
-        # MAML is a noisy contrastive learner, ICLR 2022).
+        # Labels are dealt anew in each task, so a random head is only noise that the first inner steps must
+        # undo (Kao et al., MAML is a noisy contrastive learner, ICLR 2022).
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         if config.zero_head:
-            # Their zeroing trick. First order needs it where ways are many: what the outer gradients say of the head is noise, which Adam
-            # turns into steps as large as any.
+            # Their zeroing trick. First order needs it where ways are many: what the outer gradients say of
+            # the head is noise, which Adam turns into steps as large as any.
             for weight in head.parameters():
                 weight.register_hook(torch.zeros_like)
         network = nn.Sequential(support_batchnorm(backbone), head)
@@ -67,7 +79,9 @@ class Method(FewShotMethod):
 
     def adapt(self, support, labels, classes):
         if len(classes) != self.way:
-            raise ProtocolError(f"MAML's head was trained {self.way}-way and cannot serve {len(classes)}-way episodes")
+            raise ProtocolError(
+                f"MAML's head was trained {self.way}-way and cannot serve {len(classes)}-way episodes"
+            )
         learner = self.learn(support, labels, first_order=True)
         return {self.name: torch.no_grad()(lambda query: self.logits(learner, support, query))}
 
@@ -78,7 +92,12 @@ class Method(FewShotMethod):
         for _ in range(self.steps):
             if self.checkpoint and not first_order:
                 gradients = checkpoint(
-                    self._gradients, support, labels, *learner.parameters(), use_reentrant=False, preserve_rng_state=False
+                    self._gradients,
+                    support,
+                    labels,
+                    *learner.parameters(),
+                    use_reentrant=False,
+                    preserve_rng_state=False,
                 )
                 l2l.maml_update(learner.module, learner.lr, gradients)
             else:
@@ -92,7 +111,7 @@ class Method(FewShotMethod):
         if self.transductive:
             return learner(query)
         normalise_by_first(learner, len(support))
-        return learner(torch.cat([support, query]))[len(support):]
+        return learner(torch.cat([support, query]))[len(support) :]
 
     def loss(self, batch: list[Episode]):
         losses, accuracies = [], []

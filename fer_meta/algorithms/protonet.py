@@ -5,7 +5,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fer_meta import backbones
-from fer_meta.algorithms.base import Episode, FewShotMethod, TrainingConfig, accuracy, at_least_float32, class_means, embed_episode
+from fer_meta.algorithms.base import (
+    Episode,
+    FewShotMethod,
+    TrainingConfig,
+    accuracy,
+    at_least_float32,
+    class_means,
+    embed_episode,
+)
 
 
 class Config(TrainingConfig):
@@ -14,8 +22,9 @@ class Config(TrainingConfig):
 
 
 class Method(FewShotMethod):
-    """A class is the mean of its support embeddings; a query belongs to the nearest by squared Euclidean distance
-    (equations 1 and 2)."""
+    """A class is the mean of its support embeddings; a query belongs to the nearest by squared Euclidean
+    distance (equations 1 and 2).
+    """
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
@@ -48,10 +57,11 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 def similarities(query: Tensor, prototypes: Tensor) -> Tensor:
-    """For many episodes at once: [E, Q, D], [E, way, D] -> [E, Q, way], minus the squared distances but for a constant a query.
+    """For many episodes at once: [E, Q, D], [E, way, D] -> [E, Q, way], minus the squared distances but for a
+    constant a query.
 
-    By a product of matrices, 2qp - |p|^2 = |q|^2 - |q - p|^2, which reads a query once and not once a class. From the prototypes' mean, so
-    that little is lost in differences of large numbers.
+    By a product of matrices, 2qp - |p|^2 = |q|^2 - |q - p|^2, which reads a query once and not once a class.
+    From the prototypes' mean, so that little is lost in differences of large numbers.
     """
     centre = prototypes.mean(1, keepdim=True)
     offset = prototypes - centre

@@ -1,5 +1,7 @@
-"""Relation networks whose support maps are averaged over the shots instead of summed, as in the 2022 note's code ("DAP": an adaptive 3-D
-average pool over a class's maps). The scale of a class map then does not depend on the number of shots."""
+"""Relation networks whose support maps are averaged over the shots instead of summed, as in the 2022 note's
+code ("DAP": an adaptive 3-D average pool over a class's maps). The scale of a class map then does not depend
+on the number of shots.
+"""
 
 from fer_meta.algorithms import relationnet
 from fer_meta.algorithms.base import class_means

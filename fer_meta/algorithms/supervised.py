@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from fer_meta import backbones
-from fer_meta.algorithms.base import FewShotMethod, LabelledImages, TrainingConfig, accuracy, at_least_float32, class_means
+from fer_meta.algorithms.base import (
+    FewShotMethod,
+    LabelledImages,
+    TrainingConfig,
+    accuracy,
+    at_least_float32,
+    class_means,
+)
 from fer_meta.algorithms.protonet import squared_distances
 
 
@@ -21,19 +28,29 @@ class Config(TrainingConfig):
     batch: int = Field(64, ge=1, le=10_000, description="images a step")
     weight_decay: float = Field(5e-4, ge=0)
     max_epochs: int = Field(
-        60, ge=1, le=10**6, description="a small source stops after this many passes, even before `steps`; a pass is as many images as the source has"
+        60,
+        ge=1,
+        le=10**6,
+        description=(
+            "a small source stops after this many passes, even before `steps`; a pass is as many images as"
+            " the source has"
+        ),
     )
     class_balance: Literal["natural", "balanced", "logit-adjusted"] = Field(
-        "balanced", description="natural: every image equally often; balanced: every class equally often in the batches; logit-adjusted: images as in "
-        "natural, and the log of each class's share added to its logit in training (Menon et al., ICLR 2021, equation 10, tau = 1)"
+        "balanced",
+        description=(
+            "natural: every image equally often; balanced: every class equally often in the batches;"
+            " logit-adjusted: images as in natural, and the log of each class's share added to its logit in"
+            " training (Menon et al., ICLR 2021, equation 10, tau = 1)"
+        ),
     )
 
 
 class Method(FewShotMethod):
     """A backbone and a linear head, trained by cross-entropy; in an episode it is read in three ways:
 
-    - `supervised-head`: its own head, the logits of the episode's classes only. Needs no support, and is left out when the source
-      lacks one of the classes.
+    - `supervised-head`: its own head, the logits of the episode's classes only. Needs no support, and is left
+      out when the source lacks one of the classes.
     - `supervised-ncm`: nearest class mean of the L2-normalised features (Wang et al. 2019, SimpleShot).
     - `supervised-probe`: logistic regression on the L2-normalised support features (Tian et al. 2020).
     """

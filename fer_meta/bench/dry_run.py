@@ -27,16 +27,27 @@ def print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: 
         click.echo(f"  {line}")
     seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
     together = f", {workers.jobs} models side by side" if workers.jobs > 1 else ""
-    click.echo(f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
-               "(from a few timed steps and episodes of each method)")
+    click.echo(
+        f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
+        "(from a few timed steps and episodes of each method)"
+    )
 
 
 def _data_lines(settings: list[Setting]) -> list[str]:
     """A line for each domain; one for all folds of a cross-validation."""
-    lines = [_domain_line(_called(domain, setting), domain)
-             for setting in settings if not setting.fold for domain in (setting.source, setting.target)]
-    folds = _together((setting for setting in settings if setting.fold), lambda setting: (setting.experiment, setting.source.name))
-    lines += [_folds_line(_called(own[0].source, own[0]), [setting.source for setting in own]) for own in folds]
+    lines = [
+        _domain_line(_called(domain, setting), domain)
+        for setting in settings
+        if not setting.fold
+        for domain in (setting.source, setting.target)
+    ]
+    folds = _together(
+        (setting for setting in settings if setting.fold),
+        lambda setting: (setting.experiment, setting.source.name),
+    )
+    lines += [
+        _folds_line(_called(own[0].source, own[0]), [setting.source for setting in own]) for own in folds
+    ]
     return list(dict.fromkeys(lines))
 
 
@@ -45,33 +56,58 @@ def _called(domain: Domain, setting: Setting) -> str:
 
 
 def _domain_line(name: str, domain: Domain) -> str:
-    roles = [("train", domain.train), ("held out of train", domain.held), ("val", domain.val), ("test", domain.test)]
+    roles = [
+        ("train", domain.train),
+        ("held out of train", domain.held),
+        ("val", domain.val),
+        ("test", domain.test),
+    ]
     roles = [(role, pool) for role, pool in roles if pool is not None]
     pools = ", ".join(f"{role} {len(pool)} images of {len(pool.classes)} classes" for role, pool in roles)
     removed = sum(pool.copies_removed for _, pool in roles)
     too_small = domain.test.excluded if domain.test else {}
-    small = f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}" if too_small else ""
+    small = (
+        f"; test classes too small: {', '.join(f'{c} ({n})' for c, n in too_small.items())}"
+        if too_small
+        else ""
+    )
     return f"{name}: {pools}; {removed} copies removed from val and test{small}"
 
 
 def _folds_line(name: str, domains: list[Domain]) -> str:
-    sizes = {role: sorted(len(getattr(domain, role)) for domain in domains) for role in ("train", "val", "test")}
-    pools = ", ".join(f"{role} {counts[0]}{f' to {counts[-1]}' if counts[-1] > counts[0] else ''}" for role, counts in sizes.items())
+    sizes = {
+        role: sorted(len(getattr(domain, role)) for domain in domains) for role in ("train", "val", "test")
+    }
+    pools = ", ".join(
+        f"{role} {counts[0]}{f' to {counts[-1]}' if counts[-1] > counts[0] else ''}"
+        for role, counts in sizes.items()
+    )
     tested = domains[0].test.classes
     removed = sum(pool.copies_removed for domain in domains for pool in (domain.val, domain.test))
     small = sorted({name for domain in domains for name in domain.test.excluded})
-    return (f"{name}, {len(domains)} folds: {pools} images of {len(tested)} classes; {removed} copies removed from val and test"
-            + (f"; test classes too small in some fold: {', '.join(small)}" if small else ""))
+    return (
+        f"{name}, {len(domains)} folds: {pools} images of {len(tested)} classes; {removed} copies removed"
+        " from val and test" + (f"; test classes too small in some fold: {', '.join(small)}" if small else "")
+    )
 
 
 def _run_lines(runs: list[Run], costs: dict[str, Cost]) -> list[str]:
     """A line for each run; one for all folds and seeds of a method in a cross-validation."""
     lines = [_timed(title(run), [run], costs) for run in runs if not run.setting.fold]
-    for own in _together((run for run in runs if run.setting.fold),
-                         lambda run: (run.setting.experiment, run.model.algorithm, run.setting.source.name)):
+    for own in _together(
+        (run for run in runs if run.setting.fold),
+        lambda run: (run.setting.experiment, run.model.algorithm, run.setting.source.name),
+    ):
         key = f"{own[0].setting.experiment}  " if own[0].setting.experiment else ""
         trainings = len({run.model.id for run in own})
-        lines.append(_timed(f"{key}{own[0].model.algorithm}  {own[0].setting.source.name}  {trainings} trainings, one a fold and seed", own, costs))
+        lines.append(
+            _timed(
+                f"{key}{own[0].model.algorithm}  {own[0].setting.source.name}  {trainings} trainings, one a"
+                " fold and seed",
+                own,
+                costs,
+            )
+        )
     return lines
 
 

@@ -17,8 +17,9 @@ except ImportError:  # Windows
 
 
 def environment(device: torch.device, jobs: int) -> dict:
-    """Versions of what computes, the device by name, how many trainings went side by side and torch's threads of each, and the commit of
-    fer-meta if it is run from a clone."""
+    """Versions of what computes, the device by name, how many trainings went side by side and torch's threads
+    of each, and the commit of fer-meta if it is run from a clone.
+    """
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -32,7 +33,9 @@ def environment(device: torch.device, jobs: int) -> dict:
 
 
 def peak_memory_mb(device: torch.device) -> dict[str, float]:
-    """The process's largest resident set so far (`process`, not known under Windows), and the GPU's largest allocation (`gpu`), in MB."""
+    """The process's largest resident set so far (`process`, not known under Windows), and the GPU's largest
+    allocation (`gpu`), in MB.
+    """
     peak = {}
     if resource:
         unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB

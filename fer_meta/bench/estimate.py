@@ -1,4 +1,6 @@
-"""How long a plan takes here: a few steps and episodes of each method are timed, the rest is multiplication."""
+"""How long a plan takes here: a few steps and episodes of each method are timed, the rest is
+multiplication.
+"""
 
 import heapq
 import time
@@ -28,14 +30,18 @@ TIMED_CALLS = 2
 
 
 class Cost(NamedTuple):
-    """Expected seconds of a run: of its model's training, if that is not done before, and of its evaluation."""
+    """Expected seconds of a run: of its model's training, if that is not done before, and of its
+    evaluation.
+    """
 
     train: float
     evaluate: float
 
 
 class _Unit(NamedTuple):
-    """Seconds a training step, an image embedded, an episode scored (by shots); and how many readouts there are."""
+    """Seconds a training step, an image embedded, an episode scored (by shots); and how many readouts there
+    are.
+    """
 
     step: float
     image: float
@@ -44,7 +50,8 @@ class _Unit(NamedTuple):
 
 
 def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]:
-    """The cost of each of `runs` that is not done, by its id; a model's training counts with the first run that needs it.
+    """The cost of each of `runs` that is not done, by its id; a model's training counts with the first run
+    that needs it.
 
     Each method is timed once a protocol, by `workers` as busy as they will be.
     """
@@ -59,12 +66,15 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
         if isinstance(message, _Unit):
             units[kind] = message
         else:
-            click.echo(f"{kind[0]} could not be timed ({one_line(str(message), 200)}); its time is not in the sum", err=True)
+            click.echo(
+                f"{kind[0]} could not be timed ({one_line(str(message), 200)}); its time is not in the sum",
+                err=True,
+            )
 
     def measure(kind: tuple, tell: Callable[[object], None]) -> None:
         try:
             tell(_measure(bench, samples[kind]))
-        except Exception as error:  # noqa: BLE001  whatever it is, this method's runs alone will fail of it
+        except Exception as error:
             tell(f"{type(error).__name__}: {error}")
 
     workers.each(samples, measure, hear)
@@ -132,7 +142,9 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     seconds_an_image = 0.0
     if is_shared(method, setting.protocol.batchnorm):
         some = setting.test.rows[:SAMPLE_IMAGES]
-        seconds_an_image = _mean_time(lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some)) / len(some)
+        seconds_an_image = _mean_time(
+            lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some)
+        ) / len(some)
     episodes = {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes}
     seconds, readouts = zip(*episodes.values())
     return _Unit(seconds_a_step, seconds_an_image, dict(zip(episodes, seconds)), readouts[0])
@@ -144,16 +156,23 @@ def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> tuple[float,
     whole = setting.episodes[shots]
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
     support = setting.support or setting.query
-    embed = embedder(method, support, setting.query, batchnorm, bench.device, precision=bench.precision(run.model))
+    embed = embedder(
+        method, support, setting.query, batchnorm, bench.device, precision=bench.precision(run.model)
+    )
     counts = []
-    seconds = _mean_time(lambda: counts.append(len(list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm)))))
+    seconds = _mean_time(
+        lambda: counts.append(
+            len(list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm)))
+        )
+    )
     return seconds / len(sample), counts[0]
 
 
 def _mean_time(function: Callable[[], object]) -> float:
     """Mean seconds of calls after the first, which pays for set-up.
 
-    The mean, over seconds, and not what is typical: where another process takes the core now and then, it will do so in the bench too.
+    The mean, over seconds, and not what is typical: where another process takes the core now and then, it
+    will do so in the bench too.
     """
     function()
     calls, began = 0, time.perf_counter()

@@ -1,7 +1,7 @@
 """Do the runs of a plan, one after the other or side by side, and say what happens as it happens.
 
-A model's training and all of its runs are one unit, done in order by one worker. Numbers do not hang on the order of the workers, but their
-last digits may on the threads that each has (see `workers.choose_workers`).
+A model's training and all of its runs are one unit, done in order by one worker. Numbers do not hang on the
+order of the workers, but their last digits may on the threads that each has (see `workers.choose_workers`).
 """
 
 import sys
@@ -61,7 +61,8 @@ def run_all(bench: Bench, runs: Sequence[Run], workers: Workers) -> int:
     click.echo("timing a few steps of each method ...", err=True)
     costs = estimate(bench, todo, workers)
     if workers.jobs > 1:
-        units.sort(key=lambda unit: -seconds_of(unit, costs))  # a long one begun last would keep the others waiting
+        # a long one begun last would keep the others waiting
+        units.sort(key=lambda unit: -seconds_of(unit, costs))
     # Workers' bars would overwrite each other: one is drawn here for all.
     tells = workers.forked and sys.stderr.isatty()
     with _Told(bench, units, costs, first=len(runs) - len(todo) + 1, total=len(runs), tells=tells) as told:
@@ -86,7 +87,10 @@ def title(run: Run) -> str:
     setting = run.setting
     key = f"{setting.experiment}  " if setting.experiment else ""
     fold = f"  fold {setting.fold}" if setting.fold else ""
-    return f"{key}{run.model.algorithm}  {setting.source.name} -> {setting.target.name}{fold}  seed {run.model.seed}"
+    return (
+        f"{key}{run.model.algorithm}  {setting.source.name} -> {setting.target.name}{fold}  seed"
+        f" {run.model.seed}"
+    )
 
 
 def clock(seconds: float) -> str:
@@ -97,7 +101,9 @@ def clock(seconds: float) -> str:
 
 def bar(label: str, total: int) -> tqdm:
     """A progress bar with the time left; none where no one watches, so that a log file holds a line a run."""
-    return tqdm(total=total, desc=f"    {label}", leave=False, mininterval=0.5, dynamic_ncols=True, disable=None)
+    return tqdm(
+        total=total, desc=f"    {label}", leave=False, mininterval=0.5, dynamic_ncols=True, disable=None
+    )
 
 
 def _work(bench: Bench, tells: bool, unit: Unit, tell: Callable[[object], None]) -> None:
@@ -111,11 +117,17 @@ def _work(bench: Bench, tells: bool, unit: Unit, tell: Callable[[object], None])
 
 def _accuracies(bench: Bench, run: Run) -> str:
     """The accuracies of a finished run in one line."""
-    answers = pd.read_parquet(bench.run_folder(run) / "predictions.parquet", columns=["method", "shots", "selection", "label", "predicted"])
+    answers = pd.read_parquet(
+        bench.run_folder(run) / "predictions.parquet",
+        columns=["method", "shots", "selection", "label", "predicted"],
+    )
     answers = answers[answers["selection"] == bench.suite.selection[0]]
     right = answers["label"].astype(str) == answers["predicted"].astype(str)
     means = right.groupby([answers["method"].astype(str), answers["shots"]], sort=False).mean()
-    return ", ".join(f"{method} {f'{shots}-shot' if shots else 'on all images'} {100 * mean:.1f} %" for (method, shots), mean in means.items())
+    return ", ".join(
+        f"{method} {f'{shots}-shot' if shots else 'on all images'} {100 * mean:.1f} %"
+        for (method, shots), mean in means.items()
+    )
 
 
 class _ToldBar:
@@ -142,17 +154,26 @@ class _ToldBar:
 
 
 class _Told:
-    """A line when a run begins and one when it ends, the time left, and, if workers tell how far they are, a bar over the whole bench."""
+    """A line when a run begins and one when it ends, the time left, and, if workers tell how far they are, a
+    bar over the whole bench.
+    """
 
-    def __init__(self, bench: Bench, units: list[Unit], costs: dict[str, Cost], first: int, total: int, tells: bool):
+    def __init__(
+        self, bench: Bench, units: list[Unit], costs: dict[str, Cost], first: int, total: int, tells: bool
+    ):
         self.bench, self.units, self.costs, self.total = bench, units, costs, total
         self.next, self.failed = first, 0
         self.began = time.perf_counter()
         self.expected = self.spent = 0.0  # seconds of the runs that ended
         self.running: dict[str, tuple[int, float]] = {}  # run -> its number, and when it began
         self.at: dict[str, _At] = {}
-        self.bar = tqdm(total=sum(map(sum, costs.values())), leave=False, dynamic_ncols=True, disable=not tells,
-                        bar_format="    {percentage:3.0f} %|{bar:20}| {elapsed} so far{postfix}")
+        self.bar = tqdm(
+            total=sum(map(sum, costs.values())),
+            leave=False,
+            dynamic_ncols=True,
+            disable=not tells,
+            bar_format="    {percentage:3.0f} %|{bar:20}| {elapsed} so far{postfix}",
+        )
 
     def __enter__(self):
         return self
@@ -165,7 +186,10 @@ class _Told:
         if isinstance(message, _Began):
             self.running[message.run] = self.next, time.perf_counter()
             elapsed = clock(time.perf_counter() - self.began)
-            self._say(f"[{self.next}/{self.total}] {title(unit[0])}   ({elapsed} so far, about {clock(self.left())} left)")
+            self._say(
+                f"[{self.next}/{self.total}] {title(unit[0])}   ({elapsed} so far, about {clock(self.left())}"
+                " left)"
+            )
             self.next += 1
         elif isinstance(message, _Said):
             self._say(message.line)
@@ -182,7 +206,9 @@ class _Told:
             self._draw()
 
     def left(self) -> float:
-        """Seconds until the last worker is done: as estimated, corrected by how the estimate has fared so far."""
+        """Seconds until the last worker is done: as estimated, corrected by how the estimate has fared so
+        far.
+        """
         fared = self.spent / self.expected if self.expected else 1.0
         now, seconds = time.perf_counter(), []
         for unit in self.units:
@@ -209,9 +235,14 @@ class _Told:
             click.echo(line, err=err)
 
     def _draw(self) -> None:
-        trained = sum(at.done / at.total * self.costs[run].train for run, at in self.at.items() if at.label == "train")
+        trained = sum(
+            at.done / at.total * self.costs[run].train for run, at in self.at.items() if at.label == "train"
+        )
         tested = sum(self.costs[run].train for run, at in self.at.items() if at.label != "train")
         ended = self.bar.total - sum(seconds_of(unit, self.costs) for unit in self.units)
-        where = [f"[{self.running[run][0]}] {at.label.partition(' (')[0]} {at.done}/{at.total}" for run, at in self.at.items()]
+        where = [
+            f"[{self.running[run][0]}] {at.label.partition(' (')[0]} {at.done}/{at.total}"
+            for run, at in self.at.items()
+        ]
         self.bar.set_postfix_str("; ".join([f"about {clock(self.left())} left", *where]), refresh=False)
         self.bar.update(ended + trained + tested - self.bar.n)

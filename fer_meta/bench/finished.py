@@ -1,8 +1,10 @@
-"""A finished bench given again: if what was asked and what was read are as they were, its table is printed again and nothing is done.
+"""A finished bench given again: if what was asked and what was read are as they were, its table is printed
+again and nothing is done.
 
-Nothing here imports torch, plans or opens an image. `finished.json` is written when a bench has done all its runs and its report, and
-removed when another begins in the same folder. Any doubt (another option, a touched data folder, a run or a file of the report that is
-gone or changed, another version or source of fer-meta) is answered by None: then the bench plans and looks at its runs as ever.
+Nothing here imports torch, plans or opens an image. `finished.json` is written when a bench has done all its
+runs and its report, and removed when another begins in the same folder. Any doubt (another option, a touched
+data folder, a run or a file of the report that is gone or changed, another version or source of fer-meta) is
+answered by None: then the bench plans and looks at its runs as ever.
 """
 
 import hashlib
@@ -36,9 +38,13 @@ def versions() -> dict[str, str | None]:
 
 
 def hash_of_asked(suite: str, **options) -> str | None:
-    """A hash of all that is asked of a bench: the suite file, the options, fer-meta's own files and the versions; None if there is none."""
+    """A hash of all that is asked of a bench: the suite file, the options, fer-meta's own files and the
+    versions; None if there is none.
+    """
     sources = sorted(path for path in _SOURCE.rglob("*") if path.suffix in (".py", ".yaml", ".csv"))
-    found = hashlib.blake2b(repr((suite, sorted(options.items()), platform.python_version(), versions())).encode(), digest_size=16)
+    found = hashlib.blake2b(
+        repr((suite, sorted(options.items()), platform.python_version(), versions())).encode(), digest_size=16
+    )
     try:
         for path in (_suite_file(suite), *sources):
             found.update(path.read_bytes())
@@ -48,7 +54,8 @@ def hash_of_asked(suite: str, **options) -> str | None:
 
 
 def hash_with_data(asked: str | None, roots: Mapping[str, Path], known: Iterable[str]) -> str:
-    """A hash of what was asked, the names of the data sets there are, and the state of the folders that are read (`roots`).
+    """A hash of what was asked, the names of the data sets there are, and the state of the folders that are
+    read (`roots`).
 
     A state is the names, sizes and times of all files: 36,000 take a third of a second.
     """
@@ -58,29 +65,59 @@ def hash_with_data(asked: str | None, roots: Mapping[str, Path], known: Iterable
     return found.hexdigest()
 
 
-def read_finished(out: Path, suite: str, preset: str, asked: str | None, given: Mapping[str, Path]) -> str | None:
-    """What a finished bench has to say when the same is `asked` again; None if there is any doubt that it is the same and all there."""
+def read_finished(
+    out: Path, suite: str, preset: str, asked: str | None, given: Mapping[str, Path]
+) -> str | None:
+    """What a finished bench has to say when the same is `asked` again; None if there is any doubt that it is
+    the same and all there.
+    """
     try:
-        folder = results_folder(out, yaml.safe_load(_suite_file(suite).read_text(encoding="utf-8"))["name"], preset)
+        folder = results_folder(
+            out, yaml.safe_load(_suite_file(suite).read_text(encoding="utf-8"))["name"], preset
+        )
         told = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
         # Half a second (pandas): only where a bench has finished.
         from fer_meta.datasets.catalogue import locate, names
 
-        same = hash_with_data(asked, {name: locate(name, given) for name in told["data"]}, names(given)) == told["made_from"]
-        whole = all(digest(folder / file) == kept for file, kept in told["files"].items()) and _finished_runs(folder) == told["there"]
+        same = (
+            hash_with_data(asked, {name: locate(name, given) for name in told["data"]}, names(given))
+            == told["made_from"]
+        )
+        whole = (
+            all(digest(folder / file) == kept for file, kept in told["files"].items())
+            and _finished_runs(folder) == told["there"]
+        )
         if not same or not whole or any(broken_seal(folder / "runs" / run) for run in told["runs"]):
             return None
-        return f"{len(told['runs'])} of {len(told['runs'])} runs are done already\n\n{(folder / TABLE).read_text(encoding='utf-8')}"
+        return (
+            f"{len(told['runs'])} of {len(told['runs'])} runs are done"
+            f" already\n\n{(folder / TABLE).read_text(encoding='utf-8')}"
+        )
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, DatasetError):
         return None
 
 
 def write_finished(folder: Path, made_from: str, data: Iterable[str], runs: Iterable[str]) -> None:
-    """Say that `folder` holds all of `runs` (their ids), their episodes and their report: the files that are there now."""
-    report = [path for pattern in ("*.*", "plots/*", "episodes/*") for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".")]
+    """Say that `folder` holds all of `runs` (their ids), their episodes and their report: the files that are
+    there now.
+    """
+    report = [
+        path
+        for pattern in ("*.*", "plots/*", "episodes/*")
+        for path in folder.glob(pattern)
+        if path.is_file() and not path.name.startswith(".")
+    ]
     files = {path.relative_to(folder).as_posix(): digest(path) for path in sorted(report)}
-    write_json(folder / FINISHED, {"made_from": made_from, "data": sorted(data), "runs": list(dict.fromkeys(runs)), "there": _finished_runs(folder),
-                                    "files": files})
+    write_json(
+        folder / FINISHED,
+        {
+            "made_from": made_from,
+            "data": sorted(data),
+            "runs": list(dict.fromkeys(runs)),
+            "there": _finished_runs(folder),
+            "files": files,
+        },
+    )
 
 
 def forget_finished(folder: Path) -> None:

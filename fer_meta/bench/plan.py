@@ -1,7 +1,7 @@
 """From a suite and data sets to the runs it asks for, each with the identity that names its folder.
 
-An identity holds scientific fields alone: the same method, images, protocol and seed have the same identity on every machine, whatever
-the paths, the device or the number of workers.
+An identity holds scientific fields alone: the same method, images, protocol and seed have the same identity
+on every machine, whatever the paths, the device or the number of workers.
 """
 
 import hashlib
@@ -32,7 +32,9 @@ EPISODE_SEED = "evaluation/0"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained on, what is tested on and by which protocol: an experiment of a suite, or a crossing of two domains."""
+    """What is trained on, what is tested on and by which protocol: an experiment of a suite, or a crossing of
+    two domains.
+    """
 
     experiment: str  # its key in the suite; "" for a crossing
     protocol: Protocol
@@ -40,7 +42,8 @@ class Setting:
     source: Domain
     target: Domain
     test: Pool  # the target's test images of the classes tested
-    val: Pool | None  # the target's validation images of these, if the oracle is asked for and these are enough
+    # the target's validation images of these, if the oracle is asked for and these are enough
+    val: Pool | None
     episodes: dict[int, FixedEpisodes]  # by shots
     rendered: dict[str, Rendered]  # those of source and target that are no photographs
     unreadable: dict[str, int] = field(default_factory=dict)  # images left out of each data set that has such
@@ -58,24 +61,38 @@ class Setting:
 
     @property
     def support(self) -> Shown | None:
-        """The images held out of the source's training that are the support, or None if the support is the target's."""
-        return Shown(self.source.images, self.source.held) if self.protocol.support_from == "source-train" else None
+        """The images held out of the source's training that are the support, or None if the support is the
+        target's.
+        """
+        return (
+            Shown(self.source.images, self.source.held)
+            if self.protocol.support_from == "source-train"
+            else None
+        )
 
     @property
     def mixed_in(self) -> dict[str, int]:
-        """How many frames of how many clips are mixed with photographs, and how many are trained on; nothing for any other source."""
+        """How many frames of how many clips are mixed with photographs, and how many are trained on; nothing
+        for any other source.
+        """
         index = self.source.index
         frames, clips = frames_and_clips(index)
         if self.mixture is None or frames in (0, index["path"].nunique()):
             return {}
         trained_frames, trained_clips = frames_and_clips(index.iloc[self.source.train.rows])
-        return {"frames": frames, "clips": clips, "trained_frames": trained_frames, "trained_clips": trained_clips}
+        return {
+            "frames": frames,
+            "clips": clips,
+            "trained_frames": trained_frames,
+            "trained_clips": trained_clips,
+        }
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """A training set made of other data sets, the clips asked for that these do not have, and, in words, how its images a class compare
-    with the published ones (nothing where the data are others)."""
+    """A training set made of other data sets, the clips asked for that these do not have, and, in words, how
+    its images a class compare with the published ones (nothing where the data are others).
+    """
 
     faces: CachedFaces
     lacking: tuple[str, ...] = ()
@@ -95,7 +112,8 @@ class Model:
 
     @property
     def id(self) -> str:
-        return f"{self.algorithm}-{self.source.name}{in_names(self.source.fold)}-seed{self.seed}-{short_hash(self.identity)}"
+        source = f"{self.source.name}{in_names(self.source.fold)}"
+        return f"{self.algorithm}-{source}-seed{self.seed}-{short_hash(self.identity)}"
 
 
 @dataclass(frozen=True)
@@ -110,8 +128,8 @@ class Run:
     def id(self) -> str:
         model, setting = self.model, self.setting
         key = f"{setting.experiment}-" if setting.experiment else ""
-        pair = f"{setting.source.name}-to-{setting.target.name}"
-        return f"{key}{model.algorithm}-{pair}{in_names(setting.fold)}-seed{model.seed}-{short_hash(self.identity)}"
+        pair = f"{setting.source.name}-to-{setting.target.name}{in_names(setting.fold)}"
+        return f"{key}{model.algorithm}-{pair}-seed{model.seed}-{short_hash(self.identity)}"
 
 
 def in_names(fold: int | None) -> str:
@@ -120,55 +138,95 @@ def in_names(fold: int | None) -> str:
 
 
 def pairs(suite: Suite, domains: Collection[str]) -> list[tuple[str, str]]:
-    """The sources and targets that a suite without experiments crosses, by name: in a cross-validation each domain and itself.
+    """The sources and targets that a suite without experiments crosses, by name: in a cross-validation each
+    domain and itself.
 
     Raises SuiteError if the suite names one that is not among `domains`, or if there are none.
     """
     folds = suite.protocol.cross_validated
     if folds and not suite.within:
-        raise SuiteError(f"{suite.name} has `within: false`, but cross-validation tests each domain on itself; say `within: true`")
-    for what, option, chosen in (("trains", "--sources", suite.sources), ("tests", "--targets", suite.targets)):
+        raise SuiteError(
+            f"{suite.name} has `within: false`, but cross-validation tests each domain on itself; say"
+            " `within: true`"
+        )
+    for what, option, chosen in (
+        ("trains", "--sources", suite.sources),
+        ("tests", "--targets", suite.targets),
+    ):
         missing = [name for name in chosen or () if name not in domains]
         if missing:
-            raise SuiteError(f"{suite.name} {what} on '{missing[0]}', which is not among the domains ({', '.join(domains)}); "
-                             f"name it in --domains too, or give other {option}")
+            raise SuiteError(
+                f"{suite.name} {what} on '{missing[0]}', which is not among the domains"
+                f" ({', '.join(domains)}); name it in --domains too, or give other {option}"
+            )
     targets = [name for name in domains if suite.targets is None or name in suite.targets]
-    found = [(source, target) for source in suite.sources or domains for target in targets
-             if (suite.within if source == target else suite.across and not folds)]
+    found = [
+        (source, target)
+        for source in suite.sources or domains
+        for target in targets
+        if (suite.within if source == target else suite.across and not folds)
+    ]
     if not found:
-        needs = "itself only: name one in both --sources and --targets" if suite.within else "others only: name two domains or more"
+        needs = (
+            "itself only: name one in both --sources and --targets"
+            if suite.within
+            else "others only: name two domains or more"
+        )
         raise SuiteError(f"{suite.name} tests a source on {needs}; got {', '.join(domains)}")
     return found
 
 
 def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
-    """A setting for every source and target of a suite without experiments. Raises ProtocolError if two have too few common classes."""
+    """A setting for every source and target of a suite without experiments. Raises ProtocolError if two have
+    too few common classes.
+    """
     by_name, oracle = {one.name: one for one in faces}, "oracle" in suite.selection
     crossed = pairs(suite, by_name)
     if suite.protocol.cross_validated:
-        return [setting for name, _ in crossed
-                for setting in _folds("", suite.protocol, tuple(suite.algorithms), by_name[name], suite.classes, oracle)]
+        return [
+            setting
+            for name, _ in crossed
+            for setting in _folds(
+                "", suite.protocol, tuple(suite.algorithms), by_name[name], suite.classes, oracle
+            )
+        ]
     domains = divide(faces, suite.protocol, suite.classes, *map(set, zip(*crossed)), oracle)
     rendered = _rendered(*faces)
     drawn = {}  # most sources share a target's images, and so its episodes
     return [
-        _setting("", suite.protocol, tuple(suite.algorithms), domains[source], domains[target], suite.classes, rendered,
-                 _unreadable(by_name[source], by_name[target]), drawn, oracle)
+        _setting(
+            "",
+            suite.protocol,
+            tuple(suite.algorithms),
+            domains[source],
+            domains[target],
+            suite.classes,
+            rendered,
+            _unreadable(by_name[source], by_name[target]),
+            drawn,
+            oracle,
+        )
         for source, target in crossed
     ]
 
 
 def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting], dict[str, str]]:
-    """A setting for each experiment that can be run with `cast` (role -> data set), or for each of its folds, and for each that cannot, why not.
+    """A setting for each experiment that can be run with `cast` (role -> data set), or for each of its folds,
+    and for each that cannot, why not.
 
-    One that cannot be run is skipped as a base too: what is compared with it is compared with its own base instead.
+    One that cannot be run is skipped as a base too: what is compared with it is compared with its own base
+    instead.
     """
     settings, not_run, mixed, drawn = {}, {}, {}, {}
     for key, experiment in suite.experiments.items():
         mixture = suite.mixtures.get(experiment.train)
-        absent = sorted({role for role in (experiment.test, *_roles(experiment.train, mixture)) if role not in cast})
+        absent = sorted(
+            {role for role in (experiment.test, *_roles(experiment.train, mixture)) if role not in cast}
+        )
         if absent:
-            not_run[key] = "; ".join(f"no {role}: give --data {suite.roles[role].data}=PATH" for role in absent)
+            not_run[key] = "; ".join(
+                f"no {role}: give --data {suite.roles[role].data}=PATH" for role in absent
+            )
             continue
         try:
             if mixture and experiment.train not in mixed:
@@ -180,7 +238,9 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
         base = _base(suite.experiments, key, settings)
         if base and list(map(_asked, settings[key])) == list(map(_asked, settings[base])):
             target = settings.pop(key)[0].target
-            clips = "" if of_films(target.index).any() else f", for no image of {target.name} belongs to a clip"
+            clips = (
+                "" if of_films(target.index).any() else f", for no image of {target.name} belongs to a clip"
+            )
             not_run[key] = f"would be the same test as {base}{clips}"
         else:
             settings[key] = [replace(one, against=base) for one in settings[key]]
@@ -192,20 +252,46 @@ def _roles(train: str, mixture: Mixture | None) -> list[str]:
     return [part.role for part in mixture.parts] if mixture else [train]
 
 
-def _staged(suite: Suite, key: str, cast: Mapping[str, CachedFaces], mixed: Mixed | None, drawn: dict) -> list[Setting]:
+def _staged(
+    suite: Suite, key: str, cast: Mapping[str, CachedFaces], mixed: Mixed | None, drawn: dict
+) -> list[Setting]:
     experiment, oracle = suite.experiments[key], "oracle" in suite.selection
     protocol, algorithms = experiment.protocol, experiment.algorithms or tuple(suite.algorithms)
     source, target = mixed.faces if mixed else cast[experiment.train], cast[experiment.test]
     if protocol.cross_validated:
         if source is not target:
-            raise ProtocolError("cross-validation tests a data set on itself; give `train` and `test` the same data set, or no folds")
+            raise ProtocolError(
+                "cross-validation tests a data set on itself; give `train` and `test` the same data set, or"
+                " no folds"
+            )
         return _folds(key, protocol, algorithms, source, suite.classes, oracle)
     target = all_tested(target) if experiment.all_images else target
     elsewhere = {cast[role].name for role in suite.trained_roles if role in cast}
-    domains = divide([source] if source is target else [source, target], protocol, suite.classes, [source.name], [target.name], oracle, elsewhere)
-    parts = [cast[role] for role in (experiment.test, *_roles(experiment.train, suite.mixtures.get(experiment.train)))]
-    setting = _setting(key, protocol, algorithms, domains[source.name], domains[target.name], suite.classes, _rendered(source, target),
-                       _unreadable(*parts), drawn, oracle)
+    domains = divide(
+        [source] if source is target else [source, target],
+        protocol,
+        suite.classes,
+        [source.name],
+        [target.name],
+        oracle,
+        elsewhere,
+    )
+    parts = [
+        cast[role]
+        for role in (experiment.test, *_roles(experiment.train, suite.mixtures.get(experiment.train)))
+    ]
+    setting = _setting(
+        key,
+        protocol,
+        algorithms,
+        domains[source.name],
+        domains[target.name],
+        suite.classes,
+        _rendered(source, target),
+        _unreadable(*parts),
+        drawn,
+        oracle,
+    )
     return [replace(setting, mixture=mixed)]
 
 
@@ -219,14 +305,25 @@ def _base(experiments: Mapping[str, Experiment], key: str, staged: Collection[st
 
 
 def _asked(setting: Setting) -> tuple:
-    """What is trained and tested: two experiments that agree in it are the same test, as where no image has a clip to share."""
+    """What is trained and tested: two experiments that agree in it are the same test, as where no image has a
+    clip to share.
+    """
     source, protocol = setting.source, setting.protocol
-    return (source.train.digest, source.val.digest, protocol.train, protocol.validation, protocol.batchnorm, setting.test.digest,
-            {shots: episodes_hash(setting, shots) for shots in setting.episodes})
+    return (
+        source.train.digest,
+        source.val.digest,
+        protocol.train,
+        protocol.validation,
+        protocol.batchnorm,
+        setting.test.digest,
+        {shots: episodes_hash(setting, shots) for shots in setting.episodes},
+    )
 
 
 def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces], roles: Mapping[str, Role]) -> Mixed:
-    """The training set that a mixture describes. Raises DatasetError if a part has none of the images asked for."""
+    """The training set that a mixture describes. Raises DatasetError if a part has none of the images asked
+    for.
+    """
     taken = [(cast[part.role], take(cast[part.role], part.splits, part.clips)) for part in mixture.parts]
     faces = concatenate(name, [(faces, found.rows) for faces, found in taken])
     lacking = tuple(clip for _, found in taken for clip in found.missing)
@@ -240,9 +337,20 @@ def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces], roles: Map
 def _beside_published(faces: CachedFaces, published: Mapping[str, int]) -> str:
     """How the images of each class compare with the published ones, in words."""
     found = faces.index["label"].value_counts()
-    other = [f"{label} {found.get(label, 0):,} ({count:,})" for label, count in published.items() if found.get(label, 0) != count]
-    return (f"{faces.name} differs from the published mixture, whose images a class stand in brackets: {', '.join(other)}" if other else
-            f"{faces.name} has the {sum(published.values()):,} images of the published mixture, as many of each class")
+    other = [
+        f"{label} {found.get(label, 0):,} ({count:,})"
+        for label, count in published.items()
+        if found.get(label, 0) != count
+    ]
+    return (
+        f"{faces.name} differs from the published mixture, whose images a class stand in brackets:"
+        f" {', '.join(other)}"
+        if other
+        else (
+            f"{faces.name} has the {sum(published.values()):,} images of the published mixture, as many of"
+            " each class"
+        )
+    )
 
 
 def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
@@ -264,12 +372,15 @@ def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
 def bench_hashes(suite: Suite, as_written: Suite, **given) -> dict[str, str]:
     """What tells the report whose command shows a run that is not in the plan.
 
-    `suite_hash` is of the suite as its file has it (`as_written`) and of this version; `settings_hash` of all that the runs of one plan
-    share: the suite without its seeds, methods and experiments, of which a bench may take only some, and what else was `given`.
+    `suite_hash` is of the suite as its file has it (`as_written`) and of this version; `settings_hash` of all
+    that the runs of one plan share: the suite without its seeds, methods and experiments, of which a bench
+    may take only some, and what else was `given`.
     """
     shared = suite.model_dump(mode="json", exclude={"seeds", "algorithms", "experiments"})
-    return {"suite_hash": short_hash({"code": CODE_VERSION, "suite": as_written.model_dump(mode="json")}),
-            "settings_hash": short_hash({"code": CODE_VERSION, "suite": shared, **given})}
+    return {
+        "suite_hash": short_hash({"code": CODE_VERSION, "suite": as_written.model_dump(mode="json")}),
+        "settings_hash": short_hash({"code": CODE_VERSION, "suite": shared, **given}),
+    }
 
 
 def short_hash(identity: dict) -> str:
@@ -286,14 +397,38 @@ def _folds(key, protocol: Protocol, algorithms, faces: CachedFaces, classes, ora
         protocol = protocol.model_copy(update={"way": len(domains[0].train.classes)})
     for domain in domains:
         with named(f"fold {domain.fold}", or_other_folds(protocol, "fewer")):
-            settings.append(_setting(key, protocol, algorithms, domain, domain, classes, _rendered(faces), _unreadable(faces), {}, oracle))
+            settings.append(
+                _setting(
+                    key,
+                    protocol,
+                    algorithms,
+                    domain,
+                    domain,
+                    classes,
+                    _rendered(faces),
+                    _unreadable(faces),
+                    {},
+                    oracle,
+                )
+            )
     return settings
 
 
 def _setting(
-    key, protocol: Protocol, algorithms, source: Domain, target: Domain, classes, rendered, unreadable, drawn: dict, oracle: bool
+    key,
+    protocol: Protocol,
+    algorithms,
+    source: Domain,
+    target: Domain,
+    classes,
+    rendered,
+    unreadable,
+    drawn: dict,
+    oracle: bool,
 ) -> Setting:
-    """Draw the fixed episodes, unless `drawn` has them from another source. Raises ProtocolError if they cannot be drawn."""
+    """Draw the fixed episodes, unless `drawn` has them from another source. Raises ProtocolError if they
+    cannot be drawn.
+    """
     if target.test is None:
         raise ProtocolError(f"{target.name}: has no test images; give the data set a test split")
     seen = source.train.classes
@@ -302,23 +437,52 @@ def _setting(
         test = with_classes(target.test, seen, target.index)
     else:
         test = restrict(target.test, tested, target.index, protocol.way)
-    val, no_oracle = _val_for_oracle(source, target, tested, protocol.validation.way) if oracle else (None, "")
+    val, no_oracle = (
+        _val_for_oracle(source, target, tested, protocol.validation.way) if oracle else (None, "")
+    )
     held = source.held if protocol.support_from == "source-train" else None
-    name = protocol.model_dump_json(exclude={"train", "validation"}), target.name, test.digest, held and held.digest
+    name = (
+        protocol.model_dump_json(exclude={"train", "validation"}),
+        target.name,
+        test.digest,
+        held and held.digest,
+    )
     if name not in drawn:
         drawn[name] = {shots: _draw(protocol, shots, test, held) for shots in protocol.shots}
     shown = {domain.name: rendered[domain.name] for domain in (source, target) if domain.name in rendered}
-    return Setting(key, protocol, algorithms, source, target, test, val, drawn[name], shown, unreadable, no_oracle=no_oracle)
+    return Setting(
+        key,
+        protocol,
+        algorithms,
+        source,
+        target,
+        test,
+        val,
+        drawn[name],
+        shown,
+        unreadable,
+        no_oracle=no_oracle,
+    )
 
 
-def _val_for_oracle(source: Domain, target: Domain, tested: Collection[str], way: int) -> tuple[Pool | None, str]:
-    """The target's validation images of the classes tested, or why the oracle is left out. Raises ProtocolError for a source's own val."""
+def _val_for_oracle(
+    source: Domain, target: Domain, tested: Collection[str], way: int
+) -> tuple[Pool | None, str]:
+    """The target's validation images of the classes tested, or why the oracle is left out. Raises
+    ProtocolError for a source's own val.
+    """
     if target.val is None:
         return None, f"oracle left out for {target.name}: {target.no_val}"
     common = [name for name in target.val.classes if name in tested]
     if len(common) < way and source is not target:
-        return None, (f"oracle left out for {source.name} -> {target.name}: its val split has {len(common)} of the classes tested that are large "
-                      f"enough ({', '.join(common) or 'none'}); an episode of validation needs {way}")
+        return (
+            None,
+            (
+                f"oracle left out for {source.name} -> {target.name}: its val split has {len(common)} of the"
+                f" classes tested that are large enough ({', '.join(common) or 'none'}); an episode of"
+                f" validation needs {way}"
+            ),
+        )
     return restrict(target.val, tested, target.index, way), ""
 
 
@@ -333,11 +497,16 @@ def _unreadable(*faces: CachedFaces) -> dict[str, int]:
 def _draw(protocol: Protocol, shots: int, test: Pool, held: Pool | None) -> FixedEpisodes:
     if held is None:
         return draw(test, protocol.test_shape(shots), protocol.episodes, EPISODE_SEED)
-    return draw_with_held_support(held, test, protocol.way, shots, protocol.queries, protocol.episodes, EPISODE_SEED)
+    return draw_with_held_support(
+        held, test, protocol.way, shots, protocol.queries, protocol.episodes, EPISODE_SEED
+    )
 
 
-def _model_identity(suite: Suite, algorithm: str, settings: TrainingConfig, setting: Setting, seed: int) -> dict:
-    # Precision is the machine's. The first results made in fp32 keep their names; those of a version that named bf16 are made anew.
+def _model_identity(
+    suite: Suite, algorithm: str, settings: TrainingConfig, setting: Setting, seed: int
+) -> dict:
+    # Precision is the machine's. The first results made in fp32 keep their names; those of a version that
+    # named bf16 are made anew.
     config = {**settings.model_dump(mode="json"), "precision": "fp32"}
     if config.get("weights", "none") not in ("none", "imagenet"):
         config["weights"] = _file_hash(Path(config["weights"]))
@@ -370,7 +539,9 @@ def _run_identity(suite: Suite, model: Model, setting: Setting) -> dict:
 
 
 def episodes_hash(setting: Setting, shots: int) -> str:
-    """A hash of the episodes by place in their pools: rows of the data set would change with images that are in no pool."""
+    """A hash of the episodes by place in their pools: rows of the data set would change with images that are
+    in no pool.
+    """
     episodes = setting.episodes[shots]
     support = (setting.support or setting.query).pool
     return fingerprint(support.positions(episodes.support), *map(setting.test.positions, episodes.queries))

@@ -55,8 +55,9 @@ class Bench:
         return self.folder / "models" / model.id
 
     def features(self, run: Run, step: int, method: FewShotMethod, images: np.ndarray) -> Features:
-        """The features of `images` under a checkpoint, which `method` has loaded: those that an earlier run of the same checkpoint made,
-        by whatever protocol, and then new ones. Another model's are forgotten."""
+        """The features of `images` under a checkpoint, which `method` has loaded: those that an earlier run
+        of the same checkpoint made, by whatever protocol, and then new ones. Another model's are forgotten.
+        """
         for other in [key for key in self.embedded if key[0] != run.model.id]:
             del self.embedded[other]
         key = run.model.id, step, id(images)  # a data set's map lives as long as the bench
@@ -76,7 +77,9 @@ class Bench:
 
 
 class _Clock:
-    """Seconds of the stages within a run's `train_s` (drawing and fetching batches, validating) and `evaluate_s` (selecting)."""
+    """Seconds of the stages within a run's `train_s` (drawing and fetching batches, validating) and
+    `evaluate_s` (selecting).
+    """
 
     def __init__(self):
         self.seconds = dict.fromkeys(("data_s", "validate_s", "select_s"), 0.0)
@@ -133,47 +136,66 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
     trained = time.perf_counter()
     selected, target_val = clock.timed("select_s", _select)(bench, run, method)
     probabilities = setting.protocol.queries == "all" or method.own_head(setting.test.classes) is not None
-    write_predictions(folder / "predictions.parquet", _answers(bench, run, method, selected), setting, probabilities)
+    write_predictions(
+        folder / "predictions.parquet", _answers(bench, run, method, selected), setting, probabilities
+    )
     finished = time.perf_counter()
-    write_json(folder / "run.json", {
-        "id": run.id,
-        "suite": suite.name,
-        "preset": suite.preset,
-        **bench.made_by,
-        "experiment": setting.experiment,
-        "algorithm": model.algorithm,
-        "source": setting.source.name,
-        "target": setting.target.name,
-        "fold": setting.fold,
-        "seed": model.seed,
-        "model": model.id,
-        "identity": run.identity,
-        "config": model.config.model_dump(mode="json"),
-        "protocol": setting.protocol.model_dump(mode="json"),
-        "image_size": suite.image_size,
-        "classes": list(setting.test.classes),
-        "excluded": setting.test.excluded,
-        "excluded_from_training": setting.source.train.excluded,
-        "copies_removed": setting.test.copies_removed,
-        "training_chance": training.training_chance(method, model.config, setting.source.train, model.protocol),
-        "train_images": len(setting.source.train),
-        "mixed_in": setting.mixed_in,
-        "test_images": len(setting.test),
-        "unreadable": setting.unreadable,
-        "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
-        "selected": selected,
-        "target_validation": target_val,
-        "environment": {**environment(bench.device, bench.jobs), "precision": bench.precision(model), "trained_in": _trained_in(bench, model)},
-        "timings": {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2), **clock.rounded()},
-        "peak_memory_mb": peak_memory_mb(bench.device),
-    })
+    write_json(
+        folder / "run.json",
+        {
+            "id": run.id,
+            "suite": suite.name,
+            "preset": suite.preset,
+            **bench.made_by,
+            "experiment": setting.experiment,
+            "algorithm": model.algorithm,
+            "source": setting.source.name,
+            "target": setting.target.name,
+            "fold": setting.fold,
+            "seed": model.seed,
+            "model": model.id,
+            "identity": run.identity,
+            "config": model.config.model_dump(mode="json"),
+            "protocol": setting.protocol.model_dump(mode="json"),
+            "image_size": suite.image_size,
+            "classes": list(setting.test.classes),
+            "excluded": setting.test.excluded,
+            "excluded_from_training": setting.source.train.excluded,
+            "copies_removed": setting.test.copies_removed,
+            "training_chance": training.training_chance(
+                method, model.config, setting.source.train, model.protocol
+            ),
+            "train_images": len(setting.source.train),
+            "mixed_in": setting.mixed_in,
+            "test_images": len(setting.test),
+            "unreadable": setting.unreadable,
+            "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
+            "selected": selected,
+            "target_validation": target_val,
+            "environment": {
+                **environment(bench.device, bench.jobs),
+                "precision": bench.precision(model),
+                "trained_in": _trained_in(bench, model),
+            },
+            "timings": {
+                "train_s": round(trained - began, 2),
+                "evaluate_s": round(finished - trained, 2),
+                **clock.rounded(),
+            },
+            "peak_memory_mb": peak_memory_mb(bench.device),
+        },
+    )
     seal(folder, ["run.json", "predictions.parquet"])
 
 
 def _trained_in(bench: Bench, model: Model) -> str | None:
-    """The precision that a training began in, perhaps on another machine; None if an older version made it."""
+    """The precision that a training began in, perhaps on another machine; None if an older version
+    made it.
+    """
     try:
-        return json.loads((bench.model_folder(model) / "model.json").read_text(encoding="utf-8")).get("precision")
+        return json.loads((bench.model_folder(model) / "model.json").read_text(encoding="utf-8")).get(
+            "precision"
+        )
     except (OSError, ValueError, AttributeError):
         return None
 
@@ -181,11 +203,15 @@ def _trained_in(bench: Bench, model: Model) -> str | None:
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
     """The untrained method of a model, on the bench's device."""
     module, classes = algorithms.load(model.algorithm), model.source.train.classes
-    return training.build(module, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device)
+    return training.build(
+        module, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
+    )
 
 
 def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> None:
-    """Train `method` unless its folder says that this is done. A training that failed is not tried again for the next target."""
+    """Train `method` unless its folder says that this is done. A training that failed is not tried again for
+    the next target.
+    """
     folder, source, protocol = bench.model_folder(model), model.source, model.protocol
     if model.id in bench.failed_models:
         raise FerMetaError(bench.failed_models[model.id])
@@ -194,18 +220,26 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
         if wrong is None:
             return
         _begin_anew(bench, model, wrong)
-    if not (folder / training.RESUME).exists():  # a training that goes on is named after the machine that began it
-        write_json(folder / "model.json", {"id": model.id, "identity": model.identity, "precision": bench.precision(model)})
+    # a training that goes on is named after the machine that began it
+    if not (folder / training.RESUME).exists():
+        write_json(
+            folder / "model.json",
+            {"id": model.id, "identity": model.identity, "precision": bench.precision(model)},
+        )
     config = model.config
     steps, batch_at = training.batches(method, config, source, protocol, model.seed, bench.device)
     val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)
     validate = validator(protocol, method, Shown(source.images, val), bench.device, bench.precision(model))
     try:
         with bench.show("train", steps) as bar:
+
             def progress(done, accuracy, validation):
                 bar.update(done - bar.n)
                 metric = {method.head_name: "UAR"}
-                values = (f", val {name} {metric.get(name, 'acc')} {value:.3f}" for name, value in validation.items())
+                values = (
+                    f", val {name} {metric.get(name, 'acc')} {value:.3f}"
+                    for name, value in validation.items()
+                )
                 bar.set_postfix_str(f"train acc {accuracy:.3f}{''.join(values)}", refresh=False)
 
             fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
@@ -219,9 +253,15 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
         bench.failed_models[model.id] = str(error)
         raise
     training.finish(folder)
-    failed = failure(history(folder / "history.jsonl"), training.training_chance(method, model.config, source.train, protocol))
+    failed = failure(
+        history(folder / "history.jsonl"),
+        training.training_chance(method, model.config, source.train, protocol),
+    )
     if failed:
-        bench.say(f"    model {model.id}: did not learn: {in_words(failed)}; the report flags it and claims nothing of it")
+        bench.say(
+            f"    model {model.id}: did not learn: {in_words(failed)}; the report flags it and claims nothing"
+            " of it"
+        )
 
 
 def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:
@@ -230,16 +270,20 @@ def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:
 
 
 def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[Selected, dict[int, dict[str, float]]]:
-    """The training step that each selection rule picks for each readout, and what the oracle saw (step -> readout -> value).
+    """The training step that each selection rule picks for each readout, and what the oracle saw (step ->
+    readout -> value).
 
-    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val, which is the source's val where the
-    target is the source, and picks nothing where that is too small. The own head is left out where it cannot answer the target's classes.
+    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val, which is the
+    source's val where the target is the source, and picks nothing where that is too small. The own head is
+    left out where it cannot answer the target's classes.
     """
     folder, setting = bench.model_folder(run.model), run.setting
     steps, source_val = training.snapshots(folder), training.read_validations(folder)
     target_val = {}
     if setting.val is not None:
-        target_val = source_val if setting.source is setting.target else _validate_on_target(bench, run, method, steps)
+        target_val = (
+            source_val if setting.source is setting.target else _validate_on_target(bench, run, method, steps)
+        )
     readouts = list(source_val[max(steps)])
     if not method.own_head(setting.test.classes):
         readouts = [name for name in readouts if name != method.head_name]
@@ -248,7 +292,9 @@ def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[Selected, di
     return {rule: pick(validations[rule], readouts) for rule in bench.suite.selection}, target_val
 
 
-def _validate_on_target(bench: Bench, run: Run, method: FewShotMethod, steps: dict[int, Path]) -> dict[int, dict[str, float]]:
+def _validate_on_target(
+    bench: Bench, run: Run, method: FewShotMethod, steps: dict[int, Path]
+) -> dict[int, dict[str, float]]:
     setting, found = run.setting, {}
     shown = Shown(setting.target.images, setting.val)
     validate = validator(setting.protocol, method, shown, bench.device, bench.precision(run.model))
@@ -261,7 +307,9 @@ def _validate_on_target(bench: Bench, run: Run, method: FewShotMethod, steps: di
 
 
 def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) -> Iterator[pd.DataFrame]:
-    """What each readout answers with the checkpoint that each rule picked for it, part by part; what two rules picked comes twice."""
+    """What each readout answers with the checkpoint that each rule picked for it, part by part; what two
+    rules picked comes twice.
+    """
     snapshots = training.snapshots(bench.model_folder(run.model))
     for step in sorted({step for picked in selected.values() for step in picked.values()}):
         rules = {}  # readout -> the rules that picked this step for it
@@ -274,21 +322,38 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
                 yield part.assign(selection=rule)
 
 
-def _ask(bench: Bench, run: Run, method: FewShotMethod, step: int, readouts: Collection[str]) -> Iterator[pd.DataFrame]:
-    """What `readouts` of one checkpoint answer: to the fixed episodes, and to each test image once by the own head (0 shots)."""
+def _ask(
+    bench: Bench, run: Run, method: FewShotMethod, step: int, readouts: Collection[str]
+) -> Iterator[pd.DataFrame]:
+    """What `readouts` of one checkpoint answer: to the fixed episodes, and to each test image once by the own
+    head (0 shots).
+    """
     setting, protocol = run.setting, run.setting.protocol
     query = setting.query
     support = setting.support or query
     features = functools.partial(bench.features, run, step, method)
-    embed = embedder(method, support, query, protocol.batchnorm, bench.device, features, bench.precision(run.model))
+    embed = embedder(
+        method, support, query, protocol.batchnorm, bench.device, features, bench.precision(run.model)
+    )
     for shots, episodes in setting.episodes.items():
         with bench.show(f"test {shots}-shot (step {step})", len(episodes)) as bar:
+
             def progress(done, accuracy):
                 bar.update(done - bar.n)
                 bar.set_postfix_str(f"acc {accuracy:.3f}", refresh=False)
 
             every = protocol.queries == "all"
-            parts = answer_episodes(method, embed, support.pool, query.pool, episodes, protocol.batchnorm, progress, every, readouts)
+            parts = answer_episodes(
+                method,
+                embed,
+                support.pool,
+                query.pool,
+                episodes,
+                protocol.batchnorm,
+                progress,
+                every,
+                readouts,
+            )
             for part in parts:
                 yield part.assign(shots=shots)
     if method.head_name in readouts:

@@ -1,7 +1,9 @@
-"""Which checkpoint each readout of a training is tested with: each is validated in its own way, and picks for itself.
+"""Which checkpoint each readout of a training is tested with: each is validated in its own way, and picks for
+itself.
 
-A readout that learns from a support set is validated by the accuracy in the fixed validation episodes of a pool, in which all classes come
-equally often; a method's own head by its recall averaged over classes (UAR) on all images of the pool, whose classes may be unbalanced.
+A readout that learns from a support set is validated by the accuracy in the fixed validation episodes of a
+pool, in which all classes come equally often; a method's own head by its recall averaged over classes (UAR)
+on all images of the pool, whose classes may be unbalanced.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -18,7 +20,9 @@ from fer_meta.training import Validated
 VALIDATION_SEED = "validation/0"
 
 
-def validator(protocol: Protocol, method: FewShotMethod, shown: Shown, device: torch.device, precision: str) -> Callable[[], Validated]:
+def validator(
+    protocol: Protocol, method: FewShotMethod, shown: Shown, device: torch.device, precision: str
+) -> Callable[[], Validated]:
     """How a checkpoint of `method` is validated on `shown`: each image is embedded once for all readouts.
 
     There is no UAR where the method has no head for the classes of `shown`.
@@ -28,7 +32,9 @@ def validator(protocol: Protocol, method: FewShotMethod, shown: Shown, device: t
 
     def validate() -> Validated:
         embed = embedder(method, shown, shown, protocol.batchnorm, device, precision=precision)
-        accuracies = accuracies_of(answer_episodes(method, embed, shown.pool, shown.pool, episodes, protocol.batchnorm))
+        accuracies = accuracies_of(
+            answer_episodes(method, embed, shown.pool, shown.pool, episodes, protocol.batchnorm)
+        )
         accuracies.pop(method.head_name, None)
         found = {"val_accuracy": accuracies}
         if method.own_head(shown.pool.classes):
@@ -39,7 +45,8 @@ def validator(protocol: Protocol, method: FewShotMethod, shown: Shown, device: t
 
 
 def pick(validations: Mapping[int, Mapping[str, float]], readouts: Collection[str]) -> dict[str, int]:
-    """For each of `readouts` that was validated, the step at which its value was best; ties go to the earlier step.
+    """For each of `readouts` that was validated, the step at which its value was best; ties go to the earlier
+    step.
 
     `validations`: step -> readout -> value.
     """

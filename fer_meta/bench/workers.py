@@ -1,7 +1,9 @@
-"""Work side by side: a forked process for each task, so that nothing is pickled on the way in and memory maps are shared.
+"""Work side by side: a forked process for each task, so that nothing is pickled on the way in and memory maps
+are shared.
 
-A fork copies no thread of OpenMP's, and a child that waits for its parent's hangs: a process that forks must not have computed with torch.
-So rendering, timing and a bench's only training go through here too; where one job is all there may be, nothing is forked.
+A fork copies no thread of OpenMP's, and a child that waits for its parent's hangs: a process that forks must
+not have computed with torch. So rendering, timing and a bench's only training go through here too; where one
+job is all there may be, nothing is forked.
 """
 
 import ctypes
@@ -29,19 +31,27 @@ _ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(si
 
 @dataclass(frozen=True)
 class Died:
-    """A worker ended in the middle of its task: killed by a signal (`code` is negative), as for want of memory, or by a bug."""
+    """A worker ended in the middle of its task: killed by a signal (`code` is negative), as for want of
+    memory, or by a bug.
+    """
 
     code: int
 
     def __str__(self) -> str:
         if self.code == -signal.SIGKILL:
             return "its process was killed, perhaps for want of memory; try --jobs 1"
-        return f"its process was ended by signal {-self.code}" if self.code < 0 else f"its process ended with status {self.code}"
+        return (
+            f"its process was ended by signal {-self.code}"
+            if self.code < 0
+            else f"its process ended with status {self.code}"
+        )
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Up to `jobs` forked processes of `threads` torch threads each; or this process, if they are not `forked`."""
+    """Up to `jobs` forked processes of `threads` torch threads each; or this process, if they are not
+    `forked`.
+    """
 
     jobs: int
     threads: int
@@ -52,16 +62,23 @@ class Workers:
         jobs = max(1, min(self.jobs, tasks))
         return replace(self, jobs=jobs, threads=max(1, torch.get_num_threads() // jobs))
 
-    def each(self, tasks: Iterable, work: Callable[[object, Callable], None], hear: Callable[[object, object], None]) -> None:
+    def each(
+        self,
+        tasks: Iterable,
+        work: Callable[[object, Callable], None],
+        hear: Callable[[object, object], None],
+    ) -> None:
         """`work(task, tell)` for each task, begun in order.
 
-        `hear(task, message)` is called in this process for whatever a worker tells, in the order told, and with Died for a worker that did
-        not end well. An exception raised by `work` is raised here, and ends the others, as an interrupt does.
+        `hear(task, message)` is called in this process for whatever a worker tells, in the order told, and
+        with Died for a worker that did not end well. An exception raised by `work` is raised here, and ends
+        the others, as an interrupt does.
         """
         if self.forked:
-            return self._fork(deque(tasks), work, hear)
-        for task in tasks:
-            work(task, partial(hear, task))
+            self._fork(deque(tasks), work, hear)
+        else:
+            for task in tasks:
+                work(task, partial(hear, task))
 
     def _fork(self, waiting: deque, work, hear) -> None:
         busy = {}
@@ -93,8 +110,8 @@ class Workers:
 
 
 def choose_workers(asked: int | None, device: torch.device) -> Workers:
-    """Workers for `--jobs`: as many as asked for, else as many as there are cores, at most MOST_JOBS. A GPU does one thing at a time, and
-    neither its context nor Apple's libraries can be forked.
+    """Workers for `--jobs`: as many as asked for, else as many as there are cores, at most MOST_JOBS. A GPU
+    does one thing at a time, and neither its context nor Apple's libraries can be forked.
 
     The threads of each decide the order of sums, so that another number of jobs may give other last digits.
     """

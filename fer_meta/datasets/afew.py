@@ -5,6 +5,7 @@ here, and whoever needs a validation part carves it from `train`. Two clip names
 name may recur in another class, so a clip is known by split, class and name.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,16 +18,22 @@ from fer_meta.datasets.scanning import image_files
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import BASIC, canonical
 
-LAYOUT = ("frames in {Train_AFEW,Val_AFEW}/.../<Class>/<clip>/*.jpg (also train_afew, images_background, "
-          "Train), or in {Train_AFEW,Val_AFEW}/.../<clip>/*.jpg beside the films <Class>/<clip>.avi")
-OBTAIN = ("sign the agreement at https://cs.anu.edu.au/few/AFEW.html, unpack the clips and the aligned "
-          "faces")
+LAYOUT = (
+    "frames in {Train_AFEW,Val_AFEW}/.../<Class>/<clip>/*.jpg (also train_afew, images_background, "
+    "Train), or in {Train_AFEW,Val_AFEW}/.../<clip>/*.jpg beside the films <Class>/<clip>.avi"
+)
+OBTAIN = "sign the agreement at https://cs.anu.edu.au/few/AFEW.html, unpack the clips and the aligned faces"
 
 _SPLITS = {
-    "train_afew": "train", "train": "train", "images_background": "train",
-    "val_afew": "test", "val": "test", "images_evaluation": "test",
+    "train_afew": "train",
+    "train": "train",
+    "images_background": "train",
+    "val_afew": "test",
+    "val": "test",
+    "images_evaluation": "test",
     # The labels of the official test clips are withheld, so nothing in it can be used.
-    "test_afew": "withheld", "test": "withheld",
+    "test_afew": "withheld",
+    "test": "withheld",
 }
 
 _MOST_DIGITS = 18  # of a number that fits into 64 bits
@@ -43,13 +50,15 @@ def scan(root: Path) -> pd.DataFrame:
             continue
         if split is None:
             raise not_found(root, f"'{path}' lies in no train or validation folder", LAYOUT, OBTAIN)
-        folder, _, file = path.rpartition("/")
+        folder, _, _file = path.rpartition("/")
         name = folder.rpartition("/")[2]
         label = _label(root, folder, split, name, films)
         clip = f"{split}/{label}/{name}"
         if folders.setdefault(clip, folder) != folder:
-            raise DatasetError(f"{root}: the clip {clip} lies in both '{folders[clip]}' and '{folder}'; "
-                               "keep one copy of the frames")
+            raise DatasetError(
+                f"{root}: the clip {clip} lies in both '{folders[clip]}' and '{folder}'; "
+                "keep one copy of the frames"
+            )
         rows.append({"path": path, "label": label, "clip": clip, "split": split, "frame": _frame(root, path)})
     if not rows:
         raise not_found(root, "no frames", LAYOUT, OBTAIN)
@@ -63,7 +72,9 @@ def _frame(root: Path, path: str) -> int | None:
     if digits is None:
         return None
     if len(digits.group(1).lstrip("0")) > _MOST_DIGITS:
-        raise DatasetError(f"{root / path}: the number of the frame has more than {_MOST_DIGITS} digits; rename the frames")
+        raise DatasetError(
+            f"{root / path}: the number of the frame has more than {_MOST_DIGITS} digits; rename the frames"
+        )
     return int(digits.group(1))
 
 
@@ -77,8 +88,10 @@ def _label(root: Path, folder: str, split: str, name: str, films: dict[tuple[str
     around = set(_expressions(folder.split("/")[:-1]))
     label = around.pop() if len(around) == 1 else films.get((split, name))
     if label is None or label not in BASIC:
-        raise DatasetError(f"{root / folder}: no class; expected the folder inside one such as 'Angry', or "
-                           f"the film <Class>/{name}.avi; to obtain it: {OBTAIN}")
+        raise DatasetError(
+            f"{root / folder}: no class; expected the folder inside one such as 'Angry', or "
+            f"the film <Class>/{name}.avi; to obtain it: {OBTAIN}"
+        )
     return label
 
 
@@ -90,43 +103,63 @@ def _films(root: Path) -> dict[tuple[str, str], str]:
         labels = list(_expressions(folders[-1:]))
         key = (_split(path), Path(file).stem)
         if labels and films.setdefault(key, labels[0]) != labels[0]:
-            raise DatasetError(f"{root / path}: the same film lies in '{films[key]}' and '{labels[0]}'; "
-                               "keep one")
+            raise DatasetError(
+                f"{root / path}: the same film lies in '{films[key]}' and '{labels[0]}'; keep one"
+            )
     return films
 
 
 def _expressions(folders: Iterable[str]) -> Iterable[str]:
     for folder in folders:
-        try:
+        with contextlib.suppress(ValueError):
             yield canonical(folder)
-        except ValueError:
-            pass
 
 
 # Clips: the official number, then (where it differs) the number with at least one detected face.
 _CLIPS = {
-    "train": {"anger": (133,), "disgust": (74,), "fear": (81,), "happiness": (150, 149),
-              "neutral": (144, 143), "sadness": (117,), "surprise": (74,)},
-    "test": {"anger": (64,), "disgust": (40,), "fear": (46, 45), "happiness": (63, 62),
-             "neutral": (63,), "sadness": (61,), "surprise": (46,)},
+    "train": {
+        "anger": (133,),
+        "disgust": (74,),
+        "fear": (81,),
+        "happiness": (150, 149),
+        "neutral": (144, 143),
+        "sadness": (117,),
+        "surprise": (74,),
+    },
+    "test": {
+        "anger": (64,),
+        "disgust": (40,),
+        "fear": (46, 45),
+        "happiness": (63, 62),
+        "neutral": (63,),
+        "sadness": (61,),
+        "surprise": (46,),
+    },
 }
 
 SPEC = DatasetSpec(
     name="afew",
     title="AFEW (Acted Facial Expressions in the Wild)",
-    summary="film clips as frames of aligned faces, 7 expressions; the official validation part is used as "
-            "test, since the test labels are withheld",
+    summary=(
+        "film clips as frames of aligned faces, 7 expressions; the official validation part is used as "
+        "test, since the test labels are withheld"
+    ),
     obtain=OBTAIN,
     layout=LAYOUT,
     licence="research only, by signed agreement",
-    citation="Dhall, Goecke, Lucey and Gedeon, Collecting Large, Richly Annotated Facial-Expression "
-             "Databases from Movies, IEEE MultiMedia 19(3), 2012",
+    citation=(
+        "Dhall, Goecke, Lucey and Gedeon, Collecting Large, Richly Annotated Facial-Expression "
+        "Databases from Movies, IEEE MultiMedia 19(3), 2012"
+    ),
     scan=scan,
     read=read_image,
     published=(
         Published((773, 771), "train", unit="clips"),
         Published((383, 381), "test", unit="clips"),
-        *(Published(counts, split, label, unit="clips")
-          for split, labels in _CLIPS.items() for label, counts in labels.items()),
+        *(
+            Published(counts, split, label, unit="clips")
+            for split, labels in _CLIPS.items()
+            for label, counts in labels.items()
+        ),
     ),
 )

@@ -40,8 +40,12 @@ class Audit:
     def counts(self) -> pd.DataFrame:
         """Groups and images (columns) of each of KINDS and of `any` (rows)."""
         parts = {"any": self.copies, **{kind: self.copies[self.copies[kind]] for kind in KINDS}}
-        return pd.DataFrame({"groups": {kind: part["group"].nunique() for kind, part in parts.items()},
-                             "images": {kind: len(part) for kind, part in parts.items()}})
+        return pd.DataFrame(
+            {
+                "groups": {kind: part["group"].nunique() for kind, part in parts.items()},
+                "images": {kind: len(part) for kind, part in parts.items()},
+            }
+        )
 
     def also_in(self, split: str) -> pd.Series:
         """How many images of each (dataset, other split) are also in `split` of the same data set."""

@@ -15,9 +15,13 @@ INDEX_COLUMNS = ("path", "label", "subject", "clip", "frame", "split")
 SPLITS = ("train", "val", "test")
 
 _SPLIT_ALIASES = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
 }
 
 
@@ -37,7 +41,9 @@ class Published:
 
 @dataclass(frozen=True)
 class Rendered:
-    """That a data set was rendered: by which recipe, and how far from the studio (0) towards the recipe itself (1)."""
+    """That a data set was rendered: by which recipe, and how far from the studio (0) towards the recipe
+    itself (1).
+    """
 
     recipe: str
     severity: float
@@ -50,9 +56,9 @@ class DatasetSpec:
     `scan(root)` returns the index (see `make_index`) and decodes no image; it raises DatasetError for an
     unknown layout, a missing label file, an unknown label or zero images. `read(root, path)` returns the
     image of one index path, as a PIL image or as a uint8 array [H, W] or [H, W, 3]. It raises OSError with an
-    errno for what the disk does not give, DatasetError for what concerns all images, and may raise anything else
-    for a damaged one. `version` goes up whenever `scan` or `read` would answer differently. `rendered` is None
-    for photographs. `listed`: `scan` names files from a list, and some of them may be missing.
+    errno for what the disk does not give, DatasetError for what concerns all images, and may raise anything
+    else for a damaged one. `version` goes up whenever `scan` or `read` would answer differently. `rendered`
+    is None for photographs. `listed`: `scan` names files from a list, and some of them may be missing.
     """
 
     name: str
@@ -93,8 +99,10 @@ def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
     except ValueError:
         label = None
     if label not in allowed:
-        raise DatasetError(f"{Path(root) / folder}: the folder is no known expression; "
-                           f"rename or remove it (known: {', '.join(allowed)})")
+        raise DatasetError(
+            f"{Path(root) / folder}: the folder is no known expression; "
+            f"rename or remove it (known: {', '.join(allowed)})"
+        )
     return label
 
 

@@ -23,12 +23,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from fer_meta.commands import command
 from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec
 from fer_meta.datasets.decoding import Face, face_of
 from fer_meta.datasets.places import BUILDING, OWNED, appear, cache_dir, explained, remove_stale, retire
 from fer_meta.datasets.prepared import read_prepared, write_prepared
 from fer_meta.datasets.scanning import ABSENT, unread
-from fer_meta.commands import command
 from fer_meta.errors import DamagedError, DatasetError, ImageError, MachineError
 from fer_meta.oneline import escaped
 
@@ -44,11 +44,11 @@ class CachedFaces:
     """A data set's images, decoded, square and in the order of its index.
 
     `images` is a read-only memory map, uint8 [N, size, size, 3], RGB. `index` has a row for each:
-    INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images; of a rendered
-    image, hash of what was drawn), `blank` (bool: all pixels are equal) and, if rendered, `units` (string: the
-    action units drawn, such as "1+2+25"). `unreadable` holds (path, reason) of the images left out.
-    `fingerprint` names the files it was made from, and changes when one is touched; `content` names the data
-    themselves, the same on every machine.
+    INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images; of a
+    rendered image, hash of what was drawn), `blank` (bool: all pixels are equal) and, if rendered, `units`
+    (string: the action units drawn, such as "1+2+25"). `unreadable` holds (path, reason) of the images left
+    out. `fingerprint` names the files it was made from, and changes when one is touched; `content` names the
+    data themselves, the same on every machine.
     """
 
     name: str
@@ -66,16 +66,21 @@ def unreadable_line(faces: CachedFaces) -> str | None:
         return None
     path, reason = faces.unreadable[0]
     left, every = len(faces.unreadable), len(faces.unreadable) + len(faces.index)
-    return (f"{faces.name}: {left:,} of {every:,} images {'is' if left == 1 else 'are'} unreadable and left out, "
-            f"first '{escaped(path)}': {reason}; see `{command('fer-meta', 'data', 'check', faces.name, '--data', f'{faces.name}=PATH')}`")
+    return (
+        f"{faces.name}: {left:,} of {every:,} images {'is' if left == 1 else 'are'} unreadable and left out,"
+        f" first '{escaped(path)}': {reason}; see"
+        f" `{command('fer-meta', 'data', 'check', faces.name, '--data', f'{faces.name}=PATH')}`"
+    )
 
 
 def load_images(spec: DatasetSpec, root: Path, size: int, progress: bool = True) -> CachedFaces:
-    """The data set below `root` at `size` x `size` pixels, decoded now if it was not before, or if its cache is damaged.
+    """The data set below `root` at `size` x `size` pixels, decoded now if it was not before, or if its cache
+    is damaged.
 
     Images are cropped to their central square and resized with antialiasing. DatasetError if `root` does not
-    hold the data set, the disk does not give a file of it, a file changes meanwhile, no image can be read, or the
-    cache cannot be written; nothing is kept then. Only damaged images are left out, and named in `unreadable`.
+    hold the data set, the disk does not give a file of it, a file changes meanwhile, no image can be read, or
+    the cache cannot be written; nothing is kept then. Only damaged images are left out, and named in
+    `unreadable`.
     """
     root = Path(root)
     index = spec.scan(root)
@@ -97,8 +102,12 @@ def _file_of(path: str) -> str:
 
 
 def _states(spec: DatasetSpec, root: Path, index: pd.DataFrame) -> dict[str, tuple[int, int] | None]:
-    """Size and time of change of each file of the data set, None for a link that leads nowhere and a listed file that is missing."""
-    return {file: _state(spec, os.path.join(root, file)) for file in dict.fromkeys(map(_file_of, index["path"]))}
+    """Size and time of change of each file of the data set, None for a link that leads nowhere and a listed
+    file that is missing.
+    """
+    return {
+        file: _state(spec, os.path.join(root, file)) for file in dict.fromkeys(map(_file_of, index["path"]))
+    }
 
 
 def _state(spec: DatasetSpec, file: str) -> tuple[int, int] | None:
@@ -156,13 +165,23 @@ def _build(spec, root, index, size, fingerprint, states, place, progress) -> Non
             write_header(file, len(kept), size)
         _expect_unchanged(spec, root, index, states)
         if not kept:
-            raise DatasetError(f"{root}: none of {len(index)} images can be read; "
-                               f"first '{unreadable[0][0]}': {unreadable[0][1]}")
+            raise DatasetError(
+                f"{root}: none of {len(index)} images can be read; "
+                f"first '{unreadable[0][0]}': {unreadable[0][1]}"
+            )
         index = index.iloc[kept].reset_index(drop=True)
         if "digest" not in index:  # a prepared set brings its own, made before it was resized
             index = index.assign(digest=pd.array(digests, dtype="string"), blank=np.array(blanks, dtype=bool))
-        write_prepared(folder, spec, index, size=size, alignment=ALIGNMENT, fingerprint=fingerprint,
-                       content=content_hash(index, size), unreadable=unreadable)
+        write_prepared(
+            folder,
+            spec,
+            index,
+            size=size,
+            alignment=ALIGNMENT,
+            fingerprint=fingerprint,
+            content=content_hash(index, size),
+            unreadable=unreadable,
+        )
         _share(folder)
         owned.release()
         (folder / OWNED).unlink(missing_ok=True)
@@ -181,8 +200,10 @@ def _expect_unchanged(spec: DatasetSpec, root: Path, index: pd.DataFrame, states
     after = _states(spec, root, index)
     changed = [file for file, state in states.items() if after[file] != state]
     if changed:
-        raise DatasetError(f"{root}: {len(changed):,} files changed while they were decoded, first '{changed[0]}'; "
-                           "nothing was kept, run again when no file changes any more")
+        raise DatasetError(
+            f"{root}: {len(changed):,} files changed while they were decoded, first '{changed[0]}'; "
+            "nothing was kept, run again when no file changes any more"
+        )
 
 
 def _share(folder: Path) -> None:
@@ -196,9 +217,12 @@ def _decode_all(spec, root, paths, size, states, progress) -> Iterator[tuple[int
     """(row, face or the reason why there is none), in order; in threads, since Pillow releases the lock."""
     paths = list(paths)
     decode = partial(_decode, spec, root, size, states)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool, progress_bar(len(paths), f"{spec.name}: decoding", progress) as bar:
+    with (
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+        progress_bar(len(paths), f"{spec.name}: decoding", progress) as bar,
+    ):
         for start in range(0, len(paths), _CHUNK):
-            chunk = paths[start:start + _CHUNK]
+            chunk = paths[start : start + _CHUNK]
             yield from enumerate(pool.map(decode, chunk), start)
             bar.update(len(chunk))
 
@@ -213,20 +237,29 @@ def _decode(spec: DatasetSpec, root: Path, size: int, states: dict, path: str) -
     except OSError as error:
         raise unread(root / path, error) from None
     except MemoryError:
-        raise MachineError(f"{root / path}: not enough memory to decode it; free some, or remove the image if it is no face") from None
+        raise MachineError(
+            f"{root / path}: not enough memory to decode it; free some, or remove the image if it is no face"
+        ) from None
 
 
 def progress_bar(images: int, about: str, progress: bool, initial: int = 0) -> tqdm:
     """A bar on standard error, unless that is closed or no terminal."""
-    return tqdm(total=images, initial=initial, desc=about, unit=" images", mininterval=0.5,
-                disable=None if progress and sys.stderr is not None else True)
+    return tqdm(
+        total=images,
+        initial=initial,
+        desc=about,
+        unit=" images",
+        mininterval=0.5,
+        disable=None if progress and sys.stderr is not None else True,
+    )
 
 
 def write_header(file: BinaryIO, images: int, size: int) -> None:
     """The npy header, at the start of the file. Its length leaves room for a count that shrinks."""
     file.seek(0)
     np.lib.format.write_array_header_1_0(
-        file, {"descr": "|u1", "fortran_order": False, "shape": (images, size, size, 3)})
+        file, {"descr": "|u1", "fortran_order": False, "shape": (images, size, size, 3)}
+    )
 
 
 def _append(file: BinaryIO, pixels: np.ndarray) -> None:
@@ -242,7 +275,9 @@ def open_cached(spec: DatasetSpec, place: Path) -> CachedFaces:
 
 
 def reopened(spec: DatasetSpec, place: Path, doing: str) -> CachedFaces | None:
-    """The cache at `place`, if any. A damaged one is removed, in one line that ends in `doing`: it can be made again."""
+    """The cache at `place`, if any. A damaged one is removed, in one line that ends in `doing`: it can be
+    made again.
+    """
     if not place.is_dir():
         return None
     try:

@@ -30,12 +30,16 @@ def data_home() -> Path | None:
 
 
 def names(given: Mapping[str, Path]) -> list[str]:
-    """Every data set known by name: those rendered, the catalogue, the folders of `$FER_META_DATA`, then those given."""
+    """Every data set known by name: those rendered, the catalogue, the folders of `$FER_META_DATA`, then
+    those given.
+    """
     home = data_home()
     here = []
     if home is not None and is_folder(home):
         with reading(home):
-            here = sorted(name for name in os.listdir(home) if NAME.fullmatch(name) and (home / name).is_dir())
+            here = sorted(
+                name for name in os.listdir(home) if NAME.fullmatch(name) and (home / name).is_dir()
+            )
     return list(dict.fromkeys([*RECIPES, *CATALOGUE, *here, *given]))
 
 
@@ -46,7 +50,8 @@ def is_here(name: str, given: Mapping[str, Path]) -> bool:
 
 
 def resolve(wanted: Iterable[str], given: Mapping[str, Path]) -> dict[str, Path | None]:
-    """Each data set's folder, by name; None for one that fer-meta renders, its name brought into its one form.
+    """Each data set's folder, by name; None for one that fer-meta renders, its name brought into its one
+    form.
 
     A folder wins over a recipe of its name. DatasetError for the first name that is neither.
     """
@@ -62,7 +67,9 @@ def resolve(wanted: Iterable[str], given: Mapping[str, Path]) -> dict[str, Path 
 def locate(name: str, given: Mapping[str, Path]) -> Path:
     """The folder of a data set: the one given, else `$FER_META_DATA/<name>`; else DatasetError."""
     if not NAME.fullmatch(name):
-        raise DatasetError(f"'{name}' is no name for a data set: use at most 100 letters, digits, '.', '_', '-' and '@'")
+        raise DatasetError(
+            f"'{name}' is no name for a data set: use at most 100 letters, digits, '.', '_', '-' and '@'"
+        )
     home = data_home()
     if name in given:
         root = expanded(given[name], name)
@@ -80,14 +87,18 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
 
 
 def spec_for(name: str, root: Path) -> DatasetSpec:
-    """What lies at `root`: images that are decoded already, the catalogue's data set of that name, or expressions' folders."""
+    """What lies at `root`: images that are decoded already, the catalogue's data set of that name, or
+    expressions' folders.
+    """
     if is_prepared(root):
         return prepared_spec(name, root)
     return CATALOGUE[name] if name in CATALOGUE else folder_spec(name, root)
 
 
 def load(name: str, root: Path | None, size: int, **rendering) -> CachedFaces:
-    """A data set that `resolve` found, at `size` x `size` pixels: decoded, or rendered with the arguments of `load_rendered`, once."""
+    """A data set that `resolve` found, at `size` x `size` pixels: decoded, or rendered with the arguments of
+    `load_rendered`, once.
+    """
     if root is None:
         return load_rendered(name, size=size, **rendering)
     return load_images(spec_for(name, root), root, size)

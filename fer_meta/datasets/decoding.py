@@ -1,7 +1,7 @@
 """Turn the bytes of one image into pixels, and tell a damaged image from a disk that fails.
 
-A file is read whole before it is decoded. So an OSError that carries an errno is the disk's, and whatever else goes wrong is
-the image's.
+A file is read whole before it is decoded. So an OSError that carries an errno is the disk's, and whatever
+else goes wrong is the image's.
 """
 
 import hashlib
@@ -30,7 +30,9 @@ _REASON = 200
 
 @dataclass(frozen=True)
 class Face:
-    """One image: its pixels (uint8 [size, size, 3], RGB), the hash of all its pixels before it was cropped, and whether these are all equal."""
+    """One image: its pixels (uint8 [size, size, 3], RGB), the hash of all its pixels before it was cropped,
+    and whether these are all equal.
+    """
 
     pixels: np.ndarray
     digest: str
@@ -38,7 +40,9 @@ class Face:
 
 
 def read_image(root: Path, path: str) -> Image.Image:
-    """The image in a file, upright as its EXIF data say. Raises ImageError if it is damaged, OSError if the disk does not give it."""
+    """The image in a file, upright as its EXIF data say. Raises ImageError if it is damaged, OSError if the
+    disk does not give it.
+    """
     where = Path(root) / path
     state = os.stat(where)
     if not stat.S_ISREG(state.st_mode):
@@ -65,7 +69,9 @@ def _formats() -> tuple[str, ...]:
 
 
 def face_of(read: Callable[[], Image.Image | np.ndarray], size: int) -> Face:
-    """What `read` returns as a face of `size` x `size` pixels: the central square, resized with antialiasing. Raises as `read_image`."""
+    """What `read` returns as a face of `size` x `size` pixels: the central square, resized with antialiasing.
+    Raises as `read_image`.
+    """
     with damage_named():
         image = read()
         image = (Image.fromarray(image) if isinstance(image, np.ndarray) else image).convert("RGB")
@@ -77,14 +83,16 @@ def face_of(read: Callable[[], Image.Image | np.ndarray], size: int) -> Face:
 
 @contextmanager
 def damage_named() -> Iterator[None]:
-    """Turn all that is raised for a damaged image into ImageError; what the disk or the memory refuses stays as it is."""
+    """Turn all that is raised for a damaged image into ImageError; what the disk or the memory refuses stays
+    as it is.
+    """
     try:
         yield
     except (DatasetError, ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise ImageError("not an image") from None
-    except Exception as error:  # noqa: BLE001  Pillow's decoders raise nearly anything on a damaged file
+    except Exception as error:
         if getattr(error, "errno", None) is not None:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__

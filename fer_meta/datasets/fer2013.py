@@ -23,10 +23,14 @@ LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutr
 
 USAGES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 
-LAYOUT = ("fer2013.csv (or icml_face_data.csv), or folders {train,validation,test}/<emotion>/*.jpg, "
-          "or {train,test}/<emotion>/*.jpg")
-OBTAIN = ("the Kaggle competition 'Challenges in Representation Learning: Facial Expression Recognition "
-          "Challenge' or the Kaggle data set 'msambare/fer2013'")
+LAYOUT = (
+    "fer2013.csv (or icml_face_data.csv), or folders {train,validation,test}/<emotion>/*.jpg, "
+    "or {train,test}/<emotion>/*.jpg"
+)
+OBTAIN = (
+    "the Kaggle competition 'Challenges in Representation Learning: Facial Expression Recognition "
+    "Challenge' or the Kaggle data set 'msambare/fer2013'"
+)
 
 _CSV_NAMES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
 _COUNTS = {
@@ -57,8 +61,10 @@ def _scan_csv(root: Path, name: str) -> pd.DataFrame:
     where = root / name
     with reading(where):
         table = _table(where, *_state(where))
-    return make_index({"path": f"{name}#{row}", "label": emotion, "split": usage}
-                      for row, (emotion, usage) in enumerate(zip(table.labels, table.splits)))
+    return make_index(
+        {"path": f"{name}#{row}", "label": emotion, "split": usage}
+        for row, (emotion, usage) in enumerate(zip(table.labels, table.splits))
+    )
 
 
 def _scan_folders(root: Path) -> pd.DataFrame:
@@ -83,8 +89,10 @@ def _split(root: Path, path: str, merged: bool) -> str:
     named = USAGES.get(prefix.group()) if prefix else None
     if named in (None, folder) or (merged and folder == "test" and named == "val"):
         return named or folder
-    raise DatasetError(f"{root / path}: the name says '{named}' and the folder '{folder}'; "
-                       "move the file or remove this copy of the data")
+    raise DatasetError(
+        f"{root / path}: the name says '{named}' and the folder '{folder}'; "
+        "move the file or remove this copy of the data"
+    )
 
 
 def _read_row(where: Path, row: int) -> np.ndarray:
@@ -100,7 +108,9 @@ def _read_row(where: Path, row: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Table:
-    """The csv without its pixels: their column, and for each row its line (from 1), first byte, label and split. So a row is read alone."""
+    """The csv without its pixels: their column, and for each row its line (from 1), first byte, label and
+    split. So a row is read alone.
+    """
 
     pixels: int
     lines: list[int]
@@ -119,15 +129,20 @@ def _table(where: Path, size: int, mtime: int) -> _Table:
     rows = csv_rows(where)
     _, _, header = next(rows, (0, 0, []))
     if any(header.count(column) != 1 for column in ("emotion", "pixels", "Usage")):
-        raise DatasetError(f"{where}: no columns 'emotion', 'pixels' and 'Usage', once each; is this the challenge's whole file?")
+        raise DatasetError(
+            f"{where}: no columns 'emotion', 'pixels' and 'Usage', once each; is this the challenge's whole"
+            " file?"
+        )
     emotion, usage = header.index("emotion"), header.index("Usage")
     numbers = {str(i): label for i, label in enumerate(LABELS)}
     table = _Table(header.index("pixels"), [], [], [], [])
     for line, offset, cells in rows:
         for column, known, kept in ((emotion, numbers, table.labels), (usage, USAGES, table.splits)):
             if cells[column] not in known:
-                raise DatasetError(f"{where}: line {line} has the unknown {header[column]} '{cells[column]}'; "
-                                   f"known are {', '.join(known)}")
+                raise DatasetError(
+                    f"{where}: line {line} has the unknown {header[column]} '{cells[column]}'; "
+                    f"known are {', '.join(known)}"
+                )
             kept.append(known[cells[column]])
         table.lines.append(line)
         table.offsets.append(offset)
@@ -143,14 +158,19 @@ SPEC = DatasetSpec(
     obtain=OBTAIN,
     layout=LAYOUT,
     licence="none stated by the authors; images come from the web, use for research",
-    citation="Goodfellow et al., Challenges in Representation Learning: A report on three machine learning "
-             "contests, ICONIP 2013",
+    citation=(
+        "Goodfellow et al., Challenges in Representation Learning: A report on three machine learning "
+        "contests, ICONIP 2013"
+    ),
     scan=scan,
     read=read,
     published=(
         Published((35887,)),
         *(Published((sum(counts),), split) for split, counts in _COUNTS.items()),
-        *(Published((count,), split, label)
-          for split, counts in _COUNTS.items() for label, count in zip(LABELS, counts)),
+        *(
+            Published((count,), split, label)
+            for split, counts in _COUNTS.items()
+            for label, count in zip(LABELS, counts)
+        ),
     ),
 )

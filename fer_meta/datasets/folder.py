@@ -59,15 +59,23 @@ def scan(root: Path, patterns: dict[str, re.Pattern]) -> pd.DataFrame:
         parts = path.split("/")
         if len(parts) < depth + 2:
             raise not_found(root, f"'{path}' lies in no folder of a label", LAYOUT, OBTAIN)
-        label = expression_folder(root, "/".join(parts[:depth + 1]), EXPRESSIONS)
+        label = expression_folder(root, "/".join(parts[: depth + 1]), EXPRESSIONS)
         split = split_of(parts[0]) if depth else None
-        rows.append({"path": path, "label": label, "split": split,
-                     **{key: _search(pattern, key, path) for key, pattern in patterns.items()}})
+        rows.append(
+            {
+                "path": path,
+                "label": label,
+                "split": split,
+                **{key: _search(pattern, key, path) for key, pattern in patterns.items()},
+            }
+        )
     index = make_index(rows)
     for key in patterns:
         if index[key].isna().all():
-            raise DatasetError(f"{root / SETTINGS}: '{key}' matches none of {len(index)} paths, such as "
-                               f"'{files[0]}'; correct the pattern")
+            raise DatasetError(
+                f"{root / SETTINGS}: '{key}' matches none of {len(index)} paths, such as "
+                f"'{files[0]}'; correct the pattern"
+            )
     return index
 
 
@@ -92,7 +100,7 @@ def _settings(path: Path) -> dict[str, str]:
     text = "\n".join(read_lines(path))
     try:
         settings = yaml.safe_load(text) or {}
-    except Exception as error:  # noqa: BLE001  not only YAMLError: `!!float x` is a ValueError, a thousand brackets a RecursionError
+    except Exception as error:
         raise DatasetError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
     known = _PATTERNS + _TEXTS
     if not isinstance(settings, dict):

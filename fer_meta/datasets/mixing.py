@@ -1,7 +1,7 @@
 """Training sets made of other data sets: take named clips, concatenate, balance the classes, hold images out.
 
-All work on decoded faces or their index and say which rows; only `concatenate` copies pixels. A mixture is only
-for training: what is tested on stays a data set of its own.
+All work on decoded faces or their index and say which rows; only `concatenate` copies pixels. A mixture is
+only for training: what is tested on stays a data set of its own.
 """
 
 import hashlib
@@ -21,20 +21,25 @@ from fer_meta.errors import DatasetError, ProtocolError
 
 @dataclass(frozen=True)
 class Taken:
-    """Rows of a data set (int64, ascending), and the clips asked for that it does not have, as `<class>/<name>`."""
+    """Rows of a data set (int64, ascending), and the clips asked for that it does not have, as
+    `<class>/<name>`.
+    """
 
     rows: np.ndarray
     missing: tuple[str, ...] = ()
 
 
 def take(
-    faces: CachedFaces, splits: Collection[str] | None = None, clips: Mapping[str, Sequence[str]] | None = None
+    faces: CachedFaces,
+    splits: Collection[str] | None = None,
+    clips: Mapping[str, Sequence[str]] | None = None,
 ) -> Taken:
-    """The images of `faces` in these official splits (None: all) and, with `clips`, in these clips of these classes.
+    """The images of `faces` in these official splits (None: all) and, with `clips`, in these clips of these
+    classes.
 
-    `clips` gives the names of clips for each class; a name is the last component of the index's `clip`. The clips of
-    rendered faces have no such names: the first of each class in those splits, as many as are named, stand in. Raises
-    DatasetError if not one image is found.
+    `clips` gives the names of clips for each class; a name is the last component of the index's `clip`. The
+    clips of rendered faces have no such names: the first of each class in those splits, as many as are named,
+    stand in. Raises DatasetError if not one image is found.
     """
     index = faces.index
     wanted, where = np.ones(len(index), dtype=bool), ""
@@ -42,33 +47,38 @@ def take(
         wanted, where = index["split"].isin(list(splits)).to_numpy(dtype=bool), f" in {', '.join(splits)}"
     if clips is None:
         if not wanted.any():
-            raise DatasetError(f"{faces.name}: no images{where}; name other splits, or none to take all images")
+            raise DatasetError(
+                f"{faces.name}: no images{where}; name other splits, or none to take all images"
+            )
         return Taken(np.flatnonzero(wanted))
     chosen, missing = np.zeros(len(index), dtype=bool), []
     for label, names in clips.items():
         of_class = wanted & (index["label"] == label).to_numpy(dtype=bool)
         there = index["clip"][of_class].dropna().drop_duplicates()
         if faces.spec.rendered:
-            found, lacking = there[:len(names)], names[len(there):]
+            found, lacking = there[: len(names)], names[len(there) :]
         else:
             last = there.str.rpartition("/")[2]
             found, lacking = there[last.isin(list(names))], [name for name in names if name not in set(last)]
         chosen |= of_class & index["clip"].isin(found).to_numpy(dtype=bool)
         missing += [f"{label}/{name}" for name in lacking]
     if not chosen.any():
-        raise DatasetError(f"{faces.name}: has none of the {len(missing)} clips asked for{where} "
-                           f"(such as {', '.join(missing[:3]) or 'none'}); name clips that it has")
+        raise DatasetError(
+            f"{faces.name}: has none of the {len(missing)} clips asked for{where} "
+            f"(such as {', '.join(missing[:3]) or 'none'}); name clips that it has"
+        )
     return Taken(np.flatnonzero(chosen), tuple(missing))
 
 
 def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> CachedFaces:
-    """A data set of these rows of these data sets, in this order, all in the split `train`. A row may come repeatedly.
+    """A data set of these rows of these data sets, in this order, all in the split `train`. A row may come
+    repeatedly.
 
-    Its images lie in memory, not on disk. Paths, subjects and clips begin with `<data set>/`, but for rendered people,
-    who are the same in every rendered set. If some image has a clip, an image without one is a clip of its own,
-    together with its copies; else unknown stays unknown. It counts as rendered if any part is: its recipe names all
-    parts, its severity is the largest of theirs. `content`, also its fingerprint, is the same on every machine.
-    Raises ValueError for images of different sizes.
+    Its images lie in memory, not on disk. Paths, subjects and clips begin with `<data set>/`, but for
+    rendered people, who are the same in every rendered set. If some image has a clip, an image without one is
+    a clip of its own, together with its copies; else unknown stays unknown. It counts as rendered if any part
+    is: its recipe names all parts, its severity is the largest of theirs. `content`, also its fingerprint, is
+    the same on every machine. Raises ValueError for images of different sizes.
     """
     index = pd.concat([_renamed(faces, rows) for faces, rows in parts], ignore_index=True)
     index["split"] = pd.array(["train"] * len(index), dtype="string")
@@ -84,7 +94,9 @@ def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> C
     content = hashlib.blake2b(digest_size=16)
     for faces, rows in parts:
         content.update(f"{faces.content} {len(rows)}\n".encode() + np.asarray(rows, dtype="<i8").tobytes())
-    unreadable = tuple((f"{faces.name}/{path}", reason) for faces, _ in parts for path, reason in faces.unreadable)
+    unreadable = tuple(
+        (f"{faces.name}/{path}", reason) for faces, _ in parts for path, reason in faces.unreadable
+    )
     named = content.hexdigest()
     return CachedFaces(name, images, index, named, named, unreadable, _spec(name, parts, len(index)))
 
@@ -92,48 +104,68 @@ def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> C
 def balance(index: pd.DataFrame, per_class: int, seed: int = 0) -> np.ndarray:
     """Rows of `index` (int64, ascending) of which each class has exactly `per_class`.
 
-    Of a larger class a random subset; of a smaller one all images, each as often as any other or once more. What is
-    drawn of a class depends on `seed` and that class alone.
+    Of a larger class a random subset; of a smaller one all images, each as often as any other or once more.
+    What is drawn of a class depends on `seed` and that class alone.
     """
     # np.resize repeats an array from its start, or cuts it.
-    drawn = [np.resize(_generator("balance", seed, label).permutation(rows), per_class)
-             for label, rows in _classes(index["label"].to_numpy())]
+    drawn = [
+        np.resize(_generator("balance", seed, label).permutation(rows), per_class)
+        for label, rows in _classes(index["label"].to_numpy())
+    ]
     return np.sort(np.concatenate(drawn))
 
 
 def hold_out(
-    labels: np.ndarray, per_class: int, seed: int = 0, groups: np.ndarray | None = None, spare: np.ndarray | None = None,
+    labels: np.ndarray,
+    per_class: int,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+    spare: np.ndarray | None = None,
     fewest: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (bool [N]) of `per_class` images of each class, held out of training, and of those left to train on.
+    """Masks (bool [N]) of `per_class` images of each class, held out of training, and of those left to train
+    on.
 
-    `groups` ([N], or [N, K] for K kinds at once, such as clip, digest and subject; unknown is NA) make families: images that share a
-    group, directly or through others. A family is held out whole: what of it is not among the `per_class` images is in neither mask, so
-    that no image trained on shares a group with a held-out one. The images of a class, the rarest first, come from the families that
-    cost least: from those already held out for another class, then from those with the fewest images of `spare` (bool [N], such as the
-    frames of films), then from those that lose the fewest images for each one gained; among equals at random, by `seed` and class.
-    Raises ProtocolError if fewer of a class are left than held out; with `fewest` such classes, the smallest first, are in neither mask, as
-    long as so many others are left.
+    `groups` ([N], or [N, K] for K kinds at once, such as clip, digest and subject; unknown is NA) make
+    families: images that share a group, directly or through others. A family is held out whole: what of it is
+    not among the `per_class` images is in neither mask, so that no image trained on shares a group with a
+    held-out one. The images of a class, the rarest first, come from the families that cost least: from those
+    already held out for another class, then from those with the fewest images of `spare` (bool [N], such as
+    the frames of films), then from those that lose the fewest images for each one gained; among equals at
+    random, by `seed` and class. Raises ProtocolError if fewer of a class are left than held out; with
+    `fewest` such classes, the smallest first, are in neither mask, as long as so many others are left.
     """
     labels = np.asarray(labels)
-    family, spare = _families(groups, len(labels)), np.zeros(len(labels)) if spare is None else np.asarray(spare, dtype=float)
+    family, spare = (
+        _families(groups, len(labels)),
+        (np.zeros(len(labels)) if spare is None else np.asarray(spare, dtype=float)),
+    )
     taken, small = np.ones(len(labels), dtype=bool), []
     while True:
         held, kept = np.zeros((2, len(labels)), dtype=bool)
         held[taken], kept[taken] = _held_and_kept(labels[taken], per_class, seed, family[taken], spare[taken])
-        counts = [(int(rows.sum()), label, int((kept & rows).sum())) for label in sorted(set(labels[taken])) for rows in [labels == label]]
+        counts = [
+            (int(rows.sum()), label, int((kept & rows).sum()))
+            for label in sorted(set(labels[taken]))
+            for rows in [labels == label]
+        ]
         lacking = [one for one in counts if one[2] < per_class]
         if not lacking:
             return held, kept
         small = small or lacking
         if fewest is None or len(counts) <= fewest:
             named = ", ".join(f"{label} ({count} images, {left} left)" for count, label, left in small)
-            raise ProtocolError(f"{per_class} images a class held out of training, with the clips, copies and people they share, "
-                                f"leave fewer than that of {named}; lower `held_out` in the suite file (or a copy of it)")
+            raise ProtocolError(
+                f"{per_class} images a class held out of training, with the clips, copies and people they"
+                f" share, leave fewer than that of {named}; lower `held_out` in the suite file (or a copy"
+                " of it)"
+            )
         taken &= labels != min(lacking)[1]
 
 
-def _held_and_kept(labels: np.ndarray, per_class: int, seed: int, family: np.ndarray, spare: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _held_and_kept(
+    labels: np.ndarray, per_class: int, seed: int, family: np.ndarray, spare: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The masks of `hold_out`, whatever is left of a class."""
     held, sizes, spared = np.zeros(len(labels), dtype=bool), np.bincount(family), np.bincount(family, spare)
     for label, rows in sorted(_classes(labels), key=lambda one: len(one[1])):
@@ -155,11 +187,15 @@ def _families(groups: np.ndarray | None, images: int) -> np.ndarray:
         ends.append(np.stack([np.flatnonzero(codes >= 0), nodes + codes[codes >= 0]]))
         nodes += len(names)
     image, group = np.concatenate(ends, axis=1)
-    return connected_components(coo_array((np.ones(len(image)), (image, group)), shape=(nodes, nodes)), directed=False)[1][:images]
+    return connected_components(
+        coo_array((np.ones(len(image)), (image, group)), shape=(nodes, nodes)), directed=False
+    )[1][:images]
 
 
 def of_films(index: pd.DataFrame) -> np.ndarray:
-    """Mask (bool [N]) of frames of clips. In a mixture a photograph is a clip of its own, which is named after its digest."""
+    """Mask (bool [N]) of frames of clips. In a mixture a photograph is a clip of its own, which is named
+    after its digest.
+    """
     return (index["clip"].notna() & (index["clip"] != index["digest"]).fillna(False)).to_numpy(dtype=bool)
 
 
@@ -171,15 +207,20 @@ def frames_and_clips(index: pd.DataFrame) -> tuple[int, int]:
 
 def all_tested(faces: CachedFaces) -> CachedFaces:
     """`faces` with all of its images, whatever their official split, in the split `test`."""
-    return replace(faces, index=faces.index.assign(split=pd.array(["test"] * len(faces.index), dtype="string")))
+    return replace(
+        faces, index=faces.index.assign(split=pd.array(["test"] * len(faces.index), dtype="string"))
+    )
 
 
 def _renamed(faces: CachedFaces, rows: np.ndarray) -> pd.DataFrame:
     part = faces.index.iloc[rows]
     # The person 0-0007 is the same in every rendered set, which must not look like several.
     people = "rendered" if faces.spec.rendered else faces.name
-    return part.assign(path=f"{faces.name}/" + part["path"], subject=f"{people}/" + part["subject"],
-                       clip=part["clip"].mask(of_films(part), f"{faces.name}/" + part["clip"]))
+    return part.assign(
+        path=f"{faces.name}/" + part["path"],
+        subject=f"{people}/" + part["subject"],
+        clip=part["clip"].mask(of_films(part), f"{faces.name}/" + part["clip"]),
+    )
 
 
 def _spec(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]], images: int) -> DatasetSpec:
@@ -189,7 +230,9 @@ def _spec(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]], images: in
     return DatasetSpec(
         name=name,
         title=_joined(" + ", (spec.title for spec in specs)),
-        summary=f"{images:,} images of {_joined(', ', (faces.name for faces, _ in parts))}, mixed for training",
+        summary=(
+            f"{images:,} images of {_joined(', ', (faces.name for faces, _ in parts))}, mixed for training"
+        ),
         obtain=_joined("; ", (spec.obtain for spec in specs)),
         layout="",
         licence=_joined("; ", (spec.licence for spec in specs)),

@@ -1,4 +1,6 @@
-"""Folders of decoded images: built beside their place, written through to the disk, and renamed when whole."""
+"""Folders of decoded images: built beside their place, written through to the disk, and renamed
+when whole.
+"""
 
 import os
 import shutil
@@ -37,14 +39,17 @@ def cache_dir() -> Path:
 
 @contextmanager
 def explained(place: Path, fix: str = ELSEWHERE) -> Iterator[None]:
-    """Turn what the disk refuses while `place` is made into one line that says which folder is full or cannot be written."""
+    """Turn what the disk refuses while `place` is made into one line that says which folder is full or cannot
+    be written.
+    """
     try:
         yield
     except OSError as error:
         folder = place.parent
         if isinstance(error.filename, str | bytes):
             named = Path(os.fsdecode(error.filename))
-            if folder not in (named, *named.parents) and named not in folder.parents:  # such as the folder for temporary files
+            # such as the folder for temporary files
+            if folder not in (named, *named.parents) and named not in folder.parents:
                 folder, fix = named.parent, "set TMPDIR to another folder"
         if error.errno in FULL:
             raise MachineError(f"{folder}: no space left on this disk; free some space, or {fix}") from None
@@ -82,7 +87,9 @@ def appear(folder: Path, place: Path) -> None:
 
 
 def retire(place: Path, damage: Callable[[], Exception | None]) -> None:
-    """Say what is damaged at `place` and remove it; if nothing is, another process has made it anew meanwhile."""
+    """Say what is damaged at `place` and remove it; if nothing is, another process has made it anew
+    meanwhile.
+    """
     with one_at_a_time(place):
         found = damage() if place.is_dir() else None
         if found is not None:
@@ -93,8 +100,9 @@ def retire(place: Path, damage: Callable[[], Exception | None]) -> None:
 
 
 def remove_stale(folder: Path, keep: Path | None = None) -> None:
-    """Remove what died: folders being built, but not `keep`, whose OWNED nobody locks or in which nothing was written for a day; and, after a
-    day, locks that nobody holds."""
+    """Remove what died: folders being built, but not `keep`, whose OWNED nobody locks or in which nothing was
+    written for a day; and, after a day, locks that nobody holds.
+    """
     for old in folder.glob(f"{BUILDING}*"):
         if old != keep and (_untouched(old) or _is_orphan(old)):
             shutil.rmtree(old, ignore_errors=True)
@@ -108,7 +116,9 @@ def remove_stale(folder: Path, keep: Path | None = None) -> None:
 
 
 def _is_orphan(building: Path) -> bool:
-    """Whether the process that built a folder is dead: its file OWNED is there, for a minute at least, and not locked."""
+    """Whether the process that built a folder is dead: its file OWNED is there, for a minute at least, and
+    not locked.
+    """
     owned = building / OWNED
     if not owned.exists() or not _untouched(owned, _MINUTE):
         return False

@@ -1,6 +1,7 @@
 """A data set whose images are decoded already: `images.npy`, `index.parquet` and `meta.json` in one folder.
 
-The cache keeps its sets so, and `fer-meta data render` writes them so; such a folder can be given as `--data NAME=PATH`.
+The cache keeps its sets so, and `fer-meta data render` writes them so; such a folder can be given as `--data
+NAME=PATH`.
 """
 
 import io
@@ -24,7 +25,14 @@ IMAGES, INDEX, META = "images.npy", "index.parquet", "meta.json"
 REMAKE = "make it again (for rendered faces: delete the folder and run `fer-meta data render`)"
 
 _ABOUT = ("title", "summary", "licence", "citation")
-_KNOWN = {"size": int, "alignment": str, "fingerprint": str, "content": str, "images": int, "unreadable": list}
+_KNOWN = {
+    "size": int,
+    "alignment": str,
+    "fingerprint": str,
+    "content": str,
+    "images": int,
+    "unreadable": list,
+}
 _SUMS, _SUM = "checksums", "checksum"  # of the two other files; of all else in meta.json
 
 
@@ -41,19 +49,30 @@ def prepared_spec(name: str, root: Path) -> DatasetSpec:
         rendered = rendered and Rendered(str(rendered["recipe"]), float(rendered["severity"]))
     except (KeyError, TypeError, ValueError):
         raise DatasetError(f"{root / META}: 'rendered' needs a recipe and a severity; {REMAKE}") from None
-    return DatasetSpec(name=name, **about, obtain="prepared by fer-meta", layout=f"{IMAGES}, {INDEX} and {META}",
-                       scan=scan, read=read, rendered=rendered)
+    return DatasetSpec(
+        name=name,
+        **about,
+        obtain="prepared by fer-meta",
+        layout=f"{IMAGES}, {INDEX} and {META}",
+        scan=scan,
+        read=read,
+        rendered=rendered,
+    )
 
 
 def scan(root: Path) -> pd.DataFrame:
-    """The folder's index, its paths being `images.npy#<row>`; beside INDEX_COLUMNS it has `digest` and `blank`."""
+    """The folder's index, its paths being `images.npy#<row>`; beside INDEX_COLUMNS it has `digest` and
+    `blank`.
+    """
     index = read_prepared(root, REMAKE)[1]
     rows = [f"{IMAGES}#{row}" for row in range(len(index))]
     return index.assign(path=pd.array(rows, dtype="string"))
 
 
 def read(root: Path, path: str) -> np.ndarray:
-    """One image, uint8 [size, size, 3]. Read from the file and not through a memory map, where a failing disk kills the process with SIGBUS."""
+    """One image, uint8 [size, size, 3]. Read from the file and not through a memory map, where a failing disk
+    kills the process with SIGBUS.
+    """
     with (Path(root) / IMAGES).open("rb") as file:
         np.lib.format.read_magic(file)
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -65,8 +84,9 @@ def read(root: Path, path: str) -> np.ndarray:
 def read_prepared(place: Path, fix: str) -> tuple[np.memmap, pd.DataFrame, dict]:
     """Images (read-only memory map, uint8 [N, size, size, 3]), index and meta.
 
-    Raises DamagedError, which ends in `fix`, if a part is missing, is not as it was written, or does not fit the others. Sets of
-    older versions hold no checksums, and nothing is compared then. Raises DatasetError if the disk does not give a part.
+    Raises DamagedError, which ends in `fix`, if a part is missing, is not as it was written, or does not fit
+    the others. Sets of older versions hold no checksums, and nothing is compared then. Raises DatasetError if
+    the disk does not give a part.
     """
     place = Path(place)
     try:
@@ -79,10 +99,12 @@ def read_prepared(place: Path, fix: str) -> tuple[np.memmap, pd.DataFrame, dict]
         _check(images, index, meta)
         index = index.astype({name: "Int64" if name == "frame" else "string" for name in INDEX_COLUMNS})
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise DamagedError(f"{place}: damaged ({error.strerror}: {Path(error.filename or place).name}); {fix}") from None
+        raise DamagedError(
+            f"{place}: damaged ({error.strerror}: {Path(error.filename or place).name}); {fix}"
+        ) from None
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001  numpy, pandas and pyarrow raise nearly anything on a damaged file
+    except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise unread(place, error) from None
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -96,7 +118,11 @@ def _check(images: np.ndarray, index: pd.DataFrame, meta: dict) -> None:
         raise ValueError(f"no '{missing[0]}'")
     if not len(images) == len(index) == meta["images"]:
         raise ValueError("its parts differ in length")
-    if images.dtype != np.uint8 or images.shape[1:] != (meta["size"], meta["size"], 3) or not images.flags.c_contiguous:
+    if (
+        images.dtype != np.uint8
+        or images.shape[1:] != (meta["size"], meta["size"], 3)
+        or not images.flags.c_contiguous
+    ):
         raise ValueError(f"images of {images.dtype} {images.shape[1:]}")
     unknown = sorted(set(index["label"].dropna()) - set(EXPRESSIONS))
     if unknown or index["label"].isna().any():

@@ -21,8 +21,10 @@ from fer_meta.expressions import BASIC, COMPOUND
 LISTS = ("EmoLabel/list_patition_label.txt", "EmoLabel/list_partition_label.txt")
 ALIGNED = "Image/aligned"
 OBTAIN = "ask its authors as http://www.whdeng.cn/RAF/model1.html says"
-LAYOUT = ("EmoLabel/list_patition_label.txt and Image/aligned/<name>_aligned.jpg, in the folder "
-          "or in its folder '{subset}'")
+LAYOUT = (
+    "EmoLabel/list_patition_label.txt and Image/aligned/<name>_aligned.jpg, in the folder "
+    "or in its folder '{subset}'"
+)
 BASIC_LAYOUT = LAYOUT.format(subset="basic") + ", or DATASET/{train,test}/<1 to 7>/<name>_aligned.jpg"
 COMPOUND_LAYOUT = LAYOUT.format(subset="compound")
 
@@ -51,8 +53,10 @@ def scan_compound(root: Path) -> pd.DataFrame:
         raise not_found(root, "no list of labels", COMPOUND_LAYOUT, OBTAIN)
     index = _scan_list(root, home, COMPOUND, COMPOUND_LAYOUT)
     if len(index) > _MOST_COMPOUND:
-        raise DatasetError(f"{home}: {len(index)} images are the basic set, not the compound one (3954); "
-                           "give the folder of the compound set")
+        raise DatasetError(
+            f"{home}: {len(index)} images are the basic set, not the compound one (3954); "
+            "give the folder of the compound set"
+        )
     return index
 
 
@@ -80,14 +84,17 @@ def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd
     index = make_index(rows)
     twice = index["path"].duplicated()
     if twice.any():
-        raise DatasetError(f"{listed}: '{index['path'][twice].iloc[0]}' is listed twice; "
-                           "obtain the list again")
+        raise DatasetError(
+            f"{listed}: '{index['path'][twice].iloc[0]}' is listed twice; obtain the list again"
+        )
     # Single missing files are listed as unreadable; none at all means that the archive was not unpacked.
     with reading(folder):
         here = set(os.listdir(folder))
     if not any(Path(path).name in here for path in index["path"]):
-        raise DatasetError(f"{folder}: none of the {len(index)} listed images is here, first "
-                           f"'{Path(index['path'][0]).name}'; unpack the archive of aligned images there")
+        raise DatasetError(
+            f"{folder}: none of the {len(index)} listed images is here, first "
+            f"'{Path(index['path'][0]).name}'; unpack the archive of aligned images there"
+        )
     return index
 
 
@@ -98,8 +105,10 @@ def _row(listed: Path, number: int, line: str, labels: Sequence[str]) -> tuple[s
         raise DatasetError(f"{listed}: line {number} is '{line.strip()}', expected '<name> <label>'")
     name, label = fields
     if label not in map(str, range(1, len(labels) + 1)):
-        raise DatasetError(f"{listed}: line {number} has the unknown label '{label}', "
-                           f"expected 1 to {len(labels)}; is this the list of the right subset?")
+        raise DatasetError(
+            f"{listed}: line {number} has the unknown label '{label}', "
+            f"expected 1 to {len(labels)}; is this the list of the right subset?"
+        )
     split = name.partition("_")[0]
     if split not in ("train", "test"):
         raise DatasetError(f"{listed}: line {number}: '{name}' begins with neither 'train_' nor 'test_'")
@@ -117,8 +126,10 @@ def _scan_kaggle(root: Path, top: Path) -> pd.DataFrame:
             raise not_found(root, f"'{prefix}{path}' fits no known layout", BASIC_LAYOUT, OBTAIN)
         named = parts[2].partition("_")[0]
         if named in ("train", "test") and named != split:
-            raise DatasetError(f"{top / path}: the name says '{named}' and the folder '{split}'; "
-                               "move the file or remove this copy of the data")
+            raise DatasetError(
+                f"{top / path}: the name says '{named}' and the folder '{split}'; "
+                "move the file or remove this copy of the data"
+            )
         rows.append({"path": prefix + path, "label": BASIC[int(parts[1]) - 1], "split": split})
     if not rows:
         raise not_found(root, "no images", BASIC_LAYOUT, OBTAIN)
@@ -130,16 +141,24 @@ def _scan_kaggle(root: Path, top: Path) -> pd.DataFrame:
 def _hold_against_tables(root: Path, top: Path, rows: list[dict]) -> None:
     """DatasetError where `train_labels.csv` or `test_labels.csv` (columns image, label) says otherwise."""
     for split in ("train", "test"):
-        table = next((where / f"{split}_labels.csv" for where in (root, top)
-                      if is_there(where / f"{split}_labels.csv")), None)
+        table = next(
+            (
+                where / f"{split}_labels.csv"
+                for where in (root, top)
+                if is_there(where / f"{split}_labels.csv")
+            ),
+            None,
+        )
         if table is None:
             continue
         labels = _labels_in(table)
         for row in rows:
             *_, number, name = row["path"].split("/")
             if row["split"] == split and labels.get(name, number) != number:
-                raise DatasetError(f"{root / row['path']}: lies in folder {number}, but {table.name} says "
-                                   f"{labels[name]}; one of them is wrong, obtain the data again")
+                raise DatasetError(
+                    f"{root / row['path']}: lies in folder {number}, but {table.name} says "
+                    f"{labels[name]}; one of them is wrong, obtain the data again"
+                )
 
 
 def _labels_in(table: Path) -> dict[str, str]:
@@ -152,14 +171,15 @@ def _labels_in(table: Path) -> dict[str, str]:
 
 
 _LICENCE = "non-commercial research only, by agreement with the authors"
-_CITATION = ("Li, Deng and Du, Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression "
-             "Recognition in the Wild, CVPR 2017")
-_COUNTS = {
-    "train": (1290, 281, 717, 4772, 1982, 705, 2524),
-    "test": (329, 74, 160, 1185, 478, 162, 680),
-}
+_CITATION = (
+    "Li, Deng and Du, Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression "
+    "Recognition in the Wild, CVPR 2017"
+)
+_COUNTS = {"train": (1290, 281, 717, 4772, 1982, 705, 2524), "test": (329, 74, 160, 1185, 478, 162, 680)}
 
-_spec = partial(DatasetSpec, obtain=OBTAIN, licence=_LICENCE, citation=_CITATION, read=read_image, listed=True)
+_spec = partial(
+    DatasetSpec, obtain=OBTAIN, licence=_LICENCE, citation=_CITATION, read=read_image, listed=True
+)
 
 BASIC_SPEC = _spec(
     name="rafdb-basic",
@@ -170,8 +190,11 @@ BASIC_SPEC = _spec(
     published=(
         Published((15339,)),
         *(Published((sum(counts),), split) for split, counts in _COUNTS.items()),
-        *(Published((count,), split, label)
-          for split, counts in _COUNTS.items() for label, count in zip(BASIC, counts)),
+        *(
+            Published((count,), split, label)
+            for split, counts in _COUNTS.items()
+            for label, count in zip(BASIC, counts)
+        ),
     ),
 )
 

@@ -1,7 +1,7 @@
 """Find the files of a data set, and read its lists.
 
-What the disk refuses is an error here, and never a smaller data set. Only regular files are read: a named pipe would
-keep its reader waiting for ever.
+What the disk refuses is an error here, and never a smaller data set. Only regular files are read: a named
+pipe would keep its reader waiting for ever.
 """
 
 import csv
@@ -40,15 +40,21 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def expanded(path: str | Path, named: str) -> Path:
-    """`path` with `~` replaced by the home folder. DatasetError, which begins with `named`, if there is no such user."""
+    """`path` with `~` replaced by the home folder. DatasetError, which begins with `named`, if there is no
+    such user.
+    """
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise DatasetError(f"{named}: '{path}' begins with ~, and that home folder is not known; write the whole path") from None
+        raise DatasetError(
+            f"{named}: '{path}' begins with ~, and that home folder is not known; write the whole path"
+        ) from None
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a regular file of that name. DatasetError if it is something else, or if the disk does not say."""
+    """Whether there is a regular file of that name. DatasetError if it is something else, or if the disk does
+    not say.
+    """
     mode = _mode(path)
     if mode is not None and not stat.S_ISREG(mode):
         raise DatasetError(f"{path}: is not a regular file; put the file itself there")
@@ -74,8 +80,9 @@ def _mode(path: Path) -> int | None:
 def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[str]:
     """Paths of all files below `root` that are named like an image: relative, with forward slashes, sorted.
 
-    Hidden files and the litter of archives (`__MACOSX`) are passed over; links are followed. DatasetError for a folder that
-    cannot be listed, a link to a folder around it or to a folder that is gone, and a name that is not UTF-8.
+    Hidden files and the litter of archives (`__MACOSX`) are passed over; links are followed. DatasetError for
+    a folder that cannot be listed, a link to a folder around it or to a folder that is gone, and a name that
+    is not UTF-8.
     """
     suffixes = frozenset(suffixes)
     found = sorted(path for path in files_below(root) if os.path.splitext(path)[1].lower() in suffixes)
@@ -83,7 +90,9 @@ def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[st
         try:
             path.encode()
         except UnicodeEncodeError:
-            raise DatasetError(f"{root}: the name '{path}' is not UTF-8; rename this file or folder") from None
+            raise DatasetError(
+                f"{root}: the name '{path}' is not UTF-8; rename this file or folder"
+            ) from None
     return found
 
 
@@ -116,7 +125,8 @@ def _is_folder(entry: os.DirEntry) -> bool:
         try:
             return stat.S_ISDIR(os.stat(entry.path).st_mode)
         except OSError as error:
-            # A link that leads nowhere: without a suffix it was a folder, and its images must not be missed in silence.
+            # A link that leads nowhere: without a suffix it was a folder, and its images must not be missed
+            # in silence.
             if error.errno in ABSENT and os.path.splitext(entry.name)[1]:
                 return False
             raise
@@ -130,10 +140,11 @@ def read_lines(path: Path) -> list[str]:
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
-    """Line number (from 1), first byte and cells of each row of a csv, one row per line; the first is the header, without blanks.
+    """Line number (from 1), first byte and cells of each row of a csv, one row per line; the first is the
+    header, without blanks.
 
-    Blank lines are passed over. DatasetError, which names the line, where a row is not UTF-8, has unbalanced quotes or has another
-    number of cells than the header.
+    Blank lines are passed over. DatasetError, which names the line, where a row is not UTF-8, has unbalanced
+    quotes or has another number of cells than the header.
     """
     width, at = 0, 0
     with reading(path), open(path, "rb") as file:
@@ -143,7 +154,10 @@ def csv_rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
                 if not width:
                     width, cells = len(cells), [cell.strip() for cell in cells]
                 if len(cells) != width:
-                    raise DatasetError(f"{path}: line {number} has {len(cells)} cells and the header has {width}; obtain the file again")
+                    raise DatasetError(
+                        f"{path}: line {number} has {len(cells)} cells and the header has {width}; obtain the"
+                        " file again"
+                    )
                 yield number, at, cells
             at += len(line)
 
@@ -151,13 +165,19 @@ def csv_rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
 def csv_cells(path: Path, number: int, line: bytes) -> list[str]:
     """The cells of line `number`. DatasetError if it is not UTF-8 or no row of a csv."""
     try:
-        return next(csv.reader([_decoded(path, number, line).removesuffix("\n").removesuffix("\r")], strict=True), [])
+        return next(
+            csv.reader([_decoded(path, number, line).removesuffix("\n").removesuffix("\r")], strict=True), []
+        )
     except csv.Error as error:
-        raise DatasetError(f"{path}: line {number} is no row of a csv ({error}); obtain the file again") from None
+        raise DatasetError(
+            f"{path}: line {number} is no row of a csv ({error}); obtain the file again"
+        ) from None
 
 
 def _decoded(path: Path, number: int, line: bytes) -> str:
     try:
         return line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError:
-        raise DatasetError(f"{path}: line {number} is not UTF-8; save the file as UTF-8 or obtain it again") from None
+        raise DatasetError(
+            f"{path}: line {number} is not UTF-8; save the file as UTF-8 or obtain it again"
+        ) from None

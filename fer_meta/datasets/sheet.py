@@ -1,5 +1,8 @@
-"""A contact sheet: a data set's classes as rows, its people as columns; some clips, and what severity does, as strips."""
+"""A contact sheet: a data set's classes as rows, its people as columns; some clips, and what severity does,
+as strips.
+"""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,32 +18,43 @@ from fer_meta.words import people
 
 CLIPS = 3
 
-_CELL = 96       # pixels: smaller images are enlarged, by a whole factor so that they stay crisp
+_CELL = 96  # pixels: smaller images are enlarged, by a whole factor so that they stay crisp
 _GAP = 4
 _MARGIN = 12
 _TEXT = 15
 _INK, _FAINT, _PAPER, _EMPTY = (30, 30, 30), (120, 120, 120), (255, 255, 255), (236, 236, 236)
 
 
-def contact_sheet(faces: CachedFaces, people: int = 10, seed: int = 0, growing: Sequence[np.ndarray] = ()) -> Image.Image:
+def contact_sheet(
+    faces: CachedFaces, people: int = 10, seed: int = 0, growing: Sequence[np.ndarray] = ()
+) -> Image.Image:
     """A picture of a row a class and a column a person, and three clips where there are clips.
 
-    `growing` holds a rendered face at growing severities, a strip each (uint8 [K, H, W, 3], of the size of the data set's images).
+    `growing` holds a rendered face at growing severities, a strip each (uint8 [K, H, W, 3], of the size of
+    the data set's images).
 
-    Columns are `people` of those persons that show most classes; a class that a person does not show is left grey. Where nobody knows
-    who is on an image, a row holds just so many images of the class. Which ones is drawn from `seed`.
+    Columns are `people` of those persons that show most classes; a class that a person does not show is left
+    grey. Where nobody knows who is on an image, a row holds just so many images of the class. Which ones is
+    drawn from `seed`.
     """
     rng = np.random.default_rng(seed)
     index = faces.index
     known = index["subject"].notna().all()
     labels = [label for label in EXPRESSIONS if (index["label"] == label).any()]
-    columns = _people(index, people, rng) if known else [""] * min(people, index["label"].value_counts().max())
-    rows = [(label, _by_person(index, label, columns, rng) if known else _any(index, label, len(columns), rng)) for label in labels]
+    columns = (
+        _people(index, people, rng) if known else [""] * min(people, index["label"].value_counts().max())
+    )
+    rows = [
+        (label, _by_person(index, label, columns, rng) if known else _any(index, label, len(columns), rng))
+        for label in labels
+    ]
     strips = {} if index["clip"].isna().all() else {"clips, from left to right": _clips(index, people, rng)}
     images = faces.images
     if len(growing):
         starts = np.cumsum([len(images), *(len(strip) for strip in growing)])
-        strips["one face as severity grows from 0 to 1"] = [("", list(range(a, b))) for a, b in zip(starts, starts[1:])]
+        strips["one face as severity grows from 0 to 1"] = [
+            ("", list(range(a, b))) for a, b in itertools.pairwise(starts)
+        ]
         images = np.concatenate([images, *growing])
     return _draw(images, _title(faces, len(columns) if known else 0), columns, rows, strips)
 
@@ -51,7 +65,9 @@ def write_sheet(sheet: Image.Image, path: Path) -> None:
         with replacing(path) as temporary:
             sheet.save(temporary, format="PNG")
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be written ({error.strerror or error}); name another file with --out") from None
+        raise DatasetError(
+            f"{path}: cannot be written ({error.strerror or error}); name another file with --out"
+        ) from None
 
 
 def _title(faces: CachedFaces, shown: int) -> str:
@@ -68,7 +84,9 @@ def _people(index: pd.DataFrame, people: int, rng: np.random.Generator) -> list[
     return sorted(shown.index[:people])
 
 
-def _by_person(index: pd.DataFrame, label: str, people: Sequence[str], rng: np.random.Generator) -> list[int | None]:
+def _by_person(
+    index: pd.DataFrame, label: str, people: Sequence[str], rng: np.random.Generator
+) -> list[int | None]:
     chosen = []
     for person in people:
         rows = np.flatnonzero((index["label"] == label) & (index["subject"] == person))
@@ -83,7 +101,9 @@ def _any(index: pd.DataFrame, label: str, number: int, rng: np.random.Generator)
 
 
 def _clips(index: pd.DataFrame, length: int, rng: np.random.Generator) -> list[tuple[str, list[int | None]]]:
-    """CLIPS clips of different classes, if there are, each as up to `length` of its frames in the order of time."""
+    """CLIPS clips of different classes, if there are, each as up to `length` of its frames in the order of
+    time.
+    """
     clips = index.dropna(subset=["clip"]).groupby("clip")["label"].first()
     clips = clips.iloc[rng.permutation(len(clips))]
     clips = pd.concat([clips[~clips.duplicated()], clips[clips.duplicated()]]).iloc[:CLIPS]
@@ -97,7 +117,9 @@ def _clips(index: pd.DataFrame, length: int, rng: np.random.Generator) -> list[t
 
 
 def _draw(images: np.ndarray, title: str, columns: Sequence[str], rows, strips) -> Image.Image:
-    """The sheet: `rows` under `columns`, then the strips under their headings; all are lists of (name, rows of `images`)."""
+    """The sheet: `rows` under `columns`, then the strips under their headings; all are lists of (name, rows
+    of `images`).
+    """
     factor = max(1, round(_CELL / images.shape[1]))
     cell, step = images.shape[1] * factor, images.shape[1] * factor + _GAP
     font, large = ImageFont.load_default(_TEXT), ImageFont.load_default(_TEXT + 3)
@@ -106,7 +128,10 @@ def _draw(images: np.ndarray, title: str, columns: Sequence[str], rows, strips) 
     named = any(columns) and all(font.getlength(name) <= cell for name in columns)
     top = _MARGIN + 2 * _TEXT + (_TEXT + 2 * _GAP if named else 0)
     heading = 2 * _TEXT + 2 * _GAP
-    width = max(left + max(len(chosen) for _, chosen in every) * step, _MARGIN + round(large.getlength(title))) + _MARGIN
+    width = (
+        max(left + max(len(chosen) for _, chosen in every) * step, _MARGIN + round(large.getlength(title)))
+        + _MARGIN
+    )
     sheet = Image.new("RGB", (width, top + len(every) * step + len(strips) * heading + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN), title, _INK, large)

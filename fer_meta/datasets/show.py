@@ -28,7 +28,10 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
     """
     if name in RECIPES and not is_here(name, given):
         here = "; ".join(cached_sets(name)) or "not yet rendered"
-        return [*_about(name, rendered_spec(name), here), *_field("classes", ", ".join(RECIPES[name].classes))]
+        return [
+            *_about(name, rendered_spec(name), here),
+            *_field("classes", ", ".join(RECIPES[name].classes)),
+        ]
     spec, here = CATALOGUE.get(name), "no"
     try:
         root = locate(name, given)
@@ -38,9 +41,14 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
     except DatasetError as error:
         missing = here == "no" and spec is not None and name not in given
         return _about(name, spec, here) + ([] if missing else _field("fault", str(error)))
-    return [*_about(name, spec, here), *_field("images", f"{len(index):,}"),
-            *_field("subjects", _distinct(index["subject"])), *_field("clips", _distinct(index["clip"])),
-            "", *_class_table(index)]
+    return [
+        *_about(name, spec, here),
+        *_field("images", f"{len(index):,}"),
+        *_field("subjects", _distinct(index["subject"])),
+        *_field("clips", _distinct(index["clip"])),
+        "",
+        *_class_table(index),
+    ]
 
 
 def count_lines(faces: CachedFaces, counts: list[CountCheck]) -> list[str]:
@@ -53,19 +61,31 @@ def count_lines(faces: CachedFaces, counts: list[CountCheck]) -> list[str]:
         lines.append(f"  counts      all {len(counts)} agree with the published ones")
     else:
         lines.append(f"  counts      {len(wrong)} of {len(counts)} differ from the published ones:")
-        lines += [f"    {what}: published {' or '.join(f'{n:,}' for n in published)}, found {found:,}"
-                  for what, published, found in wrong]
+        lines += [
+            f"    {what}: published {' or '.join(f'{n:,}' for n in published)}, found {found:,}"
+            for what, published, found in wrong
+        ]
     lines.append(f"  unreadable  {len(faces.unreadable) or 'none'}")
     lines += [f"    {escaped(path)}: {reason}" for path, reason in faces.unreadable[:_UNREADABLE_SHOWN]]
-    return [*lines, *_and_more(len(faces.unreadable) - _UNREADABLE_SHOWN), f"  splits      {_splits(faces.index['split'])}"]
+    return [
+        *lines,
+        *_and_more(len(faces.unreadable) - _UNREADABLE_SHOWN),
+        f"  splits      {_splits(faces.index['split'])}",
+    ]
 
 
 def _splits(split: pd.Series) -> str:
     """The official splits, and whether a bench can train on the data set."""
     found = [name for name in SPLITS if (split == name).any()]
     if split.isna().any():
-        return f"{', '.join([*found, 'none'])}; what has none is divided where a bench trains on it, and is all test where it does not"
-    lacking = {"train": "; nothing to train on, so a target alone: --targets", "test": "; nothing to test on, so a source alone: --sources"}
+        return (
+            f"{', '.join([*found, 'none'])}; what has none is divided where a bench trains on it, and is all"
+            " test where it does not"
+        )
+    lacking = {
+        "train": "; nothing to train on, so a target alone: --targets",
+        "test": "; nothing to test on, so a source alone: --sources",
+    }
     return ", ".join(found) + next((words for name, words in lacking.items() if name not in found), "")
 
 
@@ -75,14 +95,19 @@ def audit_lines(found: Audit) -> list[str]:
     groups, images = found.counts.loc["any"]
     if not groups:
         return [*lines, "  identical   none"]
-    return [*lines, f"  identical   {groups:,} groups, {images:,} images ({found.distinct:,} are distinct)",
-            *_kind_lines(found, [kind for kind in KINDS if kind != "across_datasets"])]
+    return [
+        *lines,
+        f"  identical   {groups:,} groups, {images:,} images ({found.distinct:,} are distinct)",
+        *_kind_lines(found, [kind for kind in KINDS if kind != "across_datasets"]),
+    ]
 
 
 def across_lines(found: Audit) -> list[str]:
     """Images that several data sets share."""
-    return [f"all together: {found.images:,} images, {found.distinct:,} distinct",
-            *_kind_lines(found, ["across_datasets"])]
+    return [
+        f"all together: {found.images:,} images, {found.distinct:,} distinct",
+        *_kind_lines(found, ["across_datasets"]),
+    ]
 
 
 def write_copies(found: Audit, path: Path) -> None:
@@ -98,15 +123,27 @@ def write_copies(found: Audit, path: Path) -> None:
 def _about(name: str, spec: DatasetSpec | None, here: str) -> list[str]:
     if spec is None:
         return [name]
-    fields = {"what": spec.summary, "get it": spec.obtain, "expected": spec.layout, "licence": spec.licence,
-              "cite": spec.citation, "here": here}
+    fields = {
+        "what": spec.summary,
+        "get it": spec.obtain,
+        "expected": spec.layout,
+        "licence": spec.licence,
+        "cite": spec.citation,
+        "here": here,
+    }
     heading = name if spec.title == name else f"{name}: {spec.title}"
     return [escaped(heading), *(line for key, text in fields.items() for line in _field(key, text))]
 
 
 def _field(key: str, text: str) -> list[str]:
-    return textwrap.wrap(escaped(text), 98, initial_indent=f"  {key:<10}", subsequent_indent=" " * 12,
-                         break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        escaped(text),
+        98,
+        initial_indent=f"  {key:<10}",
+        subsequent_indent=" " * 12,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _distinct(column: pd.Series) -> str:
@@ -132,8 +169,10 @@ def _kind_lines(found: Audit, kinds: Iterable[str]) -> list[str]:
         groups, images = found.counts.loc[kind]
         lines.append(f"    {KINDS[kind]}: {groups:,} groups, {images:,} images")
         if kind == "across_splits":
-            lines += [f"      {number:,} {split} images are also in train"
-                      for (_, split), number in found.also_in("train").items()]
+            lines += [
+                f"      {number:,} {split} images are also in train"
+                for (_, split), number in found.also_in("train").items()
+            ]
         if groups:
             part = found.copies[found.copies[kind]]
             sizes = part.groupby("group").size()
@@ -143,8 +182,10 @@ def _kind_lines(found: Audit, kinds: Iterable[str]) -> list[str]:
 
 def _examples(images: pd.DataFrame) -> list[str]:
     rows = images[["dataset", "path", "label"]].head(_EXAMPLES).itertuples(index=False)
-    return [*(f"      {dataset}/{escaped(path)} ({label})" for dataset, path, label in rows),
-            *_and_more(len(images) - _EXAMPLES)]
+    return [
+        *(f"      {dataset}/{escaped(path)} ({label})" for dataset, path, label in rows),
+        *_and_more(len(images) - _EXAMPLES),
+    ]
 
 
 def _and_more(number: int) -> list[str]:

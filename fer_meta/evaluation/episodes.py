@@ -1,7 +1,8 @@
-"""What a trained method answers to each query of fixed episodes, and to whole splits if it has a head of its own.
+"""What a trained method answers to each query of fixed episodes, and to whole splits if it has a head of its
+own.
 
-Answers, not scores: accuracy and all other statistics are made from them by the report, so a new one costs no network. They come in
-parts, so that memory does not grow with the number of episodes.
+Answers, not scores: accuracy and all other statistics are made from them by the report, so a new one costs no
+network. They come in parts, so that memory does not grow with the number of episodes.
 """
 
 import contextlib
@@ -25,7 +26,8 @@ from fer_meta.tasks.pools import Pool
 # Episodes that make a table together.
 PART = 100
 
-# Bytes of the features of episodes that are answered together: enough to make the calls cheap, few enough to stay in the cache.
+# Bytes of the features of episodes that are answered together: enough to make the calls cheap, few enough to
+# stay in the cache.
 CACHED_BYTES = 1 << 22
 
 # Decimals of a stored probability: enough for any statistic, and a tenth of the bytes.
@@ -40,7 +42,8 @@ class Shown:
     pool: Pool
 
 
-# rows of the support [E, way, shots] and of the queries [E, Q] -> features [E, way, shots, ...] and [E, Q, ...]
+# rows of the support [E, way, shots] and of the queries [E, Q] -> features [E, way, shots, ...] and [E, Q,
+# ...]
 Embed = Callable[[np.ndarray, np.ndarray], tuple[Tensor, Tensor]]
 
 
@@ -50,12 +53,19 @@ def is_shared(method: FewShotMethod, batchnorm: str) -> bool:
 
 
 def embedder(
-    method: FewShotMethod, support: Shown, query: Shown, batchnorm: str, device, features: Callable | None = None, precision: str = "fp32"
+    method: FewShotMethod,
+    support: Shown,
+    query: Shown,
+    batchnorm: str,
+    device,
+    features: Callable | None = None,
+    precision: str = "fp32",
 ) -> Embed:
-    """How episodes with support from `support` and queries from `query` get their features, computed in `precision`.
+    """How episodes with support from `support` and queries from `query` get their features, computed in
+    `precision`.
 
-    A method whose embedding does not depend on the episode embeds each image once, and an episode is indexing: in `features(images)`,
-    a Features of `images` that other protocols share, by default new ones.
+    A method whose embedding does not depend on the episode embeds each image once, and an episode is
+    indexing: in `features(images)`, a Features of `images` that other protocols share, by default new ones.
     """
     if is_shared(method, batchnorm):
         features = features or (lambda images: Features(method, images, device, precision))
@@ -67,11 +77,15 @@ def embedder(
         """One pass an episode, so that transductive BatchNorm sees the whole of it and of no other."""
         parts = []
         for rows, asked in zip(s, q):
-            pixels = torch.cat([fetch(support.images, rows.ravel(), device), fetch(query.images, asked, device)])
+            pixels = torch.cat(
+                [fetch(support.images, rows.ravel(), device), fetch(query.images, asked, device)]
+            )
             with autocast(precision, device):
                 embedded = method.embed(normalise(pixels)).float()
             parts.append(embedded.split([rows.size, len(asked)]))
-        return torch.stack([one.unflatten(0, s.shape[1:]) for one, _ in parts]), torch.stack([other for _, other in parts])
+        return torch.stack([one.unflatten(0, s.shape[1:]) for one, _ in parts]), torch.stack(
+            [other for _, other in parts]
+        )
 
     return together
 
@@ -88,14 +102,18 @@ def answer_episodes(
     probabilities: bool = False,
     readouts: Collection[str] | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """What each of the method's classifiers, or only those in `readouts`, answers to each query of `episodes`.
+    """What each of the method's classifiers, or only those in `readouts`, answers to each query of
+    `episodes`.
 
-    Yields tables of one classifier's answers to some of the episodes, in order, with a row an answer: `method`, `label` and `predicted`
-    (categorical), `episode` (int32), `row` (of the target's data set), `confidence` (float32, the probability of `predicted`; NaN if the
-    method gives none) and, with `probabilities`, `p_<class>` for each class of `query`. `progress` is told how many episodes are done and
+    Yields tables of one classifier's answers to some of the episodes, in order, with a row an answer:
+    `method`, `label` and `predicted` (categorical), `episode` (int32), `row` (of the target's data set),
+    `confidence` (float32, the probability of `predicted`; NaN if the method gives none) and, with
+    `probabilities`, `p_<class>` for each class of `query`. `progress` is told how many episodes are done and
     the first classifier's mean accuracy so far.
     """
-    renumbered = np.array([query.classes.index(name) if name in query.classes else -1 for name in support.classes])
+    renumbered = np.array(
+        [query.classes.index(name) if name in query.classes else -1 for name in support.classes]
+    )
     right = asked = 0
     with batch_statistics(method) if batchnorm == "batch" else contextlib.nullcontext():
         for part in _parts(episodes):
@@ -103,13 +121,31 @@ def answer_episodes(
             numbers = renumbered[support.class_numbers(support_rows[:, :, 0])]
             names = [[query.classes[number] for number in row] for row in numbers]
             labels = query.class_numbers(query_rows)
-            answers = _answers(method, embed, support_rows, query_rows, names, is_shared(method, batchnorm), readouts)
+            answers = _answers(
+                method, embed, support_rows, query_rows, names, is_shared(method, batchnorm), readouts
+            )
             for place, (name, shares) in enumerate(answers.items()):
                 predicted = np.take_along_axis(numbers, shares.argmax(2), 1)
-                frame = _frame(method, name, query, query_rows.ravel(), labels.ravel(), predicted.ravel(), shares.max(2).ravel())
+                frame = _frame(
+                    method,
+                    name,
+                    query,
+                    query_rows.ravel(),
+                    labels.ravel(),
+                    predicted.ravel(),
+                    shares.max(2).ravel(),
+                )
                 if probabilities:
-                    _add_probabilities(frame, query, np.take_along_axis(shares, np.argsort(numbers)[:, None], 2).reshape(-1, numbers.shape[1]))
-                yield frame.assign(episode=np.repeat(np.arange(len(episodes), dtype=np.int32)[part], query_rows.shape[1]))
+                    _add_probabilities(
+                        frame,
+                        query,
+                        np.take_along_axis(shares, np.argsort(numbers)[:, None], 2).reshape(
+                            -1, numbers.shape[1]
+                        ),
+                    )
+                yield frame.assign(
+                    episode=np.repeat(np.arange(len(episodes), dtype=np.int32)[part], query_rows.shape[1])
+                )
                 if place == 0:
                     right, asked = right + int((predicted == labels).sum()), asked + labels.size
             progress(part.stop, right / asked)
@@ -125,14 +161,18 @@ def _parts(episodes: FixedEpisodes) -> Iterator[slice]:
         start = end
 
 
-def _answers(method, embed: Embed, support_rows, query_rows, names, shared: bool, readouts) -> dict[str, np.ndarray]:
+def _answers(
+    method, embed: Embed, support_rows, query_rows, names, shared: bool, readouts
+) -> dict[str, np.ndarray]:
     """Each classifier's probabilities [E, Q, way], by as many episodes at once as the method can take."""
     parts, start, together = [], 0, 1
     while start < len(names):
         part = slice(start, start + together)
         features = embed(support_rows[part], query_rows[part])
         answers = method.answer(*features, names[part], readouts)
-        parts.append({name: method.probabilities(name, logits).cpu().numpy() for name, logits in answers.items()})
+        parts.append(
+            {name: method.probabilities(name, logits).cpu().numpy() for name, logits in answers.items()}
+        )
         if start == 0 and shared:
             together = max(1, CACHED_BYTES // (4 * sum(one.numel() for one in features)))
         start = part.stop
@@ -141,8 +181,9 @@ def _answers(method, embed: Embed, support_rows, query_rows, names, shared: bool
 
 @torch.no_grad()
 def answer_all(method: FewShotMethod, embed: Embed, pool: Pool) -> Iterator[pd.DataFrame]:
-    """What the own head answers to each image of `pool`, whose features `embed` has for queries: as `answer_episodes` with probabilities
-    and one episode; nothing if the method has no head for these classes."""
+    """What the own head answers to each image of `pool`, whose features `embed` has for queries: as
+    `answer_episodes` with probabilities and one episode; nothing if the method has no head for these classes.
+    """
     head = method.own_head(pool.classes)
     if head is None:
         return
@@ -150,7 +191,9 @@ def answer_all(method: FewShotMethod, embed: Embed, pool: Pool) -> Iterator[pd.D
         rows = pool.rows[start : start + EMBED_BATCH]
         _, features = embed(rows[None, None, :0], rows[None])
         shares = head(features[0].float()).softmax(1).cpu().numpy()
-        frame = _frame(method, method.head_name, pool, rows, pool.class_numbers(rows), shares.argmax(1), shares.max(1))
+        frame = _frame(
+            method, method.head_name, pool, rows, pool.class_numbers(rows), shares.argmax(1), shares.max(1)
+        )
         _add_probabilities(frame, pool, shares)
         yield frame.assign(episode=np.int32(0))
 
@@ -174,13 +217,19 @@ def uar_of(answers: Iterable[pd.DataFrame]) -> float:
 
 def _frame(method, name: str, pool: Pool, rows, labels, predicted, confidence) -> pd.DataFrame:
     """Answers of one classifier as a table; `labels` and `predicted` are class numbers of `pool`."""
-    return pd.DataFrame({
-        "method": pd.Categorical.from_codes(np.zeros(len(rows), dtype=np.int8), [name]),
-        "row": rows,
-        "label": pd.Categorical.from_codes(labels, pool.classes),
-        "predicted": pd.Categorical.from_codes(predicted, pool.classes),
-        "confidence": np.float32("nan") if name in method.uncalibrated else confidence.round(DECIMALS).astype(np.float32),
-    })
+    return pd.DataFrame(
+        {
+            "method": pd.Categorical.from_codes(np.zeros(len(rows), dtype=np.int8), [name]),
+            "row": rows,
+            "label": pd.Categorical.from_codes(labels, pool.classes),
+            "predicted": pd.Categorical.from_codes(predicted, pool.classes),
+            "confidence": (
+                np.float32("nan")
+                if name in method.uncalibrated
+                else confidence.round(DECIMALS).astype(np.float32)
+            ),
+        }
+    )
 
 
 def _add_probabilities(frame: pd.DataFrame, pool: Pool, shares: np.ndarray) -> None:

@@ -1,4 +1,6 @@
-"""The features of a data set's images under one checkpoint: each image is embedded once, when it is first asked for."""
+"""The features of a data set's images under one checkpoint: each image is embedded once, when it is first
+asked for.
+"""
 
 import tempfile
 
@@ -18,18 +20,22 @@ EMBED_BATCH = 256
 class Features:
     """Features of `images` (uint8 [N, H, W, 3]) by row, float32, on `device`.
 
-    On a CPU they lie in a mapped temporary file, so that memory holds what is in use and the kernel may drop the rest; on a GPU in its
-    memory. The network computes in `precision` (`auto`, `fp32` or `bf16`: autocast); what is kept is float32 all the same.
+    On a CPU they lie in a mapped temporary file, so that memory holds what is in use and the kernel may drop
+    the rest; on a GPU in its memory. The network computes in `precision` (`auto`, `fp32` or `bf16`:
+    autocast); what is kept is float32 all the same.
     """
 
-    def __init__(self, method: FewShotMethod, images: np.ndarray, device: torch.device, precision: str = "fp32"):
+    def __init__(
+        self, method: FewShotMethod, images: np.ndarray, device: torch.device, precision: str = "fp32"
+    ):
         self.method, self.images, self.device, self.precision = method, images, device, precision
         self.place = np.full(len(images), -1, dtype=np.int64)  # of each image's features in the table
         self.count = 0
         self.table = None
 
     def __call__(self, rows: np.ndarray) -> Tensor:
-        """Features [*rows.shape, ...] of `rows`, an array of any shape; those of images not asked for before are made now.
+        """Features [*rows.shape, ...] of `rows`, an array of any shape; those of images not asked for before
+        are made now.
 
         Raises OSError if the temporary folder is full.
         """
@@ -64,6 +70,6 @@ class Features:
 
     def _make_room(self, shape: tuple[int, ...]) -> None:
         with naming(tempfile.gettempdir()):
-            self.file = tempfile.TemporaryFile()  # gone from its folder at once, from the disk with the map
+            self.file = tempfile.TemporaryFile()  # noqa: SIM115 - gone from its folder at once, from the disk with the map
             self.file.truncate(4 * int(np.prod(shape, dtype=np.int64)))  # takes no space until it is written
         self.table = torch.from_numpy(np.memmap(self.file, dtype=np.float32, mode="r+", shape=shape))

@@ -1,4 +1,6 @@
-"""Who is asked and who is in the support, as numbers that are summed fast: of one person, one image, one episode."""
+"""Who is asked and who is in the support, as numbers that are summed fast: of one person, one image, one
+episode.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +14,9 @@ DENSE = 16
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """The support images of all episodes, one entry each [M]: `episode`, `group`, `image` and `label`, numbers as in `Queries`."""
+    """The support images of all episodes, one entry each [M]: `episode`, `group`, `image` and `label`,
+    numbers as in `Queries`.
+    """
 
     episode: np.ndarray
     group: np.ndarray
@@ -22,10 +26,12 @@ class Support:
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """What is asked of every method and seed: numbers [N], equal ones meaning equal things in all that is compared.
+    """What is asked of every method and seed: numbers [N], equal ones meaning equal things in all that is
+    compared.
 
-    `group` is the query's person where known for all, else its clip, else the image itself; `groups` says which ("people", "clips",
-    "images"). `support` is None where there is none (a network's own head on each image once). `fold`: of a cross-validation, None else.
+    `group` is the query's person where known for all, else its clip, else the image itself; `groups` says
+    which ("people", "clips", "images"). `support` is None where there is none (a network's own head on each
+    image once). `fold`: of a cross-validation, None else.
     """
 
     episode: np.ndarray
@@ -55,12 +61,19 @@ class Queries:
     def lone(self) -> np.ndarray:
         """Whether a query's class is shown by one group alone [N]."""
         (labels, classes), members = self.labels, self.by_group
-        shown = np.bincount(members.asked * np.int64(classes) + labels, minlength=len(members.names) * classes).reshape(-1, classes) > 0
+        shown = (
+            np.bincount(
+                members.asked * np.int64(classes) + labels, minlength=len(members.names) * classes
+            ).reshape(-1, classes)
+            > 0
+        )
         return (shown.sum(0) == 1)[labels]
 
     @cached_property
     def support_share(self) -> float:
-        """The part of a class's images for support that one episode takes, of the class where it is largest; 0 without a support."""
+        """The part of a class's images for support that one episode takes, of the class where it is largest;
+        0 without a support.
+        """
         return self.by_image.support_share
 
     @cached_property
@@ -74,7 +87,9 @@ class Queries:
 
     @cached_property
     def barred(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Episode and group [K] of the groups in an episode's support, if none of them is ever asked in the same episode: else None."""
+        """Episode and group [K] of the groups in an episode's support, if none of them is ever asked in the
+        same episode: else None.
+        """
         if self.support is None or self.by_group is self.by_image:
             return None
         members = self.by_group
@@ -96,10 +111,12 @@ class Queries:
 class Members:
     """Who is in the queries and supports: groups, or images.
 
-    `names` [G], `queries` [G]: who, and how many queries show them. Of each query: `asked` [N], the member; `own` [N], k_gc; `pair` [N], the (episode, member). Of each such pair, in queries
-    or support: `pair_member` [P], `pair_episode` [P] and `pair_support` [P], the member's centred count in the episode's support. Of each image of
-    the support: `shown` [M], the pair; `member`, `episode` and `factor` (f_c k_gc) [M]. `expected` [G, C]: the mean count; `has` [E, C]: which
-    classes an episode supports; `squares` [E]: the sum over all members of their squared centred counts. `support_share`: as in `Queries`.
+    `names` [G], `queries` [G]: who, and how many queries show them. Of each query: `asked` [N], the member;
+    `own` [N], k_gc; `pair` [N], the (episode, member). Of each such pair, in queries or support:
+    `pair_member` [P], `pair_episode` [P] and `pair_support` [P], the member's centred count in the episode's
+    support. Of each image of the support: `shown` [M], the pair; `member`, `episode` and `factor` (f_c k_gc)
+    [M]. `expected` [G, C]: the mean count; `has` [E, C]: which classes an episode supports; `squares` [E]:
+    the sum over all members of their squared centred counts. `support_share`: as in `Queries`.
     """
 
     names: np.ndarray
@@ -123,16 +140,27 @@ class Members:
         """From the queries' influences [N] and their sums by episode [E]."""
         pairs, size = np.bincount(self.pair, self.own * u, len(self.pair_member)), len(self.names)
         asked = np.bincount(self.pair_member, pairs, size)
-        supported = np.bincount(self.member, self.factor * by_episode[self.episode], size) - self.expected @ (self.has.T @ by_episode)
+        supported = np.bincount(self.member, self.factor * by_episode[self.episode], size) - self.expected @ (
+            self.has.T @ by_episode
+        )
         own = float(pairs @ pairs)
         cross = 2 * float(pairs @ (by_episode[self.pair_episode] * self.pair_support))
-        return Sums(self.names, self.queries, asked, asked + supported, own, own + cross + float(by_episode ** 2 @ self.squares))
+        return Sums(
+            self.names,
+            self.queries,
+            asked,
+            asked + supported,
+            own,
+            own + cross + float(by_episode**2 @ self.squares),
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Of members `names` [G]: the sums over all episodes of what they do as queries (`asked` [G]) and altogether (`whole` [G]), and the sums of
-    squares over episodes of the same. `queries` [G]: how many queries show them."""
+    """Of members `names` [G]: the sums over all episodes of what they do as queries (`asked` [G]) and
+    altogether (`whole` [G]), and the sums of squares over episodes of the same. `queries` [G]: how many
+    queries show them.
+    """
 
     names: np.ndarray
     queries: np.ndarray
@@ -163,18 +191,44 @@ def _members(queries: Queries, kind: str) -> Members:
     has = np.zeros((episodes, classes))
     has[place, label] = 1
     # Of each class: its images in the support, and shots, the support images of an episode with that class.
-    images = np.bincount(np.unique(label.astype(np.int64) << 32 | numbered(support.image)[0]) >> 32, minlength=classes)
+    images = np.bincount(
+        np.unique(label.astype(np.int64) << 32 | numbered(support.image)[0]) >> 32, minlength=classes
+    )
     shots = np.bincount(label, minlength=classes) / has.sum(0)
     # Where all images of a class are support in every episode, nothing of their luck can be seen.
     by_class = np.where(images > shots, (images - 1) / np.maximum(images - shots, 1e-9), 1.0)
     factor = by_class[label] * _without_own(member, label, classes, size)
-    expected = np.bincount(member * classes + label, factor, size * classes).reshape(size, classes) / has.sum(0)
-    counts, at_pair = np.bincount(shown, factor, count), np.einsum("pc,pc->p", has[pair_episode], expected[pair_member])
-    squares = np.bincount(pair_episode, counts * (counts - 2 * at_pair), episodes) + np.einsum("ec,cd,ed->e", has, expected.T @ expected, has)
+    expected = np.bincount(member * classes + label, factor, size * classes).reshape(size, classes) / has.sum(
+        0
+    )
+    counts, at_pair = (
+        np.bincount(shown, factor, count),
+        np.einsum("pc,pc->p", has[pair_episode], expected[pair_member]),
+    )
+    squares = np.bincount(pair_episode, counts * (counts - 2 * at_pair), episodes) + np.einsum(
+        "ec,cd,ed->e", has, expected.T @ expected, has
+    )
     own = _without_own(asked, *queries.labels, size)
     share = float(np.max(shots / images, initial=0))
     asked_times = np.bincount(asked, minlength=size)
-    return Members(names, asked_times, own, pair, pair_member, pair_episode, counts - at_pair, asked, shown, member, place, factor, expected, has, squares, share)
+    return Members(
+        names,
+        asked_times,
+        own,
+        pair,
+        pair_member,
+        pair_episode,
+        counts - at_pair,
+        asked,
+        shown,
+        member,
+        place,
+        factor,
+        expected,
+        has,
+        squares,
+        share,
+    )
 
 
 def _without_own(member: np.ndarray, label: np.ndarray, classes: int, size: int) -> np.ndarray:
@@ -186,7 +240,7 @@ def _without_own(member: np.ndarray, label: np.ndarray, classes: int, size: int)
 
 def numbered(names: np.ndarray) -> tuple[np.ndarray, int]:
     """A number from 0 for each of integers [N], in their order, and how many there are."""
-    if len(names) and 0 <= names.min() and names.max() <= DENSE * len(names):
+    if len(names) and names.min() >= 0 and names.max() <= DENSE * len(names):
         there = np.bincount(names) > 0  # no need to sort
         numbers = names if there.all() else (there.cumsum() - 1)[names]
         return numbers.astype(np.intp, copy=False), int(there.sum())  # others are converted by each bincount

@@ -1,7 +1,8 @@
 """Scores as they are shown and compared: the same on every processor.
 
-Processors add in different orders, so the last bits of a sum differ. A printed digit, a word or an order is therefore decided by the score rounded
-to DECIMALS: far coarser than those bits, and finer than any true difference of scores.
+Processors add in different orders, so the last bits of a sum differ. A printed digit, a word or an order is
+therefore decided by the score rounded to DECIMALS: far coarser than those bits, and finer than any true
+difference of scores.
 """
 
 from typing import TypeVar
@@ -20,7 +21,9 @@ def settled(scores: Numbers) -> Numbers:
 
 
 def in_percent(scores: Numbers) -> Numbers:
-    """Scores or differences of scores in percent, rounded to one decimal, halves away from zero; NaN stays."""
+    """Scores or differences of scores in percent, rounded to one decimal, halves away from zero;
+    NaN stays.
+    """
     numbers = 100 * settled(scores)
     return np.round(numbers + np.copysign(1e-9, numbers), 1) + 0.0
 
@@ -31,7 +34,9 @@ def percent(score: float, sign: str = "") -> str:
 
 
 def points(difference: float, sign: str = "") -> str:
-    """A difference of scores or an end of its interval as `percent`, with as many more digits as it takes to tell it from 0."""
+    """A difference of scores or an end of its interval as `percent`, with as many more digits as it takes to
+    tell it from 0.
+    """
     exact = 100 * settled(difference)
     digits = next((digits for digits in range(2, DECIMALS) if round(exact, digits)), 1)
     return f"{exact:{sign}.{digits}f}" if exact and not in_percent(difference) else percent(difference, sign)

@@ -14,14 +14,18 @@ POWER = 0.8
 
 
 def episodes_needed(difference: Estimate) -> int | None:
-    """Episodes with which a true difference of this size is found in 80 of 100 benchmarks; None: no number would do.
+    """Episodes with which a true difference of this size is found in 80 of 100 benchmarks; None: no number
+    would do.
 
-    At 5 %, corrected as `difference` is. Only the episodes' variance falls with their number; that of seeds and groups, supports included, stays.
-    For queries that are new in each episode: it does not hold where every image is a query once, because there is no more of them.
+    At 5 %, corrected as `difference` is. Only the episodes' variance falls with their number; that of seeds
+    and groups, supports included, stays. For queries that are new in each episode: it does not hold where
+    every image is a query once, because there is no more of them.
     """
     variance = dict(difference.variance)
     of_one = variance.pop("episodes", math.nan) * difference.counts["episodes"]
-    powered = special.stdtrit(difference.df, 1 - ALPHA / 2 / difference.tests) + special.stdtrit(difference.df, POWER)
+    powered = special.stdtrit(difference.df, 1 - ALPHA / 2 / difference.tests) + special.stdtrit(
+        difference.df, POWER
+    )
     allowed = (settled(difference.value) / powered) ** 2
     room = allowed - sum(variance.values())
     if math.isnan(of_one) or not room > 1e-9 * allowed:  # rounding, or NaN where no spread is seen
@@ -31,10 +35,12 @@ def episodes_needed(difference: Estimate) -> int | None:
 
 @dataclass(frozen=True)
 class Ranks:
-    """Methods ranked in each of `blocks` blocks: `mean` ranks [methods] (1 = best, ties share the mean of their ranks).
+    """Methods ranked in each of `blocks` blocks: `mean` ranks [methods] (1 = best, ties share the mean of
+    their ranks).
 
-    Two methods differ at level `alpha` where their mean ranks are `critical_difference` or more apart (Nemenyi; Demsar 2006, J. Mach.
-    Learn. Res. 7, 1-30, section 3.2.2), which is worth asking if `friedman_p` is small. Both are NaN with fewer than 3 methods or 2 blocks.
+    Two methods differ at level `alpha` where their mean ranks are `critical_difference` or more apart
+    (Nemenyi; Demsar 2006, J. Mach. Learn. Res. 7, 1-30, section 3.2.2), which is worth asking if `friedman_p`
+    is small. Both are NaN with fewer than 3 methods or 2 blocks.
     """
 
     methods: list[str]
@@ -46,7 +52,9 @@ class Ranks:
 
 
 def mean_ranks(scores: pd.DataFrame) -> Ranks:
-    """Ranks of methods (columns) over blocks (rows: source, target, shots); a larger score is better. Blocks with a NaN are left out."""
+    """Ranks of methods (columns) over blocks (rows: source, target, shots); a larger score is better. Blocks
+    with a NaN are left out.
+    """
     scores = settled(scores.dropna())
     blocks, k = scores.shape
     ranks = scores.rank(axis=1, ascending=False).to_numpy()
@@ -54,35 +62,56 @@ def mean_ranks(scores: pd.DataFrame) -> Ranks:
     if k >= 3 and blocks >= 2:
         from scipy import stats  # takes half a second to import
 
-        critical = stats.studentized_range.ppf(1 - ALPHA, k, np.inf) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * blocks))
+        critical = (
+            stats.studentized_range.ppf(1 - ALPHA, k, np.inf)
+            / math.sqrt(2)
+            * math.sqrt(k * (k + 1) / (6 * blocks))
+        )
         all_tied = (ranks == ranks[:, :1]).all()
         friedman = 1.0 if all_tied else stats.friedmanchisquare(*ranks.T).pvalue
     mean = ranks.mean(0) if blocks else np.full(k, math.nan)
     return Ranks(list(scores.columns), mean, float(critical), float(friedman), blocks, ALPHA)
 
 
-def statement(first: str, second: str, difference: Estimate, groups: str = "groups", once: bool = False) -> str:
+def statement(
+    first: str, second: str, difference: Estimate, groups: str = "groups", once: bool = False
+) -> str:
     """`difference` (first - second) in words, the better method first.
 
-    `groups` says what a group is ("people"), `once` that each image was a query once: then there are no more episodes to be had.
+    `groups` says what a group is ("people"), `once` that each image was a query once: then there are no more
+    episodes to be had.
     """
     difference = replace(difference, value=settled(difference.value))
     if difference.value < 0:
         first, second = second, first
         difference = replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
     if math.isnan(difference.se):
-        return f"{first} and {second} differ by {points(difference.value)} points; no interval, for nothing in these answers shows a spread"
-    value, low, high = (points(min(max(x, -1.0), 1.0)) for x in (difference.value, difference.low, difference.high))
+        return (
+            f"{first} and {second} differ by {points(difference.value)} points; no interval, for nothing in"
+            " these answers shows a spread"
+        )
+    value, low, high = (
+        points(min(max(x, -1.0), 1.0)) for x in (difference.value, difference.low, difference.high)
+    )
     p = settled(difference.p)
     together = "simultaneous " if difference.tests > 1 else ""
     spread = f"{together}95 % interval {low} to {high}, {p_in_words(p)}"
-    one_seed = " (one seed each: says nothing about other trainings)" if difference.counts["seeds"] == 1 else ""
+    one_seed = (
+        " (one seed each: says nothing about other trainings)" if difference.counts["seeds"] == 1 else ""
+    )
     if p < ALPHA:
         return f"{first} > {second} by {value} points ({spread}){one_seed}"
     drawn = difference.counts["episodes"] > 1 and not once
-    tested = f"{difference.counts['episodes']:,} episodes" if drawn else f"{difference.counts['groups']:,} {groups}"
+    tested = (
+        f"{difference.counts['episodes']:,} episodes"
+        if drawn
+        else f"{difference.counts['groups']:,} {groups}"
+    )
     more = _more(difference, groups) if drawn else ""
-    return f"{first} and {second} are not separable with these {tested} (difference {value} points, {spread}){more}{one_seed}"
+    return (
+        f"{first} and {second} are not separable with these {tested} (difference {value} points,"
+        f" {spread}){more}{one_seed}"
+    )
 
 
 def p_in_words(p: float) -> str:
@@ -97,13 +126,23 @@ def p_digits(p: float, decimals: int = 3) -> str:
 
 
 def _more(difference: Estimate, groups: str) -> str:
-    """What would make it separable; nothing where that is not known or more episodes are not what is lacking."""
+    """What would make it separable; nothing where that is not known or more episodes are not what
+    is lacking.
+    """
     needed = episodes_needed(difference)
     if needed is None:
         words = {"seeds": "seeds", "groups": groups}
         least = 1e-9 * sum(difference.variance.values())  # rounding
-        spread = " and ".join(f"{difference.counts[level]:,} {words[level]}" for level in words if difference.variance.get(level, 0) > least)
-        return f"; no number of episodes would do: the spread over {spread} is too large" if spread and difference.value else ""
+        spread = " and ".join(
+            f"{difference.counts[level]:,} {words[level]}"
+            for level in words
+            if difference.variance.get(level, 0) > least
+        )
+        return (
+            f"; no number of episodes would do: the spread over {spread} is too large"
+            if spread and difference.value
+            else ""
+        )
     if needed <= difference.counts["episodes"]:
         return ""
     step = 10 ** max(len(str(needed)) - 2, 0)

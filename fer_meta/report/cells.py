@@ -1,12 +1,14 @@
-"""What each method scored: the predictions of every run, read once and reduced to what tables and statistics need.
+"""What each method scored: the predictions of every run, read once and reduced to what tables and statistics
+need.
 
-A `full` run holds millions of queries, so rows are only ever handled as whole columns of numbers, and one block of a run at a time.
+A `full` run holds millions of queries, so rows are only ever handled as whole columns of numbers, and one
+block of a run at a time.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fer_meta.evaluation import metrics
-from fer_meta.evaluation.metrics import Scores
 from fer_meta.evaluation.intervals import Outcomes
+from fer_meta.evaluation.metrics import Scores
 from fer_meta.evaluation.queries import Queries, Support
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.oneline import one_line
@@ -24,8 +26,18 @@ from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, Run, coded, read_parts
 
 ANSWERS = "predictions.parquet"
-COLUMNS = {"method": "text", "shots": "whole", "selection": "text", "episode": "whole", "path": "text", "label": "text",
-           "predicted": "text", "confidence": "number", "subject": "text", "clip": "text"}
+COLUMNS = {
+    "method": "text",
+    "shots": "whole",
+    "selection": "text",
+    "episode": "whole",
+    "path": "text",
+    "label": "text",
+    "predicted": "text",
+    "confidence": "number",
+    "subject": "text",
+    "clip": "text",
+}
 NEVER_EMPTY = ("method", "selection", "path")
 SELECTIONS = ("source-val", "last", "oracle")
 
@@ -54,7 +66,8 @@ class Cell:
     confusion: np.ndarray  # [S, C, C] counts, true x predicted, in the order of EXPRESSIONS
     scores: tuple[Scores, ...]  # [S]
     ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the method gives no probability
-    clips: pd.DataFrame  # [S] clips, vote, mean: their number and the accuracies of the two decisions; NaN without
+    # [S] clips, vote, mean: their number and the accuracies of the two decisions; NaN without
+    clips: pd.DataFrame
     fold: int | None = None  # of a cross-validation, until its folds are pooled
     parts: tuple["Cell", ...] = ()  # the folds that are pooled
 
@@ -67,17 +80,29 @@ class Cell:
         """The same for these of its seeds alone."""
         rows = [self.seeds.index(seed) for seed in seeds]
         failed = tuple(seed for seed in self.failed if seed in seeds)
-        return replace(self, seeds=seeds, failed=failed, packed=self.packed[rows], confusion=self.confusion[rows], scores=tuple(self.scores[row] for row in rows),
-                             ece=self.ece[rows], clips=self.clips.iloc[rows])
+        return replace(
+            self,
+            seeds=seeds,
+            failed=failed,
+            packed=self.packed[rows],
+            confusion=self.confusion[rows],
+            scores=tuple(self.scores[row] for row in rows),
+            ece=self.ece[rows],
+            clips=self.clips.iloc[rows],
+        )
 
     def outcomes(self, seeds: tuple[int, ...] | None = None) -> Outcomes:
         """Right or wrong for all seeds, or for these in their order."""
         rows = [self.seeds.index(seed) for seed in self.seeds if seeds is None or seed in seeds]
-        return Outcomes(np.unpackbits(self.packed[rows], axis=1, count=len(self.queries.image)).view(bool), self.queries)
+        return Outcomes(
+            np.unpackbits(self.packed[rows], axis=1, count=len(self.queries.image)).view(bool), self.queries
+        )
 
 
 class Names:
-    """Numbers for names, the same for the same name of a column of a data set in every file, and different for all others."""
+    """Numbers for names, the same for the same name of a column of a data set in every file, and different
+    for all others.
+    """
 
     def __init__(self):
         self.known: dict[tuple[str, str], pa.Array] = {}
@@ -100,11 +125,12 @@ def is_head(method: str) -> bool:
 
 
 def read_cells(results: Results, names: Names) -> list[Cell]:
-    """Every cell of the finished runs (of a cross-validation one for each fold), in the plan's order, its seeds ascending.
+    """Every cell of the finished runs (of a cross-validation one for each fold), in the plan's order, its
+    seeds ascending.
 
     Raises:
-        ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not asked
-            the same queries.
+        ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not
+            asked the same queries.
     """
     asked, scored, kept, supports = {}, defaultdict(list), defaultdict(list), {}
     for run in sorted(results.runs, key=lambda run: run.seed):
@@ -118,27 +144,57 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
             place = (run.experiment, run.source, run.target, shots, run.fold)
             first, other = asked.setdefault(place, (queries, run))
             if not _equal(first, queries):
-                raise run.damaged(ANSWERS, f"its {shots}-shot queries are not those of {other.predictions}, so the "
-                              "two cannot be compared")
-            scored[run.experiment, run.source, run.target, run.algorithm, method, shots, selection, run.fold].append((run, row, queries))
-    places = list(dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs))
+                raise run.damaged(
+                    ANSWERS,
+                    f"its {shots}-shot queries are not those of {other.predictions}, so the "
+                    "two cannot be compared",
+                )
+            scored[
+                run.experiment, run.source, run.target, run.algorithm, method, shots, selection, run.fold
+            ].append((run, row, queries))
+    places = list(
+        dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs)
+    )
     cells = [_cell(key, rows) for key, rows in scored.items()]
-    return sorted(cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.algorithm)))
+    return sorted(
+        cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.algorithm))
+    )
 
 
 def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
     experiment, source, target, algorithm, method, shots, selection, fold = key
     run, _, queries = rows[0]
     once = shots == 0 or run.protocol["queries"] == "all"
-    packed, confusion, ece = (np.stack([row[name] for _, row, _ in rows]) for name in ("packed", "confusion", "ece"))
+    packed, confusion, ece = (
+        np.stack([row[name] for _, row, _ in rows]) for name in ("packed", "confusion", "ece")
+    )
     scores = tuple(metrics.scores(pd.DataFrame(counts, EXPRESSIONS, EXPRESSIONS)) for counts in confusion)
-    return Cell(experiment, source, target, algorithm, method, run.protocol["way"], shots, selection, once, queries,
-                tuple(run.seed for run, _, _ in rows), tuple(run.seed for run, _, _ in rows if run.failed), packed, confusion, scores, ece,
-                pd.DataFrame([row["clips"] for _, row, _ in rows]), fold)
+    return Cell(
+        experiment,
+        source,
+        target,
+        algorithm,
+        method,
+        run.protocol["way"],
+        shots,
+        selection,
+        once,
+        queries,
+        tuple(run.seed for run, _, _ in rows),
+        tuple(run.seed for run, _, _ in rows if run.failed),
+        packed,
+        confusion,
+        scores,
+        ece,
+        pd.DataFrame([row["clips"] for _, row, _ in rows]),
+        fold,
+    )
 
 
 def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
-    """(method, shots, selection), its queries and its row of a cell, for each block of a run's predictions."""
+    """(method, shots, selection), its queries and its row of a cell, for each block of a run's
+    predictions.
+    """
     for key, table in _blocks(run):
         once = key[1] == 0 or run.protocol["queries"] == "all"
         numbers = _numbers(results, names, table, run.target)
@@ -151,17 +207,26 @@ def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple,
         episode = episode.astype(np.int32)
         right = label == predicted
         size = len(EXPRESSIONS)
-        counts = np.bincount(size * label.astype(int) + predicted, minlength=size ** 2)
-        yield key, Queries(episode, label, numbers[dict(GROUPS)[kind]], numbers["path"], None, kind), {
-            "packed": np.packbits(right),
-            "confusion": counts.reshape(size, size),
-            "ece": metrics.calibration_error(confidence, right),
-            "clips": once and _clips(run, table, numbers["clip"], label) or {"clips": np.nan, "vote": np.nan, "mean": np.nan},
-        }
+        counts = np.bincount(size * label.astype(int) + predicted, minlength=size**2)
+        yield (
+            key,
+            Queries(episode, label, numbers[dict(GROUPS)[kind]], numbers["path"], None, kind),
+            {
+                "packed": np.packbits(right),
+                "confusion": counts.reshape(size, size),
+                "ece": metrics.calibration_error(confidence, right),
+                "clips": (
+                    (once and _clips(run, table, numbers["clip"], label))
+                    or {"clips": np.nan, "vote": np.nan, "mean": np.nan}
+                ),
+            },
+        )
 
 
 def _support(results: Results, run: Run, path: Path, names: Names) -> Support:
-    """Who is in the support of the stored episodes of a run; a group is a person where all are known, else a clip, else an image."""
+    """Who is in the support of the stored episodes of a run; a group is a person where all are known, else a
+    clip, else an image.
+    """
     rows, is_support = read_episodes(path, run.command)
     rows = rows.filter(pa.array(is_support))
     data = coded(rows["data"])[0].to_pylist()
@@ -173,7 +238,9 @@ def _support(results: Results, run: Run, path: Path, names: Names) -> Support:
 
 
 def _numbers(results: Results, names: Names, table: pa.Table, data: str) -> dict[str, np.ndarray]:
-    """Image, person and clip of each row of a data set, as numbers. Rendered people are the same in every rendered set; images never are."""
+    """Image, person and clip of each row of a data set, as numbers. Rendered people are the same in every
+    rendered set; images never are.
+    """
     people = "rendered" if data in results.plan.get("rendered", ()) else data
     homes = {"path": data, "clip": data, "subject": people}
     return {name: names.numbers(name, table[name], home) for name, home in homes.items()}
@@ -186,7 +253,10 @@ def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
         if key in seen:
             raise run.damaged(ANSWERS, "its rows are out of order")
         seen.add(key)
-        yield key, pa.concat_tables([part for _, part in parts], promote_options="default").unify_dictionaries()
+        yield (
+            key,
+            pa.concat_tables([part for _, part in parts], promote_options="default").unify_dictionaries(),
+        )
     if not seen:
         raise run.damaged(ANSWERS, "empty")
 
@@ -198,7 +268,7 @@ def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
         shots = table["shots"].to_numpy()
         changes = (method[1:] != method[:-1]) | (shots[1:] != shots[:-1]) | (selection[1:] != selection[:-1])
         starts = [0, *np.flatnonzero(changes) + 1, len(table)]
-        for start, end in zip(starts, starts[1:]):
+        for start, end in pairwise(starts):
             if end > start:
                 key = methods[method[start]].as_py(), int(shots[start]), selections[selection[start]].as_py()
                 _check_key(run, *key)
@@ -208,7 +278,9 @@ def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
 def _parts(run: Run) -> Iterator[pa.Table]:
     try:
         for table in read_parts(run.predictions, COLUMNS, "p_"):
-            empty = [name for name in NEVER_EMPTY if table[name].null_count or (coded(table[name])[1] < 0).any()]
+            empty = [
+                name for name in NEVER_EMPTY if table[name].null_count or (coded(table[name])[1] < 0).any()
+            ]
             if empty:
                 raise run.damaged(ANSWERS, f"{empty[0]}: an empty cell")
             yield table
@@ -218,7 +290,9 @@ def _parts(run: Run) -> Iterator[pa.Table]:
 
 def _check_key(run: Run, method: str, shots: int, selection: str) -> None:
     if selection not in SELECTIONS:
-        raise run.damaged(ANSWERS, f"selection: {one_line(selection, 60)!r} is none of {', '.join(SELECTIONS)}")
+        raise run.damaged(
+            ANSWERS, f"selection: {one_line(selection, 60)!r} is none of {', '.join(SELECTIONS)}"
+        )
     if not 0 <= shots < 2**31:
         raise run.damaged(ANSWERS, f"shots: {shots} is no number of shots")
 
@@ -241,7 +315,9 @@ def _expressions(run: Run, column: str, texts: pa.ChunkedArray) -> np.ndarray:
     names = names.to_pylist()
     unknown = sorted(str(name) for name in set(names) - set(EXPRESSIONS))
     if unknown or (codes < 0).any():
-        raise run.damaged(ANSWERS, f"{column}: {one_line(unknown[0], 60) if unknown else 'an empty cell'} is no expression")
+        raise run.damaged(
+            ANSWERS, f"{column}: {one_line(unknown[0], 60) if unknown else 'an empty cell'} is no expression"
+        )
     return np.array([EXPRESSIONS.index(name) for name in names], np.int8).take(codes)
 
 
@@ -257,17 +333,25 @@ def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> di
         return None
     frames = table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas()
     given = frames[chances].notna()
-    if (given.any() & ~given.all()).any() or ((frames[chances] < 0) | (frames[chances] > 1 + 1e-5)).any(axis=None):
+    if (given.any() & ~given.all()).any() or ((frames[chances] < 0) | (frames[chances] > 1 + 1e-5)).any(
+        axis=None
+    ):
         raise run.damaged(ANSWERS, "has probabilities that are empty or outside 0 to 1")
     try:
         clips = metrics.decide_clips(frames)
     except ValueError as error:
         raise run.damaged(ANSWERS, one_line(str(error), 120)) from None
-    return {"clips": len(clips), "vote": (clips["vote"] == clips["label"]).mean(), "mean": (clips["mean"] == clips["label"]).mean()}
+    return {
+        "clips": len(clips),
+        "vote": (clips["vote"] == clips["label"]).mean(),
+        "mean": (clips["mean"] == clips["label"]).mean(),
+    }
 
 
 def _once(queries: Queries, support: Support | None, kept: list[Queries]) -> Queries:
-    """The same queries as read before and `kept`, for most sources and seeds of a target share them; else these with their support."""
+    """The same queries as read before and `kept`, for most sources and seeds of a target share them; else
+    these with their support.
+    """
     for known in kept:
         if _equal(known, queries):
             return known
@@ -276,4 +360,7 @@ def _once(queries: Queries, support: Support | None, kept: list[Queries]) -> Que
 
 
 def _equal(one: Queries, other: Queries) -> bool:
-    return one is other or all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("episode", "image", "label", "group"))
+    return one is other or all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("episode", "image", "label", "group")
+    )

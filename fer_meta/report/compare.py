@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from fer_meta.evaluation.rounding import settled
 from fer_meta.evaluation.intervals import Outcomes, difference, effect_size
+from fer_meta.evaluation.rounding import settled
 from fer_meta.evaluation.statistics import Ranks, episodes_needed, mean_ranks, statement
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import MARK
@@ -17,21 +17,41 @@ from fer_meta.report.numbers import PLACE, in_one_text, method_name, order
 from fer_meta.report.pieces import code, failed_note, markdown, method, title
 
 BLOCK = [*PLACE, "way", "shots"]
-FEWEST_PAIRS = 3  # of source and target, those of each experiment counted apart: fewer are too few for mean ranks
-COLUMNS = [*BLOCK, "first", "second", "accuracy_first", "accuracy_second", "difference", "low", "high", "p", "p_corrected",
-           "effect_size", "episodes_needed", "episodes", "seeds", "failed_seeds", "groups", "statement"]
+# of source and target, those of each experiment counted apart: fewer are too few for mean ranks
+FEWEST_PAIRS = 3
+COLUMNS = [
+    *BLOCK,
+    "first",
+    "second",
+    "accuracy_first",
+    "accuracy_second",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_corrected",
+    "effect_size",
+    "episodes_needed",
+    "episodes",
+    "seeds",
+    "failed_seeds",
+    "groups",
+    "statement",
+]
 
 
 def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """One row for each pair of methods tested on the same episodes, the checkpoint picked on the source's validation split.
+    """One row for each pair of methods tested on the same episodes, the checkpoint picked on the source's
+    validation split.
 
-    `difference` is accuracy of `first` less that of `second` (-1 to 1), over the seeds that both have. `low` to `high` and `p_corrected` are
-    simultaneous for all pairs of this experiment, source, target and shots (Bonferroni): p_corrected < 0.05 exactly where 0 is outside. `p` is
-    not corrected. `effect_size` is Cohen's d_z over episodes; `episodes_needed` is NaN where no number would do, or where each test image
-    is a query already. `statement` says it in words.
+    `difference` is accuracy of `first` less that of `second` (-1 to 1), over the seeds that both have. `low`
+    to `high` and `p_corrected` are simultaneous for all pairs of this experiment, source, target and shots
+    (Bonferroni): p_corrected < 0.05 exactly where 0 is outside. `p` is not corrected. `effect_size` is
+    Cohen's d_z over episodes; `episodes_needed` is NaN where no number would do, or where each test image is
+    a query already. `statement` says it in words.
 
-    Where one of the two has a seed whose training did not learn (`failed_seeds`) nothing is claimed: there is no interval and no p, and
-    the pair does not count among those that are corrected for.
+    Where one of the two has a seed whose training did not learn (`failed_seeds`) nothing is claimed: there is
+    no interval and no p, and the pair does not count among those that are corrected for.
     """
     blocks = defaultdict(list)
     for cell in cells:
@@ -46,46 +66,73 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
         for row in pairs:
             estimate = row.pop("estimate").one_of(len(pairs))
             names = [method_name(row[side], results) for side in ("first", "second")]
-            rows.append(dict(zip(BLOCK, place)) | row | {
-                "low": estimate.low, "high": estimate.high, "p_corrected": estimate.p,
-                "episodes_needed": None if block[0].once else episodes_needed(estimate),
-                "statement": statement(*names, estimate, row["groups"], block[0].once)})
+            rows.append(
+                dict(zip(BLOCK, place))
+                | row
+                | {
+                    "low": estimate.low,
+                    "high": estimate.high,
+                    "p_corrected": estimate.p,
+                    "episodes_needed": None if block[0].once else episodes_needed(estimate),
+                    "statement": statement(*names, estimate, row["groups"], block[0].once),
+                }
+            )
         rows += [dict(zip(BLOCK, place)) | pair for pair in unclaimed]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(BLOCK, key=partial(order, results), kind="stable", ignore_index=True)
 
 
 def ranks(table: pd.DataFrame) -> Ranks | None:
-    """Mean ranks over experiments, sources, targets and shots; None where there are too few to rank, or FEWEST_PAIRS are not reached.
+    """Mean ranks over experiments, sources, targets and shots; None where there are too few to rank, or
+    FEWEST_PAIRS are not reached.
 
-    Ranked are the methods that stand in most of them, over those that have them all, by the accuracy of the checkpoint picked on the
-    source's validation. A method of which a training did not learn is left out.
+    Ranked are the methods that stand in most of them, over those that have them all, by the accuracy of the
+    checkpoint picked on the source's validation. A method of which a training did not learn is left out.
     """
     scores, pairs = _to_rank(table)
     return mean_ranks(scores) if pairs >= FEWEST_PAIRS and scores.shape[1] >= 3 else None
 
 
 def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranked: Ranks | None) -> str:
-    """Markdown: in each cell the best method against each other one, in words; then the mean ranks. Maybe nothing."""
+    """Markdown: in each cell the best method against each other one, in words; then the mean ranks. Maybe
+    nothing.
+    """
     if compared.empty:
         return ""
-    parts = ["## Method against method",
-             "Exploratory, for no one of these pairs was named beforehand. On the same queries, by the checkpoint picked on the source's validation "
-             "split: the best method against each other one. Intervals and p-values are over seeds, people (clips, images) and episodes, and "
-             "simultaneous for all pairs of methods of the same source, target and shots (Bonferroni). All pairs: `comparisons.csv`"
-             + (f"; no mean ranks, for they need {FEWEST_PAIRS} pairs of source and target." if _to_rank(table)[1] < FEWEST_PAIRS else ".")]
+    parts = [
+        "## Method against method",
+        "Exploratory, for no one of these pairs was named beforehand. On the same queries, by the checkpoint"
+        " picked on the source's validation split: the best method against each other one. Intervals and"
+        " p-values are over seeds, people (clips, images) and episodes, and simultaneous for all pairs of"
+        " methods of the same source, target and shots (Bonferroni). All pairs: `comparisons.csv`"
+        + (
+            f"; no mean ranks, for they need {FEWEST_PAIRS} pairs of source and target."
+            if _to_rank(table)[1] < FEWEST_PAIRS
+            else "."
+        ),
+    ]
     for place, block in compared.groupby(BLOCK, sort=False):
         experiment, source, target, way, shots = place
-        head = f"{title(results, experiment)}{code(results, source)} → {code(results, target)}, {way}-way {shots}-shot:"
+        head = (
+            f"{title(results, experiment)}{code(results, source)} → {code(results, target)}, {way}-way"
+            f" {shots}-shot:"
+        )
         claimed, unclaimed = block[block["failed_seeds"] == ""], block[block["failed_seeds"] != ""]
-        told = [*claimed.loc[claimed["first"] == claimed["first"].iloc[0], "statement"]] if len(claimed) else []
+        told = (
+            [*claimed.loc[claimed["first"] == claimed["first"].iloc[0], "statement"]] if len(claimed) else []
+        )
         if len(unclaimed):
-            shown = table[(table["selection"] == "source-val") & (table[BLOCK] == pd.Series(place, BLOCK)).all(axis=1)]
+            shown = table[
+                (table["selection"] == "source-val") & (table[BLOCK] == pd.Series(place, BLOCK)).all(axis=1)
+            ]
             told.append(f"no claim where a training failed: {failed_note(results, shown)}")
         parts += [head, "\n".join(f"- {markdown(words)}" for words in told)]
     if ranked:
-        parts += ["### Mean ranks", _ranks_in_words(results, table, ranked),
-                  "![Mean ranks with the critical difference](plots/ranks.png)"]
+        parts += [
+            "### Mean ranks",
+            _ranks_in_words(results, table, ranked),
+            "![Mean ranks with the critical difference](plots/ranks.png)",
+        ]
     return "\n\n".join(parts)
 
 
@@ -93,17 +140,30 @@ def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str
     places = sorted(zip(ranked.mean, ranked.methods))
     listed = ", ".join(f"{method(results, name)} {mean:.2f}" for mean, name in places)
     failed = failed_methods(table)
-    others = [method(results, name) for name in table["method"].drop_duplicates() if name not in {*ranked.methods, *failed}]
-    return (f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's test: "
-            f"p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; mean ranks "
-            f"are separable where they differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation only: blocks of "
-            "one bench share models and images and are no independent data sets."
-            + (f" Not ranked, because not in most blocks: {', '.join(others)}." if others else "")
-            + (f" Not ranked, because a training did not learn ({MARK}): {', '.join(method(results, name) for name in failed)}." if failed else ""))
+    others = [
+        method(results, name)
+        for name in table["method"].drop_duplicates()
+        if name not in {*ranked.methods, *failed}
+    ]
+    return (
+        f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's"
+        f" test: p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; mean ranks are"
+        f" separable where they differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation"
+        " only: blocks of one bench share models and images and are no independent data sets."
+        + (f" Not ranked, because not in most blocks: {', '.join(others)}." if others else "")
+        + (
+            f" Not ranked, because a training did not learn ({MARK}):"
+            f" {', '.join(method(results, name) for name in failed)}."
+            if failed
+            else ""
+        )
+    )
 
 
 def _to_rank(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Accuracies of the methods that may be ranked (columns) in the blocks that have them all, and of how many pairs of PLACE these are."""
+    """Accuracies of the methods that may be ranked (columns) in the blocks that have them all, and of how
+    many pairs of PLACE these are.
+    """
     shown = table[(table["selection"] == "source-val") & ~table["method"].isin(failed_methods(table))]
     scores = shown.pivot_table("accuracy", BLOCK, "method")
     scores = scores.dropna(axis="columns", thresh=len(scores) // 2 + 1).dropna()
@@ -129,17 +189,44 @@ def _pair(results: Results, first: Cell, second: Cell) -> dict | None:
     if any(lost.values()):
         return _no_claim(results, first, second, ours, theirs, lost)
     estimate = difference(ours, theirs)
-    return {"first": first.method, "second": second.method, "accuracy_first": ours.right.mean(),
-            "accuracy_second": theirs.right.mean(), "difference": estimate.value, "p": estimate.p, "effect_size": effect_size(ours, theirs),
-            "episodes": estimate.counts["episodes"], "seeds": len(seeds), "failed_seeds": "", "groups": first.queries.groups, "estimate": estimate}
+    return {
+        "first": first.method,
+        "second": second.method,
+        "accuracy_first": ours.right.mean(),
+        "accuracy_second": theirs.right.mean(),
+        "difference": estimate.value,
+        "p": estimate.p,
+        "effect_size": effect_size(ours, theirs),
+        "episodes": estimate.counts["episodes"],
+        "seeds": len(seeds),
+        "failed_seeds": "",
+        "groups": first.queries.groups,
+        "estimate": estimate,
+    }
 
 
-def _no_claim(results: Results, first: Cell, second: Cell, ours: Outcomes, theirs: Outcomes, lost: dict[str, list[int]]) -> dict:
+def _no_claim(
+    results: Results, first: Cell, second: Cell, ours: Outcomes, theirs: Outcomes, lost: dict[str, list[int]]
+) -> dict:
     """The row of a pair of which a training did not learn; `lost` are those seeds of each."""
-    which = [f"{method_name(name, results)}, seed{'s' * (len(seeds) > 1)} {' and '.join(map(str, seeds))}" for name, seeds in lost.items() if seeds]
+    which = [
+        f"{method_name(name, results)}, seed{'s' * (len(seeds) > 1)} {' and '.join(map(str, seeds))}"
+        for name, seeds in lost.items()
+        if seeds
+    ]
     names = [method_name(cell.method, results) for cell in (first, second)]
     accuracies = ours.right.mean(), theirs.right.mean()
-    return {"first": first.method, "second": second.method, "accuracy_first": accuracies[0], "accuracy_second": accuracies[1],
-            "difference": accuracies[0] - accuracies[1], "episodes": ours.queries.episodes[1], "seeds": len(ours.right),
-            "failed_seeds": in_one_text(sorted({seed for seeds in lost.values() for seed in seeds})), "groups": first.queries.groups,
-            "statement": f"{names[0]} and {names[1]}: no claim, for a training did not learn ({'; '.join(which)})"}
+    return {
+        "first": first.method,
+        "second": second.method,
+        "accuracy_first": accuracies[0],
+        "accuracy_second": accuracies[1],
+        "difference": accuracies[0] - accuracies[1],
+        "episodes": ours.queries.episodes[1],
+        "seeds": len(ours.right),
+        "failed_seeds": in_one_text(sorted({seed for seeds in lost.values() for seed in seeds})),
+        "groups": first.queries.groups,
+        "statement": (
+            f"{names[0]} and {names[1]}: no claim, for a training did not learn ({'; '.join(which)})"
+        ),
+    }

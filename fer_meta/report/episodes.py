@@ -9,7 +9,15 @@ from fer_meta.errors import ResultsError
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.load import Results, Run, coded, read_parts
 
-STORED = {"episode": "whole", "role": "text", "label": "text", "data": "text", "path": "text", "clip": "text", "subject": "text"}
+STORED = {
+    "episode": "whole",
+    "role": "text",
+    "label": "text",
+    "data": "text",
+    "path": "text",
+    "clip": "text",
+    "subject": "text",
+}
 
 
 def episodes_path(results: Results, run: Run, shots: int) -> Path:
@@ -20,7 +28,9 @@ def episodes_path(results: Results, run: Run, shots: int) -> Path:
 
 
 def read_episodes(path: Path, command: str) -> tuple[pa.Table, np.ndarray]:
-    """The rows of a file of episodes, columns as in STORED, and whether each is of the support [N]. Raises ResultsError, with `command` as the fix."""
+    """The rows of a file of episodes, columns as in STORED, and whether each is of the support [N]. Raises
+    ResultsError, with `command` as the fix.
+    """
     try:
         parts = list(read_parts(path, STORED))
         if not parts:
@@ -30,10 +40,20 @@ def read_episodes(path: Path, command: str) -> tuple[pa.Table, np.ndarray]:
         raise damaged(path, str(error), command) from None
     roles, role = coded(rows["role"])
     labels, label = coded(rows["label"])
-    if "support" not in roles.to_pylist() or rows["path"].null_count or not set(labels.to_pylist()) <= set(EXPRESSIONS) or (label < 0).any():
-        raise damaged(path, "has no support, images without a path, or labels that are no expressions", command)
+    if (
+        "support" not in roles.to_pylist()
+        or rows["path"].null_count
+        or not set(labels.to_pylist()) <= set(EXPRESSIONS)
+        or (label < 0).any()
+    ):
+        raise damaged(
+            path, "has no support, images without a path, or labels that are no expressions", command
+        )
     return rows, role == roles.to_pylist().index("support")
 
 
 def damaged(path: Path, what: str, command: str) -> ResultsError:
-    return ResultsError(f"{path}: {what}; {'delete it and ' if path.exists() else ''}run `{command}` again, which writes it anew")
+    return ResultsError(
+        f"{path}: {what}; {'delete it and ' if path.exists() else ''}run `{command}` again, which writes it"
+        " anew"
+    )

@@ -1,8 +1,9 @@
 """Trainings that did not learn: the rule, on a training's log alone, and the words for them.
 
-A training has learned where the mean training accuracy of the last tenth of its log exceeds chance by more than MARGIN, and by more than it
-could by accident: a one-sided t-test over the log points of that tenth, at ACCIDENT. A training of fewer log points than FEWEST is not judged.
-Every table and plot marks a failed training with MARK, and no claim is made about a method of which one is compared.
+A training has learned where the mean training accuracy of the last tenth of its log exceeds chance by more
+than MARGIN, and by more than it could by accident: a one-sided t-test over the log points of that tenth, at
+ACCIDENT. A training of fewer log points than FEWEST is not judged. Every table and plot marks a failed
+training with MARK, and no claim is made about a method of which one is compared.
 """
 
 import math
@@ -22,22 +23,27 @@ ACCIDENT = 0.025
 """How often a training that stays at chance may pass for one that learned."""
 
 FEWEST = 21
-"""Log points by which a training can be judged. With fewer, the last tenth has one point, which has no spread, or two, of which the t-test asks 13
-standard errors: good trainings would fail."""
+"""Log points by which a training can be judged. With fewer, the last tenth has one point, which has no
+spread, or two, of which the t-test asks 13 standard errors: good trainings would fail.
+"""
 
 MARK = "†"
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A training that did not learn: its accuracy in the last tenth of its log and the chance there, 0 to 1."""
+    """A training that did not learn: its accuracy in the last tenth of its log and the chance
+    there, 0 to 1.
+    """
 
     accuracy: float
     chance: float
 
 
 def last_tenth(log: pd.DataFrame) -> pd.Series:
-    """The training accuracies [N] of the last tenth of a log's points, at least one; empty for a log without any."""
+    """The training accuracies [N] of the last tenth of a log's points, at least one; empty for a log without
+    any.
+    """
     accuracies = log["train_accuracy"].dropna()
     return accuracies.tail(math.ceil(len(accuracies) / 10))
 
@@ -48,7 +54,9 @@ def is_short(log: pd.DataFrame) -> bool:
 
 
 def failure(log: pd.DataFrame, chance: float | None) -> Failed | None:
-    """What is wrong with a training by its log; None if it learned, or cannot be judged: its log is short, or it or its chance is not known."""
+    """What is wrong with a training by its log; None if it learned, or cannot be judged: its log is short, or
+    it or its chance is not known.
+    """
     points = last_tenth(log)
     if chance is None or points.empty or is_short(log):
         return None
@@ -60,12 +68,16 @@ def failure(log: pd.DataFrame, chance: float | None) -> Failed | None:
 
 def in_words(*failed: Failed) -> str:
     """training accuracy 20.3 %, chance 20.0; of several: from the least to the largest."""
-    return f"training accuracy {_span([one.accuracy for one in failed])} %, chance {_span([one.chance for one in failed])}"
+    return (
+        f"training accuracy {_span([one.accuracy for one in failed])} %, chance"
+        f" {_span([one.chance for one in failed])}"
+    )
 
 
 def footnote(failed: Sequence[tuple[str, str, int | None, int, Failed]], trainings: int) -> str:
-    """One line on the failed ones (method, source, fold or None, seed, what its log says) of a table's `trainings`, in plain text; nothing
-    without any."""
+    """One line on the failed ones (method, source, fold or None, seed, what its log says) of a table's
+    `trainings`, in plain text; nothing without any.
+    """
     if not failed:
         return ""
     if len(failed) == trainings > 1:
@@ -73,7 +85,10 @@ def footnote(failed: Sequence[tuple[str, str, int | None, int, Failed]], trainin
     by_place = defaultdict(list)
     for method, source, fold, seed, one in failed:
         by_place[method, source].append((seed, fold, one))
-    told = [f"{method}, trained on {source}, {_which(own)}: {in_words(*(one for *_, one in own))}" for (method, source), own in by_place.items()]
+    told = [
+        f"{method}, trained on {source}, {_which(own)}: {in_words(*(one for *_, one in own))}"
+        for (method, source), own in by_place.items()
+    ]
     return f"{MARK} {'; '.join(told)}: {'it' if len(failed) == 1 else 'they'} did not learn."
 
 
@@ -81,7 +96,11 @@ def short_note(short: int, trainings: int) -> str:
     """One line on the `short` ones of a table's `trainings`; nothing without any."""
     if not short:
         return ""
-    which = "the training" if trainings == 1 else f"{'any' if short == trainings else short} of the {trainings} trainings"
+    which = (
+        "the training"
+        if trainings == 1
+        else f"{'any' if short == trainings else short} of the {trainings} trainings"
+    )
     return f"It is not judged whether {which} learned: a log of fewer than {FEWEST} points says too little."
 
 
@@ -92,7 +111,9 @@ def _which(trainings: Sequence[tuple[int, int | None, Failed]]) -> str:
         folds[seed].append(fold)
     if None in next(iter(folds.values())):
         return f"seed{'s' * (len(folds) > 1)} {_listed(map(str, folds))}"
-    return ", ".join(f"fold{'s' * (len(own) > 1)} {_listed(_ranges(own))} of seed {seed}" for seed, own in folds.items())
+    return ", ".join(
+        f"fold{'s' * (len(own) > 1)} {_listed(_ranges(own))} of seed {seed}" for seed, own in folds.items()
+    )
 
 
 def _ranges(numbers: Sequence[int]) -> list[str]:

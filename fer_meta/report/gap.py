@@ -1,4 +1,6 @@
-"""Accuracy against the size of the domain gap: the targets of a source that are one recipe at several severities."""
+"""Accuracy against the size of the domain gap: the targets of a source that are one recipe at several
+severities.
+"""
 
 import pandas as pd
 
@@ -9,11 +11,12 @@ STUDIO = "synthetic-studio"  # severity 0 of every recipe
 
 
 def gap_table(results: Results, table: pd.DataFrame) -> pd.DataFrame:
-    """The source-val rows of `table` that show a gap growing, with their targets' `recipe` and `severity` (0 to 1).
+    """The source-val rows of `table` that show a gap growing, with their targets' `recipe` and `severity` (0
+    to 1).
 
     Sorted by source, recipe, shots, severity and method. A source that is the studio is its own target at
-    severity 0. No rows where no source has two targets of one recipe at different severities; experiments of their own
-    protocols are not compared.
+    severity 0. No rows where no source has two targets of one recipe at different severities; experiments of
+    their own protocols are not compared.
     """
     places = results.plan.get("severity", {})
     shown = table[(table["selection"] == "source-val") & (table["experiment"] == "")]
@@ -22,8 +25,11 @@ def gap_table(results: Results, table: pd.DataFrame) -> pd.DataFrame:
         rows = shown[shown["source"] == source]
         recipes = {places[target]["recipe"] for target in rows["target"] if target in places}
         for recipe in sorted(recipes - {STUDIO}):
-            severity = {target: float(places[target]["severity"]) for target in rows["target"].unique()
-                        if target in places and places[target]["recipe"] == recipe}
+            severity = {
+                target: float(places[target]["severity"])
+                for target in rows["target"].unique()
+                if target in places and places[target]["recipe"] == recipe
+            }
             if len(set(severity.values())) < 2:
                 continue
             if places.get(source, {}).get("recipe") == STUDIO and 0 not in severity.values():

@@ -1,4 +1,6 @@
-"""What a leak is worth: experiments that differ in what support and query share, and a checkpoint picked on the target."""
+"""What a leak is worth: experiments that differ in what support and query share, and a checkpoint picked on
+the target.
+"""
 
 import numpy as np
 import pandas as pd
@@ -14,27 +16,71 @@ from fer_meta.report.numbers import METHODS, half_width, in_one_text
 from fer_meta.report.pieces import code, dagger, exact, failed_note, markdown, method, p_value, percent, pipes
 
 SHARED = {"image": "path", "clip": "clip", "person": "subject"}
-UNKNOWN = {"person": ("who is on its images is unknown", "people"), "clip": ("its images are known to be from no clip", "clips")}
-COLUMNS = ["experiment", "against", "source", "target", "algorithm", "method", "way", "shots", "accuracy", "ci95",
-           "difference", "low", "high", "p", "share_image", "share_clip", "share_person", "accuracy_shared",
-           "accuracy_unshared", "chance", "seeds", "failed_seeds", "groups"]
-ORACLE_COLUMNS = ["experiment", "source", "target", "algorithm", "method", "way", "shots", "difference", "low", "high", "p", "seeds", "failed_seeds"]
+UNKNOWN = {
+    "person": ("who is on its images is unknown", "people"),
+    "clip": ("its images are known to be from no clip", "clips"),
+}
+COLUMNS = [
+    "experiment",
+    "against",
+    "source",
+    "target",
+    "algorithm",
+    "method",
+    "way",
+    "shots",
+    "accuracy",
+    "ci95",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "share_image",
+    "share_clip",
+    "share_person",
+    "accuracy_shared",
+    "accuracy_unshared",
+    "chance",
+    "seeds",
+    "failed_seeds",
+    "groups",
+]
+ORACLE_COLUMNS = [
+    "experiment",
+    "source",
+    "target",
+    "algorithm",
+    "method",
+    "way",
+    "shots",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "seeds",
+    "failed_seeds",
+]
 
 
 def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFrame:
-    """A row a method and experiment that is compared with another (`against`), or that others are compared with.
+    """A row a method and experiment that is compared with another (`against`), or that others are compared
+    with.
 
-    The checkpoint is picked on the source's validation split. `difference` (-1 to 1) to `against` with its 95 % interval
-    `low` to `high` and p-value: other episodes of the same images. `share_*` are the shares of queries of which the same
-    image, a frame of the same clip or the person is in their own class's support, by the stored episodes; `accuracy_shared`
-    is over the queries of which any is, `accuracy_unshared` over the others; NaN where there are none, and a share where the clips
-    or people of all images are unknown. A difference is NaN where one of the trainings did not learn (`failed_seeds`). No rows without
-    such experiments.
+    The checkpoint is picked on the source's validation split. `difference` (-1 to 1) to `against` with its 95
+    % interval `low` to `high` and p-value: other episodes of the same images. `share_*` are the shares of
+    queries of which the same image, a frame of the same clip or the person is in their own class's support,
+    by the stored episodes; `accuracy_shared` is over the queries of which any is, `accuracy_unshared` over
+    the others; NaN where there are none, and a share where the clips or people of all images are unknown. A
+    difference is NaN where one of the trainings did not learn (`failed_seeds`). No rows without such
+    experiments.
     """
     against = {key: told["against"] for key, told in results.experiments.items() if told["against"]}
     family = set(against) | set(against.values())
-    shown = {_key(cell): cell for cell in cells
-             if cell.experiment in family and cell.shots > 0 and cell.selection == "source-val"}
+    shown = {
+        _key(cell): cell
+        for cell in cells
+        if cell.experiment in family and cell.shots > 0 and cell.selection == "source-val"
+    }
     rows, known = [], {}
     for cell in shown.values():
         if cell.place not in known:
@@ -43,26 +89,36 @@ def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFram
         any_shared = np.logical_or.reduce(list(shared.values()))  # the image is always known
         other = against.get(cell.experiment)
         row = _fields(cell, COLUMNS) | {
-            "against": other, "accuracy": right.mean(), "ci95": half_width(hierarchical_interval(cell.outcomes())),
-            "chance": 1 / cell.way, "groups": cell.queries.groups, **{f"share_{kind}": on.mean() for kind, on in shared.items()},
+            "against": other,
+            "accuracy": right.mean(),
+            "ci95": half_width(hierarchical_interval(cell.outcomes())),
+            "chance": 1 / cell.way,
+            "groups": cell.queries.groups,
+            **{f"share_{kind}": on.mean() for kind, on in shared.items()},
             "accuracy_shared": right[any_shared].mean() if any_shared.any() else np.nan,
-            "accuracy_unshared": right[~any_shared].mean() if not any_shared.all() else np.nan}
+            "accuracy_unshared": right[~any_shared].mean() if not any_shared.all() else np.nan,
+        }
         base = shown.get((other, *_key(cell)[1:]))
         rows.append(row | (_between(cell, base) if base else {}))
     return pd.DataFrame(rows).reindex(columns=COLUMNS) if rows else pd.DataFrame(columns=COLUMNS)
 
 
 def oracle_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """What picking the checkpoint on the target's validation split is worth: oracle less source-val on the same queries.
+    """What picking the checkpoint on the target's validation split is worth: oracle less source-val on the
+    same queries.
 
-    A row a method of the experiment that the others, one after the other, are compared with; no rows where nothing was picked so.
+    A row a method of the experiment that the others, one after the other, are compared with; no rows where
+    nothing was picked so.
     """
     against = {key: told["against"] for key, told in results.experiments.items()}
     bases = {other for other in against.values() if other and not against.get(other)}
     shown = [cell for cell in cells if cell.experiment in bases and cell.shots > 0]
     picked = {_key(cell): cell for cell in shown if cell.selection == "source-val"}
-    rows = [_fields(cell, ORACLE_COLUMNS) | _between(cell, picked[_key(cell)]) for cell in shown
-            if cell.selection == "oracle" and _key(cell) in picked]
+    rows = [
+        _fields(cell, ORACLE_COLUMNS) | _between(cell, picked[_key(cell)])
+        for cell in shown
+        if cell.selection == "oracle" and _key(cell) in picked
+    ]
     return pd.DataFrame(rows, columns=ORACLE_COLUMNS)
 
 
@@ -70,50 +126,101 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
     """Markdown: what each kind of sharing is worth, and the oracle; nothing without rows."""
     if leaks.empty:
         return ""
-    parts = ["## What a leak is worth",
-             "Accuracy in percent, differences in percentage points with their 95 % intervals over seeds, people (clips, "
-             "images) and episodes; p-values are not corrected for their number. The share of queries of which the same "
-             "image, a frame of the same clip or the same person is in their own class's support is counted in the episodes "
-             "themselves, and the accuracy of the queries with any of them stands beside that of the others.",
-             "\n".join(f"- **{markdown(key)}**: {markdown(told['title'])}." for key, told in results.experiments.items()
-                       if (leaks["experiment"] == key).any())]
+    parts = [
+        "## What a leak is worth",
+        (
+            "Accuracy in percent, differences in percentage points with their 95 % intervals over seeds,"
+            " people (clips, images) and episodes; p-values are not corrected for their number. The share of"
+            " queries of which the same image, a frame of the same clip or the same person is in their own"
+            " class's support is counted in the episodes themselves, and the accuracy of the queries with any"
+            " of them stands beside that of the others."
+        ),
+        "\n".join(
+            f"- **{markdown(key)}**: {markdown(told['title'])}."
+            for key, told in results.experiments.items()
+            if (leaks["experiment"] == key).any()
+        ),
+    ]
     parts += _unknown(results, leaks)
-    leaks = leaks.assign(rank=[list(METHODS).index(name) if name in METHODS else 99 for name in leaks["method"]])
+    leaks = leaks.assign(
+        rank=[list(METHODS).index(name) if name in METHODS else 99 for name in leaks["method"]]
+    )
     for (source, target, shots), block in leaks.groupby(["source", "target", "shots"], sort=False):
-        lines = [["method", "experiment", "accuracy", "difference", "95 % interval", "p", "image shared", "clip shared",
-                  "person shared", "accuracy, shared", "accuracy, not shared", "chance"]]
+        lines = [
+            [
+                "method",
+                "experiment",
+                "accuracy",
+                "difference",
+                "95 % interval",
+                "p",
+                "image shared",
+                "clip shared",
+                "person shared",
+                "accuracy, shared",
+                "accuracy, not shared",
+                "chance",
+            ]
+        ]
         for _, rows in block.groupby("rank"):
             for row in rows.itertuples():
                 differs = not pd.isna(row.difference)
-                lines.append([method(results, row.method), markdown(row.experiment), percent(row) + dagger(row),
-                              f"{_points(row.difference)} to {markdown(row.against)}" if differs else "",
-                              _interval(row),
-                              p_value(row.p) if differs else "",
-                              *(exact(getattr(row, f"share_{kind}")) for kind in SHARED),
-                              exact(row.accuracy_shared), exact(row.accuracy_unshared), exact(row.chance)])
-        parts += [f"Trained on {code(results, source)}, tested on {code(results, target)}, {shots}-shot:",
-                  pipes(lines, text_columns=2)]
+                lines.append(
+                    [
+                        method(results, row.method),
+                        markdown(row.experiment),
+                        percent(row) + dagger(row),
+                        f"{_points(row.difference)} to {markdown(row.against)}" if differs else "",
+                        _interval(row),
+                        p_value(row.p) if differs else "",
+                        *(exact(getattr(row, f"share_{kind}")) for kind in SHARED),
+                        exact(row.accuracy_shared),
+                        exact(row.accuracy_unshared),
+                        exact(row.chance),
+                    ]
+                )
+        parts += [
+            f"Trained on {code(results, source)}, tested on {code(results, target)}, {shots}-shot:",
+            pipes(lines, text_columns=2),
+        ]
     failed = failed_note(results, leaks, markdown)
     parts += [f"{failed} Differences are given where all trainings learned."] if failed else []
     oracles = oracles[oracles["difference"].notna()]
     if len(oracles):
         lines = [["method", "experiment", "shots", "worth", "95 % interval", "p"]]
-        lines += [[method(results, row.method), markdown(row.experiment), str(row.shots),
-                   _points(row.difference), _interval(row), p_value(row.p)]
-                  for row in oracles.itertuples()]
-        parts += ["What picking the checkpoint on the target's validation split is worth in points, against the source's (same "
-                  "trainings, same queries):", pipes(lines, text_columns=2)]
+        lines += [
+            [
+                method(results, row.method),
+                markdown(row.experiment),
+                str(row.shots),
+                _points(row.difference),
+                _interval(row),
+                p_value(row.p),
+            ]
+            for row in oracles.itertuples()
+        ]
+        parts += [
+            (
+                "What picking the checkpoint on the target's validation split is worth in points, against the"
+                " source's (same trainings, same queries):"
+            ),
+            pipes(lines, text_columns=2),
+        ]
     return "\n\n".join(parts)
 
 
 def _unknown(results: Results, leaks: pd.DataFrame) -> list[str]:
-    """A line for each target of whose images nobody knows the person, or the clip: what the rows cannot say there."""
+    """A line for each target of whose images nobody knows the person, or the clip: what the rows cannot say
+    there.
+    """
     lines = []
     for target, rows in leaks.groupby("target", sort=False):
         for kind, (what, shared) in UNKNOWN.items():
             if rows[f"share_{kind}"].isna().all():
-                lines.append(f"- {code(results, target)}: {what}. Support and query may share {shared} in **every** row, whatever it is called; how "
-                             "many queries do cannot be counted.")
+                lines.append(
+                    f"- {code(results, target)}: {what}. Support and query may share {shared} in **every**"
+                    " row, whatever it is called; how many queries do cannot be counted."
+                )
     return ["\n".join(lines)] if lines else []
 
 
@@ -132,11 +239,15 @@ def _key(cell: Cell) -> tuple:
 
 def _fields(cell: Cell, columns: list[str]) -> dict:
     return {name: getattr(cell, name) for name in columns if name != "seeds" and hasattr(cell, name)} | {
-        "seeds": len(cell.seeds), "failed_seeds": in_one_text(cell.failed)}
+        "seeds": len(cell.seeds),
+        "failed_seeds": in_one_text(cell.failed),
+    }
 
 
 def _between(cell: Cell, base: Cell) -> dict:
-    """`cell` less `base` over the seeds that both have; nothing if they have none in common, or a training of these did not learn."""
+    """`cell` less `base` over the seeds that both have; nothing if they have none in common, or a training of
+    these did not learn.
+    """
     seeds = tuple(seed for seed in cell.seeds if seed in base.seeds)
     if not seeds or {*cell.failed, *base.failed} & {*seeds}:
         return {}
@@ -145,14 +256,24 @@ def _between(cell: Cell, base: Cell) -> dict:
 
 
 def _shared(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
-    """Per kind, for each query [N]: is the same image, clip or person in its own class's support? Without a kind that is known of no image."""
+    """Per kind, for each query [N]: is the same image, clip or person in its own class's support? Without a
+    kind that is known of no image.
+    """
     parts = [_shared_in(results, part, names) for part in cell.parts or [cell]]
-    return {kind: np.concatenate([part[kind] for part in parts]) for kind in SHARED if all(kind in part for part in parts)}
+    return {
+        kind: np.concatenate([part[kind] for part in parts])
+        for kind in SHARED
+        if all(kind in part for part in parts)
+    }
 
 
 def _shared_in(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarray]:
     """The same, of a cell that is no pool of folds."""
-    run = next(run for run in results.runs if (run.experiment, run.source, run.target, run.fold) == (*cell.place[:3], cell.fold))
+    run = next(
+        run
+        for run in results.runs
+        if (run.experiment, run.source, run.target, run.fold) == (*cell.place[:3], cell.fold)
+    )
     path = episodes_path(results, run, cell.shots)
     rows, support = read_episodes(path, run.command)
     place = _place_of_queries(rows.filter(pa.array(~support)), cell.queries, names, run.target)
@@ -167,15 +288,23 @@ def _shared_in(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarr
         texts, codes = coded(rows[column])
         if not (codes >= 0).any():
             continue
-        member = np.where(codes < 0, -1, own_class * len(texts) + codes)  # -1 where the clip or the person is unknown
+        # -1 where the clip or the person is unknown
+        member = np.where(codes < 0, -1, own_class * len(texts) + codes)
         shared[kind] = (np.isin(member[~support], member[support]) & (member[~support] >= 0))[place]
     return shared
 
 
 def _place_of_queries(rows: pa.Table, queries: Queries, names: Names, target: str) -> np.ndarray | None:
-    """[N] where in `rows` each query stands (one drawn twice in an episode may be found at either place); None if one is not there."""
-    stored, asked = (episode.astype(np.int64) << 32 | image % (1 << 32) for episode, image in (
-        (rows["episode"].to_numpy(), names.numbers("path", rows["path"], target)), (queries.episode, queries.image)))
+    """[N] where in `rows` each query stands (one drawn twice in an episode may be found at either place);
+    None if one is not there.
+    """
+    stored, asked = (
+        episode.astype(np.int64) << 32 | image % (1 << 32)
+        for episode, image in (
+            (rows["episode"].to_numpy(), names.numbers("path", rows["path"], target)),
+            (queries.episode, queries.image),
+        )
+    )
     if not len(stored):
         return None
     by_key = np.argsort(stored, kind="stable")

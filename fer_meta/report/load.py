@@ -1,4 +1,6 @@
-"""What a bench left on disk, read back: the plan, its finished runs, what is missing and why, and its tables."""
+"""What a bench left on disk, read back: the plan, its finished runs, what is missing and why, and
+its tables.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,7 +23,8 @@ from fer_meta.report.stored import Plan, RunFile, UnplannedRun, in_words
 PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
 PLAN_FIX = "run the bench again, which rewrites it"
 HISTORY_FIX = "delete it, and the report leaves this training out of its curves"
-OLD_ANSWERS = "episodes.parquet"  # accuracies of episodes, which an older version kept of a run instead of answers
+# accuracies of episodes, which an older version kept of a run instead of answers
+OLD_ANSWERS = "episodes.parquet"
 LOGGED = ["step", "loss", "train_accuracy", "val_uar", "val_accuracy"]
 
 
@@ -46,11 +49,14 @@ class Run:
     episodes: dict  # shots, as text -> the stored evaluation episodes, relative to the suite's folder
     image_size: int | None  # pixels
     command: str = ""  # makes it, and others of the plan
-    unreadable: dict = field(default_factory=dict)  # data set -> images that could not be read and were left out
+    # data set -> images that could not be read and were left out
+    unreadable: dict = field(default_factory=dict)
     precision: str = ""  # fp32, bf16; "" where it is not known
-    selected: dict = field(default_factory=dict)  # selection -> readout -> the training step of its checkpoint
+    # selection -> readout -> the training step of its checkpoint
+    selected: dict = field(default_factory=dict)
     fold: int | None = None  # from 1, of a cross-validation
-    training_chance: float | None = None  # accuracy of a guess on what was trained on; None where it is not known
+    # accuracy of a guess on what was trained on; None where it is not known
+    training_chance: float | None = None
     failed: Failed | None = None  # that its training did not learn
     settings_hash: str = ""  # of the bench that made it
 
@@ -59,21 +65,28 @@ class Run:
         return self.folder / "predictions.parquet"
 
     def damaged(self, file: str, what: str) -> ResultsError:
-        """The error for what is wrong in a file that is as it was sealed (or was never sealed, by an older version)."""
-        return ResultsError(f"{self.folder / file}: {what}; delete {self.folder / DONE} and {_anew(self.command)}")
+        """The error for what is wrong in a file that is as it was sealed (or was never sealed, by an older
+        version).
+        """
+        return ResultsError(
+            f"{self.folder / file}: {what}; delete {self.folder / DONE} and {_anew(self.command)}"
+        )
 
 
 @dataclass(frozen=True)
 class Results:
-    """`runs` are the finished runs in the plan's order; `missing` the others, each with the reason; `unplanned` are the
-    finished runs that lie in the folder and are not in the plan, such as those of a bench with other options, by the name of their folder."""
+    """`runs` are the finished runs in the plan's order; `missing` the others, each with the reason;
+    `unplanned` are the finished runs that lie in the folder and are not in the plan, such as those of a bench
+    with other options, by the name of their folder.
+    """
 
     folder: Path
     plan: dict
     runs: list[Run]
     missing: list[tuple[dict, str]]
     unplanned: dict[str, dict] = field(default_factory=dict)
-    logs: dict[str, pd.DataFrame] = field(default_factory=dict)  # model of a finished run -> its training's `history`
+    # model of a finished run -> its training's `history`
+    logs: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -82,12 +95,15 @@ class Results:
 
     @property
     def experiments(self) -> dict:
-        """Key -> title, trained_on, tested_on, published, faults, against; empty in suites that cross domains."""
+        """Key -> title, trained_on, tested_on, published, faults, against; empty in suites that cross
+        domains.
+        """
         return self.plan.get("experiments", {})
 
 
 def read_results(folder: Path) -> Results:
-    """Read the plan, the `run.json` of each finished run and its training's log; `cells.py` reads what they predicted.
+    """Read the plan, the `run.json` of each finished run and its training's log; `cells.py` reads what they
+    predicted.
 
     Raises:
         ResultsError: there is no plan, no finished run, or one of these files is damaged.
@@ -96,9 +112,14 @@ def read_results(folder: Path) -> Results:
     planned = {run["id"]: run for run in plan["runs"]}  # a run listed twice must not count twice
     runs, missing = [], []
     done = {home.name: home for home in sorted(folder.glob("runs/*")) if (home / DONE).is_file()}
-    if done and all((home / OLD_ANSWERS).exists() and not (home / "predictions.parquet").exists() for home in done.values()):
-        raise ResultsError(f"{folder}: made by an older version of fer-meta, which kept no predictions; "
-                           f"delete the folder {folder / 'runs'} and run the bench again")
+    if done and all(
+        (home / OLD_ANSWERS).exists() and not (home / "predictions.parquet").exists()
+        for home in done.values()
+    ):
+        raise ResultsError(
+            f"{folder}: made by an older version of fer-meta, which kept no predictions; "
+            f"delete the folder {folder / 'runs'} and run the bench again"
+        )
     for run in planned.values():
         if run["id"] in done:
             runs.append(_read_run(done[run["id"]], run, plan["command"]))
@@ -106,19 +127,31 @@ def read_results(folder: Path) -> Results:
             missing.append((run, _why_missing(folder / "runs" / run["id"])))
     if not runs:
         failures = "; ".join(f"{run['id']} {why}" for run, why in missing if why.startswith("failed"))
-        raise ResultsError(f"{folder}: none of the {len(planned)} runs has finished"
-                           f"{' (' + failures + ')' if failures else ''}; run `{plan['command']}`")
-    logs = {model: history(folder / "models" / model / "history.jsonl") for model in dict.fromkeys(run.model for run in runs)}
+        raise ResultsError(
+            f"{folder}: none of the {len(planned)} runs has finished"
+            f"{' (' + failures + ')' if failures else ''}; run `{plan['command']}`"
+        )
+    logs = {
+        model: history(folder / "models" / model / "history.jsonl")
+        for model in dict.fromkeys(run.model for run in runs)
+    }
     runs = [replace(run, failed=failure(logs[run.model], run.training_chance)) for run in runs]
-    return Results(folder, plan, runs, missing, {name: _unplanned(home) for name, home in done.items() if name not in planned}, logs)
+    return Results(
+        folder,
+        plan,
+        runs,
+        missing,
+        {name: _unplanned(home) for name, home in done.items() if name not in planned},
+        logs,
+    )
 
 
 def history(path: Path) -> pd.DataFrame:
-    """A row a log point of a `history.jsonl`: step, loss, train_accuracy, and in a validation val_uar (own head) and val_accuracy (first of
-    the other readouts); NaN where not logged.
+    """A row a log point of a `history.jsonl`: step, loss, train_accuracy, and in a validation val_uar (own
+    head) and val_accuracy (first of the other readouts); NaN where not logged.
 
-    The last line may be torn, for a killed training leaves it so; any other torn line is an error, as is a log that was changed after its
-    training was finished.
+    The last line may be torn, for a killed training leaves it so; any other torn line is an error, as is a
+    log that was changed after its training was finished.
     """
     if not path.is_file():
         return pd.DataFrame(columns=LOGGED, dtype=float)
@@ -137,17 +170,21 @@ def history(path: Path) -> pd.DataFrame:
 
 
 def _number(name: str, value) -> float:
-    """A logged value; a validation has one for each readout, of which the first counts. Raises what a value that is none raises."""
+    """A logged value; a validation has one for each readout, of which the first counts. Raises what a value
+    that is none raises.
+    """
     if name.startswith("val_") and isinstance(value, dict):
         [value, *_] = value.values()
     return float(value)
 
 
 def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -> Iterator[pa.Table]:
-    """`columns` of a table (and those that begin with `prefix`, where they hold something), part by part as it was written, texts as dictionaries.
+    """`columns` of a table (and those that begin with `prefix`, where they hold something), part by part as
+    it was written, texts as dictionaries.
 
-    `columns` says of each what it holds: "text", "whole" (numbers, no cell empty) or "number"; those of `prefix` hold numbers. Whole
-    numbers come as int64, numbers as floats with NaN for an empty cell. The checksums of the pages are verified.
+    `columns` says of each what it holds: "text", "whole" (numbers, no cell empty) or "number"; those of
+    `prefix` hold numbers. Whole numbers come as int64, numbers as floats with NaN for an empty cell. The
+    checksums of the pages are verified.
 
     Raises:
         ValueError: it cannot be read, a column is not there, or it holds something else; in one line.
@@ -161,10 +198,18 @@ def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -
         for name, kind in kinds.items():
             _check_column(schema, name, kind)
         texts = [name for name, kind in kinds.items() if kind == "text"]
-        with pq.ParquetFile(path, metadata=footer, read_dictionary=texts, page_checksum_verification=True) as file:
+        with pq.ParquetFile(
+            path, metadata=footer, read_dictionary=texts, page_checksum_verification=True
+        ) as file:
+
             def part(number: int) -> pa.Table:
                 empty = _empty(footer.row_group(number)) if prefix else ()
-                return _as_kinds(file.read_row_group(number, [name for name in kinds if name in columns or name not in empty]), kinds)
+                return _as_kinds(
+                    file.read_row_group(
+                        number, [name for name in kinds if name in columns or name not in empty]
+                    ),
+                    kinds,
+                )
 
             yield from _ahead(part, file.num_row_groups)
     except OSError as error:
@@ -180,7 +225,11 @@ def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -
 def _empty(group: pq.RowGroupMetaData) -> set[str]:
     """The columns of a part in which no cell is filled."""
     columns = map(group.column, range(group.num_columns))
-    return {one.path_in_schema for one in columns if one.statistics and one.statistics.null_count == group.num_rows}
+    return {
+        one.path_in_schema
+        for one in columns
+        if one.statistics and one.statistics.null_count == group.num_rows
+    }
 
 
 def _ahead(part: Callable[[int], pa.Table], parts: int) -> Iterator[pa.Table]:
@@ -193,7 +242,9 @@ def _ahead(part: Callable[[int], pa.Table], parts: int) -> Iterator[pa.Table]:
 
 
 def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
-    """The distinct texts of a column, and the place of each of its cells among them [N], -1 where it is empty."""
+    """The distinct texts of a column, and the place of each of its cells among them [N], -1 where it is
+    empty.
+    """
     column = texts.combine_chunks()
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
@@ -208,8 +259,11 @@ def _check_column(schema: pa.Schema, name: str, kind: str) -> None:
     held = schema.field(name).type
     value = held.value_type if pa.types.is_dictionary(held) else held
     empty, number = pa.types.is_null(held), pa.types.is_integer(held) or pa.types.is_floating(held)
-    words, right = {"text": ("text", empty or pa.types.is_string(value) or pa.types.is_large_string(value)),
-                    "whole": ("whole numbers", pa.types.is_integer(held)), "number": ("numbers", empty or number)}[kind]
+    words, right = {
+        "text": ("text", empty or pa.types.is_string(value) or pa.types.is_large_string(value)),
+        "whole": ("whole numbers", pa.types.is_integer(held)),
+        "number": ("numbers", empty or number),
+    }[kind]
     if not right:
         raise ValueError(f"its column {one_line(name, 60)} holds {one_line(str(held), 60)}, not {words}")
 
@@ -256,10 +310,23 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
         what = str(error)
     if what is not None:
         raise ResultsError(f"{folder / 'run.json'}: {what}; delete {folder / DONE} and {_anew(command)}")
-    same = {name: found[name] for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")}
-    return Run(folder, *(planned[key] for key in PLANNED), **same, image_size=checked.image_size, command=command,
-               unreadable=checked.unreadable, precision=checked.precision, selected=checked.selected, fold=planned["fold"],
-               training_chance=checked.training_chance, settings_hash=checked.settings_hash)
+    same = {
+        name: found[name]
+        for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")
+    }
+    return Run(
+        folder,
+        *(planned[key] for key in PLANNED),
+        **same,
+        image_size=checked.image_size,
+        command=command,
+        unreadable=checked.unreadable,
+        precision=checked.precision,
+        selected=checked.selected,
+        fold=planned["fold"],
+        training_chance=checked.training_chance,
+        settings_hash=checked.settings_hash,
+    )
 
 
 def _unplanned(folder: Path) -> dict:

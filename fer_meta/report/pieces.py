@@ -1,4 +1,6 @@
-"""Small pieces that the report's forms are put together from: a cell, a count, a table of pipes, and texts as Markdown or LaTeX shows them."""
+"""Small pieces that the report's forms are put together from: a cell, a count, a table of pipes, and texts as
+Markdown or LaTeX shows them.
+"""
 
 import re
 from collections import defaultdict
@@ -12,28 +14,44 @@ from fer_meta.report.failed import MARK, footnote, is_short, short_note
 from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import domain_name, experiment_title, method_name, trained_name
 
-BAYES_NOTE = ("exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "
-              "rendered face; no method that sees only an image's drawn units can beat it on average.")
+BAYES_NOTE = (
+    "exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "
+    "rendered face; no method that sees only an image's drawn units can beat it on average."
+)
 
 
-# People (clips, images) below which the interval is too short where the support is of several shots, and the part of a class's images for
-# support, taken by one episode, above which the episodes do not show what others would do (results/benchmarks/coverage.md, coverage_folds.md).
+# People (clips, images) below which the interval is too short where the support is of several shots, and the
+# part of a class's images for support, taken by one episode, above which the episodes do not show what others
+# would do (results/benchmarks/coverage.md, coverage_folds.md).
 FEW, SHARE = 20, 0.5
 
 
 def interval_note(table: pd.DataFrame) -> str:
     """What the ± beside an accuracy is, with how many seeds."""
     groups = " or ".join(kind for kind in ("people", "clips", "images") if (table["groups"] == kind).any())
-    what, test = "± is the half width of the 95 % interval over", f"the test's episodes and {groups}, as queries and in supports"
+    what, test = (
+        "± is the half width of the 95 % interval over",
+        f"the test's episodes and {groups}, as queries and in supports",
+    )
     few = ""
     if table["members"].min() == 1:
         few += f" Where only one of the {groups} is tested, it says nothing about others."
     if (table["members"].between(2, FEW - 1)).any():
-        few += f" Fewer than {FEW} {groups}: a little too short, by simulations (it holds the truth in 92 to 94 of 100 benchmarks)."
+        few += (
+            f" Fewer than {FEW} {groups}: a little too short, by simulations (it holds the truth in 92 to 94"
+            " of 100 benchmarks)."
+        )
     if table["support_share"].max() > SHARE:
-        few += (f" An episode takes up to {100 * table['support_share'].max():.0f} % of a class's images for support: the interval knows only in part what "
-                "other images would change (by simulations with ten images or fewer, it holds the truth in 83 to 88 of 100 benchmarks).")
-    few += " Two seeds say little of their spread: where it is large, one test in ten finds what is not there." if (table["seeds"] == 2).any() else ""
+        few += (
+            f" An episode takes up to {100 * table['support_share'].max():.0f} % of a class's images for"
+            " support: the interval knows only in part what other images would change (by simulations with"
+            " ten images or fewer, it holds the truth in 83 to 88 of 100 benchmarks)."
+        )
+    few += (
+        " Two seeds say little of their spread: where it is large, one test in ten finds what is not there."
+        if (table["seeds"] == 2).any()
+        else ""
+    )
     if table["seeds"].max() == 1:
         return f"{what} {test}; with one seed it says nothing about other trainings.{few}"
     return f"{what} trainings ({count(table['seeds'], 'seed')}) and {test}.{few}"
@@ -46,7 +64,9 @@ def percent(cell, bold: str = "{}", best: bool = False, plus_minus: str = " ± "
 
 def with_half(mean: float, half: float, form: str = "{}", plus_minus: str = " ± ") -> str:
     """A mean in `form`, and the half width of its interval, which may be unknown (NaN)."""
-    return form.format(rounding.percent(mean)) + ("" if pd.isna(half) else plus_minus + rounding.percent(half))
+    return form.format(rounding.percent(mean)) + (
+        "" if pd.isna(half) else plus_minus + rounding.percent(half)
+    )
 
 
 def exact(accuracy: float) -> str:
@@ -55,17 +75,27 @@ def exact(accuracy: float) -> str:
 
 
 def best_of(block: pd.DataFrame) -> dict[tuple, str]:
-    """By source and shots: the best accuracy as shown, where a method has rivals; one of which a training failed is none."""
+    """By source and shots: the best accuracy as shown, where a method has rivals; one of which a training
+    failed is none.
+    """
     rivals = defaultdict(list)
-    for source, shots, selection, accuracy, failed in zip(*(block[name] for name in ("source", "shots", "selection", "accuracy", "failed_seeds"))):
+    for source, shots, selection, accuracy, failed in zip(
+        *(block[name] for name in ("source", "shots", "selection", "accuracy", "failed_seeds"))
+    ):
         if selection == "source-val" and not failed:
             rivals[source, shots].append(accuracy)
-    return {key: rounding.percent(max(accuracies)) for key, accuracies in rivals.items() if len(accuracies) > 1}
+    return {
+        key: rounding.percent(max(accuracies)) for key, accuracies in rivals.items() if len(accuracies) > 1
+    }
 
 
 def is_best(cell, best: dict[tuple, str]) -> bool:
     """Best as shown in `best_of` its block: two cells that read the same are both best."""
-    return cell.selection == "source-val" and not cell.failed_seeds and rounding.percent(cell.accuracy) == best.get((cell.source, cell.shots))
+    return (
+        cell.selection == "source-val"
+        and not cell.failed_seeds
+        and rounding.percent(cell.accuracy) == best.get((cell.source, cell.shots))
+    )
 
 
 def seeds_lacking(row: pd.DataFrame) -> str:
@@ -85,23 +115,39 @@ def dagger(cell) -> str:
 
 
 def failed_note(results: Results, rows: pd.DataFrame, form: Callable[[str], str] = str) -> str:
-    """The footnote of a table's `rows`, one line: which trainings did not learn, each name in `form`; nothing where all learned."""
+    """The footnote of a table's `rows`, one line: which trainings did not learn, each name in `form`; nothing
+    where all learned.
+    """
     told = []
     for run, name, experiments in _trainings(results, rows):
         where = f" ({', '.join(dict.fromkeys(experiments))})" if run.experiment else ""
-        told.append((form(name), form(domain_name(results, run.source) + where), run.fold, run.seed, run.failed))
+        told.append(
+            (form(name), form(domain_name(results, run.source) + where), run.fold, run.seed, run.failed)
+        )
     return footnote([one for one in told if one[-1]], len(told))
 
 
 def unjudged_note(results: Results, rows: pd.DataFrame) -> str:
-    """How many of the trainings of `rows` have logs too short to say whether they learned, one line; nothing where all can be judged."""
+    """How many of the trainings of `rows` have logs too short to say whether they learned, one line; nothing
+    where all can be judged.
+    """
     shown = [run for run, *_ in _trainings(results, rows)]
-    return short_note(sum(run.training_chance is not None and is_short(results.logs[run.model]) for run in shown), len(shown))
+    return short_note(
+        sum(run.training_chance is not None and is_short(results.logs[run.model]) for run in shown),
+        len(shown),
+    )
 
 
 def _trainings(results: Results, rows: pd.DataFrame) -> list[tuple[Run, str, list[str]]]:
-    """Each training of a table's `rows`: a run of it, what it is called, and the experiments that it is in."""
-    names = {(row.experiment, row.source, row.target, row.algorithm): trained_name(row.algorithm, row.method, results) for row in rows.itertuples()}
+    """Each training of a table's `rows`: a run of it, what it is called, and the experiments that
+    it is in.
+    """
+    names = {
+        (row.experiment, row.source, row.target, row.algorithm): trained_name(
+            row.algorithm, row.method, results
+        )
+        for row in rows.itertuples()
+    }
     shown = {}
     for run in results.runs:
         name = names.get((run.experiment, run.source, run.target, run.algorithm))
@@ -111,11 +157,14 @@ def _trainings(results: Results, rows: pd.DataFrame) -> list[tuple[Run, str, lis
 
 
 def markdown(text: str) -> str:
-    """A text of a user's (one line) so that Markdown shows it as it is. A `|` is escaped by `pipes`, where it matters."""
+    """A text of a user's (one line) so that Markdown shows it as it is. A `|` is escaped by `pipes`, where it
+    matters.
+    """
     return _MARKUP.sub(r"\\\g<0>", text)
 
 
-# What begins emphasis, code, a link, HTML or an entity; `_` within a word and `<` before a number begin nothing.
+# What begins emphasis, code, a link, HTML or an entity; `_` within a word and `<` before a number begin
+# nothing.
 _MARKUP = re.compile(r"[\\`*\[\]~]|^[#>+=-]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])")
 
 
@@ -124,9 +173,17 @@ def latex(text: str) -> str:
     return text.translate(_LATEX)
 
 
-_LATEX = str.maketrans({sign: f"\\{sign}" for sign in "_&%#${}"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}"})
+_LATEX = str.maketrans(
+    {sign: f"\\{sign}" for sign in "_&%#${}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+    }
+)
 
 
 def method(results: Results, name: str) -> str:
@@ -157,10 +214,12 @@ def _longest_ticks(text: str) -> int:
 
 def missing_lines(results: Results) -> list[str]:
     """A line a missing run, with the reason."""
-    return [f"{run['experiment']}{': ' if run['experiment'] else ''}{run['algorithm']}, "
-            f"{domain_name(results, run['source'])} -> {domain_name(results, run['target'])}, "
-            f"{'' if run['fold'] is None else 'fold {}, '.format(run['fold'])}seed {run['seed']}: {why}"
-            for run, why in results.missing]
+    return [
+        f"{run['experiment']}{': ' if run['experiment'] else ''}{run['algorithm']}, "
+        f"{domain_name(results, run['source'])} -> {domain_name(results, run['target'])}, "
+        f"{'' if run['fold'] is None else 'fold {}, '.format(run['fold'])}seed {run['seed']}: {why}"
+        for run, why in results.missing
+    ]
 
 
 def span(numbers: pd.Series) -> str:
@@ -177,8 +236,10 @@ def count(numbers: pd.Series, noun: str) -> str:
 def pipes(lines: list[list[str]], text_columns: int) -> str:
     """A Markdown table, the first line its head; columns after the `text_columns` first are set right."""
     rule = [":--"] * text_columns + ["--:"] * (len(lines[0]) - text_columns)
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |"
-                     for line in [lines[0], rule, *lines[1:]])
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |"
+        for line in [lines[0], rule, *lines[1:]]
+    )
 
 
 def fenced(text: str) -> str:
@@ -188,5 +249,7 @@ def fenced(text: str) -> str:
 
 
 def p_value(p: float) -> str:
-    """0.012, or < 0.001; empty where it is unknown. A p near 0.05 has the digits that say on which side it is."""
+    """0.012, or < 0.001; empty where it is unknown. A p near 0.05 has the digits that say on which side it
+    is.
+    """
     return "" if pd.isna(p) else "< 0.001" if p < 0.001 else p_digits(p)

@@ -15,9 +15,9 @@ from fer_meta.report.drawing import (
     BEST,
     CHANCE,
     DASHES,
-    MARKERS,
     FAILED,
     FAILED_NOTE,
+    MARKERS,
     MUTED,
     NORMAL,
     Matrix,
@@ -39,11 +39,14 @@ from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import BAYES, domain_key, domain_name, method_name
 
 
-def figures(results: Results, cells: list[Cell], table: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, Callable[[], Figure]]:
-    """What draws each plot, by its name: confusion (one a target if there are several), accuracy, severity, transfer, training.
+def figures(
+    results: Results, cells: list[Cell], table: pd.DataFrame, gaps: pd.DataFrame
+) -> dict[str, Callable[[], Figure]]:
+    """What draws each plot, by its name: confusion (one a target if there are several), accuracy, severity,
+    transfer, training.
 
-    A plot whose selection (source-val) or log is in no run is left out, severity where no gap is measured, and transfer
-    where experiments have protocols of their own.
+    A plot whose selection (source-val) or log is in no run is left out, severity where no gap is measured,
+    and transfer where experiments have protocols of their own.
     """
     drawn, tested = {}, {}
     for cell in cells:
@@ -77,13 +80,29 @@ def _accuracy(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ())
     for axis, ((experiment, source, target, way), block) in zip(axes, pairs):
         shots = sorted(block["shots"].unique())
         width = 0.84 / len(methods)
-        places = [shots.index(row.shots) + (methods.index(row.method) - (len(methods) - 1) / 2) * width for row in block.itertuples()]
+        places = [
+            shots.index(row.shots) + (methods.index(row.method) - (len(methods) - 1) / 2) * width
+            for row in block.itertuples()
+        ]
         for method in methods:
             of = (block["method"] == method).to_numpy()
             if of.any():  # no bars would be a legend's entry without a colour
-                axis.bar(np.array(places)[of], 100 * block["accuracy"][of], 0.92 * width, color=colours[method],
-                         label=method_name(method, results))
-        axis.errorbar(places, 100 * block["accuracy"], 100 * block["ci95"].fillna(0), fmt="none", ecolor="black", elinewidth=1, capsize=2)
+                axis.bar(
+                    np.array(places)[of],
+                    100 * block["accuracy"][of],
+                    0.92 * width,
+                    color=colours[method],
+                    label=method_name(method, results),
+                )
+        axis.errorbar(
+            places,
+            100 * block["accuracy"],
+            100 * block["ci95"].fillna(0),
+            fmt="none",
+            ecolor="black",
+            elinewidth=1,
+            capsize=2,
+        )
         draw_seeds(axis, places, cells_of(block, cells), 0.75 * width)
         axis.axhline(100 / way, **CHANCE)
         if block["bayes"].notna().any():
@@ -92,10 +111,17 @@ def _accuracy(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ())
         axis.set_xticks(range(len(shots)), [f"{count}-shot, {way}-way" for count in shots], fontsize=NORMAL)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
         start = f"{experiment}: " if experiment else ""
-        axis.set_title(arrow(start + domain_name(results, source), domain_name(results, target)), fontsize=NORMAL)
+        axis.set_title(
+            arrow(start + domain_name(results, source), domain_name(results, target)), fontsize=NORMAL
+        )
         quiet(axis)
-    settle(figure, axes, f"Accuracy in the same episodes, with {intervals_in_words(table)}\n"
-                         "(checkpoint picked on the source's validation split)", legend=3)
+    settle(
+        figure,
+        axes,
+        f"Accuracy in the same episodes, with {intervals_in_words(table)}\n"
+        "(checkpoint picked on the source's validation split)",
+        legend=3,
+    )
     return figure
 
 
@@ -109,14 +135,35 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
     shown = []
     for method in methods:
         cells = table[table["method"] == method].pivot_table("accuracy", "source", "target")
-        shown.append(Matrix(method_name(method, results), *names, in_percent(cells.reindex(index=sources, columns=targets).to_numpy()),
-                            _marked(table[table["method"] == method], sources, targets)))
+        shown.append(
+            Matrix(
+                method_name(method, results),
+                *names,
+                in_percent(cells.reindex(index=sources, columns=targets).to_numpy()),
+                _marked(table[table["method"] == method], sources, targets),
+            )
+        )
     low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)
-    exact = [f"{label}: {_by_target(results, table, column)}"
-             for label, column in [("chance", "chance"), (BAYES, "bayes")] if table[column].notna().any()]
-    title = [f"Transfer from source to target, {shots}-shot accuracy in percent", "(checkpoint picked on the source's validation split)",
-             *(fill(text, 90, break_on_hyphens=False) for text in exact), *([FAILED_NOTE] if (table["failed_seeds"] != "").any() else [])]
-    return matrices(shown, "\n".join(title), ("source", "target"), "{:.1f}", "cividis", (low, high), "accuracy (%), from chance up")
+    exact = [
+        f"{label}: {_by_target(results, table, column)}"
+        for label, column in [("chance", "chance"), (BAYES, "bayes")]
+        if table[column].notna().any()
+    ]
+    title = [
+        f"Transfer from source to target, {shots}-shot accuracy in percent",
+        "(checkpoint picked on the source's validation split)",
+        *(fill(text, 90, break_on_hyphens=False) for text in exact),
+        *([FAILED_NOTE] if (table["failed_seeds"] != "").any() else []),
+    ]
+    return matrices(
+        shown,
+        "\n".join(title),
+        ("source", "target"),
+        "{:.1f}",
+        "cividis",
+        (low, high),
+        "accuracy (%), from chance up",
+    )
 
 
 def _marked(rows: pd.DataFrame, sources: list[str], targets: list[str]) -> np.ndarray:
@@ -126,19 +173,24 @@ def _marked(rows: pd.DataFrame, sources: list[str], targets: list[str]) -> np.nd
 
 
 def _by_target(results: Results, table: pd.DataFrame, column: str) -> str:
-    """The exact accuracy on each target that has one, or the one of all; two numbers where it depends on the source."""
+    """The exact accuracy on each target that has one, or the one of all; two numbers where it depends on the
+    source.
+    """
     shown = {}
     for target, numbers in table.dropna(subset=[column]).groupby("target")[column]:
         ends = [percent(number) for number in (numbers.min(), numbers.max())]
         shown[target] = " to ".join(dict.fromkeys(ends))
     if len(set(shown.values())) == 1:
         return next(iter(shown.values()))
-    return ", ".join(f"{domain_name(results, target)} {shown[target]}" for target in domains_in(results, shown))
+    return ", ".join(
+        f"{domain_name(results, target)} {shown[target]}" for target in domains_in(results, shown)
+    )
 
 
 def _severity(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Lines by method over the target's severity, with crosses where a training failed; a row of panels a source and recipe, a column a
-    number of shots."""
+    """Lines by method over the target's severity, with crosses where a training failed; a row of panels a
+    source and recipe, a column a number of shots.
+    """
     shots = sorted(gaps["shots"].unique())
     blocks = list(gaps.groupby(["source", "recipe"], sort=False))
     methods = methods_in(gaps)
@@ -152,9 +204,18 @@ def _severity(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) 
             rows = block[block["method"] == method]
             # Side by side, or the intervals of one severity would hide each other.
             shift = 0.01 * (place - (len(methods) - 1) / 2)
-            axis.errorbar(rows["severity"] + shift, 100 * rows["accuracy"], 100 * rows["ci95"].fillna(0),
-                          color=colours[method], marker=MARKERS[place % len(MARKERS)], markersize=4, linewidth=1.4,
-                          elinewidth=1, capsize=2, label=method_name(method, results))
+            axis.errorbar(
+                rows["severity"] + shift,
+                100 * rows["accuracy"],
+                100 * rows["ci95"].fillna(0),
+                color=colours[method],
+                marker=MARKERS[place % len(MARKERS)],
+                markersize=4,
+                linewidth=1.4,
+                elinewidth=1,
+                capsize=2,
+                label=method_name(method, results),
+            )
             draw_seeds(axis, rows["severity"] + shift, cells_of(rows, cells), 0.008, dots=False)
         for column, style in [("chance", CHANCE), ("bayes", BEST)]:
             exact = block.drop_duplicates("target").dropna(subset=[column])
@@ -167,33 +228,55 @@ def _severity(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) 
         axis.set_ylim(0, _top(gaps))
         axis.set_xlabel(f"severity of {recipe} (rendered)", fontsize=NORMAL)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
-        axis.set_title(arrow(domain_name(results, source), f"{recipe} (rendered), {count}-shot"), fontsize=NORMAL)
+        axis.set_title(
+            arrow(domain_name(results, source), f"{recipe} (rendered), {count}-shot"), fontsize=NORMAL
+        )
         quiet(axis)
-    settle(figure, axes, f"Accuracy against the size of the domain gap, with {intervals_in_words(gaps)}\n"
-                         "(checkpoint picked on the source's validation split)", legend=3, below=0.65)
+    settle(
+        figure,
+        axes,
+        f"Accuracy against the size of the domain gap, with {intervals_in_words(gaps)}\n"
+        "(checkpoint picked on the source's validation split)",
+        legend=3,
+        below=0.65,
+    )
     return figure
 
 
 def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
-    """Loss and validation over steps: a row an algorithm, a line a model, its colour the source; of an own head the UAR is shown."""
-    algorithms = sorted({run.algorithm for run, _ in logs}, key=lambda name: (rank_of(name.replace("_", "-")), name))
+    """Loss and validation over steps: a row an algorithm, a line a model, its colour the source; of an own
+    head the UAR is shown.
+    """
+    algorithms = sorted(
+        {run.algorithm for run, _ in logs}, key=lambda name: (rank_of(name.replace("_", "-")), name)
+    )
     heads = {run.algorithm for run, log in logs if log["val_uar"].notna().any()}
     # Experiments may share a model, or train a source in two ways.
     used = {run.model: [] for run, _ in logs}
     for run in results.runs:
         if run.model in used and run.experiment not in used[run.model]:
             used[run.model].append(run.experiment)
-    lines = sorted({(domain_key(results, run.source), run.source, ", ".join(used[run.model])) for run, _ in logs})
+    lines = sorted(
+        {(domain_key(results, run.source), run.source, ", ".join(used[run.model])) for run, _ in logs}
+    )
     lines = [line[1:] for line in lines]
     figure, axes = panels(2 * len(algorithms), columns=2, height=1.9)
     for run, log in logs:
         told = ", ".join(used[run.model])
         row, line = algorithms.index(run.algorithm), lines.index((run.source, told))
         label = f"{told}{': ' if told else ''}trained on {domain_name(results, run.source)}"
-        style = {"color": MUTED[line % len(MUTED)], "linestyle": DASHES[line % len(DASHES)],
-                 "linewidth": 1.2, "alpha": 0.8, "label": label}
+        style = {
+            "color": MUTED[line % len(MUTED)],
+            "linestyle": DASHES[line % len(DASHES)],
+            "linewidth": 1.2,
+            "alpha": 0.8,
+            "label": label,
+        }
         validated = "val_uar" if run.algorithm in heads else "val_accuracy"
-        for axis, column, scale, marker in [(axes[2 * row], "loss", 1, None), (axes[2 * row + 1], validated, 100, "o")]:
+        for axis, column, scale, marker in [
+            (axes[2 * row], "loss", 1, None),
+            (axes[2 * row + 1], validated, 100, "o"),
+        ]:
             logged = log.dropna(subset=[column])
             axis.plot(logged["step"], scale * logged[column], marker=marker, markersize=2.5, **style)
             if run.failed and len(logged):
@@ -206,7 +289,13 @@ def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
         axis.set_ylabel(f"{metric} (%)" if number % 2 else "loss", fontsize=NORMAL)
         axis.set_xlabel("training step", fontsize=NORMAL)
         quiet(axis)
-    settle(figure, axes, "Training on the source, a line a model; validation on the source's own split", legend=2, below=0.5)
+    settle(
+        figure,
+        axes,
+        "Training on the source, a line a model; validation on the source's own split",
+        legend=2,
+        below=0.5,
+    )
     return figure
 
 
@@ -220,11 +309,17 @@ def _confusion(results: Results, cells: list[Cell]) -> Figure:
         true = sorted(counts.index[counts.sum(axis=1) > 0])
         predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
         grid = counts.loc[true, predicted]
-        title = f"{method_name(cell.method, results)}{MARK if cell.failed else ''}\nfrom {domain_name(results, cell.source)}"
+        title = (
+            f"{method_name(cell.method, results)}{MARK if cell.failed else ''}\nfrom"
+            f" {domain_name(results, cell.source)}"
+        )
         shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))
     start = f"{experiment}: confusion" if experiment else "Confusion"
-    title = (f"{start} on {domain_name(results, target)}, {shots}-shot, percent of each true class\n"
-             "(checkpoint picked on the source's validation split)" + (f"\n{FAILED_NOTE}" if any(cell.failed for cell in cells) else ""))
+    title = (
+        f"{start} on {domain_name(results, target)}, {shots}-shot, percent of each true class\n"
+        "(checkpoint picked on the source's validation split)"
+        + (f"\n{FAILED_NOTE}" if any(cell.failed for cell in cells) else "")
+    )
     return matrices(shown, title, ("true", "predicted"), "{:.0f}", "Blues", (0, 100))
 
 

@@ -1,4 +1,6 @@
-"""The one contrast that a suite named before anything was run; all other comparisons of its page are exploratory."""
+"""The one contrast that a suite named before anything was run; all other comparisons of its page are
+exploratory.
+"""
 
 from collections.abc import Sequence
 
@@ -13,17 +15,32 @@ from fer_meta.report.numbers import method_name
 from fer_meta.report.pieces import markdown
 from fer_meta.report.planned import Pair, Planned, planned
 
-COLUMNS = ["first", "second", "shots", "over", "less", "advantage_over", "advantage_less", "value", "low", "high", "p", "pairs", "seeds"]
+COLUMNS = [
+    "first",
+    "second",
+    "shots",
+    "over",
+    "less",
+    "advantage_over",
+    "advantage_less",
+    "value",
+    "low",
+    "high",
+    "p",
+    "pairs",
+    "seeds",
+]
 WORDS = {"across": "domains that it was not trained on", "within": "its own domain's test images"}
 
 
 def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """One row, or none where the suite names no primary contrast, one of its pairs and seeds by the plan is missing, or one of its trainings
-    did not learn.
+    """One row, or none where the suite names no primary contrast, one of its pairs and seeds by the plan is
+    missing, or one of its trainings did not learn.
 
-    `advantage_over` is accuracy of `first` less that of `second` (-1 to 1), mean over the `pairs` of source and target of `over`;
-    `advantage_less` the same of `less`; `value` is their difference, with its 95 % interval `low` to `high` and its p over seeds, people and
-    episodes, neither corrected, for it is a single test.
+    `advantage_over` is accuracy of `first` less that of `second` (-1 to 1), mean over the `pairs` of source
+    and target of `over`; `advantage_less` the same of `less`; `value` is their difference, with its 95 %
+    interval `low` to `high` and its p over seeds, people and episodes, neither corrected, for it is a single
+    test.
     """
     named = results.plan.get("primary")
     if not named or _why_not(results, found := planned(results, cells)):
@@ -31,14 +48,31 @@ def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     over, less, seeds = found.over, found.less, found.seeds
     advantages = [contrast(_terms(part, seeds)) for part in (over, less) if part]
     whole = contrast(_terms(over, seeds) + [(-weight, outcomes) for weight, outcomes in _terms(less, seeds)])
-    return pd.DataFrame([named | {
-        "advantage_over": advantages[0].value, "advantage_less": advantages[1].value if less else None, "value": whole.value, "low": whole.low,
-        "high": whole.high, "p": whole.p, "pairs": len(over), "seeds": len(seeds)}], columns=COLUMNS)
+    return pd.DataFrame(
+        [
+            named
+            | {
+                "advantage_over": advantages[0].value,
+                "advantage_less": advantages[1].value if less else None,
+                "value": whole.value,
+                "low": whole.low,
+                "high": whole.high,
+                "p": whole.p,
+                "pairs": len(over),
+                "seeds": len(seeds),
+            }
+        ],
+        columns=COLUMNS,
+    )
 
 
 def section(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
     """Markdown; nothing where the suite names no primary contrast."""
-    return f"## Primary contrast\n\n{markdown(in_words(results, cells, primary))}" if results.plan.get("primary") else ""
+    return (
+        f"## Primary contrast\n\n{markdown(in_words(results, cells, primary))}"
+        if results.plan.get("primary")
+        else ""
+    )
 
 
 def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
@@ -48,14 +82,25 @@ def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
         return ""
     first, second = (method_name(named[side], results) for side in ("first", "second"))
     over, less = (WORDS.get(named[part], named[part]) for part in ("over", "less"))
-    what = f"Named before the runs: {first} less {second}, {named['shots']}-shot, on {over}" + (f", less the same on {less}." if named["less"] else ".")
+    what = f"Named before the runs: {first} less {second}, {named['shots']}-shot, on {over}" + (
+        f", less the same on {less}." if named["less"] else "."
+    )
     if primary.empty:
-        return f"{what} Found: {_why_not(results, planned(results, cells))}. All else on this page is exploratory."
+        return (
+            f"{what} Found: {_why_not(results, planned(results, cells))}. All else on this page is"
+            " exploratory."
+        )
     row = primary.iloc[0]
-    points, low, high, one, other = (rounding.points(row[name], "+") if pd.notna(row[name]) else "" for name in (
-        "value", "low", "high", "advantage_over", "advantage_less"))
+    points, low, high, one, other = (
+        rounding.points(row[name], "+") if pd.notna(row[name]) else ""
+        for name in ("value", "low", "high", "advantage_over", "advantage_less")
+    )
     parts = f"{one} points less {other} is {points} points" if named["less"] else f"{points} points"
-    spread = f" (95 % interval {low} to {high}, {p_in_words(rounding.settled(row['p']))}" if low else " (its spread is not known"
+    spread = (
+        f" (95 % interval {low} to {high}, {p_in_words(rounding.settled(row['p']))}"
+        if low
+        else " (its spread is not known"
+    )
     seeds = f"{row['seeds']} seeds" if row["seeds"] > 1 else "one seed: nothing is said about other trainings"
     pairs = f"{row['pairs']} pairs of source and target, " if row["pairs"] > 1 else ""
     return f"{what} Found: {parts}{spread}; {pairs}{seeds}). All else on this page is exploratory."
@@ -65,8 +110,12 @@ def _why_not(results: Results, found: Planned) -> str:
     """Why there is no number, in words; nothing where there is one."""
     if found.unasked:
         return f"not asked here: {found.unasked}"
-    failed = [f"{method_name(cell.method, results)} on {cell.source}, seed {seed}"
-              for pair in found.over + found.less for cell in pair for seed in cell.failed]
+    failed = [
+        f"{method_name(cell.method, results)} on {cell.source}, seed {seed}"
+        for pair in found.over + found.less
+        for cell in pair
+        for seed in cell.failed
+    ]
     if failed:
         return f"no claim, for a training did not learn: {', '.join(dict.fromkeys(failed))}"
     return found.missing and f"not known yet: {found.missing}"

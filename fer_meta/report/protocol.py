@@ -15,10 +15,15 @@ TESTED = {"seen": "seen in training, those that source and target share", "unsee
 
 
 def protocol_line(results: Results, block: pd.DataFrame) -> str:
-    """The protocol of the runs in `block` (rows of one experiment, target and way); a field unknown here by its name."""
+    """The protocol of the runs in `block` (rows of one experiment, target and way); a field unknown here by
+    its name.
+    """
     places = set(zip(*(block[name] for name in PLACE)))
-    runs = [run for run in results.runs if (run.experiment, run.source, run.target) in places
-            and run.protocol["way"] == block["way"].iloc[0]]
+    runs = [
+        run
+        for run in results.runs
+        if (run.experiment, run.source, run.target) in places and run.protocol["way"] == block["way"].iloc[0]
+    ]
 
     def told(words) -> str:
         return markdown("/".join(sorted({str(words(run.protocol)) for run in runs})))
@@ -27,23 +32,41 @@ def protocol_line(results: Results, block: pd.DataFrame) -> str:
     excluded = " or ".join(markdown(text) or "none" for text in block["excluded"].unique())
     selections = [name for name in SELECTIONS if (block["selection"] == name).any()]
     sizes = sorted({str(run.image_size) for run in runs if run.image_size})
-    return "; ".join([
-        f"Protocol: {block['way'].iloc[0]}-way, {told(_shots)}, {told(_queries)}",
-        f"{count(block['episodes'], 'episode')}, {count(block['seeds'], 'seed')}",
-        told(lambda p: DISJOINT.get(p.get("disjoint"), f"support and query disjoint by {p.get('disjoint', '?')}")),
-        f"support {told(_support)}, {told(lambda p: SUPPORT_CLIPS.get(p.get('support_clips'), '?'))}",
-        f"BatchNorm at test: {told(lambda p: BATCHNORM.get(p.get('batchnorm'), '?'))}",
-        f"classes tested ({told(lambda p: TESTED.get(p.get('tested_classes'), '?'))}): {_classes(results, block)}",
-        f"{span(block['test_images'])} test images{' of ' + '/'.join(sizes) + ' px' if sizes else ''}, "
-        f"copies {told(lambda p: p.get('copies', '?'))} ({span(block['copies_removed'])} removed)",
-        f"classes too small: {told(lambda p: p.get('small_classes', '?'))}, excluded (class:images): {excluded}",
-        told(_split),
-        f"trained in episodes of {told(lambda p: _shape(p.get('train', {})))}",
-        f"validated on {told(lambda p: _shape(p.get('validation', {})))}",
-        f"checkpoints: {', '.join(selections)}",
-        *filter(None, [_precision(runs)]),
-        *(f"{markdown(key)} {told(lambda p, key=key: p.get(key, '?'))}" for key in others),
-    ]) + "."
+    return (
+        "; ".join(
+            [
+                f"Protocol: {block['way'].iloc[0]}-way, {told(_shots)}, {told(_queries)}",
+                f"{count(block['episodes'], 'episode')}, {count(block['seeds'], 'seed')}",
+                told(
+                    lambda p: DISJOINT.get(
+                        p.get("disjoint"), f"support and query disjoint by {p.get('disjoint', '?')}"
+                    )
+                ),
+                f"support {told(_support)}, {told(lambda p: SUPPORT_CLIPS.get(p.get('support_clips'), '?'))}",
+                f"BatchNorm at test: {told(lambda p: BATCHNORM.get(p.get('batchnorm'), '?'))}",
+                (
+                    f"classes tested ({told(lambda p: TESTED.get(p.get('tested_classes'), '?'))}):"
+                    f" {_classes(results, block)}"
+                ),
+                (
+                    f"{span(block['test_images'])} test"
+                    f" images{' of ' + '/'.join(sizes) + ' px' if sizes else ''}, copies"
+                    f" {told(lambda p: p.get('copies', '?'))} ({span(block['copies_removed'])} removed)"
+                ),
+                (
+                    f"classes too small: {told(lambda p: p.get('small_classes', '?'))}, excluded"
+                    f" (class:images): {excluded}"
+                ),
+                told(_split),
+                f"trained in episodes of {told(lambda p: _shape(p.get('train', {})))}",
+                f"validated on {told(lambda p: _shape(p.get('validation', {})))}",
+                f"checkpoints: {', '.join(selections)}",
+                *filter(None, [_precision(runs)]),
+                *(f"{markdown(key)} {told(lambda p, key=key: p.get(key, '?'))}" for key in others),
+            ]
+        )
+        + "."
+    )
 
 
 def _precision(runs: list[Run]) -> str:
@@ -51,12 +74,30 @@ def _precision(runs: list[Run]) -> str:
     counts = Counter(run.precision for run in runs if run.precision)
     if len(counts) == 1 and counts.total() == len(runs):
         return f"computed in {markdown(*counts)}"
-    parts = [f"in {markdown(name)} on {number} of {len(runs)} runs" for name, number in sorted(counts.items())]
+    parts = [
+        f"in {markdown(name)} on {number} of {len(runs)} runs" for name, number in sorted(counts.items())
+    ]
     return f"computed {', '.join(parts)}" if parts else ""
 
 
-_KNOWN = {"way", "shots", "queries", "episodes", "disjoint", "support_from", "held_out", "support_clips", "tested_classes",
-          "batchnorm", "copies", "small_classes", "split", "carve", "train", "validation"}
+_KNOWN = {
+    "way",
+    "shots",
+    "queries",
+    "episodes",
+    "disjoint",
+    "support_from",
+    "held_out",
+    "support_clips",
+    "tested_classes",
+    "batchnorm",
+    "copies",
+    "small_classes",
+    "split",
+    "carve",
+    "train",
+    "validation",
+}
 
 
 def _shots(protocol: dict) -> str:
@@ -65,7 +106,11 @@ def _shots(protocol: dict) -> str:
 
 def _queries(protocol: dict) -> str:
     queries = protocol["queries"]
-    return "every test image a query once" if queries == "all" else f"{queries} quer{'y' if queries == 1 else 'ies'} a class"
+    return (
+        "every test image a query once"
+        if queries == "all"
+        else f"{queries} quer{'y' if queries == 1 else 'ies'} a class"
+    )
 
 
 def _support(protocol: dict) -> str:
@@ -77,17 +122,32 @@ def _support(protocol: dict) -> str:
 def _split(protocol: dict) -> str:
     split, carve = protocol.get("split", []), protocol.get("carve", "?")
     if isinstance(split, list):
-        return (f"without official splits {':'.join(f'{share:g}' for share in split) or '?'} of the images are train/val/test, with official ones "
-                f"{carve} of train becomes val")
-    folds = f"in {split['folds']} folds" if isinstance(split, dict) and "folds" in split else str(split).replace("-", " ")
-    return f"cross-validation {folds}, by person (else clip, else image) and without official splits; {carve} of the others is val, the rest train"
+        return (
+            f"without official splits {':'.join(f'{share:g}' for share in split) or '?'} of the images are"
+            f" train/val/test, with official ones {carve} of train becomes val"
+        )
+    folds = (
+        f"in {split['folds']} folds"
+        if isinstance(split, dict) and "folds" in split
+        else str(split).replace("-", " ")
+    )
+    return (
+        f"cross-validation {folds}, by person (else clip, else image) and without official splits; {carve} of"
+        " the others is val, the rest train"
+    )
 
 
 def _shape(shape: dict) -> str:
     """5-way 5-shot 10-query episodes, and its further fields by their names."""
     words = [f"{shape.get('way', '?')}-way {shape.get('shots', '?')}-shot {shape.get('queries', '?')}-query"]
-    return ", ".join(words + [f"{key.replace('_', ' ')} {value}" for key, value in sorted(shape.items())
-                              if key not in ("way", "shots", "queries")])
+    return ", ".join(
+        words
+        + [
+            f"{key.replace('_', ' ')} {value}"
+            for key, value in sorted(shape.items())
+            if key not in ("way", "shots", "queries")
+        ]
+    )
 
 
 def _classes(results: Results, block: pd.DataFrame) -> str:

@@ -1,4 +1,6 @@
-"""What a bench leaves in `plan.json` and in a run's `run.json`: the types of what the report reads. Other keys are ignored."""
+"""What a bench leaves in `plan.json` and in a run's `run.json`: the types of what the report reads. Other
+keys are ignored.
+"""
 
 from typing import Annotated, Literal
 
@@ -37,7 +39,9 @@ class PlannedRun(_Stored):
 
 
 class UnplannedRun(PlannedRun):
-    """A finished run that the plan does not name: the command of the bench that made it, and its hashes (of `bench.plan.bench_hashes`)."""
+    """A finished run that the plan does not name: the command of the bench that made it, and its hashes (of
+    `bench.plan.bench_hashes`).
+    """
 
     command: str = ""
     suite_hash: str = ""
@@ -100,7 +104,8 @@ class Plan(_Stored):
     not_run: dict[str, str] = {}
     left_out: list[str] = []
     seeds: list[Count] = []  # what the suite file has, of which a bench may take only some
-    methods: dict[str, list[str]] = {}  # experiment ("" where domains are crossed) -> its methods in the suite file
+    # experiment ("" where domains are crossed) -> its methods in the suite file
+    methods: dict[str, list[str]] = {}
     readings: list[str] = []
     primary: Primary | None = None
 
@@ -111,7 +116,9 @@ class Plan(_Stored):
         for run in self.runs:
             place = run.experiment, run.algorithm, run.source, run.target, run.fold, run.seed
             if seen.setdefault(place, run.id) != run.id:
-                raise ValueError(f"{run.id} and {seen[place]} are the same seed of the same method, source and target")
+                raise ValueError(
+                    f"{run.id} and {seen[place]} are the same seed of the same method, source and target"
+                )
         return self
 
 

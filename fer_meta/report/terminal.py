@@ -8,22 +8,47 @@ from fer_meta.report import folds
 from fer_meta.report.leftout import left_out_lines
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import BAYES, CELL, SELECTIONS, domain_name, experiment_title, method_name
-from fer_meta.report.pieces import BAYES_NOTE, dagger, exact, failed_note, interval_note, missing_lines, percent, seeds_lacking, span, unjudged_note
+from fer_meta.report.pieces import (
+    BAYES_NOTE,
+    dagger,
+    exact,
+    failed_note,
+    interval_note,
+    missing_lines,
+    percent,
+    seeds_lacking,
+    span,
+    unjudged_note,
+)
 
 
 def to_text(results: Results, table: pd.DataFrame, primary: str = "") -> str:
-    """A block for each source and target, the primary contrast in words, then the missing runs; for a terminal."""
-    told = table[[*CELL, "accuracy", "ci95", "chance", "bayes", "episodes", "seeds", "planned_seeds", "failed_seeds"]]  # the fewer columns, the faster
+    """A block for each source and target, the primary contrast in words, then the missing runs; for a
+    terminal.
+    """
+    # the fewer columns, the faster
+    told = table[
+        [*CELL, "accuracy", "ci95", "chance", "bayes", "episodes", "seeds", "planned_seeds", "failed_seeds"]
+    ]
     selections = [name for name in SELECTIONS if (table["selection"] == name).any()]
     head = ["method", "shots", *selections, "chance", "episodes", "seeds"]
     blocks = []
-    for (experiment, target, way, source), block in told.groupby(["experiment", "target", "way", "source"], sort=False):
+    for (experiment, target, way, source), block in told.groupby(
+        ["experiment", "target", "way", "source"], sort=False
+    ):
         lines = []
         for (method, shots), row in block.groupby(["method", "shots"], sort=False):
             cells = {cell.selection: percent(cell) + dagger(cell) for cell in row.itertuples()}
-            lines.append([method_name(method, results), str(shots), *(cells.get(name, "") for name in selections),
-                          exact(row["chance"].iloc[0]), span(row["episodes"]),
-                          span(row["seeds"]) + (" *" if seeds_lacking(row) else "")])
+            lines.append(
+                [
+                    method_name(method, results),
+                    str(shots),
+                    *(cells.get(name, "") for name in selections),
+                    exact(row["chance"].iloc[0]),
+                    span(row["episodes"]),
+                    span(row["seeds"]) + (" *" if seeds_lacking(row) else ""),
+                ]
+            )
         if block["bayes"].notna().any():
             lines.append([BAYES, "", *[exact(block["bayes"].iloc[0])] * len(selections), "", "", ""])
         title = f"{domain_name(results, source)} -> {domain_name(results, target)}, {way}-way, accuracy in %"

@@ -1,7 +1,8 @@
 """Experiments of a suite file: who plays which role, what is mixed, and what is trained and tested on what.
 
-A suite without experiments crosses its domains. One with experiments names roles (`basic`, `film`), so that the same file runs on the
-data sets it was written for, on rendered ones that stand in for them, or on a user's own.
+A suite without experiments crosses its domains. One with experiments names roles (`basic`, `film`), so that
+the same file runs on the data sets it was written for, on rendered ones that stand in for them, or on a
+user's own.
 """
 
 from typing import Annotated, Any, Literal, TypeVar
@@ -34,14 +35,18 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$", max_length
 
 
 class Role(Strict):
-    """A part in a suite's experiments: the data set it was written for, and the rendered one that stands in if none is given."""
+    """A part in a suite's experiments: the data set it was written for, and the rendered one that stands in
+    if none is given.
+    """
 
     data: Line
     rendered: Line
 
 
 class Part(Strict):
-    """Images of a role that go into a mixture: of these official splits and, if `clips` is given, of these clips of each class."""
+    """Images of a role that go into a mixture: of these official splits and, if `clips` is given, of these
+    clips of each class.
+    """
 
     role: str
     splits: Distinct[Literal["train", "val", "test"]] = ("train",)
@@ -49,10 +54,11 @@ class Part(Strict):
 
 
 class Mixture(Strict):
-    """Parts mixed for training; `per_class` brings every class to that many images, by a random subset or by repeats.
+    """Parts mixed for training; `per_class` brings every class to that many images, by a random subset or by
+    repeats.
 
-    `published` are the images a class that others report of the same mixture: a mixture of the data it was written for that has
-    others is named with the classes that differ.
+    `published` are the images a class that others report of the same mixture: a mixture of the data it was
+    written for that has others is named with the classes that differ.
     """
 
     parts: tuple[Part, ...] = Field(min_length=1, max_length=100)
@@ -72,9 +78,9 @@ class Figure(Strict):
 class Experiment(Strict):
     """One comparison: every method trained on a role or a mixture and tested on a role.
 
-    `protocol` is the suite's with what the experiment changes. `against` names the experiment that this one is compared with:
-    the same models, tested in another way, or the same apart from what `title` says. `faults` are those of the published figures,
-    `carries` those that this experiment repeats on purpose.
+    `protocol` is the suite's with what the experiment changes. `against` names the experiment that this one
+    is compared with: the same models, tested in another way, or the same apart from what `title` says.
+    `faults` are those of the published figures, `carries` those that this experiment repeats on purpose.
     """
 
     title: Line
@@ -82,9 +88,15 @@ class Experiment(Strict):
     test: str
     protocol: Protocol
     algorithms: Distinct[str] | None = Field(None, description="only these of the suite's")
-    training: dict[str, dict[str, Any]] = Field({}, description="what differs from the suite's settings of a method")
-    all_images: bool = Field(False, description="test on all images of the role, whatever their official split")
-    checkpoint: Selection = Field("source-val", description="the one that stands beside the published figures")
+    training: dict[str, dict[str, Any]] = Field(
+        {}, description="what differs from the suite's settings of a method"
+    )
+    all_images: bool = Field(
+        False, description="test on all images of the role, whatever their official split"
+    )
+    checkpoint: Selection = Field(
+        "source-val", description="the one that stands beside the published figures"
+    )
     published: tuple[Figure, ...] = Field((), max_length=1000)
     faults: tuple[int, ...] = Field((), max_length=100)
     carries: tuple[int, ...] = Field((), max_length=100)
@@ -93,14 +105,19 @@ class Experiment(Strict):
     @model_validator(mode="after")
     def _not_tested_on_what_it_was_trained_on(self):
         if self.all_images and self.train == self.test:
-            raise ValueError(f"all_images: {self.test} would be tested on the images that were trained on; train on another role")
+            raise ValueError(
+                f"all_images: {self.test} would be tested on the images that were trained on; train on"
+                " another role"
+            )
         return self
 
 
 class Primary(Strict):
-    """The one contrast that a suite is for, named before anything is run: accuracy of `first` less that of `second`.
+    """The one contrast that a suite is for, named before anything is run: accuracy of `first` less that of
+    `second`.
 
-    `over` and `less` are "across" (all targets that are not the source), "within" (the source's own test images) or experiments' names.
+    `over` and `less` are "across" (all targets that are not the source), "within" (the source's own test
+    images) or experiments' names.
     """
 
     first: Line = "supervised-ncm"
@@ -113,5 +130,7 @@ class Primary(Strict):
     def _of_two(self):
         for one, other in (("first", "second"), ("over", "less")):
             if getattr(self, one) == getattr(self, other):
-                raise ValueError(f"`{one}` and `{other}` are both {getattr(self, one)!r}, so that it is always 0; name two")
+                raise ValueError(
+                    f"`{one}` and `{other}` are both {getattr(self, one)!r}, so that it is always 0; name two"
+                )
         return self

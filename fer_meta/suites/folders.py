@@ -1,4 +1,5 @@
-"""Where the results of a suite lie: one folder for each of its presets, so that none overwrites the tables of another.
+"""Where the results of a suite lie: one folder for each of its presets, so that none overwrites the tables of
+another.
 
 Nothing here imports torch or pandas, so that a command can say at once that there are no results.
 """
@@ -9,7 +10,8 @@ from fer_meta.commands import command
 from fer_meta.errors import ResultsError
 from fer_meta.oneline import one_line
 
-PRESETS = ("smoke", "quick", "full")  # those of the command line; a suite file may have others for use from Python
+# those of the command line; a suite file may have others for use from Python
+PRESETS = ("smoke", "quick", "full")
 DEFAULT = "quick"
 RESULTS = Path("results")
 
@@ -23,22 +25,33 @@ def results_folder(out: Path, suite: str, preset: str) -> Path:
 
 
 def existing_folder(out: Path, suite: str, preset: str) -> Path:
-    """The `results_folder` of a bench that has begun. Raises ResultsError, which names the results that there are."""
+    """The `results_folder` of a bench that has begun. Raises ResultsError, which names the results that there
+    are.
+    """
     folder = results_folder(out, suite, preset)
     if _has_plan(folder):
         return folder
     words = f"{one_line(str(folder), 300)}: no results of {one_line(suite, 60)}, preset {preset}"
     others = [other for other in PRESETS if _has_plan(results_folder(out, suite, other))]
     if others:
-        commands = " or ".join(f"`{_command('report', suite, 'cross-domain', other, out)}`" for other in others)
+        commands = " or ".join(
+            f"`{_command('report', suite, 'cross-domain', other, out)}`" for other in others
+        )
         raise ResultsError(f"{words}; there are results of preset {' and '.join(others)}: {commands}")
     there = sorted(path.parent.name for path in Path(out).glob("*/plan.json"))
     found = f"; there are results in {', '.join(there)}" if there else ""
-    raise ResultsError(f"{words}{found}; run `{_command('bench', 'NAME', None, preset, out)}` first, or give another --suite or --out")
+    raise ResultsError(
+        f"{words}{found}; run `{_command('bench', 'NAME', None, preset, out)}` first, or give another --suite"
+        " or --out"
+    )
 
 
 def _command(what: str, suite: str, usual: str | None, preset: str, out: Path) -> str:
-    return command("fer-meta", what, options=[("--suite", suite, usual), ("--out", Path(out), RESULTS), ("--preset", preset, DEFAULT)])
+    return command(
+        "fer-meta",
+        what,
+        options=[("--suite", suite, usual), ("--out", Path(out), RESULTS), ("--preset", preset, DEFAULT)],
+    )
 
 
 def _has_plan(folder: Path) -> bool:

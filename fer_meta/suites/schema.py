@@ -1,4 +1,6 @@
-"""What a suite file may say. `read_suite` turns one into a Suite, or into an error that names the key and the line."""
+"""What a suite file may say. `read_suite` turns one into a Suite, or into an error that names the key and the
+line.
+"""
 
 from collections.abc import Collection
 from typing import Annotated, Literal
@@ -18,18 +20,25 @@ from fer_meta.tasks.protocol import Protocol, Strict
 
 __all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
 
-# What may stand in extra columns: accuracy in the training episodes, and with support and query from shared clips.
+# What may stand in extra columns: accuracy in the training episodes, and with support and query from shared
+# clips.
 Reading = Literal["training", "shared-clips"]
 
 LARGEST_IMAGE = 1024
-"""Pixels of a side. Faces of more are of no use to these networks, and a data set's decoded images lie in memory."""
+"""Pixels of a side. Faces of more are of no use to these networks, and a data set's decoded images lie in
+memory.
+"""
 
 
 class RenderedDomains(Strict):
     """The domains of a bench that is given no data, and how large each rendered one is."""
 
-    domains: tuple[str, ...] = Field(("synthetic-studio", "synthetic-wild", "synthetic-film"), min_length=1, max_length=100)
-    sources: tuple[str, ...] | None = Field(None, min_length=1, max_length=100, description="only these of them are trained on; all are targets")
+    domains: tuple[str, ...] = Field(
+        ("synthetic-studio", "synthetic-wild", "synthetic-film"), min_length=1, max_length=100
+    )
+    sources: tuple[str, ...] | None = Field(
+        None, min_length=1, max_length=100, description="only these of them are trained on; all are targets"
+    )
     subjects: int = Field(SUBJECTS, ge=1, le=100_000, description="people, divided among train, val and test")
     images: int = Field(IMAGES_DRAWN, ge=1, le=1_000_000, description="images, of clips frames")
     seed: int = Field(SEED, ge=0, le=2**32 - 1)
@@ -44,10 +53,11 @@ class RenderedDomains(Strict):
 
 
 class Suite(Strict):
-    """A comparison: which methods, under which protocol, how many seeds. The domains are the user's, or rendered.
+    """A comparison: which methods, under which protocol, how many seeds. The domains are the user's, or
+    rendered.
 
-    Without `experiments` every domain is a source and a target (`within`: its own, `across`: the others'), unless `sources` and `targets`
-    say less; with them, these say what is trained and tested on what.
+    Without `experiments` every domain is a source and a target (`within`: its own, `across`: the others'),
+    unless `sources` and `targets` say less; with them, these say what is trained and tested on what.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)
@@ -56,14 +66,19 @@ class Suite(Strict):
     classes: Distinct[str] = BASIC
     rendered: RenderedDomains = RenderedDomains()
     sources: Distinct[str] | None = Field(None, description="only these domains are trained on")
-    targets: Distinct[str] | None = Field(None, description="only these domains are tested on; they need test images alone")
+    targets: Distinct[str] | None = Field(
+        None, description="only these domains are tested on; they need test images alone"
+    )
     within: bool = Field(True, description="test each source on its own test split, the reference")
     across: bool = Field(True, description="test each source on the other domains")
     image_size: int = Field(84, ge=16, le=LARGEST_IMAGE)
     seeds: Distinct[Annotated[int, Field(ge=0, le=2**32 - 1)]] = (0, 1, 2)
     selection: Distinct[Selection] = Field(
-        ("source-val", "last", "oracle"), description="how a checkpoint is picked, for each readout by its own validation: an own head by its UAR on "
-        "all images of the split, the others by their accuracy in its validation episodes"
+        ("source-val", "last", "oracle"),
+        description=(
+            "how a checkpoint is picked, for each readout by its own validation: an own head by its UAR on "
+            "all images of the split, the others by their accuracy in its validation episodes"
+        ),
     )
     protocol: Protocol = Protocol()
     algorithms: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1)
@@ -71,9 +86,11 @@ class Suite(Strict):
     mixtures: dict[Key, Mixture] = {}
     experiments: dict[Key, Experiment] = {}
     readings: tuple[Reading, ...] = Field((), description="extra columns beside published figures")
-    primary: Primary | None = Field(None, description="the one contrast that is tested; all else is exploratory")
-    # The roles that some experiment of the file trains on, also where a bench takes only some of its experiments: an experiment's test images
-    # shall not depend on which others are asked for.
+    primary: Primary | None = Field(
+        None, description="the one contrast that is tested; all else is exploratory"
+    )
+    # The roles that some experiment of the file trains on, also where a bench takes only some of its
+    # experiments: an experiment's test images shall not depend on which others are asked for.
     _trained: frozenset[str] = PrivateAttr(frozenset())
 
     def model_post_init(self, context) -> None:
@@ -87,7 +104,10 @@ class Suite(Strict):
     @classmethod
     def _folder_is_its_own(cls, name):
         if name.endswith(RESERVED):
-            raise ValueError(f"{name!r} ends like the folder of a preset ({' or '.join(RESERVED)}); give the suite another name")
+            raise ValueError(
+                f"{name!r} ends like the folder of a preset ({' or '.join(RESERVED)}); give the suite another"
+                " name"
+            )
         return name
 
     @field_validator("classes")
@@ -99,7 +119,9 @@ class Suite(Strict):
         return classes
 
     def config(self, algorithm: str, experiment: str = "") -> TrainingConfig:
-        """How a method is trained, with what the experiment (its key) changes. Raises pydantic's ValidationError for a change that does not fit."""
+        """How a method is trained, with what the experiment (its key) changes. Raises pydantic's
+        ValidationError for a change that does not fit.
+        """
         config = self.algorithms[algorithm]
         changes = self.experiments[experiment].training.get(algorithm) if experiment else None
         return type(config).model_validate({**config.model_dump(), **changes}) if changes else config
@@ -108,28 +130,46 @@ class Suite(Strict):
 def read_suite(name: str, preset: str, split: dict | str | None = None, **changes) -> Suite:
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
-    `changes` replace top-level fields, and `split` that of the protocol; those that are None do not. Raises SuiteError, which names the file, the line and the key.
+    `changes` replace top-level fields, and `split` that of the protocol; those that are None do not. Raises
+    SuiteError, which names the file, the line and the key.
     """
     text, origin = suite_text(name)
     raw, lines = parse(text, origin)
     presets = raw.pop("presets", None)
     if not isinstance(presets, dict) or preset not in presets:
-        known = f", or take one of {one_line(', '.join(presets), 200)}" if isinstance(presets, dict) and presets else ""
-        raise SuiteError(f"{origin}, line {lines.get(('presets',), 1)}: has no preset {preset!r}; add `presets: {{{preset}: {{}}}}`, "
-                         f"with what it changes between its braces{known}")
+        known = (
+            f", or take one of {one_line(', '.join(presets), 200)}"
+            if isinstance(presets, dict) and presets
+            else ""
+        )
+        raise SuiteError(
+            f"{origin}, line {lines.get(('presets',), 1)}: has no preset {preset!r}; add `presets:"
+            f" {{{preset}: {{}}}}`, with what it changes between its braces{known}"
+        )
     changed = {} if presets[preset] is None else presets[preset]
     if not isinstance(changed, dict):
-        raise SuiteError(f"{origin}, line {lines['presets', preset]}: presets.{preset}: must be a mapping of what the preset changes, or {{}}")
+        raise SuiteError(
+            f"{origin}, line {lines['presets', preset]}: presets.{preset}: must be a mapping of what the"
+            " preset changes, or {}"
+        )
     merged = _merge(raw, changed)
     merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
-    merged = _protocols_filled_in(_merge(merged, {"protocol": {"split": split}}) if split is not None else merged)
+    merged = _protocols_filled_in(
+        _merge(merged, {"protocol": {"split": split}}) if split is not None else merged
+    )
     suite, errors = _validate(merged)
     if errors:
-        # A key that stands in the file is the better clue than one that does not: `titel`, and not `title` missing.
-        loc, message = min(errors, key=lambda e: e[0] not in lines and ("presets", preset, *e[0]) not in lines)
+        # A key that stands in the file is the better clue than one that does not: `titel`, and not `title`
+        # missing.
+        loc, message = min(
+            errors, key=lambda e: e[0] not in lines and ("presets", preset, *e[0]) not in lines
+        )
         line = _line(lines, loc, preset)
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise SuiteError(f"{origin}, line {line}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}: {one_line(message, 400)}{more}")
+        raise SuiteError(
+            f"{origin}, line {line}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}:"
+            f" {one_line(message, 400)}{more}"
+        )
     return suite
 
 
@@ -166,7 +206,9 @@ def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
         suite = Suite.model_validate({**merged, "algorithms": configs})
     except ValidationError as error:
         return None, _plain(error)
-    return suite, _dangling(suite) or _unfit(suite) or _untested(suite, [name for name in merged["algorithms"] if name in algorithms.names()])
+    return suite, _dangling(suite) or _unfit(suite) or _untested(
+        suite, [name for name in merged["algorithms"] if name in algorithms.names()]
+    )
 
 
 def _unfit(suite: Suite) -> list[tuple[tuple, str]]:
@@ -177,32 +219,61 @@ def _unfit(suite: Suite) -> list[tuple[tuple, str]]:
             try:
                 suite.config(algorithm, name)
             except ValidationError as error:
-                errors += [(("experiments", name, "training", algorithm, *loc), message) for loc, message in _plain(error)]
+                errors += [
+                    (("experiments", name, "training", algorithm, *loc), message)
+                    for loc, message in _plain(error)
+                ]
     return errors
 
 
 def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
-    """Names of roles, mixtures, experiments and algorithms that stand for nothing, as (path of keys, message)."""
-    used = [(("mixtures", name, "parts", number, "role"), part.role, "role", suite.roles)
-            for name, mixture in suite.mixtures.items() for number, part in enumerate(mixture.parts)]
+    """Names of roles, mixtures, experiments and algorithms that stand for nothing, as (path of keys,
+    message).
+    """
+    used = [
+        (("mixtures", name, "parts", number, "role"), part.role, "role", suite.roles)
+        for name, mixture in suite.mixtures.items()
+        for number, part in enumerate(mixture.parts)
+    ]
     for name, one in suite.experiments.items():
         where = "experiments", name
-        used += [((*where, "train"), one.train, "role or mixture", {**suite.roles, **suite.mixtures}),
-                 ((*where, "test"), one.test, "role", suite.roles)]
-        used += [((*where, field), algorithm, "algorithm of the suite", suite.algorithms)
-                 for field in ("algorithms", "training") for algorithm in getattr(one, field) or ()]
-        used += [((*where, "checkpoint"), one.checkpoint, "selection of the suite", suite.selection)] if one.checkpoint != "source-val" else []
-        used += [((*where, "against"), one.against, "experiment", suite.experiments)] if one.against is not None else []
+        used += [
+            ((*where, "train"), one.train, "role or mixture", {**suite.roles, **suite.mixtures}),
+            ((*where, "test"), one.test, "role", suite.roles),
+        ]
+        used += [
+            ((*where, field), algorithm, "algorithm of the suite", suite.algorithms)
+            for field in ("algorithms", "training")
+            for algorithm in getattr(one, field) or ()
+        ]
+        used += (
+            [((*where, "checkpoint"), one.checkpoint, "selection of the suite", suite.selection)]
+            if one.checkpoint != "source-val"
+            else []
+        )
+        used += (
+            [((*where, "against"), one.against, "experiment", suite.experiments)]
+            if one.against is not None
+            else []
+        )
     if suite.primary:
         places = suite.experiments or [name for name in ("across", "within") if getattr(suite, name)]
-        used += [(("primary", part), name, "experiment" if suite.experiments else "set of pairs", places)
-                 for part in ("over", "less") if (name := getattr(suite.primary, part)) is not None]
-    return [(loc, f"{name!r} is no {what}; there are {', '.join(there) or 'none'}") for loc, name, what, there in used if name not in there]
+        used += [
+            (("primary", part), name, "experiment" if suite.experiments else "set of pairs", places)
+            for part in ("over", "less")
+            if (name := getattr(suite.primary, part)) is not None
+        ]
+    return [
+        (loc, f"{name!r} is no {what}; there are {', '.join(there) or 'none'}")
+        for loc, name, what, there in used
+        if name not in there
+    ]
 
 
 def _untested(suite: Suite, written: Collection[str]) -> list[tuple[tuple, str]]:
-    """What the primary contrast is of and its experiments do not test, as (path of keys, message). `written` are the methods that the file names: a
-    preset may leave one out, and its contrast is not asked there."""
+    """What the primary contrast is of and its experiments do not test, as (path of keys, message). `written`
+    are the methods that the file names: a preset may leave one out, and its contrast is not asked there.
+    """
     named, errors = suite.primary, []
     if not named:
         return errors
@@ -211,15 +282,34 @@ def _untested(suite: Suite, written: Collection[str]) -> list[tuple[tuple, str]]
     methods = [one.algorithms or written for one in parts] or [written]
     if any(named.shots not in tested for tested in shots):
         there = [str(number) for number in shots[0] if all(number in tested for tested in shots)]
-        errors.append((("primary", "shots"), f"{named.shots} is not tested; the protocol has shots {', '.join(there) or 'none in common'}"))
-    known = [readout for name in methods[0] if all(name in own for own in methods) for readout in algorithms.readouts(name)]
-    return errors + [(("primary", side), f"{name!r} is no method; there are {', '.join(known)}")
-                     for side in ("first", "second") if (name := getattr(named, side)) not in known]
+        errors.append(
+            (
+                ("primary", "shots"),
+                f"{named.shots} is not tested; the protocol has shots {', '.join(there) or 'none in common'}",
+            )
+        )
+    known = [
+        readout
+        for name in methods[0]
+        if all(name in own for own in methods)
+        for readout in algorithms.readouts(name)
+    ]
+    return errors + [
+        (("primary", side), f"{name!r} is no method; there are {', '.join(known)}")
+        for side in ("first", "second")
+        if (name := getattr(named, side)) not in known
+    ]
 
 
 def _plain(error: ValidationError) -> list[tuple[tuple, str]]:
     """pydantic's errors as (path of keys, message); its words for a key that is none are not a user's."""
-    return [(e["loc"], "unknown key" if e["type"] == "extra_forbidden" else e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+    return [
+        (
+            e["loc"],
+            "unknown key" if e["type"] == "extra_forbidden" else e["msg"].removeprefix("Value error, "),
+        )
+        for e in error.errors()
+    ]
 
 
 def _merge(base: dict, changes: dict) -> dict:
@@ -232,7 +322,9 @@ def _merge(base: dict, changes: dict) -> dict:
 
 
 def _line(lines: dict[tuple, int], loc: tuple, preset: str) -> int:
-    """The line of `loc`, or of the nearest key above it; where the preset says it too, the preset's has the last word."""
+    """The line of `loc`, or of the nearest key above it; where the preset says it too, the preset's has the
+    last word.
+    """
     for end in range(len(loc), 0, -1):
         for path in (("presets", preset, *loc[:end]), loc[:end]):
             if path in lines:

@@ -1,4 +1,5 @@
-"""The text of a suite file, read with care: what is no plain YAML of texts, numbers, lists and mappings is a SuiteError of one line.
+"""The text of a suite file, read with care: what is no plain YAML of texts, numbers, lists and mappings is a
+SuiteError of one line.
 
 Nothing here imports torch, so that a command can say at once what is wrong with a file.
 """
@@ -25,7 +26,11 @@ class _Loader(yaml.SafeLoader):
     """1e-3 is a number, as in YAML 1.2 and in Python."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
 
 
 def suite_names() -> list[str]:
@@ -35,16 +40,26 @@ def suite_names() -> list[str]:
 
 
 def suite_text(name: str) -> tuple[str, str]:
-    """The text of the suite `name` (one of the package's, or the path of a .yaml file), and what to call it in messages."""
+    """The text of the suite `name` (one of the package's, or the path of a .yaml file), and what to call it
+    in messages.
+    """
     if not name.endswith((".yaml", ".yml")):
         if name not in suite_names():
-            raise SuiteError(f"no suite is called {one_line(name, 60)!r}; there are {', '.join(suite_names())}, or give a .yaml file")
-        return resources.files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
+            raise SuiteError(
+                f"no suite is called {one_line(name, 60)!r}; there are {', '.join(suite_names())}, or give a"
+                " .yaml file"
+            )
+        return (
+            resources.files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"),
+            f"{name}.yaml",
+        )
     return _read(name), one_line(name, 300)
 
 
 def parse(text: str, origin: str) -> tuple[dict, dict[tuple, int]]:
-    """What a suite file says, and the line (from 1) of each key and list item by its path. Raises SuiteError, which names the line."""
+    """What a suite file says, and the line (from 1) of each key and list item by its path. Raises SuiteError,
+    which names the line.
+    """
     loader = None
     try:
         loader = _Loader(text)
@@ -58,12 +73,16 @@ def parse(text: str, origin: str) -> tuple[dict, dict[tuple, int]]:
         where = f"{origin}, line {mark.line + 1}" if mark else origin
         raise SuiteError(f"{where}: not valid YAML ({one_line(problem or str(error), 200)})") from error
     except RecursionError as error:
-        raise SuiteError(f"{origin}: its lists and mappings are nested too deeply; {DEEPEST} levels are read") from error
+        raise SuiteError(
+            f"{origin}: its lists and mappings are nested too deeply; {DEEPEST} levels are read"
+        ) from error
     finally:
         if loader:
             loader.dispose()
     if not isinstance(raw, dict):
-        raise SuiteError(f"{origin}: a suite is a mapping of keys such as `name`, `protocol` and `algorithms`")
+        raise SuiteError(
+            f"{origin}: a suite is a mapping of keys such as `name`, `protocol` and `algorithms`"
+        )
     return raw, lines
 
 
@@ -72,32 +91,52 @@ def _read(name: str) -> str:
     try:
         found = os.stat(name)
         if not stat.S_ISREG(found.st_mode):
-            raise SuiteError(f"{named}: cannot be read as a suite file (it is {'a folder' if stat.S_ISDIR(found.st_mode) else 'no regular file'})")
+            raise SuiteError(
+                f"{named}: cannot be read as a suite file (it is"
+                f" {'a folder' if stat.S_ISDIR(found.st_mode) else 'no regular file'})"
+            )
         if found.st_size > LARGEST:
-            raise SuiteError(f"{named}: cannot be read as a suite file (it has {found.st_size:,} bytes; a suite has at most {LARGEST:,})")
+            raise SuiteError(
+                f"{named}: cannot be read as a suite file (it has {found.st_size:,} bytes; a suite has at"
+                f" most {LARGEST:,})"
+            )
         with open(name, encoding="utf-8") as file:
             return file.read()
     except UnicodeDecodeError as error:
-        raise SuiteError(f"{named}: cannot be read as a suite file (byte {error.start + 1:,} is no UTF-8); save it as UTF-8") from error
+        raise SuiteError(
+            f"{named}: cannot be read as a suite file (byte {error.start + 1:,} is no UTF-8); save it as"
+            " UTF-8"
+        ) from error
     except (OSError, ValueError) as error:
-        raise SuiteError(f"{named}: cannot be read as a suite file ({one_line(getattr(error, 'strerror', None) or str(error))})") from error
+        raise SuiteError(
+            f"{named}: cannot be read as a suite file"
+            f" ({one_line(getattr(error, 'strerror', None) or str(error))})"
+        ) from error
 
 
 def _check_size(node: yaml.Node | None, origin: str) -> None:
-    """Refuse what would be large or endless once its aliases are written out. Each node is visited once, however often it is named."""
+    """Refuse what would be large or endless once its aliases are written out. Each node is visited once,
+    however often it is named.
+    """
     sizes, above = {}, set()
 
     def size(node: yaml.Node, depth: int) -> int:
         if id(node) in above:
             raise SuiteError(f"{_where(origin, node)}: the alias stands for something that holds it")
         if depth > DEEPEST:
-            raise SuiteError(f"{_where(origin, node)}: its lists and mappings are nested too deeply; {DEEPEST} levels are read")
+            raise SuiteError(
+                f"{_where(origin, node)}: its lists and mappings are nested too deeply; {DEEPEST} levels are"
+                " read"
+            )
         if id(node) not in sizes:
             above.add(id(node))
             sizes[id(node)] = 1 + sum(size(child, depth + 1) for child in _children(node))
             above.remove(id(node))
         if sizes[id(node)] > MOST_NODES:
-            raise SuiteError(f"{_where(origin, node)}: holds more than {MOST_NODES:,} keys and values, its aliases written out; a suite has a few hundred")
+            raise SuiteError(
+                f"{_where(origin, node)}: holds more than {MOST_NODES:,} keys and values, its aliases written"
+                " out; a suite has a few hundred"
+            )
         return sizes[id(node)]
 
     if node:
@@ -105,22 +144,32 @@ def _check_size(node: yaml.Node | None, origin: str) -> None:
 
 
 def _check_nodes(loader: _Loader, node: yaml.Node | None, origin: str) -> None:
-    """Refuse keys that are given twice or are no texts, and values that are neither text, number, list nor mapping."""
+    """Refuse keys that are given twice or are no texts, and values that are neither text, number, list nor
+    mapping.
+    """
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, _ in node.value:
             if key.tag == _MERGE:
                 continue
             if not isinstance(key, yaml.ScalarNode) or not key.tag.endswith(":str"):
-                shown = f"the key {one_line(key.value, 40)} is" if isinstance(key, yaml.ScalarNode) else "a list or mapping as a key is"
+                shown = (
+                    f"the key {one_line(key.value, 40)} is"
+                    if isinstance(key, yaml.ScalarNode)
+                    else "a list or mapping as a key is"
+                )
                 raise SuiteError(f"{_where(origin, key)}: {shown} no text; put it in quotes")
             if key.value in seen:
-                raise SuiteError(f"{_where(origin, key)}: {one_line(key.value, 40)}: this key is given twice; keep one")
+                raise SuiteError(
+                    f"{_where(origin, key)}: {one_line(key.value, 40)}: this key is given twice; keep one"
+                )
             seen.add(key.value)
     if node and node.tag not in _PLAIN | {_MERGE}:
         kind = one_line(node.tag.rpartition(":")[2] or node.tag, 40)
-        raise SuiteError(f"{_where(origin, node)}: not valid YAML for a suite (a value of kind {kind}); "
-                         "a suite holds texts, numbers, lists and mappings; put a text in quotes")
+        raise SuiteError(
+            f"{_where(origin, node)}: not valid YAML for a suite (a value of kind {kind}); "
+            "a suite holds texts, numbers, lists and mappings; put a text in quotes"
+        )
     if isinstance(node, yaml.ScalarNode) and node.tag != _MERGE:
         try:
             loader.construct_object(node)
@@ -146,9 +195,9 @@ def _where(origin: str, node: yaml.Node) -> str:
 def _lines(node, path: tuple = ()) -> dict[tuple, int]:
     """The line (from 1) of every key and list item, by its path."""
     if isinstance(node, yaml.MappingNode):
-        children = [(path + (key.value,), key, value) for key, value in node.value]
+        children = [((*path, key.value), key, value) for key, value in node.value]
     elif isinstance(node, yaml.SequenceNode):
-        children = [(path + (i,), item, item) for i, item in enumerate(node.value)]
+        children = [((*path, i), item, item) for i, item in enumerate(node.value)]
     else:
         return {}
     found = {where: at.start_mark.line + 1 for where, at, _ in children}

@@ -1,4 +1,6 @@
-"""Which images make a step's batch in training without episodes: a function of the seed and the step alone, so that a training can go on."""
+"""Which images make a step's batch in training without episodes: a function of the seed and the step alone,
+so that a training can go on.
+"""
 
 import functools
 import math
@@ -15,14 +17,17 @@ def class_shares(pool: Pool) -> np.ndarray:
 
 
 def natural_batches(labels: np.ndarray, batch: int, seed: int) -> Callable[[int], np.ndarray]:
-    """Which images (places in `labels` [N]) make the batch of a step: all of them in one random order after the other."""
+    """Which images (places in `labels` [N]) make the batch of a step: all of them in one random order after
+    the other.
+    """
     per_epoch = math.ceil(len(labels) / batch)
 
     def chosen_at(step: int) -> np.ndarray:
         epoch, part = divmod(step, per_epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(labels))
         chosen = order[part * batch : (part + 1) * batch]
-        return np.append(chosen, order[0]) if len(chosen) == 1 else chosen  # BatchNorm has no statistics of a single image
+        # BatchNorm has no statistics of a single image
+        return np.append(chosen, order[0]) if len(chosen) == 1 else chosen
 
     return chosen_at
 
@@ -30,8 +35,9 @@ def natural_batches(labels: np.ndarray, batch: int, seed: int) -> Callable[[int]
 def balanced_batches(labels: np.ndarray, batch: int, seed: int) -> Callable[[int], np.ndarray]:
     """Which images (places in `labels` [N]) make the batch of a step, every class equally often.
 
-    The images are one endless row, cut into batches: in each round of it every class comes once, in random order, with the next of its images;
-    a class's images come in one random order after the other. So no image is left out for ever, and those of a small class come more often.
+    The images are one endless row, cut into batches: in each round of it every class comes once, in random
+    order, with the next of its images; a class's images come in one random order after the other. So no image
+    is left out for ever, and those of a small class come more often.
     """
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     batch = max(batch, 2)  # BatchNorm has no statistics of a single image

@@ -1,7 +1,8 @@
 """Episodes as learn2learn tasks, and the fixed episodes that every method is tested on.
 
-A task is an int64 array [way, shots + queries] of rows of the data set: row c holds the images of the class whose
-episode label is c, the support first. No pixel is read to draw one; one gather fetches all of an episode's.
+A task is an int64 array [way, shots + queries] of rows of the data set: row c holds the images of the class
+whose episode label is c, the support first. No pixel is read to draw one; one gather fetches all of an
+episode's.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from torch.utils.data import Dataset
 
 from fer_meta.errors import ProtocolError
 from fer_meta.files import mapped
-from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, TaskTransform, Taskset
+from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, Taskset, TaskTransform
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape
 
@@ -24,7 +25,9 @@ ATTEMPTS = 100
 
 
 class IndexDataset(Dataset):
-    """Stands for a pool's images: `[i]` is (row of the data set, class number), so that learn2learn touches no pixel."""
+    """Stands for a pool's images: `[i]` is (row of the data set, class number), so that learn2learn touches
+    no pixel.
+    """
 
     def __init__(self, pool: Pool):
         self.items = list(zip(pool.rows.tolist(), pool.labels.tolist()))
@@ -44,11 +47,13 @@ def meta_dataset(pool: Pool) -> MetaDataset:
 class ShotsAndQueries(TaskTransform):
     """Task transform: N random classes and of each K support images followed by Q query images.
 
-    learn2learn's `FusedNWaysKShots` leaves it to the caller to divide a class's images into support and query; this one
-    divides them itself, so that it can keep whole groups (copies, clips, subjects) on one side of an episode, or leak them on purpose.
+    learn2learn's `FusedNWaysKShots` leaves it to the caller to divide a class's images into support and
+    query; this one divides them itself, so that it can keep whole groups (copies, clips, subjects) on one
+    side of an episode, or leak them on purpose.
 
-    `groups` [len(dataset)] holds the group of each image, or is None if only images must differ; `clips` [len(dataset)] the clip of each,
-    needed for `support_clips: one`. Raises ProtocolError for a class that can never give an episode.
+    `groups` [len(dataset)] holds the group of each image, or is None if only images must differ; `clips`
+    [len(dataset)] the clip of each, needed for `support_clips: one`. Raises ProtocolError for a class that
+    can never give an episode.
     """
 
     def __init__(self, dataset: MetaDataset, shape: EpisodeShape, groups=None, clips=None, names=None):
@@ -58,26 +63,39 @@ class ShotsAndQueries(TaskTransform):
         self.clips = None if clips is None else [int(clip) for clip in clips]
         self.members = {label: list(rows) for label, rows in sorted(dataset.labels_to_indices.items())}
         self.names = names or {label: str(label) for label in self.members}
-        self.long_clips = None if clips is None else {label: self._long_clips(label) for label in self.members}
+        self.long_clips = (
+            None if clips is None else {label: self._long_clips(label) for label in self.members}
+        )
         self._check()
 
     def _check(self):
         if len(self.members) < self.shape.way:
-            raise ProtocolError(f"{self.shape.way}-way episodes need {self.shape.way} classes, got {len(self.members)}")
+            raise ProtocolError(
+                f"{self.shape.way}-way episodes need {self.shape.way} classes, got {len(self.members)}"
+            )
         for label, members in self.members.items():
             if len(members) < self.shape.images_per_class:
                 raise ProtocolError(
-                    f"class {self.names[label]} has {len(members)} images, an episode needs {self.shape.images_per_class}"
+                    f"class {self.names[label]} has {len(members)} images, an episode needs"
+                    f" {self.shape.images_per_class}"
                 )
             if self.groups is not None and len({self.groups[i] for i in members}) < 2:
-                raise ProtocolError(f"class {self.names[label]} has one group only: support and query cannot be kept apart")
+                raise ProtocolError(
+                    f"class {self.names[label]} has one group only: support and query cannot be kept apart"
+                )
             if self.clips is not None and not self.long_clips[label]:
-                raise ProtocolError(f"class {self.names[label]} has no clip of {self.shape.shots} images for `support_clips: one`; lower `shots`")
+                raise ProtocolError(
+                    f"class {self.names[label]} has no clip of {self.shape.shots} images for `support_clips:"
+                    " one`; lower `shots`"
+                )
 
     def __call__(self, task_description=None) -> list[DataDescription]:
         classes = random.sample(list(self.members), self.shape.way)
         if self.shape.disjoint == "nothing":
-            rows = [self._support(label) + random.sample(self.members[label], self.shape.queries) for label in classes]
+            rows = [
+                self._support(label) + random.sample(self.members[label], self.shape.queries)
+                for label in classes
+            ]
         elif self.groups is None and self.clips is None:
             rows = [random.sample(self.members[label], self.shape.images_per_class) for label in classes]
         else:
@@ -85,7 +103,9 @@ class ShotsAndQueries(TaskTransform):
         return [DataDescription(i) for label_rows in rows for i in label_rows]
 
     def _apart(self, classes):
-        """A group seen in any class's support gives no query to any class: a face must not give itself away."""
+        """A group seen in any class's support gives no query to any class: a face must not give
+        itself away.
+        """
         group_of = range(len(self.dataset)) if self.groups is None else self.groups
         for _ in range(ATTEMPTS):
             support = [self._support(label) for label in classes]
@@ -95,14 +115,14 @@ class ShotsAndQueries(TaskTransform):
                 return [s + random.sample(rows, self.shape.queries) for s, rows in zip(support, free)]
         worst = min(zip(free, classes), key=lambda pair: len(pair[0]))[1]
         raise ProtocolError(
-            f"class {self.names[worst]} does not have {self.shape.queries} query images outside the support's groups "
-            f"in {ATTEMPTS} draws; lower `shots` or `queries`, or exclude the class"
+            f"class {self.names[worst]} does not have {self.shape.queries} query images outside the support's"
+            f" groups in {ATTEMPTS} draws; lower `shots` or `queries`, or exclude the class"
         )
 
     def _support(self, label):
         members = self.members[label]
         if self.clips is not None:  # the clip of a random image: a longer one comes more often
-            members, = random.choices(self.long_clips[label], weights=map(len, self.long_clips[label]))
+            (members,) = random.choices(self.long_clips[label], weights=map(len, self.long_clips[label]))
         return random.sample(members, self.shape.shots)
 
     def _long_clips(self, label) -> list[list[int]]:
@@ -127,14 +147,18 @@ def local_random(seed: str):
 class Episodes(Taskset):
     """learn2learn's Taskset (the class formerly called TaskDataset) of `pool`'s episodes, `num_tasks` long.
 
-    Episode i is a function of (`pool`, `shape`, `seed`, i) alone: not of what was drawn before, nor of the global
-    generator. That is what lets a killed training resume with the tasks it would have had.
+    Episode i is a function of (`pool`, `shape`, `seed`, i) alone: not of what was drawn before, nor of the
+    global generator. That is what lets a killed training resume with the tasks it would have had.
     """
 
     def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int):
         data = meta_dataset(pool)
         names = dict(enumerate(pool.classes))
-        transforms = [ShotsAndQueries(data, shape, pool.groups, pool.clips, names), LoadData(data), RemapLabels(data)]
+        transforms = [
+            ShotsAndQueries(data, shape, pool.groups, pool.clips, names),
+            LoadData(data),
+            RemapLabels(data),
+        ]
         super().__init__(data, transforms, num_tasks=num_tasks, task_collate=self._by_label)
         self.shape = shape
         self.seed = seed
@@ -152,8 +176,10 @@ class Episodes(Taskset):
 
 @dataclass(frozen=True)
 class FixedEpisodes:
-    """Episodes to test on: `support` [E, way, shots] are rows of the support's data set, a row a class; `queries` are E arrays (or one
-    [E, Q]) of rows of the target, in the order of the episode's classes if they are drawn by class."""
+    """Episodes to test on: `support` [E, way, shots] are rows of the support's data set, a row a class;
+    `queries` are E arrays (or one [E, Q]) of rows of the target, in the order of the episode's classes if
+    they are drawn by class.
+    """
 
     support: np.ndarray
     queries: Sequence[np.ndarray]
@@ -173,19 +199,28 @@ def draw(pool: Pool, shape: EpisodeShape, count: int, seed: str) -> FixedEpisode
     return FixedEpisodes(support, queries)
 
 
-def draw_with_held_support(held: Pool, target: Pool, way: int, shots: int, queries: int | str, count: int, seed: str) -> FixedEpisodes:
-    """`count` episodes whose support is from `held`, of another role or data set, and whose queries are from `target`.
+def draw_with_held_support(
+    held: Pool, target: Pool, way: int, shots: int, queries: int | str, count: int, seed: str
+) -> FixedEpisodes:
+    """`count` episodes whose support is from `held`, of another role or data set, and whose queries are from
+    `target`.
 
-    With `queries` "all" the images of `target` are shared out among the episodes at random, each to one, and every episode has all classes, of
-    which `target` may have no image; there are no more episodes than images. Raises ProtocolError if the two pools do not have
-    enough classes in common.
+    With `queries` "all" the images of `target` are shared out among the episodes at random, each to one, and
+    every episode has all classes, of which `target` may have no image; there are no more episodes than
+    images. Raises ProtocolError if the two pools do not have enough classes in common.
     """
     classes = [name for name in held.classes if name in target.classes]
     exhaustive = queries == "all"
-    if len(classes) < way or exhaustive and (len(target.classes) != way or len(classes) != way):
-        raise ProtocolError(f"{target.name}: {len(target.classes)} classes are tested, of which {held.name} has {len(classes)}; "
-                            f"`way: {way}` with `queries: {queries}` needs {'exactly' if exhaustive else 'at least'} {way} in both")
-    members = {name: [pool.rows[pool.labels == pool.classes.index(name)].tolist() for pool in (held, target)] for name in classes}
+    if len(classes) < way or (exhaustive and (len(target.classes) != way or len(classes) != way)):
+        raise ProtocolError(
+            f"{target.name}: {len(target.classes)} classes are tested, of which {held.name} has"
+            f" {len(classes)}; `way: {way}` with `queries: {queries}` needs"
+            f" {'exactly' if exhaustive else 'at least'} {way} in both"
+        )
+    members = {
+        name: [pool.rows[pool.labels == pool.classes.index(name)].tolist() for pool in (held, target)]
+        for name in classes
+    }
     count = min(count, len(target)) if exhaustive else count
     support, asked = [], _deal(target, count, seed) if exhaustive else []
     for i in range(count):
@@ -193,7 +228,9 @@ def draw_with_held_support(held: Pool, target: Pool, way: int, shots: int, queri
             chosen = classes if exhaustive else random.sample(classes, way)
             support.append([random.sample(members[name][0], shots) for name in chosen])
             if not exhaustive:
-                asked.append(np.array([row for name in chosen for row in random.sample(members[name][1], queries)]))
+                asked.append(
+                    np.array([row for name in chosen for row in random.sample(members[name][1], queries)])
+                )
     return FixedEpisodes(np.array(support, dtype=np.int64), tuple(asked))
 
 

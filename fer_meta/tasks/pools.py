@@ -1,4 +1,6 @@
-"""The images that one role (train, val, test) of one data set may use, with everything that was left out and why."""
+"""The images that one role (train, val, test) of one data set may use, with everything that was left out and
+why.
+"""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -24,8 +26,10 @@ class Pool:
     rows: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
-    groups: np.ndarray | None  # [M] ids of what support and query must not share, if more than the image itself
-    clips: np.ndarray | None  # [M] ids of clips, if the support of a class must come from one; photographs of no clip share an id
+    # [M] ids of what support and query must not share, if more than the image itself
+    groups: np.ndarray | None
+    # [M] ids of clips, if the support of a class must come from one; photographs of no clip share an id
+    clips: np.ndarray | None
     excluded: dict[str, int]  # class -> its number of images, too few for one episode
     copies_removed: int
     digest: str  # names exactly these images and labels
@@ -47,8 +51,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Domain:
-    """A data set divided for the protocol. `images` is uint8 [N, H, W, 3]. A pool that nobody needs is None: what is only tested on has no
-    `train`, and a `val` only for the oracle; what is only trained on has no `test`; `held` is for `support_from: source-train`."""
+    """A data set divided for the protocol. `images` is uint8 [N, H, W, 3]. A pool that nobody needs is None:
+    what is only tested on has no `train`, and a `val` only for the oracle; what is only trained on has no
+    `test`; `held` is for `support_from: source-train`.
+    """
 
     name: str
     images: np.ndarray
@@ -62,33 +68,53 @@ class Domain:
 
 
 def divide(
-    datasets: Sequence, protocol: Protocol, classes: Collection[str], sources: Collection[str] | None = None,
-    targets: Collection[str] | None = None, oracle: bool = False, elsewhere: Collection[str] = (),
+    datasets: Sequence,
+    protocol: Protocol,
+    classes: Collection[str],
+    sources: Collection[str] | None = None,
+    targets: Collection[str] | None = None,
+    oracle: bool = False,
+    elsewhere: Collection[str] = (),
 ) -> dict[str, Domain]:
     """Divide cached data sets (`fer_meta.datasets.cache.CachedFaces`) into domains, in the order given.
 
-    `sources` (by default all) have a `train` and a `val`, `targets` (by default all) a `test`, and with `oracle` a `val` too. A data set
-    without splits that is neither among `sources` nor trained on `elsewhere` in the same bench is all test (with `oracle`: all but its val).
-    Where that val would be too small for an episode of validation, a target that is no source has none, and `no_val` says why.
+    `sources` (by default all) have a `train` and a `val`, `targets` (by default all) a `test`, and with
+    `oracle` a `val` too. A data set without splits that is neither among `sources` nor trained on `elsewhere`
+    in the same bench is all test (with `oracle`: all but its val). Where that val would be too small for an
+    episode of validation, a target that is no source has none, and `no_val` says why.
 
-    With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of `sources` or stands in a `val`, or
-    earlier in its own role; identical images with different labels go altogether. So one target has one set of test images, whatever source
-    a method was trained on. With `support_from: source-train` the images held out of the training of `sources` stand in `held`, and what
-    shares a group with them (see `_akin`) stands nowhere. With `carve: 0` nothing is kept back: without an official val a source is
-    validated on what it is trained on, another data set on what it is tested on.
+    With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of
+    `sources` or stands in a `val`, or earlier in its own role; identical images with different labels go
+    altogether. So one target has one set of test images, whatever source a method was trained on. With
+    `support_from: source-train` the images held out of the training of `sources` stand in `held`, and what
+    shares a group with them (see `_akin`) stands nowhere. With `carve: 0` nothing is kept back: without an
+    official val a source is validated on what it is trained on, another data set on what it is tested on.
 
-    Raises ProtocolError for a source without training images, and for a pool that is too small for its episodes.
+    Raises ProtocolError for a source without training images, and for a pool that is too small for its
+    episodes.
     """
     names = [faces.name for faces in datasets]
     sources, targets = (set(names if some is None else some) for some in (sources, targets))
     trained = {*sources, *elsewhere}
-    roles = {faces.name: _roles(faces.index, protocol, classes, True, True, True) for faces in datasets if faces.name in sources}
+    roles = {
+        faces.name: _roles(faces.index, protocol, classes, True, True, True)
+        for faces in datasets
+        if faces.name in sources
+    }
     train_digests = _digests(datasets, roles, ("train", "held"), sources)
-    no_val = {faces.name: _why_no_val(faces, protocol, classes, faces.name in trained, train_digests)
-              for faces in datasets if oracle and faces.name in targets - sources}
+    no_val = {
+        faces.name: _why_no_val(faces, protocol, classes, faces.name in trained, train_digests)
+        for faces in datasets
+        if oracle and faces.name in targets - sources
+    }
     validated = sources | {name for name, why in no_val.items() if not why}
-    roles |= {faces.name: _roles(faces.index, protocol, classes, False, faces.name in trained, faces.name in validated)
-              for faces in datasets if faces.name not in sources}
+    roles |= {
+        faces.name: _roles(
+            faces.index, protocol, classes, False, faces.name in trained, faces.name in validated
+        )
+        for faces in datasets
+        if faces.name not in sources
+    }
     seen_digests = train_digests | _digests(datasets, roles, ("val",), validated)
     domains = {}
     for faces in datasets:
@@ -96,55 +122,80 @@ def divide(
         val = _role_of_val(role, protocol, faces.name in sources)
         pools = dict.fromkeys(("train", "val", "held", "test"))
         if faces.name in sources and not (role == "train").any():
-            raise ProtocolError(f"{faces.name}: has no training images; give it a train split, or name it in --targets only")
+            raise ProtocolError(
+                f"{faces.name}: has no training images; give it a train split, or name it in --targets only"
+            )
         for name, need, shape, seen, wanted in (
             ("train", protocol.train.images_per_class, protocol.train, None, sources),
-            ("val", protocol.validation.images_per_class, protocol.validation, train_digests if val == "val" else None, validated),
+            (
+                "val",
+                protocol.validation.images_per_class,
+                protocol.validation,
+                train_digests if val == "val" else None,
+                validated,
+            ),
             ("held", protocol.held_out, protocol, None, sources),
             ("test", protocol.test_images_per_class, protocol, seen_digests, targets),
         ):
             rows = np.flatnonzero(role == (val if name == "val" else name))
-            if faces.name not in wanted or name in ("held", "test") and not len(rows):
+            if faces.name not in wanted or (name in ("held", "test") and not len(rows)):
                 continue
             rows, removed = _without_copies(faces.index, rows, seen, protocol)
             way = protocol.fewest_test_classes if name == "test" else shape.way
-            pools[name] = _pool(f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed)
+            pools[name] = _pool(
+                f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed
+            )
         if pools["train"]:
             rare = faces.index["label"][role == "rare"].value_counts().to_dict()
             pools["train"] = replace(pools["train"], excluded={**pools["train"].excluded, **rare})
-        domains[faces.name] = Domain(faces.name, faces.images, faces.index, **pools, no_val=no_val.get(faces.name, ""))
+        domains[faces.name] = Domain(
+            faces.name, faces.images, faces.index, **pools, no_val=no_val.get(faces.name, "")
+        )
     return domains
 
 
 def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int) -> Pool:
-    """`pool` with only those of its classes that are in `classes`; the names stay in the order of `pool.classes`.
+    """`pool` with only those of its classes that are in `classes`; the names stay in the order of
+    `pool.classes`.
 
     Raises ProtocolError when fewer than `way` classes remain.
     """
     kept = tuple(name for name in pool.classes if name in classes)
     if len(kept) < way:
         raise ProtocolError(
-            f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here "
-            f"({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or `queries` {IN_FILE}"
+            f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here"
+            f" ({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or"
+            f" `queries` {IN_FILE}"
         )
     return with_classes(pool, kept, index)
 
 
 def with_classes(pool: Pool, classes: Collection[str], index: pd.DataFrame) -> Pool:
-    """`pool`'s images of `classes`, which are its classes in this order, also where it has no image of one."""
+    """`pool`'s images of `classes`, which are its classes in this order, also where it has no image
+    of one.
+    """
     classes = tuple(classes)
     if classes == pool.classes:
         return pool
     chosen = np.isin(pool.labels, [number for number, name in enumerate(pool.classes) if name in classes])
     groups, clips = (None if ids is None else ids[chosen] for ids in (pool.groups, pool.clips))
-    return _make(pool.name, index, pool.rows[chosen], classes, groups, clips, pool.excluded, pool.copies_removed)
+    return _make(
+        pool.name, index, pool.rows[chosen], classes, groups, clips, pool.excluded, pool.copies_removed
+    )
 
 
 def _roles(
-    index: pd.DataFrame, protocol: Protocol, classes: Collection[str], is_source: bool, trained: bool, validated: bool
+    index: pd.DataFrame,
+    protocol: Protocol,
+    classes: Collection[str],
+    is_source: bool,
+    trained: bool,
+    validated: bool,
 ) -> np.ndarray:
-    """The role of each row: its split or `held`, `rare` for a class of train of which too few can be held out, or nothing: for labels outside
-    the suite's classes, and for what shares a group with an image that is held out."""
+    """The role of each row: its split or `held`, `rare` for a class of train of which too few can be held
+    out, or nothing: for labels outside the suite's classes, and for what shares a group with an image that is
+    held out.
+    """
     role = np.full(len(index), "", dtype=object)
     wanted = index["label"].isin(list(classes)).to_numpy()
     role[wanted] = assign_splits(index[wanted], protocol, trained, validated)
@@ -152,7 +203,8 @@ def _roles(
         rows = np.flatnonzero(role == "train")
         part = index.iloc[rows]
         akin = _akin(part, protocol.disjoint)
-        spare = None if akin is None else of_films(part)  # where nothing is kept apart, a frame costs no more than a photograph
+        # where nothing is kept apart, a frame costs no more than a photograph
+        spare = None if akin is None else of_films(part)
         labels = part["label"].to_numpy(dtype=str)
         fewest = protocol.fewest_source_classes if protocol.small_classes == "exclude" else None
         held, kept = hold_out(labels, protocol.held_out, groups=akin, spare=spare, fewest=fewest)
@@ -167,7 +219,9 @@ def _role_of_val(role: np.ndarray, protocol: Protocol, is_source: bool) -> str:
     return "val" if protocol.carve or (role == "val").any() else "train" if is_source else "test"
 
 
-def _why_no_val(faces, protocol: Protocol, classes: Collection[str], trained: bool, train_digests: set[str]) -> str:
+def _why_no_val(
+    faces, protocol: Protocol, classes: Collection[str], trained: bool, train_digests: set[str]
+) -> str:
     """Why a target that is no source can have no val for the oracle; nothing if it can."""
     shape = protocol.validation
     needs = f"an episode of validation needs {shape.way} classes with {shape.images_per_class} images or more"
@@ -176,26 +230,42 @@ def _why_no_val(faces, protocol: Protocol, classes: Collection[str], trained: bo
     except ProtocolError as error:
         return f"it has no val split, and {error}; {needs}"
     val = _role_of_val(role, protocol, is_source=False)
-    rows, _ = _without_copies(faces.index, np.flatnonzero(role == val), train_digests if val == "val" else None, protocol)
+    rows, _ = _without_copies(
+        faces.index, np.flatnonzero(role == val), train_digests if val == "val" else None, protocol
+    )
     kept, small = _large_enough(faces.index, rows, shape.images_per_class, shape, protocol, classes)
     if len(kept) >= shape.way:
         return ""
-    return f"its val split has {len(kept)} classes that are large enough ({', '.join(kept) or 'none'}; too small: {_counts(small)}); {needs}"
+    return (
+        f"its val split has {len(kept)} classes that are large enough ({', '.join(kept) or 'none'}; too"
+        f" small: {_counts(small)}); {needs}"
+    )
 
 
 def _akin(part: pd.DataFrame, disjoint: str) -> np.ndarray | None:
-    """[N, K]: what an image trained on may not share with one held out: nothing, copies, or also clips and people, where they are known."""
+    """[N, K]: what an image trained on may not share with one held out: nothing, copies, or also clips and
+    people, where they are known.
+    """
     columns = {"nothing": [], "image": ["digest"]}.get(disjoint, ["digest", "clip", "subject"])
     return part[columns].to_numpy(dtype=object) if columns else None
 
 
 def _digests(datasets, roles, names, among) -> set[str]:
     """Of the images that have one of these roles in one of the data sets `among`."""
-    return {d for faces in datasets if faces.name in among for d in faces.index["digest"][np.isin(roles[faces.name], names)]}
+    return {
+        d
+        for faces in datasets
+        if faces.name in among
+        for d in faces.index["digest"][np.isin(roles[faces.name], names)]
+    }
 
 
-def _without_copies(index: pd.DataFrame, rows: np.ndarray, seen: set[str] | None, protocol: Protocol) -> tuple[np.ndarray, int]:
-    """Those of `rows` that are no copies of what is `seen` or of each other, and how many are; all, where that is not asked (None)."""
+def _without_copies(
+    index: pd.DataFrame, rows: np.ndarray, seen: set[str] | None, protocol: Protocol
+) -> tuple[np.ndarray, int]:
+    """Those of `rows` that are no copies of what is `seen` or of each other, and how many are; all, where
+    that is not asked (None).
+    """
     if seen is None or protocol.copies == "kept":
         return rows, 0
     kept = rows[_first_of_its_kind(index.iloc[rows], seen)]
@@ -203,13 +273,19 @@ def _without_copies(index: pd.DataFrame, rows: np.ndarray, seen: set[str] | None
 
 
 def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
-    """Mask of `part`'s rows that are in no earlier role, come first among their copies, and have one label."""
+    """Mask of `part`'s rows that are in no earlier role, come first among their copies, and have
+    one label.
+    """
     disputed = part.groupby("digest")["label"].transform("nunique") > 1
     return ~(part["digest"].isin(seen) | part.duplicated("digest") | disputed).to_numpy(dtype=bool)
 
 
-def _pool(name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol: Protocol, classes, removed) -> Pool:
-    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be `way` of them."""
+def _pool(
+    name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol: Protocol, classes, removed
+) -> Pool:
+    """The pool of `rows` for episodes like `shape`, of classes with `need` images or more; there must be
+    `way` of them.
+    """
     groups = _group_ids(index, rows, shape.disjoint)
     if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
         raise ProtocolError(
@@ -219,13 +295,14 @@ def _pool(name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol
     kept, small = _large_enough(index, rows, need, shape, protocol, classes)
     if small and protocol.small_classes == "error":
         raise ProtocolError(
-            f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more: {_counts(small)}; "
-            "say `small_classes: exclude`, or lower `shots` or `queries`"
+            f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more:"
+            f" {_counts(small)}; say `small_classes: exclude`, or lower `shots` or `queries`"
         )
     if len(kept) < way:
         raise ProtocolError(
-            f"{name}: {shape.way}-way episodes need {way} classes with {need} images or more, "
-            f"but there are {len(kept)} ({', '.join(kept) or 'none'}); too small: {_counts(small)}; {_fix(shape, protocol)}"
+            f"{name}: {shape.way}-way episodes need {way} classes with {need} images or more, but there are"
+            f" {len(kept)} ({', '.join(kept) or 'none'}); too small: {_counts(small)};"
+            f" {_fix(shape, protocol)}"
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
     groups = _group_ids(index, rows, shape.disjoint)
@@ -234,13 +311,21 @@ def _pool(name, index, rows, need, way, shape: EpisodeShape | Protocol, protocol
     return _make(name, index, rows, kept, groups, clips, small, removed)
 
 
-def _large_enough(index, rows, need, shape: EpisodeShape | Protocol, protocol: Protocol, classes) -> tuple[tuple[str, ...], dict[str, int]]:
-    """The classes of `rows` that are large enough for episodes like `shape`, and the others with their images."""
+def _large_enough(
+    index, rows, need, shape: EpisodeShape | Protocol, protocol: Protocol, classes
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The classes of `rows` that are large enough for episodes like `shape`, and the others with their
+    images.
+    """
     labels, groups = index["label"].iloc[rows], _group_ids(index, rows, shape.disjoint)
     counts = labels.value_counts()
     # One clip or person alone can be support or query of an episode, but not both.
     both_sides = shape is not protocol or protocol.support_from == "target"
-    alone = {c for c, n in groups.groupby(labels).nunique().items() if n == 1} if groups is not None and both_sides else set()
+    alone = (
+        {c for c, n in groups.groupby(labels).nunique().items() if n == 1}
+        if groups is not None and both_sides
+        else set()
+    )
     # Sorted, so that the class numbering does not depend on the order of files.
     present = sorted(c for c in classes if counts.get(c, 0) > 0)
     small = {c: int(counts[c]) for c in present if counts[c] < need or c in alone}
@@ -252,14 +337,16 @@ def _group_ids(index: pd.DataFrame, rows: np.ndarray, disjoint: str) -> pd.Serie
     if disjoint == "nothing":
         return None
     # Photographs that belong to no clip are clips of one image each: nothing to keep apart but their copies.
-    if disjoint == "subject" or disjoint == "clip" and index["clip"].notna().any():
+    if disjoint == "subject" or (disjoint == "clip" and index["clip"].notna().any()):
         return index[disjoint].iloc[rows]
     copies = index["digest"].iloc[rows]
     return copies if copies.duplicated().any() else None
 
 
 def _clip_ids(part: pd.DataFrame) -> pd.Series | None:
-    """The clip of each image; all photographs together count as one, as they lay in one folder a class. None where all are photographs."""
+    """The clip of each image; all photographs together count as one, as they lay in one folder a class. None
+    where all are photographs.
+    """
     films = of_films(part)
     return part["clip"].where(films, "photographs") if films.any() else None
 
@@ -281,17 +368,31 @@ def _fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
     if shape is protocol:
         return f"lower `way`, `shots` or `queries` of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
     if shape is protocol.validation:
-        val = f"or give val more images ({'`carve`' if protocol.cross_validated else '`carve`, `split`'}), {IN_FILE}"
-        return f"lower `way`, `shots` or `queries` of `protocol.validation`, {val}{or_other_folds(protocol, 'more')}"
-    return f"lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
+        val = (
+            f"or give val more images ({'`carve`' if protocol.cross_validated else '`carve`, `split`'}),"
+            f" {IN_FILE}"
+        )
+        return (
+            "lower `way`, `shots` or `queries` of `protocol.validation`,"
+            f" {val}{or_other_folds(protocol, 'more')}"
+        )
+    return (
+        f"lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
+    )
 
 
 def or_other_folds(protocol: Protocol, how_many: str) -> str:
-    """What else helps a fold that is too small: `fewer` where it is tested, `more` where the others train; nothing where there are no folds."""
+    """What else helps a fold that is too small: `fewer` where it is tested, `more` where the others train;
+    nothing where there are no folds.
+    """
     if not protocol.cross_validated:
         return ""
     folds = f", or take {how_many} folds (--folds)"
-    return folds + (", or --suite cross-validation, which tests each image once" if protocol.support_from == "target" else "")
+    return folds + (
+        ", or --suite cross-validation, which tests each image once"
+        if protocol.support_from == "target"
+        else ""
+    )
 
 
 def _counts(counts: dict[str, int]) -> str:

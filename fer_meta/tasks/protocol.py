@@ -1,6 +1,8 @@
-"""What is asked of a method: ways, shots, queries, what support and query must not share, and which images count.
+"""What is asked of a method: ways, shots, queries, what support and query must not share, and which images
+count.
 
-These models are the schema of a suite file's `protocol`; every field enters the identity of a run and is shown in its result.
+These models are the schema of a suite file's `protocol`; every field enters the identity of a run and is
+shown in its result.
 """
 
 from typing import Literal
@@ -12,9 +14,11 @@ SupportClips = Literal["any", "one"]
 
 
 class Strict(BaseModel):
-    """Immutable; an unknown key is an error rather than a setting silently ignored, and so is `yes` or "5" where a number belongs.
+    """Immutable; an unknown key is an error rather than a setting silently ignored, and so is `yes` or "5"
+    where a number belongs.
 
-    Whatever decides memory or time has an upper bound, far above what is of use: a slip of the pen shall not fill a machine.
+    Whatever decides memory or time has an upper bound, far above what is of use: a slip of the pen shall not
+    fill a machine.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -38,8 +42,10 @@ MOST_IN_TASK = 10_000
 MOST_ASKED = 50_000_000
 """Images of all test or validation episodes of one number of shots."""
 
-ONE_CLIP = ("one: all support of a class from one clip, that of an image drawn at random, as the 2022 note's sampler did; the photographs of a "
-            "class that belong to no clip count as one")
+ONE_CLIP = (
+    "one: all support of a class from one clip, that of an image drawn at random, as the 2022 note's sampler"
+    " did; the photographs of a class that belong to no clip count as one"
+)
 
 
 class EpisodeShape(Strict):
@@ -48,13 +54,19 @@ class EpisodeShape(Strict):
     way: int = Field(5, ge=2, le=100)
     shots: int = Field(5, ge=1, le=1000)
     queries: int = Field(15, ge=1, le=1000)
-    disjoint: Disjoint = Field("image", description="what the support and the query never share; in a suite file, by default as in the test")
+    disjoint: Disjoint = Field(
+        "image",
+        description="what the support and the query never share; in a suite file, by default as in the test",
+    )
     support_clips: SupportClips = Field("any", description=ONE_CLIP)
 
     @model_validator(mode="after")
     def _fits_memory(self):
         if self.way * self.images_per_class > MOST_IN_TASK:
-            raise ValueError(f"a task of {self.way} ways, {self.shots} shots and {self.queries} queries has more than {MOST_IN_TASK:,} images")
+            raise ValueError(
+                f"a task of {self.way} ways, {self.shots} shots and {self.queries} queries has more than"
+                f" {MOST_IN_TASK:,} images"
+            )
         return self
 
     @property
@@ -76,12 +88,17 @@ class Validation(EpisodeShape):
 
 def _check_asked(episodes: int, images: int) -> None:
     if episodes * images > MOST_ASKED:
-        raise ValueError(f"{episodes:,} episodes of {images:,} images each ask for more than {MOST_ASKED:,} images")
+        raise ValueError(
+            f"{episodes:,} episodes of {images:,} images each ask for more than {MOST_ASKED:,} images"
+        )
 
 
 LEAVE_ONE_SUBJECT_OUT = "leave-one-subject-out"
 
-SPLIT = f"must be three shares such as [0.4, 0.2, 0.4], or for cross-validation {{folds: 10}} or {LEAVE_ONE_SUBJECT_OUT}"
+SPLIT = (
+    "must be three shares such as [0.4, 0.2, 0.4], or for cross-validation {folds: 10} or"
+    f" {LEAVE_ONE_SUBJECT_OUT}"
+)
 
 
 class Folds(Strict):
@@ -94,28 +111,52 @@ class Protocol(Strict):
     """How every method of a suite is trained, selected and tested."""
 
     way: int = Field(5, ge=2, le=100, description="classes in a test episode")
-    shots: tuple[int, ...] = Field((1, 5), min_length=1, max_length=20, description="support images a class, one column each")
-    queries: Literal["all"] | int = Field(
-        15, description="query images a class; all: the episodes share out the target's test images, each a query exactly once"
+    shots: tuple[int, ...] = Field(
+        (1, 5), min_length=1, max_length=20, description="support images a class, one column each"
     )
-    episodes: int = Field(600, ge=2, le=100_000, description="test episodes, the same for every method and seed")
+    queries: Literal["all"] | int = Field(
+        15,
+        description=(
+            "query images a class; all: the episodes share out the target's test images, each a query exactly"
+            " once"
+        ),
+    )
+    episodes: int = Field(
+        600, ge=2, le=100_000, description="test episodes, the same for every method and seed"
+    )
     tested_classes: Literal["seen", "unseen"] = Field(
-        "seen", description="seen: classes that source and target both have; unseen: the target's that the source lacks"
+        "seen",
+        description=(
+            "seen: classes that source and target both have; unseen: the target's that the source lacks"
+        ),
     )
     support_from: Literal["target", "source-train"] = Field(
-        "target", description="whose images are the support: the target's test images, or source images held out of training"
+        "target",
+        description=(
+            "whose images are the support: the target's test images, or source images held out of training"
+        ),
     )
     held_out: int = Field(
-        50, ge=1, le=100_000, description="for source-train: training images a class that are held out and only ever support; what "
-        "shares a copy, clip or person with them (with `disjoint: image` a copy, with `nothing` nothing) is not trained on either"
+        50,
+        ge=1,
+        le=100_000,
+        description=(
+            "for source-train: training images a class that are held out and only ever support; what shares a"
+            " copy, clip or person with them (with `disjoint: image` a copy, with `nothing` nothing) is not"
+            " trained on either"
+        ),
     )
     disjoint: Disjoint = Field(
-        "image", description="what support and query must not share; nothing: drawn independently, so that a query may be a "
-        "copy of a support image; a data set without clips has one image a clip"
+        "image",
+        description=(
+            "what support and query must not share; nothing: drawn independently, so that a query may be a "
+            "copy of a support image; a data set without clips has one image a clip"
+        ),
     )
     support_clips: SupportClips = Field("any", description=ONE_CLIP)
     batchnorm: Literal["eval", "batch"] = Field(
-        "eval", description="eval: no query is normalised with another query's statistics; batch: transductive"
+        "eval",
+        description="eval: no query is normalised with another query's statistics; batch: transductive",
     )
     copies: Literal["removed", "kept"] = Field(
         "removed", description="test images identical to a training, validation or other test image"
@@ -124,10 +165,20 @@ class Protocol(Strict):
         "exclude", description="what becomes of a class with too few images for one episode"
     )
     split: tuple[float, float, float] | Folds | Literal["leave-one-subject-out"] = Field(
-        (0.4, 0.2, 0.4), description="train, val and test shares of a data set without official splits; or cross-validation, which ignores these"
+        (0.4, 0.2, 0.4),
+        description=(
+            "train, val and test shares of a data set without official splits; or cross-validation, which"
+            " ignores these"
+        ),
     )
     carve: float = Field(
-        0.1, ge=0, lt=1, description="share of an official training split that becomes val; 0: none, and validated is on what is trained on"
+        0.1,
+        ge=0,
+        lt=1,
+        description=(
+            "share of an official training split that becomes val; 0: none, and validated is on what is"
+            " trained on"
+        ),
     )
     train: EpisodeShape = EpisodeShape(way=5, shots=5, queries=10)
     validation: Validation = Validation(way=5, shots=5, queries=5, episodes=200)
@@ -138,7 +189,10 @@ class Protocol(Strict):
         """Training and validation keep apart what the test keeps apart, unless they say otherwise."""
         if not isinstance(values, dict):
             return values
-        values, tested = dict(values), {key: values[key] for key in ("disjoint", "support_clips") if key in values}
+        values, tested = (
+            dict(values),
+            {key: values[key] for key in ("disjoint", "support_clips") if key in values},
+        )
         for name in ("train", "validation"):
             shape = values.get(name, cls.model_fields[name].default)
             shape = shape.model_dump(exclude_unset=True) if isinstance(shape, EpisodeShape) else shape
@@ -149,7 +203,11 @@ class Protocol(Strict):
     @classmethod
     def _queries_positive(cls, queries):
         if queries != "all" and not 1 <= queries <= 1000:
-            raise ValueError("queries must be at least 1, or all" if queries < 1 else "queries must be at most 1000, or all")
+            raise ValueError(
+                "queries must be at least 1, or all"
+                if queries < 1
+                else "queries must be at most 1000, or all"
+            )
         return queries
 
     @field_validator("shots")
@@ -163,8 +221,17 @@ class Protocol(Strict):
     @classmethod
     def _split_of_a_kind(cls, split):
         """One error for the field, and not one for each kind that it might have been."""
-        numbers = isinstance(split, tuple) and len(split) == 3 and all(type(share) in (int, float) for share in split)
-        if not (numbers or isinstance(split, Folds) or split == LEAVE_ONE_SUBJECT_OUT or isinstance(split, dict) and list(split) == ["folds"]):
+        numbers = (
+            isinstance(split, tuple)
+            and len(split) == 3
+            and all(type(share) in (int, float) for share in split)
+        )
+        if not (
+            numbers
+            or isinstance(split, Folds)
+            or split == LEAVE_ONE_SUBJECT_OUT
+            or (isinstance(split, dict) and list(split) == ["folds"])
+        ):
             raise ValueError(SPLIT)
         if isinstance(split, dict) and (type(split["folds"]) is not int or not 2 <= split["folds"] <= 1000):
             raise ValueError("folds must be a whole number from 2 to 1000")
@@ -183,11 +250,20 @@ class Protocol(Strict):
     @model_validator(mode="after")
     def _fields_fit(self):
         if self.support_from == "target" and self.queries == "all":
-            raise ValueError("queries: all needs support_from: source-train, for an image of the support cannot be a query too")
+            raise ValueError(
+                "queries: all needs support_from: source-train, for an image of the support cannot be a"
+                " query too"
+            )
         if self.support_from == "source-train" and self.tested_classes == "unseen":
-            raise ValueError("support_from: source-train has no images of classes that the source lacks; use tested_classes: seen")
+            raise ValueError(
+                "support_from: source-train has no images of classes that the source lacks; use"
+                " tested_classes: seen"
+            )
         if self.cross_validated and self.tested_classes == "unseen":
-            raise ValueError("cross-validation tests a data set on itself, where no class is unseen; use tested_classes: seen")
+            raise ValueError(
+                "cross-validation tests a data set on itself, where no class is unseen; use tested_classes:"
+                " seen"
+            )
         if self.support_from == "source-train" and self.held_out < max(self.shots):
             raise ValueError(f"held_out: {self.held_out} images a class cannot give {max(self.shots)} shots")
         if self.queries != "all":
@@ -196,7 +272,13 @@ class Protocol(Strict):
 
     def test_shape(self, shots: int) -> EpisodeShape:
         """The shape of a test episode with `shots` support images a class and a fixed number of queries."""
-        return EpisodeShape(way=self.way, shots=shots, queries=self.queries, disjoint=self.disjoint, support_clips=self.support_clips)
+        return EpisodeShape(
+            way=self.way,
+            shots=shots,
+            queries=self.queries,
+            disjoint=self.disjoint,
+            support_clips=self.support_clips,
+        )
 
     @property
     def cross_validated(self) -> bool:
@@ -205,13 +287,21 @@ class Protocol(Strict):
 
     @property
     def fewest_test_classes(self) -> int:
-        """How many classes a target must have: where each image is a query once, its episodes have the source's classes."""
+        """How many classes a target must have: where each image is a query once, its episodes have the
+        source's classes.
+        """
         return 1 if self.queries == "all" else self.way
 
     @property
     def fewest_source_classes(self) -> int:
-        """How many classes a source must have; the folds of a cross-validation that tests each image once take all that there are."""
-        return self.train.way if self.cross_validated and self.queries == "all" else max(self.train.way, self.way)
+        """How many classes a source must have; the folds of a cross-validation that tests each image once
+        take all that there are.
+        """
+        return (
+            self.train.way
+            if self.cross_validated and self.queries == "all"
+            else max(self.train.way, self.way)
+        )
 
     @property
     def test_images_per_class(self) -> int:

@@ -16,13 +16,16 @@ SPLIT_SEED = 0
 FOLDS = 10
 
 
-def assign_splits(index: pd.DataFrame, protocol: Protocol, trained: bool = True, validated: bool = True) -> np.ndarray:
+def assign_splits(
+    index: pd.DataFrame, protocol: Protocol, trained: bool = True, validated: bool = True
+) -> np.ndarray:
     """`train`, `val` or `test` for each row of `index` ([N] array of str).
 
-    Official splits are kept. Images without a split are divided by `protocol.split`; if the data set is never `trained` on, all of them are
-    test, less the share of val if it is `validated` on (by the oracle). A val that is needed and missing is carved out of train, or out of
-    test where there is no train, unless `carve` is 0. All are stratified by label and keep a person (else a clip, else identical images) on
-    one side. Raises ProtocolError for fewer such groups than parts.
+    Official splits are kept. Images without a split are divided by `protocol.split`; if the data set is never
+    `trained` on, all of them are test, less the share of val if it is `validated` on (by the oracle). A val
+    that is needed and missing is carved out of train, or out of test where there is no train, unless `carve`
+    is 0. All are stratified by label and keep a person (else a clip, else identical images) on one side.
+    Raises ProtocolError for fewer such groups than parts.
     """
     split = index["split"].astype(object).where(index["split"].notna(), None).to_numpy(copy=True)
     unassigned = np.array([s is None for s in split], dtype=bool)
@@ -49,7 +52,8 @@ def _divided(index: pd.DataFrame, protocol: Protocol, trained: bool, validated: 
 
 
 def _folds(index: pd.DataFrame, parts: int) -> tuple[np.ndarray, int]:
-    """The fold of each row, from 0, and how many there are: equal within a group and spread evenly over each class.
+    """The fold of each row, from 0, and how many there are: equal within a group and spread evenly over each
+    class.
 
     Raises ProtocolError for fewer than `parts` of them.
     """
@@ -57,8 +61,8 @@ def _folds(index: pd.DataFrame, parts: int) -> tuple[np.ndarray, int]:
     folds = min(FOLDS, groups, index["label"].value_counts().max())
     if folds < parts:
         raise ProtocolError(
-            f"{len(index)} images of {people(groups)} (or clips, or distinct images) are too few to divide into {parts} parts "
-            "(train, val, test); give the data set folders train/, val/ and test/"
+            f"{len(index)} images of {people(groups)} (or clips, or distinct images) are too few to divide"
+            f" into {parts} parts (train, val, test); give the data set folders train/, val/ and test/"
         )
     return stratified_folds(index, folds), folds
 
@@ -69,17 +73,22 @@ def groups_of(index: pd.DataFrame) -> np.ndarray:
 
 
 def stratified_folds(index: pd.DataFrame, folds: int) -> np.ndarray:
-    """The fold of each row [N], from 0: equal within a group, each class spread over the folds as evenly as groups allow."""
+    """The fold of each row [N], from 0: equal within a group, each class spread over the folds as evenly as
+    groups allow.
+    """
     return _spread(tuple(index["label"]), tuple(groups_of(index)), folds)
 
 
 @lru_cache
 def _spread(labels: tuple[str, ...], groups: tuple[str, ...], folds: int) -> np.ndarray:
-    """`stratified_folds`, read-only. Remembered, for the experiments of a suite divide the same data and 12,000 groups take four seconds."""
+    """`stratified_folds`, read-only. Remembered, for the experiments of a suite divide the same data and
+    12,000 groups take four seconds.
+    """
     fold = np.empty(len(labels), dtype=int)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=SPLIT_SEED)
     with warnings.catch_warnings():
-        # A class with fewer members than folds is spread as far as it goes; pools exclude or refuse it later, by name.
+        # A class with fewer members than folds is spread as far as it goes; pools exclude or refuse it later,
+        # by name.
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, rows) in enumerate(splitter.split(labels, labels, groups)):
             fold[rows] = number

@@ -1,21 +1,22 @@
-"""Expressions as FACS action units: which units a face shows, how well they tell classes apart, how they move it.
+"""Expressions as FACS action units: which units a face shows, how well they tell classes apart, how they move
+it.
 
 Sources. The six basic and eleven compound classes follow S. Du, Y. Tao and A. M. Martinez, "Compound facial
 expressions of emotion", PNAS 111(15), 2014, doi 10.1073/pnas.1322355111, Table 1 (rows 1-14 and 16-18), as
 re-printed by public sources; the asterisks beside some of its shares are left out. The paper calls a unit
-prototypical that more than 70 % of its subjects showed and says no more: here such a unit is always shown. The other
-units are shown with the share of subjects that the table gives, each independently, which is our assumption. Contempt,
-which the paper has not, is the one-sided 12 + 14 of EMFACS. Neutral shows no unit.
+prototypical that more than 70 % of its subjects showed and says no more: here such a unit is always shown.
+The other units are shown with the share of subjects that the table gives, each independently, which is our
+assumption. Contempt, which the paper has not, is the one-sided 12 + 14 of EMFACS. Neutral shows no unit.
 
-Two pairs of classes have the same prototypical units: fear and sadly fearful (1, 4, 20, 25), sadness and sadly angry
-(4, 15). Only the optional units tell them apart, so no reader of faces, however good, is always right about them:
-`bayes_accuracy` says how often one that sees every unit can be.
+Two pairs of classes have the same prototypical units: fear and sadly fearful (1, 4, 20, 25), sadness and
+sadly angry (4, 15). Only the optional units tell them apart, so no reader of faces, however good, is always
+right about them: `bayes_accuracy` says how often one that sees every unit can be.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -57,7 +58,9 @@ PROTOTYPES = {
 """The units of each of `fer_meta.expressions.EXPRESSIONS`."""
 
 ONE_SIDED = frozenset({"contempt"})
-"""Expressions shown on one side of the face; {12, 14} is enough to know contempt by, as no other class has 14."""
+"""Expressions shown on one side of the face; {12, 14} is enough to know contempt by, as no other class has
+14.
+"""
 
 
 def draw_units(label: str, rng: np.random.Generator) -> frozenset[int]:
@@ -100,10 +103,11 @@ def pattern_probabilities(label: str) -> dict[frozenset[int], float]:
 
 
 def bayes_accuracy(classes: Sequence[str]) -> float:
-    """The exact accuracy (0..1) of the best classifier that sees every unit, when the classes are equally likely.
+    """The exact accuracy (0..1) of the best classifier that sees every unit, when the classes are equally
+    likely.
 
-    It takes the class most likely to show the units it sees; where several are, any choice gives the same accuracy.
-    Raises ValueError for an unknown class, one named twice, or no class.
+    It takes the class most likely to show the units it sees; where several are, any choice gives the same
+    accuracy. Raises ValueError for an unknown class, one named twice, or no class.
     """
     return bayes_episode_accuracy(classes, len(classes))
 
@@ -111,17 +115,20 @@ def bayes_accuracy(classes: Sequence[str]) -> float:
 def bayes_episode_accuracy(classes: Sequence[str], way: int) -> float:
     """The mean of `bayes_accuracy` over all subsets of `way` classes: what an episode drawn at random allows.
 
-    Raises ValueError for an unknown class, one named twice, or a way that is not from 1 to the number of classes.
+    Raises ValueError for an unknown class, one named twice, or a way that is not from 1 to the number of
+    classes.
     """
     return _bayes_episode_accuracy(tuple(canonical(label) for label in classes), way)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _bayes_episode_accuracy(classes: tuple[str, ...], way: int) -> float:
     if len(set(classes)) < len(classes):
         raise ValueError(f"a class is named twice in {', '.join(classes)}")
     if not 1 <= way <= len(classes):
-        raise ValueError(f"{way}-way cannot be made of {len(classes)} classes; ways go from 1 to the number of classes")
+        raise ValueError(
+            f"{way}-way cannot be made of {len(classes)} classes; ways go from 1 to the number of classes"
+        )
     chances = [pattern_probabilities(label) for label in classes]
     patterns = list({pattern: None for of_class in chances for pattern in of_class})
     table = np.array([[of_class.get(pattern, 0.0) for pattern in patterns] for of_class in chances])
@@ -152,14 +159,15 @@ SHAPES: dict[int, dict[str, float]] = {
     25: {"jawOpen": 0.18, "mouthUpperUp": 0.5, "mouthLowerDown": 0.7},  # lips part
     26: {"jawOpen": 0.6},  # jaw drop
 }
-"""Weight of each blendshape when a unit is at intensity 1; the shapes of `SIDED` stand for their Left and Right.
+"""Weight of each blendshape when a unit is at intensity 1; those of `SIDED` name both sides.
 
-After the map of py-feat (docs/pages/au_reference.md, approximate by its own account); the weights are ours, set by eye.
+After the map of py-feat (docs/pages/au_reference.md, approximate by its own account); the weights are ours,
+set by eye.
 """
 
 SIDED = frozenset({
-    "browDown", "browOuterUp", "cheekSquint", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown", "mouthLowerDown",
-    "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer",
+    "browDown", "browOuterUp", "cheekSquint", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown",
+    "mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer",
 })  # fmt: skip
 """The shapes of `SHAPES` that exist once for each side of the face."""
 
@@ -170,13 +178,15 @@ BROW_DOWN_WITH_INNER_RAISED = 0.6
 def blendshapes(units: Mapping[int, float], left: float = 1.0, right: float = 1.0) -> dict[str, float]:
     """Weights of the facial actions of anny (the 52 of ARKit) that `units` move; those not named stay at 0.
 
-    `units` gives each unit's intensity: 1 is its peak (FACS level E), 0 none, and more than 1 exaggerates. `left` and
-    `right` multiply the shapes of one side of the face (the subject's own); a shape with no sides gets their mean.
-    Raises ValueError for a unit without an entry in `SHAPES`.
+    `units` gives each unit's intensity: 1 is its peak (FACS level E), 0 none, and more than 1 exaggerates.
+    `left` and `right` multiply the shapes of one side of the face (the subject's own); a shape with no sides
+    gets their mean. Raises ValueError for a unit without an entry in `SHAPES`.
     """
     unknown = sorted(set(units) - set(SHAPES))
     if unknown:
-        raise ValueError(f"no blendshape for action unit {unknown[0]}; known are {', '.join(map(str, SHAPES))}")
+        raise ValueError(
+            f"no blendshape for action unit {unknown[0]}; known are {', '.join(map(str, SHAPES))}"
+        )
     weights: dict[str, float] = {}
     for unit in sorted(units):
         for shape, weight in SHAPES[unit].items():

@@ -1,4 +1,6 @@
-"""From linear light to the pixels that a data set would hold: background, exposure, blur, noise, resolution, JPEG."""
+"""From linear light to the pixels that a data set would hold: background, exposure, blur, noise, resolution,
+JPEG.
+"""
 
 import io
 
@@ -45,23 +47,36 @@ def _srgb(linear: np.ndarray) -> np.ndarray:
 
 
 def _backdrop(scene: Scene, size: int) -> np.ndarray:
-    """The background, linear RGB [S, S, 3]: a plain wall, and shapes and patches in proportion to the clutter. One for a clip."""
+    """The background, linear RGB [S, S, 3]: a plain wall, and shapes and patches in proportion to the
+    clutter. One for a clip.
+    """
     rng = np.random.default_rng([int(scene.person.local_seed), int(1e6 * scene.backdrop[0])])
     plain = np.array(scene.backdrop, dtype=np.float32)
     slope = np.linspace(1.08, 0.9, size, dtype=np.float32)[:, None, None]
     wall = np.broadcast_to(plain * slope, (size, size, 3)).copy()
     if scene.clutter:
-        patches = rng.uniform(-1, 1, (5, 5, 3)).astype(np.float32) * 0.07 + rng.uniform(-1, 1, (5, 5, 1)).astype(np.float32) * 0.28
-        soft = np.stack([np.asarray(Image.fromarray(patches[..., k]).resize((size, size), Image.Resampling.BICUBIC)) for k in range(3)], -1)
+        patches = (
+            rng.uniform(-1, 1, (5, 5, 3)).astype(np.float32) * 0.07
+            + rng.uniform(-1, 1, (5, 5, 1)).astype(np.float32) * 0.28
+        )
+        soft = np.stack(
+            [
+                np.asarray(Image.fromarray(patches[..., k]).resize((size, size), Image.Resampling.BICUBIC))
+                for k in range(3)
+            ],
+            -1,
+        )
         wall = wall + scene.clutter * soft
         for _ in range(rng.integers(2, 6)):
             x0, y0 = rng.uniform(-0.2, 1.0, 2) * size
             w, h = rng.uniform(0.08, 0.5, 2) * size
             colour = np.clip(rng.uniform(0.05, 0.9) + rng.normal(0, 0.09, 3), 0, 1).astype(np.float32)
-            area = np.s_[max(0, int(y0)):max(0, int(y0 + h)), max(0, int(x0)):max(0, int(x0 + w))]
+            area = np.s_[max(0, int(y0)) : max(0, int(y0 + h)), max(0, int(x0)) : max(0, int(x0 + w))]
             wall[area] += scene.clutter * 0.7 * (colour - wall[area])
     light = np.mean(scene.key) * 0.6 + np.mean(scene.sky)
-    return np.clip(wall, 0.02, 1) ** np.float32(2.2) * np.float32(min(light, 1.0) * 2.0 ** min(scene.exposure, 0.5))
+    return np.clip(wall, 0.02, 1) ** np.float32(2.2) * np.float32(
+        min(light, 1.0) * 2.0 ** min(scene.exposure, 0.5)
+    )
 
 
 def _block(image: np.ndarray, scene: Scene) -> np.ndarray:
@@ -74,14 +89,14 @@ def _block(image: np.ndarray, scene: Scene) -> np.ndarray:
     along, into = ((u, v), (v, u), (u, 1 - v), (v, 1 - u))[edge]
     reach = depth + np.tan(np.deg2rad(tilt)) * (along - 0.5) + 0.02 * np.sin(9 * along + scene.seed % 7)
     colour = np.random.default_rng([scene.person.local_seed, 7]).uniform(0.02, 0.5, 3).astype(np.float32)
-    colour = colour * np.float32(2.0 ** scene.exposure)
+    colour = colour * np.float32(2.0**scene.exposure)
     cover = np.clip((reach - into) * side / 3, 0, 1)[..., None].astype(np.float32)
     return image * (1 - cover) + colour * cover
 
 
 def _streak(image: np.ndarray, length: float, angle: float) -> np.ndarray:
     """Blur along a line of `length` (share of the frame) at `angle` degrees."""
-    steps = int(round(length * len(image)))
+    steps = round(length * len(image))
     if steps < 1:
         return image
     offsets = np.linspace(-0.5, 0.5, steps + 1) * length * len(image)
@@ -89,14 +104,19 @@ def _streak(image: np.ndarray, length: float, angle: float) -> np.ndarray:
     margin = int(max(np.abs(dx).max(), np.abs(dy).max()))
     wide = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     side = len(image)
-    return sum(wide[margin + int(y):margin + int(y) + side, margin + int(x):margin + int(x) + side] for x, y in zip(dx, dy)) / len(offsets)
+    return sum(
+        wide[margin + int(y) : margin + int(y) + side, margin + int(x) : margin + int(x) + side]
+        for x, y in zip(dx, dy)
+    ) / len(offsets)
 
 
 def _coarsen(picture: Image.Image, coarseness: float) -> Image.Image:
     kept = max(8, round(picture.width * (1 - 0.8 * coarseness)))
     if kept >= picture.width:
         return picture
-    return picture.resize((kept, kept), Image.Resampling.BILINEAR).resize(picture.size, Image.Resampling.BICUBIC)
+    return picture.resize((kept, kept), Image.Resampling.BILINEAR).resize(
+        picture.size, Image.Resampling.BICUBIC
+    )
 
 
 def _compress(picture: Image.Image, compression: float) -> Image.Image:

@@ -1,7 +1,7 @@
 """The domains: how a portrait is posed, lit, taken and spoiled, and how far (severity) from a studio's.
 
-A recipe is a set of `Conditions`; severity interpolates from the studio's to them. The same image of the same seed keeps its person
-and its random draws at every severity, so that only the conditions change.
+A recipe is a set of `Conditions`; severity interpolates from the studio's to them. The same image of the same
+seed keeps its person and its random draws at every severity, so that only the conditions change.
 """
 
 from collections.abc import Mapping
@@ -15,64 +15,163 @@ from fer_meta.datasets.synthetic.anatomy import ONE_SIDED, draw_units, units_tex
 from fer_meta.datasets.synthetic.people import Person, Rgb, draw_person
 from fer_meta.expressions import BASIC, COMPOUND
 
-_SPLIT_OF = "train test train val train test train test train test train val train test train test train val train test".split()
-# The split of person number n is that of n modulo 20. It hangs on nothing else, so that no person of a seed is in the training images of
-# one domain and the test images of another, however large either is.
+_SPLIT_OF = [
+    "train",
+    "test",
+    "train",
+    "val",
+    "train",
+    "test",
+    "train",
+    "test",
+    "train",
+    "test",
+    "train",
+    "val",
+    "train",
+    "test",
+    "train",
+    "test",
+    "train",
+    "val",
+    "train",
+    "test",
+]
+# The split of person number n is that of n modulo 20. It hangs on nothing else, so that no person of a seed
+# is in the training images of one domain and the test images of another, however large either is.
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a domain does to a portrait. Angles in degrees, lengths in shares of the frame, chances from 0 to 1."""
+    """What a domain does to a portrait. Angles in degrees, lengths in shares of the frame, chances from 0 to
+    1.
+    """
 
-    yaw: float                  # standard deviations of the head's pose
+    yaw: float  # standard deviations of the head's pose
     pitch: float
     roll: float
-    shift: float                # of where the crop is centred
-    zoom: float                 # of the crop's size, in log
-    intensity_low: float        # of the peak of an expression: 1 is FACS level E
+    shift: float  # of where the crop is centred
+    zoom: float  # of the crop's size, in log
+    intensity_low: float  # of the peak of an expression: 1 is FACS level E
     intensity_high: float
-    unit_spread: float          # standard deviation between the units of one face
-    asymmetry: float            # between the two sides
+    unit_spread: float  # standard deviation between the units of one face
+    asymmetry: float  # between the two sides
     gaze: float
-    light_angle: float          # of the key light away from the front
-    contrast: float             # how much of the light is the key's alone
-    warmth: float               # of the light's colour
-    darkness: float             # stops below the right exposure
-    exposure: float             # standard deviation of that, in stops
-    clutter: float              # of the background
+    light_angle: float  # of the key light away from the front
+    contrast: float  # how much of the light is the key's alone
+    warmth: float  # of the light's colour
+    darkness: float  # stops below the right exposure
+    exposure: float  # standard deviation of that, in stops
+    clutter: float  # of the background
     glasses: float
     sunglasses: float
     hat: float
     hand: float
     blocker: float
-    blur: float                 # radius
-    motion: float               # length of the streak
-    noise: float                # standard deviation, of the white level
-    compression: float          # 0: none, 1: JPEG quality down to 10
-    coarseness: float           # 0: none, 1: down to a fifth of the pixels
-    imbalance: float            # 0: every class equally often, 1: as `Recipe.frequency`
+    blur: float  # radius
+    motion: float  # length of the streak
+    noise: float  # standard deviation, of the white level
+    compression: float  # 0: none, 1: JPEG quality down to 10
+    coarseness: float  # 0: none, 1: down to a fifth of the pixels
+    imbalance: float  # 0: every class equally often, 1: as `Recipe.frequency`
 
 
 STUDIO = Conditions(
-    yaw=6, pitch=5, roll=3, shift=0.02, zoom=0.05, intensity_low=0.40, intensity_high=1.0, unit_spread=0.22, asymmetry=0.10, gaze=6,
-    light_angle=15, contrast=0.35, warmth=0.02, darkness=0, exposure=0.2, clutter=0, glasses=0.08, sunglasses=0, hat=0, hand=0, blocker=0,
-    blur=0.004, motion=0, noise=0.008, compression=0.1, coarseness=0, imbalance=0)
+    yaw=6,
+    pitch=5,
+    roll=3,
+    shift=0.02,
+    zoom=0.05,
+    intensity_low=0.40,
+    intensity_high=1.0,
+    unit_spread=0.22,
+    asymmetry=0.10,
+    gaze=6,
+    light_angle=15,
+    contrast=0.35,
+    warmth=0.02,
+    darkness=0,
+    exposure=0.2,
+    clutter=0,
+    glasses=0.08,
+    sunglasses=0,
+    hat=0,
+    hand=0,
+    blocker=0,
+    blur=0.004,
+    motion=0,
+    noise=0.008,
+    compression=0.1,
+    coarseness=0,
+    imbalance=0,
+)
 WILD = Conditions(
-    yaw=16, pitch=8, roll=6, shift=0.03, zoom=0.08, intensity_low=0.40, intensity_high=1.1, unit_spread=0.24, asymmetry=0.14, gaze=12,
-    light_angle=42, contrast=0.7, warmth=0.10, darkness=0.1, exposure=0.4, clutter=1, glasses=0.16, sunglasses=0.03, hat=0.12, hand=0.06,
-    blocker=0.04, blur=0.008, motion=0.008, noise=0.012, compression=0.5, coarseness=0.35, imbalance=1)
+    yaw=16,
+    pitch=8,
+    roll=6,
+    shift=0.03,
+    zoom=0.08,
+    intensity_low=0.40,
+    intensity_high=1.1,
+    unit_spread=0.24,
+    asymmetry=0.14,
+    gaze=12,
+    light_angle=42,
+    contrast=0.7,
+    warmth=0.10,
+    darkness=0.1,
+    exposure=0.4,
+    clutter=1,
+    glasses=0.16,
+    sunglasses=0.03,
+    hat=0.12,
+    hand=0.06,
+    blocker=0.04,
+    blur=0.008,
+    motion=0.008,
+    noise=0.012,
+    compression=0.5,
+    coarseness=0.35,
+    imbalance=1,
+)
 FILM = Conditions(
-    yaw=20, pitch=9, roll=8, shift=0.035, zoom=0.09, intensity_low=0.65, intensity_high=1.2, unit_spread=0.22, asymmetry=0.14, gaze=14,
-    light_angle=50, contrast=0.8, warmth=0.15, darkness=0.5, exposure=0.4, clutter=1, glasses=0.12, sunglasses=0.02, hat=0.10, hand=0.05,
-    blocker=0.04, blur=0.008, motion=0.02, noise=0.018, compression=0.7, coarseness=0.45, imbalance=1)
+    yaw=20,
+    pitch=9,
+    roll=8,
+    shift=0.035,
+    zoom=0.09,
+    intensity_low=0.65,
+    intensity_high=1.2,
+    unit_spread=0.22,
+    asymmetry=0.14,
+    gaze=14,
+    light_angle=50,
+    contrast=0.8,
+    warmth=0.15,
+    darkness=0.5,
+    exposure=0.4,
+    clutter=1,
+    glasses=0.12,
+    sunglasses=0.02,
+    hat=0.10,
+    hand=0.05,
+    blocker=0.04,
+    blur=0.008,
+    motion=0.02,
+    noise=0.018,
+    compression=0.7,
+    coarseness=0.45,
+    imbalance=1,
+)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A domain: its conditions at severity 1, its classes and how often each is seen there.
 
-    `frequency` is in proportion to the images of each class at severity 1. `clip_length` is the number of frames of a clip, None for
-    single images. `version` goes up whenever the recipe would give other pixels or another index.
+    `frequency` is in proportion to the images of each class at severity 1. `clip_length` is the number of
+    frames of a clip, None for single images. `version` goes up whenever the recipe would give other pixels or
+    another index.
     """
 
     name: str
@@ -87,11 +186,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that decides one image. Angles in degrees; lengths of the image in shares of the frame; colours sRGB, lights linear.
+    """All that decides one image. Angles in degrees; lengths of the image in shares of the frame; colours
+    sRGB, lights linear.
 
-    `units` gives each action unit's intensity now. `left` and `right` scale them on either side of the face. `light` is the (azimuth,
-    elevation) of the key, azimuth towards the person's left. `hand` is (x, z, turn) of a hand's middle in metres and degrees, `blocker`
-    (edge 0 to 3, depth, tilt). `glasses`: 0 none, 1 clear, 2 dark. `seed` is for what is left: background and noise.
+    `units` gives each action unit's intensity now. `left` and `right` scale them on either side of the face.
+    `light` is the (azimuth, elevation) of the key, azimuth towards the person's left. `hand` is (x, z, turn)
+    of a hand's middle in metres and degrees, `blocker` (edge 0 to 3, depth, tilt). `glasses`: 0 none, 1
+    clear, 2 dark. `seed` is for what is left: background and noise.
     """
 
     person: Person
@@ -125,36 +226,86 @@ class Scene:
 
 
 # How often each class is seen: the training images of RAF-DB (Li et al. 2017) and the clips of AFEW.
-_RAF_BASIC = {"surprise": 1290, "fear": 281, "disgust": 717, "happiness": 4772, "sadness": 1982, "anger": 705, "neutral": 2524}
-_AFEW = {"anger": 133, "disgust": 74, "fear": 81, "happiness": 150, "neutral": 144, "sadness": 117, "surprise": 74}
+_RAF_BASIC = {
+    "surprise": 1290,
+    "fear": 281,
+    "disgust": 717,
+    "happiness": 4772,
+    "sadness": 1982,
+    "anger": 705,
+    "neutral": 2524,
+}
+_AFEW = {
+    "anger": 133,
+    "disgust": 74,
+    "fear": 81,
+    "happiness": 150,
+    "neutral": 144,
+    "sadness": 117,
+    "surprise": 74,
+}
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
-    Recipe("synthetic-studio", "posed studio portraits (rendered)",
-           "Frontal, evenly lit, peak expressions, plain background, all classes equally often; in the manner of CK+.",
-           STUDIO, BASIC, dict.fromkeys(BASIC, 1)),
-    Recipe("synthetic-wild", "faces in the wild (rendered)",
-           "Free pose and light, backgrounds, occlusion, spontaneous intensities and the class balance of RAF-DB.",
-           WILD, BASIC, _RAF_BASIC),
-    Recipe("synthetic-film", "clips from films (rendered)",
-           "Dark, low resolution, motion blur, large poses, in clips whose expression rises and falls; in the manner of AFEW.",
-           FILM, BASIC, _AFEW, clip_length=6),
-    Recipe("synthetic-compound", "compound expressions in the wild (rendered)",
-           "The eleven compound classes of RAF-DB under the conditions of synthetic-wild.",
-           replace(WILD, imbalance=0), COMPOUND, dict.fromkeys(COMPOUND, 1)),
-)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "synthetic-studio",
+            "posed studio portraits (rendered)",
+            "Frontal, evenly lit, peak expressions, plain background, all classes equally often; in the"
+            " manner of CK+.",
+            STUDIO,
+            BASIC,
+            dict.fromkeys(BASIC, 1),
+        ),
+        Recipe(
+            "synthetic-wild",
+            "faces in the wild (rendered)",
+            "Free pose and light, backgrounds, occlusion, spontaneous intensities and the class balance of"
+            " RAF-DB.",
+            WILD,
+            BASIC,
+            _RAF_BASIC,
+        ),
+        Recipe(
+            "synthetic-film",
+            "clips from films (rendered)",
+            "Dark, low resolution, motion blur, large poses, in clips whose expression rises and falls; in"
+            " the manner of AFEW.",
+            FILM,
+            BASIC,
+            _AFEW,
+            clip_length=6,
+        ),
+        Recipe(
+            "synthetic-compound",
+            "compound expressions in the wild (rendered)",
+            "The eleven compound classes of RAF-DB under the conditions of synthetic-wild.",
+            replace(WILD, imbalance=0),
+            COMPOUND,
+            dict.fromkeys(COMPOUND, 1),
+        ),
+    )
+}
 
 
 def conditions_at(recipe: Recipe, severity: float) -> Conditions:
     """The recipe's conditions at a severity: 0 the studio's, 1 its own, linear in between."""
-    return Conditions(**{f.name: getattr(STUDIO, f.name) * (1 - severity) + getattr(recipe.conditions, f.name) * severity
-                         for f in fields(Conditions)})
+    return Conditions(
+        **{
+            f.name: getattr(STUDIO, f.name) * (1 - severity) + getattr(recipe.conditions, f.name) * severity
+            for f in fields(Conditions)
+        }
+    )
 
 
-def draw_scenes(recipe: Recipe, *, subjects: int, images: int, severity: float, seed: int) -> tuple[pd.DataFrame, list[Scene]]:
+def draw_scenes(
+    recipe: Recipe, *, subjects: int, images: int, severity: float, seed: int
+) -> tuple[pd.DataFrame, list[Scene]]:
     """The index of a set and, in the same order, what to render.
 
-    The index has INDEX_COLUMNS and `units` (string such as "1+2+25", "" for neutral). People are divided among the splits, images among
-    the people. Raises ValueError if a split would have no person, or a class no image in some split.
+    The index has INDEX_COLUMNS and `units` (string such as "1+2+25", "" for neutral). People are divided
+    among the splits, images among the people. Raises ValueError if a split would have no person, or a class
+    no image in some split.
     """
     conditions = conditions_at(recipe, severity)
     length = recipe.clip_length or 1
@@ -167,15 +318,26 @@ def draw_scenes(recipe: Recipe, *, subjects: int, images: int, severity: float, 
             frames = draw_shot(conditions, person, label, [seed, shot], length)
             for frame, (scene, units) in enumerate(frames):
                 in_clip = recipe.clip_length is not None
-                rows.append({"path": f"{len(rows):06d}", "label": label, "subject": person.name, "split": split, "units": units_text(units),
-                             "clip": f"c{shot:06d}" if in_clip else None, "frame": frame if in_clip else None})
+                rows.append(
+                    {
+                        "path": f"{len(rows):06d}",
+                        "label": label,
+                        "subject": person.name,
+                        "split": split,
+                        "units": units_text(units),
+                        "clip": f"c{shot:06d}" if in_clip else None,
+                        "frame": frame if in_clip else None,
+                    }
+                )
                 scenes.append(scene)
             shot += 1
     index = make_index(rows)
     return index.assign(units=pd.array([row["units"] for row in rows], dtype="string")), scenes
 
 
-def draw_shot(conditions: Conditions, person: Person, label: str, key: list[int], frames: int = 1) -> list[tuple[Scene, frozenset[int]]]:
+def draw_shot(
+    conditions: Conditions, person: Person, label: str, key: list[int], frames: int = 1
+) -> list[tuple[Scene, frozenset[int]]]:
     """One portrait, or the frames of one clip, of a person: (scene, action units). `key` seeds every draw.
 
     In a clip the expression rises and falls and the head turns a little; light, place and units stay.
@@ -183,50 +345,139 @@ def draw_shot(conditions: Conditions, person: Person, label: str, key: list[int]
     c = conditions
     rng = np.random.default_rng([*key, 2])
     units = draw_units(label, np.random.default_rng([*key, 4]))
-    # Everything is drawn whatever the conditions, so that the same image at another severity has the same draws.
+    # Everything is drawn whatever the conditions, so that the same image at another severity has the same
+    # draws.
     n = dict(zip(_NORMAL, rng.standard_normal(48).tolist()))
     u = dict(zip(_UNIFORM, rng.random(48).tolist()))
     peak = c.intensity_low + (c.intensity_high - c.intensity_low) * u["peak"]
-    strength = {unit: peak * float(np.clip(1 + c.unit_spread * rng.standard_normal(), 0.5, 1.6)) for unit in sorted(units)}
+    strength = {
+        unit: peak * float(np.clip(1 + c.unit_spread * rng.standard_normal(), 0.5, 1.6))
+        for unit in sorted(units)
+    }
     left, right = 1 + c.asymmetry * n["left"], 1 + c.asymmetry * n["right"]
     if label in ONE_SIDED:
         left, right = (1.25, 0.1) if u["side"] < 0.5 else (0.1, 1.25)
     contrast = c.contrast * (0.6 + 0.4 * u["contrast"])
     grey = 0.55 + 0.22 * n["grey"]
     still = Scene(
-        person=person, units={}, left=left, right=right,
+        person=person,
+        units={},
+        left=left,
+        right=right,
         gaze=(c.gaze * n["gaze_across"], 0.5 * c.gaze * n["gaze_up"]),
-        yaw=0.0, pitch=0.0, roll=_within(c.roll * n["roll"], -35, 35),
-        shift=(c.shift * n["shift_x"], c.shift * n["shift_y"]), zoom=float(np.exp(c.zoom * n["zoom"])),
-        light=(_within(c.light_angle * n["azimuth"], -120, 120), _within(30 + 0.35 * c.light_angle * n["elevation"], -10, 75)),
-        key=_tint(0.55 + 0.75 * contrast, c.warmth * n["warmth"]), sky=_tint(0.62 * (1 - 0.75 * contrast), c.warmth * n["sky_warmth"]),
-        fill=0.30 * (1 - 0.85 * contrast), rim=0.8 * c.contrast * max(0.0, u["rim"] - 0.6),
+        yaw=0.0,
+        pitch=0.0,
+        roll=_within(c.roll * n["roll"], -35, 35),
+        shift=(c.shift * n["shift_x"], c.shift * n["shift_y"]),
+        zoom=float(np.exp(c.zoom * n["zoom"])),
+        light=(
+            _within(c.light_angle * n["azimuth"], -120, 120),
+            _within(30 + 0.35 * c.light_angle * n["elevation"], -10, 75),
+        ),
+        key=_tint(0.55 + 0.75 * contrast, c.warmth * n["warmth"]),
+        sky=_tint(0.62 * (1 - 0.75 * contrast), c.warmth * n["sky_warmth"]),
+        fill=0.30 * (1 - 0.85 * contrast),
+        rim=0.8 * c.contrast * max(0.0, u["rim"] - 0.6),
         exposure=-c.darkness * (0.5 + u["darkness"]) + c.exposure * n["exposure"],
         clutter=c.clutter,
-        backdrop=tuple(_within(grey + (0.025 + 0.02 * c.clutter) * n[name], 0.08, 0.9) for name in ("grey_r", "grey_g", "grey_b")),
+        backdrop=tuple(
+            _within(grey + (0.025 + 0.02 * c.clutter) * n[name], 0.08, 0.9)
+            for name in ("grey_r", "grey_g", "grey_b")
+        ),
         glasses=2 if u["sunglasses"] < c.sunglasses else 1 if u["glasses"] < c.glasses else 0,
         hat=tuple(0.06 + 0.6 * u[name] for name in ("hat_r", "hat_g", "hat_b")) if u["hat"] < c.hat else None,
         hand=_hand(u) if u["hand"] < c.hand else None,
-        blocker=(int(u["edge"] * 4), 0.12 + 0.2 * u["depth"], 25 * n["tilt"]) if u["blocker"] < c.blocker else None,
-        blur=c.blur * u["blur"], motion=(2 * c.motion * u["motion"] ** 2, 180 * u["motion_angle"]),
-        noise=c.noise * (0.3 + 0.7 * u["noise"]), compression=c.compression * u["compression"],
-        coarseness=c.coarseness * u["coarseness"], seed=int(rng.random() * 2**31))
-    yaw, pitch, turn, nod = c.yaw * n["yaw"], c.pitch * n["pitch"], 0.6 * c.yaw * n["turn"], 0.6 * c.pitch * n["nod"]
+        blocker=(
+            (int(u["edge"] * 4), 0.12 + 0.2 * u["depth"], 25 * n["tilt"])
+            if u["blocker"] < c.blocker
+            else None
+        ),
+        blur=c.blur * u["blur"],
+        motion=(2 * c.motion * u["motion"] ** 2, 180 * u["motion_angle"]),
+        noise=c.noise * (0.3 + 0.7 * u["noise"]),
+        compression=c.compression * u["compression"],
+        coarseness=c.coarseness * u["coarseness"],
+        seed=int(rng.random() * 2**31),
+    )
+    yaw, pitch, turn, nod = (
+        c.yaw * n["yaw"],
+        c.pitch * n["pitch"],
+        0.6 * c.yaw * n["turn"],
+        0.6 * c.pitch * n["nod"],
+    )
     shots = []
     for frame in range(frames):
         t = (frame + 0.5) / frames
         now, drift = (_envelope(t, 0.35 + 0.3 * u["apex"]), t - 0.5) if frames > 1 else (1.0, 0.0)
-        shots.append((replace(
-            still, units={unit: value * now for unit, value in strength.items()},
-            yaw=_within(yaw + turn * drift, -60, 60), pitch=_within(pitch + nod * drift, -28, 28),
-            shift=(still.shift[0] + 0.02 * drift * n["slide"], still.shift[1]), seed=still.seed + frame), units))
+        shots.append(
+            (
+                replace(
+                    still,
+                    units={unit: value * now for unit, value in strength.items()},
+                    yaw=_within(yaw + turn * drift, -60, 60),
+                    pitch=_within(pitch + nod * drift, -28, 28),
+                    shift=(still.shift[0] + 0.02 * drift * n["slide"], still.shift[1]),
+                    seed=still.seed + frame,
+                ),
+                units,
+            )
+        )
     return shots
 
 
-_NORMAL = """left right azimuth elevation warmth sky_warmth gaze_across gaze_up roll shift_x shift_y zoom exposure grey grey_r grey_g grey_b
-    tilt yaw pitch turn nod slide""".split()
-_UNIFORM = """peak side contrast rim darkness sunglasses glasses hat hat_r hat_g hat_b hand hand_side hand_x hand_z hand_turn
-    blocker edge depth blur motion motion_angle noise compression coarseness apex""".split()
+_NORMAL = [
+    "left",
+    "right",
+    "azimuth",
+    "elevation",
+    "warmth",
+    "sky_warmth",
+    "gaze_across",
+    "gaze_up",
+    "roll",
+    "shift_x",
+    "shift_y",
+    "zoom",
+    "exposure",
+    "grey",
+    "grey_r",
+    "grey_g",
+    "grey_b",
+    "tilt",
+    "yaw",
+    "pitch",
+    "turn",
+    "nod",
+    "slide",
+]
+_UNIFORM = [
+    "peak",
+    "side",
+    "contrast",
+    "rim",
+    "darkness",
+    "sunglasses",
+    "glasses",
+    "hat",
+    "hat_r",
+    "hat_g",
+    "hat_b",
+    "hand",
+    "hand_side",
+    "hand_x",
+    "hand_z",
+    "hand_turn",
+    "blocker",
+    "edge",
+    "depth",
+    "blur",
+    "motion",
+    "motion_angle",
+    "noise",
+    "compression",
+    "coarseness",
+    "apex",
+]
 
 
 def _envelope(t: float, apex: float) -> float:
@@ -259,7 +510,9 @@ def _divide(subjects: int, shots: int) -> dict[str, tuple[list[int], int]]:
     if not all(people.values()):
         raise ValueError(f"{subjects} subjects are too few for train, val and test; at least 4")
     ends = np.round(np.cumsum([len(some) for some in people.values()]) / subjects * shots).astype(int)
-    return {split: (some, int(end - start)) for (split, some), start, end in zip(people.items(), [0, *ends], ends)}
+    return {
+        split: (some, int(end - start)) for (split, some), start, end in zip(people.items(), [0, *ends], ends)
+    }
 
 
 def _labels(recipe: Recipe, imbalance: float, count: int, rng: np.random.Generator, split: str) -> list[str]:
@@ -268,7 +521,7 @@ def _labels(recipe: Recipe, imbalance: float, count: int, rng: np.random.Generat
     share = (1 - imbalance) / len(frequency) + imbalance * frequency / frequency.sum()
     exact = share * count
     counts = np.floor(exact).astype(int)
-    counts[np.argsort(counts - exact, kind="stable")[:count - counts.sum()]] += 1
+    counts[np.argsort(counts - exact, kind="stable")[: count - counts.sum()]] += 1
     if counts.min() == 0:
         rare = recipe.classes[int(counts.argmin())]
         raise ValueError(f"too few images: {split} would have none of '{rare}'; ask for more")

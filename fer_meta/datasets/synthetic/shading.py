@@ -1,21 +1,22 @@
-"""The kernels: rays through a head's mesh, and the colour of what they hit. Warp compiles them for the CPU and the GPU.
+"""The kernels: rays through a head's mesh, and the colour of what they hit. Warp compiles them for the CPU
+and the GPU.
 
-Colours are linear RGB. Brows, lids, wrinkles and beard are painted in canonical coordinates (see `head.py`), so that they follow the
-skin.
+Colours are linear RGB. Brows, lids, wrinkles and beard are painted in canonical coordinates (see `head.py`),
+so that they follow the skin.
 """
 
 import warp as wp
 
 wp.config.log_level = wp.LOG_ERROR  # it would greet the user, and miss a CUDA driver that nobody promised
 
-from fer_meta.datasets.synthetic.head import Part
+from fer_meta.datasets.synthetic.head import Part  # noqa: E402
 
 SKIN, EYE, CAVITY, MOUTH = int(Part.SKIN), int(Part.EYE), int(Part.CAVITY), int(Part.MOUTH)
 TONGUE, TEETH, LASH, SHELL = int(Part.TONGUE), int(Part.TEETH), int(Part.LASH), int(Part.SHELL)
 STRAND, HAND = int(Part.STRAND), int(Part.HAND)
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
-EYE_X = 0.0313   # canonical distance of either eye's centre from the middle, metres
+EYE_X = 0.0313  # canonical distance of either eye's centre from the middle, metres
 
 
 @wp.struct
@@ -101,7 +102,7 @@ def near(x: float, z: float, ax: float, az: float, bx: float, bz: float, width: 
 @wp.func
 def creases(look: Look, side: float, x: float, z: float):
     """How deep the skin's folds are at a canonical point (x from the middle line, at least 0)."""
-    depth = float(0.0)
+    depth = 0.0
     if z > 0.03:
         lines = 0.5 + 0.5 * wp.sin(z * 700.0)
         across = look.forehead_inner * bell(x, 0.0, 0.026) + look.forehead_outer * bell(x, 0.040, 0.016)
@@ -111,13 +112,19 @@ def creases(look: Look, side: float, x: float, z: float):
         depth += (look.glabella + 0.25 * look.age) * near(x, z, 0.0065, 0.010, 0.0075, 0.034, 0.0022)
         depth += look.glabella * 0.7 * near(x, z, 0.009, 0.014, 0.016, 0.024, 0.004)
     if x > 0.042 and wp.abs(z) < 0.03:
-        feet = near(x, z, 0.050, 0.002, 0.064, 0.010, 0.0017) + near(x, z, 0.051, -0.002, 0.066, -0.003, 0.0017)
+        feet = near(x, z, 0.050, 0.002, 0.064, 0.010, 0.0017) + near(
+            x, z, 0.051, -0.002, 0.066, -0.003, 0.0017
+        )
         feet += near(x, z, 0.050, -0.006, 0.062, -0.015, 0.0017)
         depth += (look.crow + 0.4 * look.age) * feet
     if z < 0.025 and z > -0.045:
-        depth += look.nose * 0.8 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
+        depth += (
+            look.nose * 0.8 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
+        )
         depth += look.nose * 0.7 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0030)
-        below = near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024)
+        below = near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(
+            x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024
+        )
         depth += (look.pouch + 0.5 * look.age) * below
     if z < -0.03:
         depth += (look.furrow + 0.45 * look.age) * 1.2 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0030)
@@ -127,7 +134,11 @@ def creases(look: Look, side: float, x: float, z: float):
             dimple = look.dimple_right
         depth += dimple * 1.6 * bell(x, 0.0335, 0.0032) * bell(z, -0.069, 0.0055)
     if z < -0.08:
-        orange = (0.5 + 0.5 * wp.sin(x * 800.0 + 1.0) * wp.sin(z * 900.0)) * bell(x, 0.0, 0.013) * bell(z, -0.103, 0.008)
+        orange = (
+            (0.5 + 0.5 * wp.sin(x * 800.0 + 1.0) * wp.sin(z * 900.0))
+            * bell(x, 0.0, 0.013)
+            * bell(z, -0.103, 0.008)
+        )
         depth += look.chin * (1.1 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0026) + orange)
     return depth
 
@@ -143,17 +154,26 @@ def brow_at(look: Look, x: float, z: float):
 
 
 @wp.kernel
-def occlusion(meshes: wp.array(dtype=wp.uint64), points: wp.array2d(dtype=wp.vec3), normals: wp.array2d(dtype=wp.vec3),
-              looks: wp.array(dtype=Look), rows: wp.array(dtype=wp.int32), directions: wp.array(dtype=wp.vec3), reach: float,
-              paint: wp.array2d(dtype=wp.vec3)):
-    """How much of the sky each vertex of `rows` is cut off from by the face itself; it carries folds, nostrils and sockets."""
+def occlusion(
+    meshes: wp.array(dtype=wp.uint64),
+    points: wp.array2d(dtype=wp.vec3),
+    normals: wp.array2d(dtype=wp.vec3),
+    looks: wp.array(dtype=Look),
+    rows: wp.array(dtype=wp.int32),
+    directions: wp.array(dtype=wp.vec3),
+    reach: float,
+    paint: wp.array2d(dtype=wp.vec3),
+):
+    """How much of the sky each vertex of `rows` is cut off from by the face itself; it carries folds,
+    nostrils and sockets.
+    """
     image, k = wp.tid()
     row = rows[k]
     n = normals[image, row]
     if wp.dot(n, looks[image].forward) > 0.2:  # turned away from the camera
         return
     p = points[image, row] + n * 0.0008
-    hidden = float(0.0)
+    hidden = 0.0
     count = directions.shape[0]
     for i in range(count):
         d = directions[i]
@@ -174,15 +194,18 @@ def skin(look: Look, at: wp.vec3, normal: wp.vec3, cover: wp.vec3, lip: float):
     n = normal
     colour = look.skin
     front = ramp(0.06, 0.0, at[1])
-    fold = float(0.0)
+    fold = 0.0
     if front > 0.0:
         fold = creases(look, at[0], x, z) * front
-    if fold > 0.02:  # it tilts the skin as well as darkening it: take its slope along the two canonical directions
+    # it tilts the skin as well as darkening it: take its slope along the two canonical directions
+    if fold > 0.02:
         e = 0.0008
         slope_x = (creases(look, at[0], x + e, z) * front - fold) / e * wp.sign(at[0])
         slope_z = (creases(look, at[0], x, z + e) * front - fold) / e
         n = wp.normalize(n + wp.vec3(slope_x, 0.0, slope_z) * 0.0011)
-    flush = 0.10 * bell(x, 0.040, 0.016) * bell(z, -0.035, 0.016) + 0.10 * bell(x, 0.0, 0.012) * bell(z, -0.045, 0.010)
+    flush = 0.10 * bell(x, 0.040, 0.016) * bell(z, -0.035, 0.016) + 0.10 * bell(x, 0.0, 0.012) * bell(
+        z, -0.045, 0.010
+    )
     colour = wp.vec3(colour[0] * (1.0 + 0.4 * flush), colour[1] * (1.0 - flush), colour[2] * (1.0 - flush))
     socket = bell(x, EYE_X, 0.019) * bell(z, -0.004, 0.013)
     colour = colour * (1.0 - (0.16 + 0.14 * look.age) * socket)
@@ -198,15 +221,19 @@ def skin(look: Look, at: wp.vec3, normal: wp.vec3, cover: wp.vec3, lip: float):
 
 
 @wp.func
-def reflected(look: Look, kind: int, at: wp.vec3, n: wp.vec3, d: wp.vec3, cover: wp.vec3, lip: float, lit: float):
-    """Light sent to the camera along -d by a point: its canonical place `at`, normal `n`, (hair, beard, occlusion) `cover`."""
+def reflected(
+    look: Look, kind: int, at: wp.vec3, n: wp.vec3, d: wp.vec3, cover: wp.vec3, lip: float, lit: float
+):
+    """Light sent to the camera along -d by a point: its canonical place `at`, normal `n`, (hair, beard,
+    occlusion) `cover`.
+    """
     x = wp.abs(at[0])
     z = at[2]
     colour = look.skin
     gloss = look.gloss
-    power = float(18.0)
+    power = 18.0
     hidden = cover[2]
-    soft = float(1.0)
+    soft = 1.0
     if kind == EYE:
         r = wp.sqrt((x - EYE_X) * (x - EYE_X) + z * z)
         colour = wp.vec3(0.72, 0.70, 0.67) * (1.0 - 0.35 * ramp(0.006, 0.013, r))
@@ -235,11 +262,15 @@ def reflected(look: Look, kind: int, at: wp.vec3, n: wp.vec3, d: wp.vec3, cover:
         colour = wp.vec3(0.01, 0.008, 0.007)
         gloss = 0.0
         soft = 0.0
-    elif kind == SHELL or kind == STRAND:
-        grain = wp.sin(at[0] * 900.0 + 3.0 * wp.sin(at[1] * 160.0 + at[2] * 90.0)) * wp.sin(at[1] * 800.0 + at[2] * 150.0)
+    elif kind in (SHELL, STRAND):
+        grain = wp.sin(at[0] * 900.0 + 3.0 * wp.sin(at[1] * 160.0 + at[2] * 90.0)) * wp.sin(
+            at[1] * 800.0 + at[2] * 150.0
+        )
         colour = look.shell * (0.85 + 0.3 * grain)
         if kind == STRAND:
-            colour = look.hair * (0.85 + 0.3 * wp.sin(at[0] * 520.0 + at[1] * 640.0 + 2.0 * wp.sin(at[2] * 40.0)))
+            colour = look.hair * (
+                0.85 + 0.3 * wp.sin(at[0] * 520.0 + at[1] * 640.0 + 2.0 * wp.sin(at[2] * 40.0))
+            )
         gloss = 0.10
         power = 10.0
         soft = 0.0
@@ -253,8 +284,11 @@ def reflected(look: Look, kind: int, at: wp.vec3, n: wp.vec3, d: wp.vec3, cover:
         lit = wp.max(lit, 0.75)
     # Light bleeds into the shadow on skin, red the furthest.
     bleed = wp.vec3(0.32, 0.16, 0.10) * soft
-    wrap = wp.vec3(wp.max(0.0, (towards + bleed[0]) / (1.0 + bleed[0])), wp.max(0.0, (towards + bleed[1]) / (1.0 + bleed[1])),
-                   wp.max(0.0, (towards + bleed[2]) / (1.0 + bleed[2])))
+    wrap = wp.vec3(
+        wp.max(0.0, (towards + bleed[0]) / (1.0 + bleed[0])),
+        wp.max(0.0, (towards + bleed[1]) / (1.0 + bleed[1])),
+        wp.max(0.0, (towards + bleed[2]) / (1.0 + bleed[2])),
+    )
     shadow = wp.vec3(lit + 0.10 * soft * (1.0 - lit), lit, lit)
     open = 1.0 - 0.85 * hidden
     light = look.sky_rgb * ((0.6 + 0.4 * n[2]) * open * open)
@@ -263,8 +297,7 @@ def reflected(look: Look, kind: int, at: wp.vec3, n: wp.vec3, d: wp.vec3, cover:
     light = light + look.rim_rgb * (wp.max(0.0, wp.dot(n, look.rim)) * open)
     shine = wp.pow(wp.max(0.0, wp.dot(n, wp.normalize(look.key - d))), power) * gloss * lit
     shine_fill = wp.pow(wp.max(0.0, -wp.dot(n, d)), power) * gloss * 0.25
-    rgb = wp.cw_mul(colour, light) + look.key_rgb * shine + look.fill_rgb * shine_fill
-    return rgb
+    return wp.cw_mul(colour, light) + look.key_rgb * shine + look.fill_rgb * shine_fill
 
 
 @wp.func
@@ -282,16 +315,24 @@ def through_glasses(look: Look, d: wp.vec3, depth: float, seen: wp.vec3):
             rgb = wp.cw_mul(look.glasses_rgb, look.sky_rgb + look.fill_rgb + look.key_rgb * 0.4)
         elif r < 1.0:
             if look.glasses == 2:
-                rgb = rgb * 0.06 + (look.sky_rgb + look.fill_rgb) * (0.03 * (1.0 + wp.sin(g[0] * 90.0 + g[2] * 120.0)))
+                rgb = rgb * 0.06 + (look.sky_rgb + look.fill_rgb) * (
+                    0.03 * (1.0 + wp.sin(g[0] * 90.0 + g[2] * 120.0))
+                )
             else:
                 rgb = rgb * 0.93 + look.sky_rgb * (0.06 * bell(g[0] + g[2], 0.03, 0.008))
     limb = (look.glasses_x + look.glasses_wide) * wp.sign(d[0])
     if wp.abs(d[0]) > 0.02:
         # The temples lie in the planes beside the head; the near one is seen from the side.
-        for k in range(2):
+        for _k in range(2):
             t2 = (limb - look.camera[0]) / d[0]
             h = look.camera + d * t2
-            if t2 > 0.0 and t2 < depth and h[1] > look.glasses_y and h[1] < 0.085 and wp.abs(h[2] - 0.004) < 0.0020:
+            if (
+                t2 > 0.0
+                and t2 < depth
+                and h[1] > look.glasses_y
+                and h[1] < 0.085
+                and wp.abs(h[2] - 0.004) < 0.0020
+            ):
                 rgb = wp.cw_mul(look.glasses_rgb, look.sky_rgb + look.fill_rgb)
             limb = -limb
     return rgb
@@ -300,7 +341,7 @@ def through_glasses(look: Look, d: wp.vec3, depth: float, seen: wp.vec3):
 @wp.func
 def sunlit(mesh: wp.uint64, at: wp.vec3, n: wp.vec3, key: wp.vec3):
     """How much of the key light reaches a point: none behind, little in a shadow."""
-    lit = float(0.0)
+    lit = 0.0
     if wp.dot(n, key) > 0.0:
         blocked = wp.mesh_query_ray(mesh, at + n * 0.0015, key, 0.3)
         lit = 1.0
@@ -310,22 +351,32 @@ def sunlit(mesh: wp.uint64, at: wp.vec3, n: wp.vec3, key: wp.vec3):
 
 
 @wp.kernel
-def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normals: wp.array2d(dtype=wp.vec3),
-          paint: wp.array2d(dtype=wp.vec3), canonical: wp.array(dtype=wp.vec3), lips: wp.array(dtype=float),
-          triangles: wp.array2d(dtype=wp.int32), part: wp.array(dtype=wp.int32), side: int, out: wp.array2d(dtype=wp.vec4)):
+def shade(
+    meshes: wp.array(dtype=wp.uint64),
+    looks: wp.array(dtype=Look),
+    normals: wp.array2d(dtype=wp.vec3),
+    paint: wp.array2d(dtype=wp.vec3),
+    canonical: wp.array(dtype=wp.vec3),
+    lips: wp.array(dtype=float),
+    triangles: wp.array2d(dtype=wp.int32),
+    part: wp.array(dtype=wp.int32),
+    side: int,
+    out: wp.array2d(dtype=wp.vec4),
+):
     """A pixel a thread, two rays on its diagonal, and two more where those meet different things.
 
-    Rays of a pixel share a shadow ray where they meet the same part at nearly the same depth. `paint` holds (hair, beard, occlusion) of
-    each vertex; `out` [B, side * side] is RGB and how much is not background, at twice the picture's resolution.
+    Rays of a pixel share a shadow ray where they meet the same part at nearly the same depth. `paint` holds
+    (hair, beard, occlusion) of each vertex; `out` [B, side * side] is RGB and how much is not background, at
+    twice the picture's resolution.
     """
     image, pixel = wp.tid()
     look = looks[image]
     mesh = meshes[image]
     half_side = side // 2
-    kind_known = int(-1)
-    depth_known = float(0.0)
-    lit = float(0.0)
-    smooth = bool(True)
+    kind_known = -1
+    depth_known = 0.0
+    lit = 0.0
+    smooth = True
     total = wp.vec4(0.0, 0.0, 0.0, 0.0)
     for sample in range(4):
         corner = sample - 1  # 0, 3, 1, 2
@@ -340,7 +391,7 @@ def shade(meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), normal
             d = wp.normalize(look.forward + look.right * (u * look.half) + look.up * (v * look.half))
             q = wp.mesh_query_ray(mesh, look.camera, d, 10.0)
             rgba = wp.vec4(0.0, 0.0, 0.0, 0.0)
-            kind = int(-1)
+            kind = -1
             if q.result:
                 a = triangles[q.face, 0]
                 b = triangles[q.face, 1]
