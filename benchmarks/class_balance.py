@@ -16,19 +16,19 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from fer_meta import training
-from fer_meta.algorithms import supervised
 from fer_meta.bench.selection import pick, validator
-from fer_meta.cli_data import data_option
-from fer_meta.datasets.catalogue import load, resolve
+from fer_meta.cli.data import data_option
+from fer_meta.datasets.registry import load, resolve
 from fer_meta.device import precision_on
-from fer_meta.evaluation.episodes import Shown
-from fer_meta.files import DONE, write_text
+from fer_meta.evaluation.answers import Shown
+from fer_meta.fileio import DONE, write_text
 from fer_meta.memory import keep_freed_memory
+from fer_meta.methods import supervised
 from fer_meta.report.numbers import METHODS
 from fer_meta.suites.schema import Suite, read_suite
-from fer_meta.tasks.batches import class_shares
 from fer_meta.tasks.pools import Domain, divide
+from fer_meta.training import batches, checkpoints, loop
+from fer_meta.training.batches import class_shares
 
 BALANCES = ("natural", "balanced", "logit-adjusted")
 CPU = torch.device("cpu")
@@ -81,14 +81,14 @@ def validated(suite: Suite, domain: Domain, balance: str, seed: int, folder: Pat
     config = suite.algorithms["supervised"].model_copy(update={"class_balance": balance})
     if not (folder / DONE).exists():
         precision = precision_on(config.precision, CPU)
-        method = training.build(
+        method = loop.build(
             supervised, config, suite.protocol, domain.train.classes, suite.image_size, seed, CPU
         )
-        steps, batch_at = training.batches(method, config, domain, suite.protocol, seed, CPU)
+        steps, batch_at = batches.steps_and_batches(method, config, domain, suite.protocol, seed, CPU)
         validate = validator(suite.protocol, method, Shown(domain.images, domain.val), CPU, precision)
-        training.fit(method, config, steps, batch_at, validate, folder)
-        training.finish(folder)
-    validations = training.read_validations(folder)
+        loop.fit(method, config, steps, batch_at, validate, folder)
+        checkpoints.finish(folder)
+    validations = checkpoints.read_validations(folder)
     readouts = validations[max(validations)]
     return {readout: validations[step][readout] for readout, step in pick(validations, readouts).items()}
 

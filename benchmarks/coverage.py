@@ -26,9 +26,9 @@ import pandas as pd
 from scipy import special
 from tqdm import tqdm
 
-from fer_meta.evaluation.intervals import Outcomes, difference, episode_interval, hierarchical_interval
-from fer_meta.evaluation.queries import Queries, Support
-from fer_meta.files import write_text
+from fer_meta.fileio import write_text
+from fer_meta.statistics.intervals import Outcomes, difference, episode_interval, hierarchical_interval
+from fer_meta.statistics.queries import Queries, Support
 
 CLASSES, DIMENSIONS, QUERIES, IMAGES_EACH = 7, 8, 15, 15
 MEANS = 0.9 * np.random.default_rng(5).normal(0, 1, (CLASSES, DIMENSIONS))
@@ -218,7 +218,7 @@ def simulate(design: Design, rng: np.random.Generator) -> tuple[Outcomes, Outcom
                 np.concatenate(
                     [
                         (answers(features, s, q) == w).ravel()
-                        for s, q, w in zip(*batches(classes, label, support, queries))
+                        for s, q, w in zip(*in_parts(classes, label, support, queries))
                     ]
                 )
             )
@@ -290,7 +290,7 @@ def asked_of(label, who, classes, support, queries) -> Queries:
     )
 
 
-def batches(classes, label, support, queries, size: int = 1000):
+def in_parts(classes, label, support, queries, size: int = 1000):
     """Support, queries [E, Q] and the place of each query's class in its episode, for episodes with equally
     many queries.
     """

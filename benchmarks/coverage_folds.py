@@ -18,10 +18,10 @@ import numpy as np
 from coverage import CLASSES, DIMENSIONS, IMAGE, MEANS, METHOD_IMAGE, PERSON, SEED_IMAGE
 from tqdm import tqdm
 
-from fer_meta.evaluation.intervals import Outcomes, difference, hierarchical_interval
-from fer_meta.evaluation.queries import Queries
-from fer_meta.files import write_text
+from fer_meta.fileio import write_text
 from fer_meta.report.folds import concatenated
+from fer_meta.statistics.intervals import Outcomes, difference, hierarchical_interval
+from fer_meta.statistics.queries import Queries
 
 
 @dataclass(frozen=True)

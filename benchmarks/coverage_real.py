@@ -18,18 +18,19 @@ import click
 import numpy as np
 import pandas as pd
 import torch
-from coverage import asked_of, batches, draw_episodes, nearest_mean
+from coverage import asked_of, draw_episodes, in_parts, nearest_mean
 from tqdm import tqdm
 
-from fer_meta import algorithms, training
-from fer_meta.cli_data import data_option
-from fer_meta.datasets.catalogue import load, resolve
+from fer_meta.cli.data import data_option
+from fer_meta.datasets.registry import load, resolve
 from fer_meta.evaluation.features import Features
-from fer_meta.evaluation.intervals import Outcomes, difference, episode_interval, hierarchical_interval
-from fer_meta.evaluation.queries import Queries
-from fer_meta.files import write_text
+from fer_meta.fileio import write_text
+from fer_meta.methods import registry
+from fer_meta.statistics.intervals import Outcomes, difference, episode_interval, hierarchical_interval
+from fer_meta.statistics.queries import Queries
 from fer_meta.suites.schema import read_suite
 from fer_meta.tasks.pools import divide
+from fer_meta.training import batches, loop
 
 METHODS = ["protonet", "supervised"]
 # disgust has too few images for many small sets
@@ -82,8 +83,8 @@ def networks(faces):
     trained = []
     for name in METHODS:
         config = suite.algorithms[name]
-        method = training.build(
-            algorithms.load(name),
+        method = loop.build(
+            registry.load(name),
             config,
             suite.protocol,
             domain.train.classes,
@@ -91,9 +92,11 @@ def networks(faces):
             0,
             torch.device("cpu"),
         )
-        steps, batch_at = training.batches(method, config, domain, suite.protocol, 0, torch.device("cpu"))
+        steps, batch_at = batches.steps_and_batches(
+            method, config, domain, suite.protocol, 0, torch.device("cpu")
+        )
         with tempfile.TemporaryDirectory() as folder, tqdm(total=steps, desc=f"train {name}") as bar:
-            training.fit(
+            loop.fit(
                 method, config, steps, batch_at, dict, Path(folder), lambda done, *_: bar.update(done - bar.n)
             )
         trained.append(method)
@@ -190,7 +193,7 @@ def tested(features, label, rows, who, episodes: int, shots: int, asked: int, rn
         here = one[rows]
         right = [
             (nearest_mean(here, s, q) == w).ravel()
-            for s, q, w in zip(*batches(classes, own, support, queries, 50))
+            for s, q, w in zip(*in_parts(classes, own, support, queries, 50))
         ]
         answers.append(Outcomes(np.concatenate(right)[None], questions))
     return answers

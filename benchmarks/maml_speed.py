@@ -24,10 +24,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from fer_meta import backbones, l2l, training
-from fer_meta.algorithms import maml
-from fer_meta.algorithms.base import Episode
+from fer_meta import l2l
+from fer_meta.methods import maml
+from fer_meta.methods.base import Episode
+from fer_meta.networks import backbones
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
+from fer_meta.training import loop
 
 WAY, SHOTS, QUERIES, SIZE = 5, 5, 15, 84
 CLASSES = tuple("abcde")
@@ -69,7 +71,7 @@ def ours(
     shape = EpisodeShape(way=WAY, shots=SHOTS, queries=QUERIES)
     protocol = Protocol(way=WAY, batchnorm=batchnorm, train=shape)
     config = maml.Config(steps=1, inner_steps=inner_steps, **config)
-    method = training.build(maml, config, protocol, CLASSES, SIZE, 0, torch.device("cpu"))
+    method = loop.build(maml, config, protocol, CLASSES, SIZE, 0, torch.device("cpu"))
     episode = an_episode()
 
     @torch.no_grad()

@@ -15,8 +15,8 @@ import pandas as pd
 from scipy import stats
 
 from fer_meta.bench.main import run_bench
-from fer_meta.cli_data import data_option
-from fer_meta.files import write_text
+from fer_meta.cli.data import data_option
+from fer_meta.fileio import write_text
 from fer_meta.report.load import read_results
 from fer_meta.report.numbers import METHODS
 from fer_meta.suites.folders import results_folder

@@ -25,17 +25,18 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from fer_meta import algorithms, training
-from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.selection import pick, validator
-from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
-from fer_meta.evaluation.intervals import Outcomes, episode_interval
-from fer_meta.evaluation.queries import Queries
-from fer_meta.files import write_json, write_text
+from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
+from fer_meta.fileio import write_json, write_text
 from fer_meta.memory import keep_freed_memory
+from fer_meta.methods import registry
+from fer_meta.methods.base import FewShotMethod
+from fer_meta.statistics.intervals import Outcomes, episode_interval
+from fer_meta.statistics.queries import Queries
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
+from fer_meta.training import batches, checkpoints, loop
 
 SIZE = 28
 DRAWINGS = 20  # of each character
@@ -193,14 +194,14 @@ def train(data: Path, out: Path, only: tuple[str, ...], threads: int, seed: int)
 
 def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
     """Train, pick the checkpoint that is best on validation characters, and test it."""
-    module, device = algorithms.load(one.algorithm), torch.device("cpu")
+    module, device = registry.load(one.algorithm), torch.device("cpu")
     config = module.Config(**one.config)
     validation = Validation(
         way=one.shape.way if one.algorithm == "maml" else 20, shots=one.shape.shots, queries=5, episodes=100
     )
     protocol = Protocol(way=one.shape.way, train=one.shape, validation=validation, batchnorm=one.batchnorm)
-    method = training.build(module, config, protocol, domain.train.classes, SIZE, seed, device)
-    steps, batch_at = training.batches(method, config, domain, protocol, seed, device)
+    method = loop.build(module, config, protocol, domain.train.classes, SIZE, seed, device)
+    steps, batch_at = batches.steps_and_batches(method, config, domain, protocol, seed, device)
     validate = validator(protocol, method, Shown(domain.images, domain.val), device, "fp32")
     with tqdm(total=steps, desc=one.key, mininterval=10) as bar:
 
@@ -210,10 +211,10 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
                 f"train acc {accuracy:.3f}, val acc {max(validation.values(), default=0):.4f}", refresh=False
             )
 
-        training.fit(method, config, steps, batch_at, validate, folder, progress)
-    validations = training.read_validations(folder)
+        loop.fit(method, config, steps, batch_at, validate, folder, progress)
+    validations = checkpoints.read_validations(folder)
     [(readout, step)] = pick(validations, validations[steps]).items()
-    training.load_snapshot(method, training.snapshots(folder)[step])
+    checkpoints.load_snapshot(method, checkpoints.snapshots(folder)[step])
     tests = []
     for way, shots in one.tests:
         shape = EpisodeShape(way=way, shots=shots, queries=15 if way == 5 else 5)
@@ -243,7 +244,7 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
         "steps": steps,
         "picked": step,
         "val_accuracy": validations[step][readout],
-        "train_s": training.read_history(folder)[-1]["seconds"],
+        "train_s": checkpoints.read_history(folder)[-1]["seconds"],
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "batchnorm": one.batchnorm,

@@ -22,19 +22,20 @@ import click
 import torch
 from tqdm import tqdm
 
-from fer_meta import algorithms, training
 from fer_meta.bench.selection import validator
-from fer_meta.cli_data import data_option
-from fer_meta.datasets.catalogue import load
+from fer_meta.cli.data import data_option
+from fer_meta.datasets.registry import load
 from fer_meta.device import precision_on
-from fer_meta.evaluation.episodes import Shown
+from fer_meta.evaluation.answers import Shown
 from fer_meta.expressions import BASIC
-from fer_meta.files import write_json, write_text
+from fer_meta.fileio import write_json, write_text
 from fer_meta.memory import keep_freed_memory
+from fer_meta.methods import registry
 from fer_meta.report.failed import failure, last_tenth
 from fer_meta.report.load import history
 from fer_meta.tasks.pools import Domain, divide
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
+from fer_meta.training import batches, checkpoints, loop
 
 SIZE, STEPS = 48, 400  # of `quick`
 SHAPES = {"3-way": EpisodeShape(way=3, shots=5, queries=5), "5-way": EpisodeShape(way=5, shots=5, queries=10)}
@@ -140,11 +141,11 @@ def domain_of(name: str, root: Path | None, shape: EpisodeShape) -> Domain:
 
 def run(domain: Domain, name: str, way: str, start: str, length: int, seed: int, folder: Path) -> dict:
     """Train from one seed; how the training ended, accuracies 0 to 1."""
-    shape, module = SHAPES[way], algorithms.load(name)
+    shape, module = SHAPES[way], registry.load(name)
     config = module.Config(steps=length, validations=1, **({"warmup": 0} if start == "before" else {}))
     validation = Validation(way=shape.way, shots=shape.shots, queries=5, episodes=100)
     protocol = Protocol(way=shape.way, train=shape, validation=validation)
-    method = training.build(module, config, protocol, domain.train.classes, SIZE, seed, CPU)
+    method = loop.build(module, config, protocol, domain.train.classes, SIZE, seed, CPU)
     if start == "before":
         torch.manual_seed(seed)
         for layer in method.relation.modules():
@@ -153,11 +154,11 @@ def run(domain: Domain, name: str, way: str, start: str, length: int, seed: int,
     validate = validator(
         protocol, method, Shown(domain.images, domain.val), CPU, precision_on(config.precision, CPU)
     )
-    steps, batch_at = training.batches(method, config, domain, protocol, seed, CPU)
-    training.forget(folder)  # what was stopped begins anew
-    training.fit(method, config, steps, batch_at, validate, folder)
+    steps, batch_at = batches.steps_and_batches(method, config, domain, protocol, seed, CPU)
+    checkpoints.forget(folder)  # what was stopped begins anew
+    loop.fit(method, config, steps, batch_at, validate, folder)
     log = history(folder / "history.jsonl")
-    for path in [folder / training.RESUME, *training.snapshots(folder).values()]:
+    for path in [folder / checkpoints.RESUME, *checkpoints.snapshots(folder).values()]:
         path.unlink()
     return {
         "data": domain.name,
@@ -168,7 +169,7 @@ def run(domain: Domain, name: str, way: str, start: str, length: int, seed: int,
         "seed": seed,
         "chance": 1 / shape.way,
         "training": last_tenth(log).mean(),
-        "validation": training.read_validations(folder)[steps][method.name],
+        "validation": checkpoints.read_validations(folder)[steps][method.name],
         "learned": failure(log, 1 / shape.way) is None,
     }
 

@@ -15,8 +15,8 @@ import click
 import pandas as pd
 
 from fer_meta.bench.main import run_bench
-from fer_meta.cli_data import data_option
-from fer_meta.files import write_text
+from fer_meta.cli.data import data_option
+from fer_meta.fileio import write_text
 from fer_meta.suites.folders import results_folder
 
 SUITE = Path(__file__).with_name("ladder.yaml")

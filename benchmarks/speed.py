@@ -20,7 +20,7 @@ import matplotlib
 import torch
 from speed_data import TEST_IMAGES, Row, image_files, processor
 
-from fer_meta.files import replacing, write_text
+from fer_meta.fileio import replacing, write_text
 
 OUT = Path(__file__).parents[1] / "results" / "benchmarks"
 PARTS = "evaluation", "training", "maml", "bench", "growth"

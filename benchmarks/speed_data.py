@@ -19,10 +19,10 @@ from PIL import Image
 from torchvision import datasets, transforms
 
 from fer_meta.datasets.cache import load_images
-from fer_meta.datasets.folder import folder_spec
+from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.device import precision_on
 from fer_meta.expressions import BASIC
-from fer_meta.images import MEAN, STD
+from fer_meta.preprocessing import MEAN, STD
 from fer_meta.tasks.pools import Pool
 
 SIZE = 84

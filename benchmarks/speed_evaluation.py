@@ -15,16 +15,17 @@ from easyfsl.methods import PrototypicalNetworks
 from easyfsl.utils import evaluate
 from speed_data import CPU, PRECISIONS, Row, as_ours, as_the_others, median, seconds
 
-from fer_meta import algorithms, training
 from fer_meta.device import autocast
-from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
+from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
 from fer_meta.evaluation.features import EMBED_BATCH, Features
-from fer_meta.images import fetch, normalise
 from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, Taskset, TaskTransform
 from fer_meta.memory import keep_freed_memory
+from fer_meta.methods import registry
+from fer_meta.preprocessing import fetch, normalise
 from fer_meta.tasks.episodes import FixedEpisodes, draw
 from fer_meta.tasks.pools import Domain
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
+from fer_meta.training import batches, loop
 
 SHAPE = EpisodeShape(way=5, shots=5, queries=15)
 TASKS = 1000
@@ -117,16 +118,16 @@ def _trained(backbone: str, images, pool):
     """A ProtoNet after a minute on the first half of each class's images: better than chance, no more is
     needed.
     """
-    module = algorithms.load("protonet")
+    module = registry.load("protonet")
     config = module.Config(steps=STEPS[backbone], backbone=backbone)
     protocol = Protocol(train=EpisodeShape(way=5, shots=5, queries=5))
-    method = training.build(module, config, protocol, pool.classes, images.shape[1], 0, CPU)
-    steps, batch_at = training.batches(
+    method = loop.build(module, config, protocol, pool.classes, images.shape[1], 0, CPU)
+    steps, batch_at = batches.steps_and_batches(
         method, config, Domain("speed", images, None, pool, pool, pool, None), protocol, 0, CPU
     )
-    optimiser = training.new_optimiser(method, config)
+    optimiser = loop.new_optimiser(method, config)
     for step in range(steps):
-        training.train_step(method, config, optimiser, batch_at(step))
+        loop.train_step(method, config, optimiser, batch_at(step))
     return method.eval()
 
 

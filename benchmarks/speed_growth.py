@@ -19,15 +19,16 @@ import numpy as np
 import pandas as pd
 from speed_data import CPU, Row, in_a_process
 
-from fer_meta import algorithms, training
 from fer_meta.bench.plan import Setting
 from fer_meta.bench.store import write_predictions
-from fer_meta.evaluation.episodes import Shown, answer_episodes, embedder
+from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
 from fer_meta.expressions import BASIC
 from fer_meta.memory import keep_freed_memory
+from fer_meta.methods import registry
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
+from fer_meta.training import loop
 
 SIZE = 32
 POINTS = [(1000, 1000), (10_000, 1000), (100_000, 1000), (1000, 10_000), (1000, 100_000)]
@@ -61,8 +62,8 @@ def rows(found: list[dict]) -> list[Row]:
 def point(images: int, tasks: int, folder: Path) -> dict:
     keep_freed_memory()
     shown = Shown(*_faces(images, folder))
-    module = algorithms.load("protonet")
-    method = training.build(module, module.Config(steps=1), Protocol(), BASIC, SIZE, 0, CPU).eval()
+    module = registry.load("protonet")
+    method = loop.build(module, module.Config(steps=1), Protocol(), BASIC, SIZE, 0, CPU).eval()
     told = {"images": images, "tasks": tasks}
     with Memory() as memory:
         began = time.perf_counter()

@@ -23,11 +23,12 @@ from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 from torch.utils.data import DataLoader
 
-from fer_meta import algorithms, training
 from fer_meta.l2l import LoadData, MetaDataset, RemapLabels, Taskset
 from fer_meta.memory import keep_freed_memory
+from fer_meta.methods import registry
 from fer_meta.tasks.pools import Domain
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
+from fer_meta.training import batches, loop
 
 SHAPE = EpisodeShape(way=5, shots=5, queries=10)  # of cross-domain
 METHODS = {
@@ -90,21 +91,21 @@ def _timed(step) -> tuple[float, float]:
 def _ours(name: str, precision: str, folder, files: Path):
     keep_freed_memory()
     images, pool = as_ours(files, folder)
-    module = algorithms.load(name)
+    module = registry.load(name)
     config = module.Config(steps=1000, precision=precision, **METHODS[name])
     protocol = Protocol(train=SHAPE)
-    method = training.build(module, config, protocol, pool.classes, images.shape[1], 0, CPU).train()
-    _, batch_at = training.batches(
+    method = loop.build(module, config, protocol, pool.classes, images.shape[1], 0, CPU).train()
+    _, batch_at = batches.steps_and_batches(
         method, config, Domain("speed", images, None, pool, pool, pool, None), protocol, 0, CPU
     )
-    optimiser = training.new_optimiser(method, config)
+    optimiser = loop.new_optimiser(method, config)
     numbers = iter(range(1000))
 
     def step() -> float:
         began = time.perf_counter()
         batch = batch_at(next(numbers))
         fetched = time.perf_counter() - began
-        training.train_step(method, config, optimiser, batch).tolist()
+        loop.train_step(method, config, optimiser, batch).tolist()
         return fetched
 
     return step
@@ -122,8 +123,8 @@ def _stock_episodic(name: str, folder):
     ]
     loader = DataLoader(Taskset(dataset, task_transforms=steps), shuffle=True)  # of one task an epoch
     network = (
-        algorithms.load(name)
-        .Method(algorithms.load(name).Config(steps=1, **METHODS[name]), Protocol(), folder.classes, SIZE)
+        registry.load(name)
+        .Method(registry.load(name).Config(steps=1, **METHODS[name]), Protocol(), folder.classes, SIZE)
         .train()
     )
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)

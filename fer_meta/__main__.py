@@ -1,5 +1,5 @@
 """`python -m fer_meta` is `fer-meta`."""
 
-from fer_meta.cli import run
+from fer_meta.cli.main import run
 
 run()

@@ -12,15 +12,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import random
 
-import drawn
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from tiny_bench import SUITE
+from helpers import made_up
+from helpers.tiny_bench import SUITE
 
 from fer_meta.bench import workers
-from fer_meta.cli import main
+from fer_meta.cli.main import main
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,7 +56,7 @@ def private_cache(tmp_path, monkeypatch):
 def seeded():
     """A test's random numbers do not depend on the tests before it."""
     random.seed(0)
-    np.random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - what libraries use
     torch.manual_seed(0)
 
 
@@ -72,8 +72,8 @@ def in_this_process(monkeypatch):
 def trees(tmp_path_factory):
     """Two drawn domains on disk: `day` and, darker, `night`."""
     root = tmp_path_factory.mktemp("data")
-    drawn.draw_tree(root / "day", seed=1)
-    drawn.draw_tree(root / "night", dark=True, seed=2)
+    made_up.draw_tree(root / "day", seed=1)
+    made_up.draw_tree(root / "night", dark=True, seed=2)
     return root
 
 

@@ -28,7 +28,7 @@ for module in pkgutil.walk_packages(fer_meta.__path__, "fer_meta."):
 """
 
 RUN = """
-from fer_meta.cli import main
+from fer_meta.cli.main import main
 main()
 """
 

@@ -9,16 +9,17 @@ from typing import NamedTuple
 
 import click
 
-from fer_meta import algorithms, training
 from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.runner import Bench, new_method
 from fer_meta.bench.workers import Workers
-from fer_meta.evaluation.episodes import answer_episodes, embedder, is_shared
+from fer_meta.evaluation.answers import answer_episodes, embedder, is_shared
 from fer_meta.evaluation.features import Features
+from fer_meta.methods import registry
 from fer_meta.oneline import one_line
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol
+from fer_meta.training import batches, loop
 
 # Images embedded and episodes scored to time one.
 SAMPLE_IMAGES = 64
@@ -103,8 +104,10 @@ def _kind(run: Run) -> tuple:
 
 
 def _steps(bench: Bench, model: Model) -> int:
-    method = algorithms.load(model.algorithm).Method
-    return training.batches(method, model.config, model.source, model.protocol, model.seed, bench.device)[0]
+    method = registry.load(model.algorithm).Method
+    return batches.steps_and_batches(
+        method, model.config, model.source, model.protocol, model.seed, bench.device
+    )[0]
 
 
 def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
@@ -129,13 +132,15 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     model, setting = run.model, run.setting
     config = model.config
     method = new_method(bench, model)
-    _, batch_at = training.batches(method, config, model.source, model.protocol, model.seed, bench.device)
+    _, batch_at = batches.steps_and_batches(
+        method, config, model.source, model.protocol, model.seed, bench.device
+    )
     method.train()
 
-    optimiser = training.new_optimiser(method, config)
+    optimiser = loop.new_optimiser(method, config)
 
     def step():
-        return training.train_step(method, config, optimiser, batch_at(0)).tolist()
+        return loop.train_step(method, config, optimiser, batch_at(0)).tolist()
 
     seconds_a_step = _mean_time(step)
     method.eval()

@@ -20,7 +20,7 @@ import yaml
 import fer_meta
 from fer_meta.datasets.scanning import files_below
 from fer_meta.errors import DatasetError
-from fer_meta.files import DONE, broken_seal, digest, write_json
+from fer_meta.fileio import DONE, broken_seal, digest, write_json
 from fer_meta.suites.folders import results_folder
 
 FINISHED = "finished.json"
@@ -77,7 +77,7 @@ def read_finished(
         )
         told = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
         # Half a second (pandas): only where a bench has finished.
-        from fer_meta.datasets.catalogue import locate, names
+        from fer_meta.datasets.registry import locate, names
 
         same = (
             hash_with_data(asked, {name: locate(name, given) for name in told["data"]}, names(given))

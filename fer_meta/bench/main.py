@@ -11,7 +11,6 @@ from typing import TextIO
 import click
 import torch
 
-from fer_meta import algorithms as methods
 from fer_meta.bench.dry_run import print_plan
 from fer_meta.bench.executor import bar, clock, run_all
 from fer_meta.bench.finished import forget_finished, hash_with_data, write_finished
@@ -20,16 +19,17 @@ from fer_meta.bench.runner import Bench
 from fer_meta.bench.store import left_out, remarks, write_episodes, write_plan
 from fer_meta.bench.workers import Died, Workers, choose_workers
 from fer_meta.datasets.cache import CachedFaces, unreadable_line
-from fer_meta.datasets.catalogue import is_here, load, names, resolve
+from fer_meta.datasets.registry import is_here, load, names, resolve
 from fer_meta.datasets.synthetic.rendered import is_cached, planned
 from fer_meta.device import choose_device, renderer_device
 from fer_meta.errors import MachineError, ResultsError, SuiteError
-from fer_meta.files import DONE, FULL, broken_seal, full_disk, sweep
+from fer_meta.fileio import DONE, FULL, broken_seal, full_disk, sweep
 from fer_meta.memory import keep_freed_memory
+from fer_meta.methods import registry
 from fer_meta.report import write_report
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
-from fer_meta.training import RESUME
+from fer_meta.training.checkpoints import RESUME
 from fer_meta.words import people
 
 try:
@@ -289,7 +289,7 @@ def _suite(
         if unknown:
             raise SuiteError(
                 f"{suite.name} has no algorithm {unknown[0]!r}; it has {', '.join(chosen)} "
-                f"(fer-meta knows {', '.join(methods.names())})"
+                f"(fer-meta knows {', '.join(registry.names())})"
             )
         chosen = {a: chosen[a] for a in algorithms}
         left = dict(_only(suite.experiments, algorithms))

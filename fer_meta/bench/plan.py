@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fer_meta.algorithms.base import TrainingConfig
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.mixing import all_tested, balance, concatenate, frames_and_clips, of_films, take
 from fer_meta.errors import DatasetError, ProtocolError, SuiteError
-from fer_meta.evaluation.episodes import Shown
+from fer_meta.evaluation.answers import Shown
+from fer_meta.methods.base import TrainingConfig
 from fer_meta.suites.experiments import Experiment, Mixture, Role
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, fingerprint

@@ -13,21 +13,22 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_meta import algorithms, training
-from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.bench.environment import environment, peak_memory_mb
 from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.selection import pick, validator
 from fer_meta.bench.store import episodes_file, write_predictions
 from fer_meta.device import precision_on
 from fer_meta.errors import FerMetaError, MachineError
-from fer_meta.evaluation.episodes import Shown, answer_all, answer_episodes, embedder
+from fer_meta.evaluation.answers import Shown, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
-from fer_meta.files import DONE, FULL, full_disk, seal, write_json
+from fer_meta.fileio import DONE, FULL, full_disk, seal, write_json
+from fer_meta.methods import registry
+from fer_meta.methods.base import FewShotMethod
 from fer_meta.report.failed import failure, in_words
 from fer_meta.report.load import history
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import restrict
+from fer_meta.training import batches, checkpoints, loop
 
 # Selection rule -> readout -> the step of the checkpoint that it is tested with.
 Selected = dict[str, dict[str, int]]
@@ -162,7 +163,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
             "excluded": setting.test.excluded,
             "excluded_from_training": setting.source.train.excluded,
             "copies_removed": setting.test.copies_removed,
-            "training_chance": training.training_chance(
+            "training_chance": batches.training_chance(
                 method, model.config, setting.source.train, model.protocol
             ),
             "train_images": len(setting.source.train),
@@ -202,8 +203,8 @@ def _trained_in(bench: Bench, model: Model) -> str | None:
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
     """The untrained method of a model, on the bench's device."""
-    module, classes = algorithms.load(model.algorithm), model.source.train.classes
-    return training.build(
+    module, classes = registry.load(model.algorithm), model.source.train.classes
+    return loop.build(
         module, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
     )
 
@@ -216,18 +217,18 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
     if model.id in bench.failed_models:
         raise FerMetaError(bench.failed_models[model.id])
     if bench.is_trained(model):
-        wrong = training.damage(folder)
+        wrong = checkpoints.damage(folder)
         if wrong is None:
             return
         _begin_anew(bench, model, wrong)
     # a training that goes on is named after the machine that began it
-    if not (folder / training.RESUME).exists():
+    if not (folder / checkpoints.RESUME).exists():
         write_json(
             folder / "model.json",
             {"id": model.id, "identity": model.identity, "precision": bench.precision(model)},
         )
     config = model.config
-    steps, batch_at = training.batches(method, config, source, protocol, model.seed, bench.device)
+    steps, batch_at = batches.steps_and_batches(method, config, source, protocol, model.seed, bench.device)
     val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)
     validate = validator(protocol, method, Shown(source.images, val), bench.device, bench.precision(model))
     try:
@@ -243,19 +244,19 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
                 bar.set_postfix_str(f"train acc {accuracy:.3f}{''.join(values)}", refresh=False)
 
             fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
-            fit = functools.partial(training.fit, method, config, steps, fetched, validated, folder, progress)
+            fit = functools.partial(loop.fit, method, config, steps, fetched, validated, folder, progress)
             try:
                 fit()
-            except training.ResumeError as error:
+            except checkpoints.ResumeError as error:
                 _begin_anew(bench, model, str(error))
                 fit()
     except Exception as error:
         bench.failed_models[model.id] = str(error)
         raise
-    training.finish(folder)
+    checkpoints.finish(folder)
     failed = failure(
         history(folder / "history.jsonl"),
-        training.training_chance(method, model.config, source.train, protocol),
+        batches.training_chance(method, model.config, source.train, protocol),
     )
     if failed:
         bench.say(
@@ -266,7 +267,7 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
 
 def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:
     bench.say(f"    model {model.id}: {wrong}; it is trained anew")
-    training.forget(bench.model_folder(model))
+    checkpoints.forget(bench.model_folder(model))
 
 
 def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[Selected, dict[int, dict[str, float]]]:
@@ -278,7 +279,7 @@ def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[Selected, di
     left out where it cannot answer the target's classes.
     """
     folder, setting = bench.model_folder(run.model), run.setting
-    steps, source_val = training.snapshots(folder), training.read_validations(folder)
+    steps, source_val = checkpoints.snapshots(folder), checkpoints.read_validations(folder)
     target_val = {}
     if setting.val is not None:
         target_val = (
@@ -300,8 +301,8 @@ def _validate_on_target(
     validate = validator(setting.protocol, method, shown, bench.device, bench.precision(run.model))
     with bench.show("oracle", len(steps)) as bar:
         for step, path in steps.items():
-            training.load_snapshot(method, path)
-            found[step] = training.validation_of(validate())
+            checkpoints.load_snapshot(method, path)
+            found[step] = checkpoints.validation_of(validate())
             bar.update()
     return found
 
@@ -310,13 +311,13 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
     """What each readout answers with the checkpoint that each rule picked for it, part by part; what two
     rules picked comes twice.
     """
-    snapshots = training.snapshots(bench.model_folder(run.model))
+    snapshots = checkpoints.snapshots(bench.model_folder(run.model))
     for step in sorted({step for picked in selected.values() for step in picked.values()}):
         rules = {}  # readout -> the rules that picked this step for it
         for rule, picked in selected.items():
             for readout in (name for name, chosen in picked.items() if chosen == step):
                 rules.setdefault(readout, []).append(rule)
-        training.load_snapshot(method, snapshots[step])
+        checkpoints.load_snapshot(method, snapshots[step])
         for part in _ask(bench, run, method, step, rules):
             for rule in rules[part["method"].iloc[0]]:
                 yield part.assign(selection=rule)

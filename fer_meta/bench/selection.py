@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Mapping
 
 import torch
 
-from fer_meta.algorithms.base import FewShotMethod
-from fer_meta.evaluation.episodes import Shown, accuracies_of, answer_all, answer_episodes, embedder, uar_of
+from fer_meta.evaluation.answers import Shown, accuracies_of, answer_all, answer_episodes, embedder, uar_of
+from fer_meta.methods.base import FewShotMethod
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.protocol import Protocol
-from fer_meta.training import Validated
+from fer_meta.training.checkpoints import Validated
 
 # The validation episodes of a pool, the same for every method, seed and checkpoint.
 VALIDATION_SEED = "validation/0"

@@ -20,7 +20,7 @@ from fer_meta.bench.plan import Run, Setting, episodes_hash, in_names
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.mixing import frames_and_clips
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
-from fer_meta.files import TEMPORARY, replacing, write_json
+from fer_meta.fileio import TEMPORARY, replacing, write_json
 from fer_meta.suites.experiments import Experiment
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes

@@ -15,7 +15,7 @@ import filelock
 
 from fer_meta.datasets.scanning import expanded
 from fer_meta.errors import DatasetError, MachineError
-from fer_meta.files import FULL, sync
+from fer_meta.fileio import FULL, sync
 
 BUILDING = ".building-"
 """How the names of folders begin that are not whole yet."""

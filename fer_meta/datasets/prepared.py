@@ -19,7 +19,7 @@ from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec, Rendered
 from fer_meta.datasets.scanning import unread
 from fer_meta.errors import DamagedError, DatasetError
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.files import sync
+from fer_meta.fileio import sync
 
 IMAGES, INDEX, META = "images.npy", "index.parquet", "meta.json"
 REMAKE = "make it again (for rendered faces: delete the folder and run `fer-meta data render`)"

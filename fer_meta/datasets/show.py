@@ -9,12 +9,12 @@ import pandas as pd
 from fer_meta.datasets.audit import KINDS, Audit, CountCheck
 from fer_meta.datasets.base import SPLITS, DatasetSpec
 from fer_meta.datasets.cache import CachedFaces
-from fer_meta.datasets.catalogue import CATALOGUE, is_here, locate, spec_for
+from fer_meta.datasets.registry import CATALOGUE, is_here, locate, spec_for
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.files import replacing
+from fer_meta.fileio import replacing
 from fer_meta.oneline import escaped
 
 _UNREADABLE_SHOWN = 20

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fer_meta.algorithms.base import FewShotMethod
 from fer_meta.device import autocast
-from fer_meta.files import naming
-from fer_meta.images import fetch, normalise
+from fer_meta.fileio import naming
+from fer_meta.methods.base import FewShotMethod
+from fer_meta.preprocessing import fetch, normalise
 
 # Images a forward pass.
 EMBED_BATCH = 256

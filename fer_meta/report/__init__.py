@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_meta.files import replacing, sweep
+from fer_meta.fileio import replacing, sweep
 from fer_meta.memory import keep_freed_memory
 from fer_meta.report import (
     compare,

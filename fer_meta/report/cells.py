@@ -16,14 +16,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fer_meta.evaluation import metrics
-from fer_meta.evaluation.intervals import Outcomes
-from fer_meta.evaluation.metrics import Scores
-from fer_meta.evaluation.queries import Queries, Support
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.oneline import one_line
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, Run, coded, read_parts
+from fer_meta.statistics import metrics
+from fer_meta.statistics.intervals import Outcomes
+from fer_meta.statistics.metrics import Scores
+from fer_meta.statistics.queries import Queries, Support
 
 ANSWERS = "predictions.parquet"
 COLUMNS = {

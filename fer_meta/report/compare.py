@@ -7,14 +7,15 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from fer_meta.evaluation.intervals import Outcomes, difference, effect_size
-from fer_meta.evaluation.rounding import settled
-from fer_meta.evaluation.statistics import Ranks, episodes_needed, mean_ranks, statement
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import PLACE, in_one_text, method_name, order
 from fer_meta.report.pieces import code, failed_note, markdown, method, title
+from fer_meta.statistics.intervals import Outcomes, difference, effect_size
+from fer_meta.statistics.ranks import Ranks, mean_ranks
+from fer_meta.statistics.rounding import settled
+from fer_meta.statistics.words import episodes_needed, statement
 
 BLOCK = [*PLACE, "way", "shots"]
 # of source and target, those of each experiment counted apart: fewer are too few for mean ranks

@@ -27,7 +27,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
-from fer_meta.files import replacing
+from fer_meta.fileio import replacing
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy import special
 
-from fer_meta.evaluation import rounding
+from fer_meta.statistics import rounding
 
 MARGIN = 0.02
 """Accuracy above chance that is too little to be of use."""

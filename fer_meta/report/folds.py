@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from fer_meta.errors import ResultsError
-from fer_meta.evaluation import metrics
-from fer_meta.evaluation.queries import Queries, Support
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
+from fer_meta.statistics import metrics
+from fer_meta.statistics.queries import Queries, Support
 
 NOTE = (
     "Cross-validation: each image is tested in one fold, and the folds of a seed are one result. The interval"

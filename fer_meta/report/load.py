@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from fer_meta.errors import ResultsError
-from fer_meta.files import DONE, broken_seal
+from fer_meta.fileio import DONE, broken_seal
 from fer_meta.oneline import cleaned, one_line
 from fer_meta.report.failed import Failed, failure
 from fer_meta.report.stored import Plan, RunFile, UnplannedRun, in_words

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from fer_meta.evaluation.intervals import Estimate, hierarchical_interval, of_episodes
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
+from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_episodes
 
 SELECTIONS = {"source-val": "source-val", "last": "last", "oracle": "oracle (target's validation)"}
 METHODS = {

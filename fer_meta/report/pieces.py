@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from fer_meta.evaluation import rounding
-from fer_meta.evaluation.statistics import p_digits
 from fer_meta.report.failed import MARK, footnote, is_short, short_note
 from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import domain_name, experiment_title, method_name, trained_name
+from fer_meta.statistics import rounding
+from fer_meta.statistics.words import p_digits
 
 BAYES_NOTE = (
     "exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "

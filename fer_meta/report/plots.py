@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_meta.evaluation.rounding import in_percent, percent
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
 from fer_meta.report.drawing import (
@@ -37,6 +36,7 @@ from fer_meta.report.drawing import (
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results, Run
 from fer_meta.report.numbers import BAYES, domain_key, domain_name, method_name
+from fer_meta.statistics.rounding import in_percent, percent
 
 
 def figures(

@@ -8,7 +8,6 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_meta.evaluation.statistics import Ranks
 from fer_meta.report.cells import Cell
 from fer_meta.report.drawing import (
     CHANCE,
@@ -27,6 +26,7 @@ from fer_meta.report.drawing import (
 )
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import domain_name, method_name
+from fer_meta.statistics.ranks import Ranks
 
 # What stands side by side in the reproduction plot: column -> (label, marker, colour, filled).
 READINGS = {

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from fer_meta.evaluation import rounding
-from fer_meta.evaluation.intervals import Outcomes, contrast
-from fer_meta.evaluation.statistics import p_in_words
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.numbers import method_name
 from fer_meta.report.pieces import markdown
 from fer_meta.report.planned import Pair, Planned, planned
+from fer_meta.statistics import rounding
+from fer_meta.statistics.intervals import Outcomes, contrast
+from fer_meta.statistics.words import p_in_words
 
 COLUMNS = [
     "first",

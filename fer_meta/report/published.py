@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from fer_meta.evaluation.rounding import percent
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.pieces import code, markdown, method
+from fer_meta.statistics.rounding import percent
 
 COUNTS = ["image_size", "classes", "way", "shots"]
 PERCENT = ["value", "interval"]

@@ -5,7 +5,6 @@ from functools import partial
 
 import pandas as pd
 
-from fer_meta.evaluation.rounding import settled
 from fer_meta.report import folds
 from fer_meta.report.leftout import left_out_lines
 from fer_meta.report.load import Results
@@ -33,6 +32,7 @@ from fer_meta.report.pieces import (
     with_half,
 )
 from fer_meta.report.protocol import protocol_line
+from fer_meta.statistics.rounding import settled
 
 CSV_COLUMNS = [
     "experiment",

@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 import fer_meta
-from fer_meta.files import digest, write_json
+from fer_meta.fileio import digest, write_json
 
 MADE_OF = [
     "plan.json",

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from fer_meta.config import Strict
 from fer_meta.oneline import UNPRINTABLE
-from fer_meta.tasks.protocol import Protocol, Strict
+from fer_meta.tasks.protocol import Protocol
 
 
 def _printable(text: str) -> str:

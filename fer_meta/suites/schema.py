@@ -7,16 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, SerializeAsAny, ValidationError, field_validator
 
-from fer_meta import algorithms
-from fer_meta.algorithms.base import TrainingConfig
+from fer_meta.config import Strict
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, domain_name, parse_name
 from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.expressions import BASIC, EXPRESSIONS
+from fer_meta.methods import registry
+from fer_meta.methods.base import TrainingConfig
 from fer_meta.oneline import one_line
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
 from fer_meta.suites.folders import RESERVED
 from fer_meta.suites.text import parse, suite_names, suite_text
-from fer_meta.tasks.protocol import Protocol, Strict
+from fer_meta.tasks.protocol import Protocol
 
 __all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
 
@@ -195,7 +196,7 @@ def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
             if values is None:  # a preset leaves the method out
                 continue
             try:
-                configs[name] = algorithms.load(str(name)).Config.model_validate(values)
+                configs[name] = registry.load(str(name)).Config.model_validate(values)
             except SuiteError as error:
                 errors.append((("algorithms", name), str(error)))
             except ValidationError as error:
@@ -207,7 +208,7 @@ def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
     except ValidationError as error:
         return None, _plain(error)
     return suite, _dangling(suite) or _unfit(suite) or _untested(
-        suite, [name for name in merged["algorithms"] if name in algorithms.names()]
+        suite, [name for name in merged["algorithms"] if name in registry.names()]
     )
 
 
@@ -292,7 +293,7 @@ def _untested(suite: Suite, written: Collection[str]) -> list[tuple[tuple, str]]
         readout
         for name in methods[0]
         if all(name in own for own in methods)
-        for readout in algorithms.readouts(name)
+        for readout in registry.readouts(name)
     ]
     return errors + [
         (("primary", side), f"{name!r} is no method; there are {', '.join(known)}")

@@ -15,7 +15,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from fer_meta.errors import ProtocolError
-from fer_meta.files import mapped
+from fer_meta.fileio import mapped
 from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, Taskset, TaskTransform
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape

@@ -262,7 +262,7 @@ def reflected(
         colour = wp.vec3(0.01, 0.008, 0.007)
         gloss = 0.0
         soft = 0.0
-    elif kind in (SHELL, STRAND):
+    elif kind == SHELL or kind == STRAND:  # noqa: SIM109 - Warp has no `in`
         grain = wp.sin(at[0] * 900.0 + 3.0 * wp.sin(at[1] * 160.0 + at[2] * 90.0)) * wp.sin(
             at[1] * 800.0 + at[2] * 150.0
         )

@@ -1,0 +1,274 @@
+"""`fer-meta data`: which data sets there are, what is wrong with them, what they look like; and rendered
+ones, made.
+
+pandas takes a third of a second to import, so a command imports what it needs when it runs.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from fer_meta.oneline import escaped
+
+
+def _parse_data(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict:
+    given = {}
+    for value in values:
+        name, _, path = value.partition("=")
+        if not name or not path:
+            raise click.BadParameter(f"'{value}' is not NAME=PATH, such as fer2013=/data/fer2013")
+        if name in given:
+            raise click.BadParameter(f"'{name}' is given twice")
+        given[name] = Path(path)  # `~` is expanded where it is looked for
+    return given
+
+
+def data_option(command: Callable) -> Callable:
+    """The option `--data NAME=PATH`, repeatable; the command receives `data`, a dict of name to Path."""
+    return click.option(
+        "--data",
+        multiple=True,
+        metavar="NAME=PATH",
+        callback=_parse_data,
+        help="Where a data set lies (repeatable). Others are looked for at $FER_META_DATA/NAME.",
+    )(command)
+
+
+@click.group()
+def data() -> None:
+    """Say which data sets there are, check them for faults and leaks, look at them, and render some.
+
+    A data set is a folder: name it with --data NAME=PATH or put it at $FER_META_DATA/NAME. A name that is
+    not in the catalogue is read as folders of images, <split>/<label>/... or <label>/..., or as what
+    `data render` wrote. Those called synthetic-... need no folder: their faces are rendered on this machine
+    when they are first used. synthetic-wild@0.5 is half way from the studio to synthetic-wild.
+    """
+
+
+@data.command("list")
+@data_option
+def list_(data: dict[str, Path]) -> None:
+    """Show each data set: what it is, how to get it, whether it is here.
+
+    \b
+    Example:
+      fer-meta data list --data fer2013=/data/fer2013 --data mine=~/faces
+    """
+    from fer_meta.datasets.registry import names
+    from fer_meta.datasets.show import listing
+
+    click.echo("\n\n".join("\n".join(listing(name, data)) for name in names(data)))
+
+
+@data.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@data_option
+@click.option(
+    "--size",
+    default=48,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    help="Side in pixels of the decoded images that are kept in the cache.",
+)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write every group of identical images to FILE.",
+)
+@click.pass_context
+def check(
+    context: click.Context, names: tuple[str, ...], data: dict[str, Path], size: int, csv_file: Path | None
+) -> None:
+    """Check data sets: published counts, unreadable files, and leaks.
+
+    A leak is an image that stands in two splits, in two of the data sets named, or under two labels. Leaks
+    are reported; they are no failure, since a benchmark can leave copies out. The exit status is 1 if a
+    count differs from the published one or a file is unreadable.
+
+    \b
+    Examples:
+      fer-meta data check fer2013 --data fer2013=/data/fer2013
+      fer-meta data check fer2013 rafdb-basic --csv copies.csv
+      fer-meta data check synthetic-wild@0.5
+    """
+    from fer_meta.datasets.audit import audit, check_counts
+    from fer_meta.datasets.registry import load, resolve
+    from fer_meta.datasets.show import across_lines, audit_lines, count_lines, write_copies
+
+    faces = [load(name, root, size) for name, root in resolve(names, data).items()]
+    sound = True
+    for one in faces:
+        counts = check_counts(one)
+        sound = sound and not one.unreadable and all(count.agrees for count in counts)
+        click.echo("\n".join([*count_lines(one, counts), *audit_lines(audit(one)), ""]))
+    together = audit(*faces)
+    if len(faces) > 1:
+        click.echo("\n".join(across_lines(together)))
+    if csv_file is not None:
+        write_copies(together, csv_file)
+        click.echo(
+            f"Wrote {len(together.copies):,} images of which there are copies to {escaped(str(csv_file))}"
+        )
+    context.exit(0 if sound else 1)
+
+
+@data.command()
+@click.argument("name", metavar="NAME")
+@data_option
+@click.option(
+    "--size",
+    default=64,
+    show_default=True,
+    type=click.IntRange(8, 1024),
+    help="Side of the images in pixels.",
+)
+@click.option(
+    "--people", default=10, show_default=True, type=click.IntRange(1, 100), help="How many columns."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Another seed shows other faces."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="[default: NAME.png]"
+)
+def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, out: Path | None) -> None:
+    """Write a contact sheet of a data set: classes as rows, people as columns; of clips, also three as
+    strips.
+
+    For a rendered set two more strips show one face as severity grows from the studio's 0 to 1.
+
+    The faces are as a method sees them: cropped, and of --size pixels. Of a data set that does not say who is
+    on its images, the columns are just images.
+
+    \b
+    Examples:
+      fer-meta data sheet synthetic-wild
+      fer-meta data sheet fer2013 --data fer2013=/data/fer2013 --size 48 --out fer2013.png
+    """
+    from fer_meta.datasets.contact_sheet import contact_sheet, write_sheet
+    from fer_meta.datasets.registry import load, resolve
+    from fer_meta.datasets.synthetic.rendered import growing_severity
+
+    if out is not None and out.suffix.lower() != ".png":
+        raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
+    ((name, root),) = resolve([name], data).items()
+    # Of what is rendered, a small set will do in which few people show every expression.
+    faces = load(name, root, size, subjects=max(10, people), images=100 * max(10, people))
+    growing = growing_severity(name, size, min(people, 9), seed) if root is None else ()
+    out = out or Path(f"{name}.png")
+    write_sheet(contact_sheet(faces, people, seed, growing), out)
+    click.echo(f"Wrote {escaped(str(out))}")
+
+
+@data.command()
+@click.argument("name", metavar="NAME[@SEVERITY]")
+@click.option(
+    "--size",
+    default=64,
+    show_default=True,
+    type=click.IntRange(16, 1024),
+    help="Side of the images in pixels.",
+)
+@click.option(
+    "--subjects",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1, 10**6),
+    metavar="N",
+    help="How many people; nobody is in two splits.",
+)
+@click.option(
+    "--images",
+    default=3000,
+    show_default=True,
+    type=click.IntRange(1, 10**7),
+    metavar="N",
+    help="How many images; of clips, how many frames.",
+)
+@click.option(
+    "--severity",
+    type=click.FloatRange(0, 1),
+    metavar="X",
+    help="How far from the studio (0) towards the recipe itself (1).  [default: 1]",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Another seed gives other people.",
+)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder to make.  [default: ./NAME]",
+)
+def render(
+    name: str,
+    size: int,
+    subjects: int,
+    images: int,
+    severity: float | None,
+    seed: int,
+    device: str,
+    out: Path | None,
+) -> None:
+    """Render a data set into a folder, to look into it, to share it, or to have more images than a bench
+    renders.
+
+    The recipes are synthetic-studio, synthetic-wild, synthetic-film (clips) and synthetic-compound (see
+    `fer-meta data list`). The folder holds images.npy (uint8, one row per image), index.parquet (label,
+    person, clip, split and the action units drawn) and meta.json; it can be given to every command as --data.
+
+    A render that is stopped goes on when the same command is given again. A bench needs no `data render`: it
+    renders what it needs and keeps it in the cache.
+
+    \b
+    Examples:
+      fer-meta data render synthetic-wild
+      fer-meta data render synthetic-wild@0.5 --size 84 --subjects 400 --images 20000 --out half
+      fer-meta bench --suite cross-domain --data half=half --data fer2013=/data/fer2013
+    """
+    from fer_meta.commands import command
+    from fer_meta.datasets.prepared import REMAKE, read_prepared
+    from fer_meta.datasets.synthetic.rendered import domain_name, parse_name, render_set
+    from fer_meta.device import choose_device, renderer_device
+    from fer_meta.words import people
+
+    if severity is not None:
+        if "@" in name:
+            raise click.UsageError(f"'{name}' names its severity already; leave out --severity")
+        name = f"{name}@{severity:g}"
+    recipe, severity = parse_name(name)
+    name = domain_name(recipe, severity)
+    out = out or Path(name)
+    began = time.perf_counter()
+    number = render_set(
+        recipe,
+        out,
+        size=size,
+        subjects=subjects,
+        images=images,
+        severity=severity,
+        seed=seed,
+        device=renderer_device(choose_device(device)),
+        fix="name another folder with --out",
+    )
+    seconds = time.perf_counter() - began
+    found = f"{len(read_prepared(out, REMAKE)[1]):,} rendered images of {people(subjects)}, {size} px"
+    shown = escaped(str(out))
+    if number:
+        click.echo(
+            f"Wrote {found}, to {shown} ({number:,} of them now, {number / seconds:.1f} a second with"
+            " start-up)"
+        )
+    else:
+        click.echo(f"{shown} holds this very set already: {found}")
+    data = f"{escaped(out.absolute().name)}={shown}"
+    click.echo(f"Use it: {command('fer-meta', 'bench', '--suite', 'cross-domain', '--data', data)}")

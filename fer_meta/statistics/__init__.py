@@ -1,0 +1,1 @@
+"""Scores, intervals, ranks, and what they say in words. Nothing here imports torch."""

@@ -1,0 +1,137 @@
+"""What a training leaves on disk: checkpoints, the history, and the state that it goes on from."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from fer_meta.fileio import DONE, broken_seal, digest, replacing, seal, write_text
+
+RESUME = "resume.pt"
+"""What a training goes on from: a digest, then torch's file of weights, optimiser, history and the digests of
+the checkpoints so far.
+"""
+
+METRICS = ("val_uar", "val_accuracy")
+"""What `history.jsonl` calls a validation by recall averaged over classes, and one by accuracy in episodes.
+"""
+
+# One of METRICS -> readout -> its value, 0 to 1.
+Validated = dict[str, dict[str, float]]
+
+_DIGEST_BYTES = 16
+
+
+class ResumeError(Exception):
+    """What an interrupted training left behind is damaged; `forget` it and begin anew."""
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with the folder of a finished model, in words; None if it serves. Somebody may have
+    deleted `checkpoints` to free disk.
+    """
+    return broken_seal(folder) or (None if snapshots(folder) else "checkpoints were deleted")
+
+
+def finish(folder: Path) -> None:
+    """Seal the folder of a model that is trained."""
+    seal(
+        folder,
+        ["history.jsonl", *(path.relative_to(folder).as_posix() for path in snapshots(folder).values())],
+    )
+    (folder / RESUME).unlink(missing_ok=True)
+
+
+def snapshots(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a trained model: step -> file, in order."""
+    found = {
+        int(path.stem.split("-")[1]): path for path in (folder / "checkpoints").glob("step-*.safetensors")
+    }
+    return dict(sorted(found.items()))
+
+
+def read_history(folder: Path) -> list[dict]:
+    """The rows of `history.jsonl`; none if it is not there."""
+    path = folder / "history.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def validation_of(row: dict) -> dict[str, float]:
+    """What a row of the history says of each readout, the own head first; nothing of a row without
+    validation.
+    """
+    return {readout: value for metric in METRICS for readout, value in row.get(metric, {}).items()}
+
+
+def read_validations(folder: Path) -> dict[int, dict[str, float]]:
+    """What was validated on the source in a training: step -> readout -> value, 0 to 1."""
+    return {row["step"]: found for row in read_history(folder) if (found := validation_of(row))}
+
+
+def load_snapshot(method: nn.Module, path: Path) -> None:
+    """Weights and buffers of a checkpoint into `method`, which is left in evaluation mode."""
+    method.load_state_dict(load_file(path))
+    method.eval()
+
+
+def forget(folder: Path) -> None:
+    """Remove all that a training left in the folder of its model, which then begins anew."""
+    for path in (folder / DONE, folder / RESUME, folder / "history.jsonl", *snapshots(folder).values()):
+        path.unlink(missing_ok=True)
+
+
+def save(folder: Path, method, optimiser, step: int, history: list[dict]) -> None:
+    """The resume state comes last and knows all the rest: a kill before it is replaced only repeats the last
+    stretch.
+    """
+    with replacing(folder / "checkpoints" / f"step-{step:06d}.safetensors") as temporary:
+        save_file({key: value.contiguous() for key, value in method.state_dict().items()}, temporary)
+    _write_history(folder, history)
+    content = io.BytesIO()
+    torch.save(
+        {
+            "step": step,
+            "method": method.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "history": history,
+            "checkpoints": {str(one): digest(path) for one, path in snapshots(folder).items() if one <= step},
+        },
+        content,
+    )
+    with replacing(folder / RESUME) as temporary, temporary.open("wb") as file:
+        file.write(_digest(content.getbuffer()))
+        file.write(content.getbuffer())
+
+
+def resume(folder: Path, method, optimiser) -> tuple[int, list[dict]]:
+    """The step to go on from and the history up to it. Raises ResumeError unless state and checkpoints are as
+    they were written.
+    """
+    path = folder / RESUME
+    if not path.exists():
+        return 0, []
+    content = path.read_bytes()
+    if content[:_DIGEST_BYTES] != _digest(content[_DIGEST_BYTES:]):
+        raise ResumeError(f"{path.name} is damaged")
+    device = next(method.parameters()).device
+    state = torch.load(io.BytesIO(content[_DIGEST_BYTES:]), map_location=device, weights_only=True)
+    there = snapshots(folder)
+    for step, kept in state["checkpoints"].items():
+        if int(step) not in there or digest(there[int(step)]) != kept:
+            raise ResumeError(f"the checkpoint of step {step} is missing or was changed")
+    method.load_state_dict(state["method"])
+    optimiser.load_state_dict(state["optimiser"])
+    _write_history(folder, state["history"])
+    return state["step"], state["history"]
+
+
+def _write_history(folder: Path, history: list[dict]) -> None:
+    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+
+
+def _digest(content) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,132 @@
+"""Models of one bench side by side, in forked workers: the same answers, and what happens when one or all of
+them are stopped.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import pandas as pd
+import pytest
+import torch
+from helpers.tiny_bench import folders, numbers
+
+from fer_meta.bench.estimate import makespan
+from fer_meta.bench.workers import choose_workers
+from fer_meta.training import checkpoints
+
+pytestmark = pytest.mark.numeric
+
+TWO = ("--algorithms", "protonet,supervised")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Results of one and of two jobs are then of as many threads; and a fork of this process, which has
+    computed, may use one only.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def hears_ctrl_c():
+    """A background job of a shell is started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def in_a_worker(monkeypatch):
+    """Do something in a worker when it saves its first checkpoint, the model of `algorithm` only."""
+
+    def at_the_first_checkpoint(algorithm, act):
+        save, here = checkpoints.save, os.getpid()
+
+        def save_then_act(folder, *arguments):
+            save(folder, *arguments)
+            if os.getpid() != here and folder.name.startswith(algorithm):
+                act()
+
+        monkeypatch.setattr(checkpoints, "save", save_then_act)
+        return lambda: monkeypatch.setattr(checkpoints, "save", save)
+
+    return at_the_first_checkpoint
+
+
+def test_side_by_side_gives_the_answers_of_one_after_the_other(bench, tmp_path):
+    one, two = (bench(*TWO, "--sources", "day", "--jobs", jobs, out=jobs) for jobs in "12")
+    assert one.exit_code == two.exit_code == 0, two.output
+    pd.testing.assert_frame_equal(numbers(tmp_path / "1"), numbers(tmp_path / "2"))
+    runs = [folders(tmp_path / out / "tiny" / "runs") for out in "12"]
+    assert set(runs[0]) == set(runs[1]) and len(runs[1]) == 4
+    for jobs, found in enumerate(runs, start=1):
+        told = [json.loads((path / "run.json").read_text()) for path in found.values()]
+        assert all(one["environment"]["jobs"] == jobs and one["environment"]["threads"] == 1 for one in told)
+        assert sum(one["timings"]["train_s"] > one["timings"]["data_s"] > 0 for one in told) >= 1
+    lines = [line for line in two.output.splitlines() if line.startswith("[")]
+    assert len(lines) == 4 and lines[0].startswith("[1/4]") and "left)" in lines[-1]
+    assert sum(line.startswith("    [") and "shot" in line for line in two.output.splitlines()) == 4
+
+
+def test_a_killed_worker_fails_its_run_in_a_line_and_the_others_go_on(bench, tmp_path, in_a_worker):
+    in_a_worker("supervised", lambda: os.kill(os.getpid(), signal.SIGKILL))
+    result = bench(*TWO, "--jobs", "2", domains=("day",))
+    assert (
+        result.exit_code == 1
+        and "FAILED: its process was killed, perhaps for want of memory" in result.output
+    )
+    runs = folders(tmp_path / "results" / "tiny" / "runs")
+    failed = next(path for name, path in runs.items() if name.startswith("supervised"))
+    assert "killed" in json.loads((failed / "FAILED.json").read_text())["error"]
+    assert all((path / "DONE").exists() for name, path in runs.items() if name.startswith("protonet"))
+
+
+def test_ctrl_c_ends_all_workers_and_the_same_command_goes_on(bench, tmp_path, in_a_worker, hears_ctrl_c):
+    def interrupt():
+        os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(60)
+
+    undo = in_a_worker("protonet", interrupt)
+    stopped = bench(*TWO, "--jobs", "2", domains=("day",))
+    assert (
+        stopped.exit_code == 130
+        and "the same command goes on" in stopped.output
+        and "Traceback" not in stopped.output
+    )
+    assert not multiprocessing.active_children()
+    assert not list((tmp_path / "results").rglob(".*-*")), "a temporary file is left"
+    undo()
+    assert bench(*TWO, "--jobs", "2", domains=("day",)).exit_code == 0
+
+
+def test_a_full_disk_in_a_worker_stops_the_bench_with_one_line(bench, in_a_worker):
+    def full():
+        raise OSError(28, "No space left on device")
+
+    in_a_worker("protonet", full)
+    result = bench(*TWO, "--jobs", "2", domains=("day",))
+    assert result.exit_code == 1 and "no space left" in result.output and "Traceback" not in result.output
+    assert not multiprocessing.active_children()
+
+
+def test_a_gpu_does_one_thing_at_a_time_and_a_cpu_no_more_than_there_is_to_do(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    assert (
+        not choose_workers(8, torch.device("cuda")).forked
+        and choose_workers(8, torch.device("cuda")).at_most(5).jobs == 1
+    )
+    assert choose_workers(8, torch.device("cpu")).at_most(5).jobs == 5
+
+
+def test_the_time_left_is_that_of_the_last_worker():
+    assert (
+        makespan([5, 4, 3, 2], jobs=2) == 7
+        and makespan([5, 4, 3, 2], jobs=1) == 14
+        and makespan([], jobs=2) == 0
+    )

@@ -1,0 +1,35 @@
+"""SIGKILL at random moments; the long form, over rendered faces too, is `benchmarks/kills.py`."""
+
+import importlib.util
+import time
+from pathlib import Path
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("kills", Path(__file__).parents[2] / "benchmarks" / "kills.py")
+kills = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(kills)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_bench_killed_anywhere_ends_with_the_same_answers_and_leaves_nothing(suite, trees, tmp_path, jobs):
+    def words(out):
+        data = [f"--data=day={trees / 'day'}", "--algorithms=protonet,supervised"]
+        return [*kills.command(tmp_path / out, suite, jobs), *data]
+
+    began = time.perf_counter()
+    assert kills.run(words("whole"), tmp_path / "cache") == 0
+    longest = kills.LONGEST * (time.perf_counter() - began)
+    whole, killed = (tmp_path / out / "results" / "tiny" for out in ("whole", "killed"))
+    assert (
+        kills.kill_and_go_on(
+            words("killed"),
+            tmp_path / "cache-killed",
+            whole,
+            killed,
+            3 if jobs == 1 else 2,
+            longest,
+            seed=jobs,
+        )
+        == []
+    )

@@ -1,0 +1,1 @@
+"""What tests share: made-up faces, folders of images, small benches, stored results."""

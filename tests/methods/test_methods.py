@@ -1,0 +1,403 @@
+"""Each method against its paper's equations on a worked example, and all of them against the contract."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.methods import CLASSES, PROTOCOL, SIZE, build
+from torch import nn
+
+from fer_meta.errors import FerMetaError, ProtocolError, SuiteError
+from fer_meta.evaluation.answers import batch_statistics
+from fer_meta.methods import registry, supervised
+from fer_meta.methods.base import Episode, LabelledImages, class_means
+from fer_meta.networks import backbones
+from fer_meta.networks.batchnorm import SupportBatchNorm2d, normalise_by_first
+from fer_meta.tasks.protocol import EpisodeShape, Protocol
+from fer_meta.training import checkpoints, loop
+
+pytestmark = pytest.mark.numeric
+
+METHODS = [(name, {}) for name in registry.names()] + [
+    ("maml", {"first_order": True}),
+    ("protonet", {"backbone": "resnet12"}),
+]
+
+
+def an_episode(way=3, shots=2, queries=2, seed=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    support, query = (
+        torch.randn(way * n, 3, SIZE, SIZE, generator=generator, dtype=dtype) for n in (shots, queries)
+    )
+    labels = [torch.arange(way).repeat_interleave(n) for n in (shots, queries)]
+    return Episode(support, labels[0], query, labels[1], CLASSES[:way])
+
+
+# --- every method -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_a_method_gives_a_logit_for_each_query_and_class(name, config):
+    method, episode = build(name, **config).eval(), an_episode()
+    with torch.no_grad():
+        support, query = method.embed(episode.support), method.embed(episode.query)
+        classifiers = method.adapt(support, episode.support_labels, CLASSES)
+        # by which a suite may name its contrast
+        assert classifiers and set(classifiers) <= set(registry.readouts(name))
+        for classify in classifiers.values():
+            logits = classify(query)
+            assert logits.shape == (6, 3) and logits.isfinite().all()
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_probabilities_add_to_one_and_name_the_class_of_the_largest_logit(name, config):
+    method, episode = build(name, **config).eval(), an_episode(queries=8)
+    with torch.no_grad():
+        support, query = method.embed(episode.support), method.embed(episode.query)
+        classifiers = method.adapt(support, episode.support_labels, CLASSES)
+        assert method.uncalibrated <= {*classifiers, "relationnet", "relationnet-mean"}
+        for key, classify in classifiers.items():
+            logits = classify(query)
+            shares = method.probabilities(key, logits)
+            torch.testing.assert_close(shares.sum(1), torch.ones(len(shares)))
+            torch.testing.assert_close(logits.gather(1, shares.argmax(1, keepdim=True))[:, 0], logits.amax(1))
+            assert shares.min() >= 0
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_a_query_is_classified_alike_whatever_queries_stand_beside_it(name, config):
+    """Inductive: with `batchnorm: eval` no query may lend its statistics to another."""
+    method, episode = build(name, **config).double().eval(), an_episode(queries=4, dtype=torch.float64)
+    with torch.no_grad():
+        support, query = method.embed(episode.support), method.embed(episode.query)
+        for classify in method.adapt(support, episode.support_labels, CLASSES).values():
+            alone = torch.cat([classify(query[i : i + 1]) for i in range(len(query))])
+            torch.testing.assert_close(alone, classify(query), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_adapting_to_a_task_leaves_the_method_as_it_was(name, config):
+    method, episode = build(name, **config).eval(), an_episode()
+    before = {key: value.clone() for key, value in method.state_dict().items()}
+    for classify in method.adapt(
+        method.embed(episode.support).detach(), episode.support_labels, CLASSES
+    ).values():
+        classify(method.embed(episode.query).detach())
+    assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_the_order_of_the_support_does_not_matter(name, config):
+    method, episode = build(name, **config).double().eval(), an_episode(dtype=torch.float64)
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        support, query = method.embed(episode.support), method.embed(episode.query)
+        straight = method.adapt(support, episode.support_labels, CLASSES)
+        shuffled = method.adapt(support[order], episode.support_labels[order], CLASSES)
+        for key in straight:
+            torch.testing.assert_close(shuffled[key](query), straight[key](query), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_training_on_one_batch_lowers_its_loss(name, config):
+    method, episode = build(name, **config).train(), an_episode()
+    batch = [episode] if method.episodic else LabelledImages(episode.query, episode.query_labels)
+    optimiser = torch.optim.Adam(method.parameters(), 1e-3)
+    losses = []
+    while len(losses) < 2 or (losses[-1] > 0.8 * losses[0] and len(losses) < 12):
+        loss, accuracy = method.loss(batch)
+        optimiser.zero_grad()
+        loss.backward()
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] <= 0.8 * losses[0] and 0 <= accuracy <= 1
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if name != "supervised"])
+def test_tasks_of_a_step_one_after_the_other_give_the_gradient_of_their_mean_loss(name):
+    together, apart = (build(name).double().train() for _ in range(2))
+    batch = [an_episode(seed=seed, dtype=torch.float64) for seed in (0, 1)]
+    together.loss(batch)[0].backward()
+    config = registry.load(name).Config(steps=1, lr=1e-9)
+    told = loop.train_step(apart, config, loop.new_optimiser(apart, config), batch)
+    assert told[0].item() == pytest.approx(
+        np.mean([together.loss([one])[0].item() for one in batch]), rel=1e-6
+    )
+    for a, b in zip(together.parameters(), apart.parameters()):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.parametrize("name, config", METHODS)
+def test_the_seed_fixes_the_initial_weights_and_spares_the_global_generator(name, config):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    one, two = build(name, **config), build(name, **config)
+    assert torch.equal(torch.rand(1), expected)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
+
+
+def test_an_unknown_method_is_answered_with_those_there_are():
+    with pytest.raises(SuiteError, match="protonet"):
+        registry.load("protonets")
+
+
+# --- ProtoNet ---------------------------------------------------------------------------------------------
+
+
+def test_protonet_on_a_worked_example():
+    """Prototypes (1, 0) and (0, 4); a query at (1, 1) is 1 and 10 away: p = 1 / (1 + e^-9)."""
+    method = build("protonet")
+    support = torch.tensor([[0.0, 0], [2, 0], [0, 3], [0, 5]])
+    classify = method.adapt(support, torch.tensor([0, 0, 1, 1]), CLASSES[:2])["protonet"]
+    logits = classify(torch.tensor([[1.0, 1]]))
+    assert logits.tolist() == [[-1.0, -10.0]]
+    assert logits.softmax(1)[0, 0].item() == pytest.approx(1 / (1 + np.exp(-9)))
+
+
+def test_class_means_of_uneven_classes():
+    means = class_means(torch.tensor([[1.0], [2], [4], [9]]), torch.tensor([0, 1, 1, 1]), 2)
+    assert means.tolist() == [[1.0], [5.0]]
+
+
+# --- Relation Net -----------------------------------------------------------------------------------------
+
+
+def test_relation_net_sums_the_maps_of_a_class():
+    method = build("relationnet").eval()
+    maps = torch.randn(4, 64, 8, 8)
+    labels = torch.tensor([0, 0, 1, 1])
+    query = torch.randn(2, 64, 8, 8)
+    with torch.no_grad():
+        ours = method.adapt(maps, labels, CLASSES[:2])["relationnet"](query)
+        by_hand = method.relation(torch.stack([maps[0] + maps[1], maps[2] + maps[3]]), query)
+    torch.testing.assert_close(ours, by_hand)
+
+
+@pytest.mark.parametrize("name, shots", [("relationnet", 5), ("relationnet_mean", 5), ("relationnet", 1)])
+def test_relation_net_starts_at_the_score_of_a_guess_with_class_and_query_alike(name, shots):
+    method = build(name, Protocol(way=3, train=EpisodeShape(way=3, shots=shots, queries=2)))
+    episode = an_episode(shots=shots, queries=4)
+    labels, support, query = (
+        episode.support_labels,
+        method.embed(episode.support),
+        method.embed(episode.query),
+    )
+    scores = method.adapt(support, labels, CLASSES)[method.name](query)
+    torch.testing.assert_close(scores, torch.full_like(scores, 1 / 3), atol=0.05, rtol=0)
+    of_class, of_query = method.relation.first.weight.chunk(2, dim=1)
+    weigh = method.class_maps(support, labels, 3).mean() * of_class.std() / (query.mean() * of_query.std())
+    assert weigh.item() == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_relation_net_leaves_chance_from_every_seed(seed):
+    """Five patterns, faint in noise and on a common ground, as expressions are on faces. From torch's initial
+    weights all stay at chance.
+    """
+    patterns, [ground] = (
+        torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(100 - n)) for n in (5, 1)
+    )
+    module, protocol = (
+        registry.load("relationnet"),
+        Protocol(way=3, train=EpisodeShape(way=3, shots=5, queries=5)),
+    )
+    config = module.Config(steps=80, warmup=30, schedule="constant", precision="fp32")
+    method = loop.build(module, config, protocol, CLASSES, 16, seed, torch.device("cpu")).train()
+
+    def batch_at(step: int) -> list[Episode]:
+        generator = torch.Generator().manual_seed(1000 * seed + step)
+        shown = patterns[torch.randperm(5, generator=generator)[:3]].repeat_interleave(5, dim=0)
+        support, query = (
+            3 * ground + 0.7 * shown + 0.7 * torch.randn(shown.shape, generator=generator) for _ in range(2)
+        )
+        labels = torch.arange(3).repeat_interleave(5)
+        return [Episode(support, labels, query, labels, CLASSES)]
+
+    with tempfile.TemporaryDirectory() as folder:
+        loop.fit(method, config, config.steps, batch_at, dict, Path(folder))
+        log = checkpoints.read_history(Path(folder))
+    assert np.mean([row["train_accuracy"] for row in log[-15:]]) > 0.8  # chance is 0.33
+
+
+def test_the_learning_rate_rises_over_the_warmup_to_what_the_schedule_says(tmp_path, monkeypatch):
+    rates, config = (
+        [],
+        registry.load("protonet").Config(steps=8, lr=0.4, schedule="halving", halve_every=6, warmup=4),
+    )
+    monkeypatch.setattr(
+        loop,
+        "train_step",
+        lambda m, c, optimiser, b: rates.append(optimiser.param_groups[0]["lr"]) or torch.zeros(2),
+    )
+    loop.fit(build("protonet"), config, 8, lambda step: None, dict, tmp_path)
+    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.2, 0.2])
+
+
+# --- MAML -------------------------------------------------------------------------------------------------
+
+
+def test_maml_normalises_queries_by_the_support_alone_or_by_themselves():
+    layer = SupportBatchNorm2d(2)
+    support, query = torch.randn(4, 2, 3, 3) * 3 + 5, torch.randn(6, 2, 3, 3)
+    assert layer(support).mean().item() == pytest.approx(0, abs=1e-5)
+    mean, std = (
+        support.mean((0, 2, 3), keepdim=True),
+        support.var((0, 2, 3), correction=0, keepdim=True).add(1e-5).sqrt(),
+    )
+    normalise_by_first(layer, 4)
+    torch.testing.assert_close(
+        layer(torch.cat([support, query]))[4:], (query - mean) / std, rtol=1e-4, atol=1e-4
+    )
+
+    transductive = build("maml", Protocol(way=3, batchnorm="batch", train=PROTOCOL.train)).eval()
+    episode = an_episode()
+    classify = transductive.adapt(episode.support, episode.support_labels, CLASSES)["maml"]
+    assert not torch.allclose(classify(episode.query)[:1], classify(episode.query[:1]), atol=1e-3)
+
+
+def test_maml_refuses_another_number_of_ways():
+    episode = an_episode(way=2)
+    with pytest.raises(ProtocolError, match="3-way"):
+        build("maml").adapt(episode.support, episode.support_labels, CLASSES[:2])
+
+
+def test_first_order_maml_is_called_so_in_tables():
+    episode = an_episode()
+    method = build("maml", first_order=True)
+    assert list(method.adapt(episode.support, episode.support_labels, CLASSES)) == ["fomaml"]
+
+
+@pytest.mark.parametrize("config", [{"first_order": True}, {}, {"inner_checkpoint": True}])
+def test_with_zero_head_each_task_starts_from_a_head_of_zeros_and_learns_its_own(config):
+    module, method = registry.load("maml"), build("maml", zero_head=True, **config)
+    settings, episode = module.Config(steps=1, zero_head=True, **config), an_episode()
+    head, trunk = method.maml.module[1], next(method.parameters()).detach().clone()
+    optimiser = loop.new_optimiser(method, settings)
+    for _ in range(3):
+        loop.train_step(method, settings, optimiser, [episode])
+    assert not head.weight.any() and not head.bias.any()
+    assert not torch.equal(next(method.parameters()), trunk)
+    learner = method.learn(episode.support, episode.support_labels, first_order=True)
+    assert learner.module[1].weight.any()
+
+
+def test_zero_head_is_named_in_an_identity_only_where_it_is_on():
+    config = registry.load("maml").Config
+    assert "zero_head" not in config(steps=1).model_dump()
+    assert config(steps=1, zero_head=True).model_dump()["zero_head"] is True
+
+
+# --- supervised -------------------------------------------------------------------------------------------
+
+
+def test_the_supervised_head_serves_the_episodes_classes_in_the_episodes_order():
+    method = build("supervised").eval()
+    features = method.embed(an_episode().query)
+    whole = method.head(features)
+    torch.testing.assert_close(method.own_head(("neutral", "anger"))(features), whole[:, [2, 0]])
+
+
+def test_without_one_of_the_classes_the_own_head_is_left_out():
+    method, episode = build("supervised").eval(), an_episode()
+    features = method.embed(episode.support).detach()
+    classifiers = method.adapt(features, episode.support_labels, ("anger", "happiness", "contempt"))
+    assert set(classifiers) == {"supervised-ncm", "supervised-probe"}
+    assert method.own_head(("contempt",)) is None
+
+
+@pytest.mark.parametrize("way", [2, 3])
+def test_the_linear_probe_is_scikit_learns(way):
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5 * way, 8)).astype(np.float32), np.arange(way).repeat(5)
+    query = rng.normal(size=(7, 8)).astype(np.float32)
+    ours = supervised.fit_probe(torch.from_numpy(x), torch.from_numpy(y))(torch.from_numpy(query)).softmax(1)
+    theirs = LogisticRegression(max_iter=1000).fit(x, y).predict_proba(query)
+    np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-3)
+
+
+def test_nearest_mean_is_blind_to_the_length_of_features():
+    """Cosine, by normalising: SimpleShot's L2N."""
+    method = build("supervised")
+    support = torch.tensor([[10.0, 0], [0, 0.1]])
+    classify = method.adapt(support, torch.tensor([0, 1]), CLASSES[:2])["supervised-ncm"]
+    assert classify(torch.tensor([[0.2, 0.1], [1.0, 5.0]])).argmax(1).tolist() == [0, 1]
+
+
+# --- backbones --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, features", [("conv4", 1600), ("resnet12", 640), ("resnet18", 512), ("resnet50", 2048)]
+)
+def test_backbones_have_the_published_sizes_at_84_px(name, features):
+    assert backbones.feature_size(backbones.vectors(name), 84) == features
+
+
+def test_conv4_for_maps_pools_twice():
+    assert backbones.map_shape(backbones.feature_maps("conv4"), 84) == (64, 21, 21)
+
+
+def test_an_image_too_small_is_an_error_and_not_a_shape_mismatch():
+    with pytest.raises(FerMetaError, match="too small"):
+        backbones.feature_size(backbones.vectors("conv4"), 8)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_load_from_a_torchvision_state_dict(tmp_path, suffix):
+    import torchvision
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    state = torchvision.models.resnet18(num_classes=7).state_dict()
+    path = tmp_path / f"weights{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    network = backbones.vectors("resnet18", str(path))
+    assert torch.equal(network.stages[0].weight, state["conv1.weight"])
+
+
+def test_wrong_weights_are_explained(tmp_path):
+    import torchvision
+
+    path = tmp_path / "other.pth"
+    torch.save(torchvision.models.resnet50().state_dict(), path)
+    with pytest.raises(FerMetaError, match="other.pth.*resnet18"):
+        backbones.vectors("resnet18", str(path))
+    torch.save({"model": nn.Linear(1, 1)}, path)
+    with pytest.raises(FerMetaError, match="other.pth"):
+        backbones.vectors("resnet18", str(path))
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(FerMetaError, match="other.pth.*cannot be read"):
+        backbones.vectors("resnet18", str(path))
+    with pytest.raises(FerMetaError, match="no such file"):
+        backbones.vectors("resnet18", str(tmp_path / "missing.pth"))
+    with pytest.raises(FerMetaError, match="no pretrained weights"):
+        backbones.vectors("conv4", "imagenet")
+
+
+def test_batch_statistics_leave_the_running_ones_untouched():
+    layer = nn.BatchNorm2d(2).eval()
+    x = torch.randn(4, 2, 3, 3) + 7
+    with batch_statistics(layer):
+        assert layer(x).mean().item() == pytest.approx(0, abs=1e-5)
+    assert layer.running_mean.tolist() == [0, 0] and layer.num_batches_tracked == 0 and not layer.training
+    assert layer(x).mean().item() == pytest.approx(7, abs=1)
+
+
+def test_averaged_maps_are_summed_maps_by_the_number_of_shots():
+    generator = torch.Generator().manual_seed(3)
+    support, labels = torch.randn(6, 4, 5, 5, generator=generator), torch.arange(3).repeat_interleave(2)
+    summed, averaged = (
+        build(name).class_maps(support, labels, 3) for name in ("relationnet", "relationnet_mean")
+    )
+    torch.testing.assert_close(averaged * 2, summed)
+    torch.testing.assert_close(averaged[1], support[2:4].mean(0))
+    one = [
+        build(name).class_maps(support[::2], labels[::2], 3) for name in ("relationnet", "relationnet_mean")
+    ]
+    torch.testing.assert_close(*one)

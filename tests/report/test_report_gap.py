@@ -1,0 +1,191 @@
+"""The report on rendered domains: what is exact beside what is measured, and accuracy against the size of the
+gap.
+"""
+
+import io
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers import stored_results
+from matplotlib.colors import to_hex
+from matplotlib.text import Text
+
+from fer_meta.report import gap, latex, numbers, plots, tables, terminal, write_report
+from fer_meta.report.cells import Cell, Names, read_cells
+from fer_meta.report.drawing import ManyWords
+from fer_meta.report.load import Results, read_results
+
+pytestmark = pytest.mark.numeric
+
+EXPECTED = Path(__file__).parents[1] / "golden"
+STUDIO, WILD = "synthetic-studio", "synthetic-wild"
+
+
+@cache
+def read(folder: Path) -> tuple[Results, list[Cell], pd.DataFrame, pd.DataFrame]:
+    results = read_results(folder)
+    cells = read_cells(results, Names())
+    table = numbers.accuracy_table(results, cells)
+    return results, cells, table, gap.gap_table(results, table)
+
+
+@cache
+def texts(folder: Path) -> dict[str, str]:
+    results, cells, table, gaps = read(folder)
+    return {
+        "csv": tables.to_csv(table, tables.CSV_COLUMNS),
+        "tex": latex.to_latex(results, table),
+        "txt": terminal.to_text(results, table),
+        "md": tables.to_markdown(results, table, numbers.head_table(results, cells), gaps),
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """The studio, and targets of two recipes at several severities."""
+    return stored_results.write_gap(tmp_path_factory.mktemp("results") / "domain-gap")
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> Path:
+    """Two sources, one of them real, on a rendered and a real target; the real source has fewer classes."""
+    pairs = [(source, target) for source in ("fer2013", WILD) for target in ("fer2013", WILD)]
+    folder = stored_results.write_gap(tmp_path_factory.mktemp("results") / "mixed", pairs)
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["bayes"] = [row | {"accuracy": 0.9625} if row["source"] == WILD else row for row in plan["bayes"]]
+    (folder / "plan.json").write_text(json.dumps(plan))
+    return folder
+
+
+@pytest.mark.parametrize("form", ["csv", "md", "tex"])
+def test_stored_runs_on_rendered_domains_give_the_stored_tables(folder, form):
+    assert texts(folder)[form] == (EXPECTED / f"gap.{form}").read_text(encoding="utf-8")
+
+
+def test_every_rendered_domain_is_called_so_in_every_text(folder):
+    told = texts(folder)
+    for form in ("md", "tex", "txt"):
+        text = told[form].replace("`", "")
+        assert f"{WILD}@0.25 (rendered)" in text
+        assert not re.search(r"synthetic-[a-z]+(@[0-9.]+)?(?! \(rendered\)|[a-z@0-9.])", text)
+    assert pd.read_csv(EXPECTED / "gap.csv")["rendered"].all()
+
+
+def test_every_rendered_domain_is_called_so_in_every_plot(folder):
+    results, cells, table, gaps = read(folder)
+    drawn = {name: draw() for name, draw in plots.figures(results, cells, table, gaps).items()}
+    assert {"accuracy", "transfer", "training", "severity", f"confusion-{WILD}@0.5"} <= set(drawn)
+    for name, figure in drawn.items():
+        words = [text.get_text() for text in figure.findobj(Text)]
+        words += [words.text for artist in figure.findobj(ManyWords) for words in artist.places]
+        shown = " ".join(words).replace("\n", " ")
+        assert "synthetic-" in shown, name
+        assert not re.search(r"synthetic-[a-z]+(@[0-9.]+)?(?! \(rendered\)|[a-z@0-9.])", shown), name
+
+
+def test_severities_stand_in_the_order_of_their_numbers(folder):
+    _results, _, table, _ = read(folder)
+    assert list(table["target"].unique()) == [
+        "synthetic-film@0.1",
+        "synthetic-film",
+        STUDIO,
+        f"{WILD}@0.25",
+        f"{WILD}@0.5",
+        WILD,
+    ]
+
+
+def test_the_studio_is_severity_0_of_each_recipe_and_each_point_is_the_headline_accuracy(folder):
+    _results, _cells, table, gaps = read(folder)
+    points = {recipe: sorted(block["severity"].unique()) for recipe, block in gaps.groupby("recipe")}
+    assert points == {"synthetic-film": [0, 0.1, 1], WILD: [0, 0.25, 0.5, 1]}
+    assert set(gaps.loc[gaps["severity"] == 0, "target"]) == {STUDIO}
+    cell = {"target": f"{WILD}@0.25", "method": "maml", "shots": 5, "selection": "source-val"}
+    [accuracy] = table[(table[list(cell)] == pd.Series(cell)).all(axis=1)]["accuracy"]
+    [point] = gaps[(gaps["severity"] == 0.25) & (gaps["method"] == "maml") & (gaps["shots"] == 5)]["accuracy"]
+    assert point == accuracy
+
+
+def test_another_source_than_the_studio_is_put_at_its_own_severity(tmp_path):
+    pairs = [(WILD, target) for target in (WILD, f"{WILD}@0.25", STUDIO)]
+    *_, gaps = read(stored_results.write_gap(tmp_path / "wild", pairs))
+    assert dict(zip(gaps["target"], gaps["severity"])) == {f"{WILD}@0.25": 0.25, WILD: 1}
+
+
+def test_one_severity_a_recipe_is_no_gap_and_an_older_plot_of_one_does_not_stay_behind(tmp_path):
+    pairs = [(STUDIO, STUDIO), (STUDIO, WILD), (STUDIO, "synthetic-film")]
+    folder = stored_results.write_gap(tmp_path / "cross-domain", pairs, episodes=5)
+    plan = json.loads((folder / "plan.json").read_text())
+    runs = [run for run in plan["runs"] if run["algorithm"] == "protonet"]
+    (folder / "plan.json").write_text(json.dumps(plan | {"runs": runs}))
+    (folder / "plots").mkdir()
+    (folder / "plots" / "severity.png").touch()
+    assert "severity.png" not in write_report(folder)
+    assert not list(folder.glob("plots/severity.*")) and list(folder.glob("plots/accuracy.*"))
+    assert "size of the domain gap" not in (folder / "table.md").read_text(encoding="utf-8")
+
+
+def test_a_missing_run_leaves_a_hole_in_the_gap_and_not_an_error(tmp_path):
+    folder = stored_results.write_gap(tmp_path / "domain-gap", episodes=5)
+    (folder / "runs" / f"protonet-{STUDIO}-to-{WILD}@0.25-seed0" / "DONE").unlink()
+    results, cells, table, gaps = read(folder)
+    assert "severity" in plots.figures(results, cells, table, gaps)
+    section = texts(folder)["md"].split(f"tested on `{WILD}`")[1].split("##")[0]
+    row = next(line for line in section.splitlines() if line.startswith("| ProtoNet | 1 "))
+    assert [cell.strip() == "" for cell in row.split("|")[3:-1]] == [False, True, False, False]
+
+
+def test_the_exact_accuracy_stands_beside_the_methods_of_rendered_targets_only(mixed):
+    table = pd.read_csv(io.StringIO(texts(mixed)["csv"]))
+    assert table.groupby(["source", "target"])["bayes"].first().dropna().to_dict() == {
+        ("fer2013", WILD): 0.975,
+        (WILD, WILD): 0.9625,
+    }
+
+
+def test_the_exact_accuracy_is_told_once_or_by_source_and_explained(folder, mixed):
+    row, told = "| Bayes-optimal AU reader | {} | 97.5 | 97.5 |", texts(mixed)
+    assert row.format("") in texts(folder)["md"]
+    assert row.format("`fer2013`") in told["md"]
+    assert "| Bayes-optimal AU reader | `synthetic-wild` (rendered) | 96.3 |" in told["md"]
+    for text in (told["md"], told["tex"], " ".join(told["txt"].split())):
+        assert text.count("no method that sees only an image's drawn units can beat it on average") == 1
+
+
+def test_the_exact_accuracy_has_no_interval(mixed):
+    lines = [line for line in texts(mixed)["md"].splitlines() if line.startswith("| Bayes")]
+    assert lines and not any("±" in line for line in lines)
+
+
+def test_the_text_with_the_exact_accuracy_fits_a_terminal(folder):
+    assert max(map(len, texts(folder)["txt"].splitlines())) <= 100
+
+
+def test_plots_show_the_exact_accuracy_where_there_is_one(folder, mixed):
+    results, _cells, table, gaps = read(folder)
+    for figure in (plots._accuracy(results, table), plots._severity(results, gaps)):
+        labels = [text.get_text() for text in figure.legends[0].texts]
+        assert labels[-2:] == ["chance", "Bayes-optimal AU reader"]
+    results, _, table, _ = read(mixed)
+    heights = [
+        [line.get_ydata()[0] for line in axis.lines if line.get_label() == "Bayes-optimal AU reader"]
+        for axis in plots._accuracy(results, table).axes
+    ]
+    assert heights == [[], [], [97.5], [96.25]]
+
+
+def test_a_method_has_one_colour_in_all_plots(folder):
+    results, _cells, table, gaps = read(folder)
+    colours = [
+        {
+            entry.get_label(): to_hex(entry[0].get_color() if line else entry[0].get_facecolor())
+            for entry in figure.axes[0].containers
+            if entry.get_label() in numbers.METHODS.values()
+        }
+        for line, figure in enumerate([plots._accuracy(results, table), plots._severity(results, gaps)])
+    ]
+    assert colours[0] == colours[1] and len(colours[0]) == table["method"].nunique()

@@ -1,0 +1,407 @@
+"""Whatever a suite file or a word of the command line holds, the answer is a suite or one line that says
+where and what.
+"""
+
+import errno
+import os
+import random
+import re
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from helpers.suites import GOOD
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fer_meta
+from fer_meta.cli import main as cli
+from fer_meta.errors import SuiteError
+from fer_meta.suites.schema import Suite, read_suite, suite_names
+
+# Examples of each fuzz test; FER_META_FUZZ=10000 is the long form.
+FUZZ = settings(
+    max_examples=int(os.environ.get("FER_META_FUZZ", 25)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+PACKAGED = {
+    name: (resources.files("fer_meta.suites") / f"{name}.yaml").read_text(encoding="utf-8")
+    for name in suite_names()
+}
+LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+MERGES = "a0: &a0 {k: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
+)
+EXPERIMENTS = GOOD.replace(
+    "presets:",
+    "roles: {a: {data: x, rendered: synthetic-wild}}\nexperiments:\n  one: {title: One, train: a, test:"
+    " a}\npresets:",
+)
+
+
+def wrong(tmp_path: Path, text: str | bytes) -> str:
+    """The message for a suite file of this text."""
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(SuiteError) as error:
+        read_suite(str(path), "quick")
+    message = str(error.value)
+    assert message.startswith(str(path)) and "\n" not in message
+    return message.removeprefix(str(path))
+
+
+def run(*words: str):
+    done = CliRunner().invoke(cli.main, list(words))
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+CONTRAST = "{first: supervised-ncm, second: protonet, shots: 5, over: across, less: within}"
+WITH_CONTRAST = GOOD.replace("presets:", f"  supervised: {{steps: 100}}\nprimary: {CONTRAST}\npresets:")
+
+
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        (
+            "supervised-ncm,",
+            "superviced-ncm,",
+            (
+                "primary.first: 'superviced-ncm' is no method; there are protonet, supervised-head,"
+                " supervised-ncm, supervised-probe"
+            ),
+        ),
+        ("second: protonet", "second: maml", "primary.second: 'maml' is no method"),
+        ("shots: 5, over", "shots: 10, over", "primary.shots: 10 is not tested; the protocol has shots 1, 5"),
+        ("over: across", "over: acros", "primary.over: 'acros' is no set of pairs; there are across, within"),
+        (
+            "primary:",
+            "within: false\nprimary:",
+            "primary.less: 'within' is no set of pairs; there are across",
+        ),
+        (
+            "second: protonet",
+            "second: supervised-ncm",
+            "primary: `first` and `second` are both 'supervised-ncm'",
+        ),
+    ],
+)
+def test_a_primary_contrast_that_no_bench_could_test_is_refused_with_what_is_allowed(
+    tmp_path, old, new, words
+):
+    line = 9 + new.count("\n")
+    assert re.match(re.escape(f", line {line}: {words}"), wrong(tmp_path, WITH_CONTRAST.replace(old, new)))
+
+
+def test_an_experiment_of_a_contrast_has_shots_and_methods_of_its_own(tmp_path):
+    text = EXPERIMENTS.replace(
+        "presets:", "primary: {first: fomaml, second: protonet, shots: 5, over: one, less: null}\npresets:"
+    ).replace("  protonet: {", "  maml: {steps: 100}\n  protonet: {")
+    (tmp_path / "good.yaml").write_text(text)
+    assert read_suite(str(tmp_path / "good.yaml"), "quick").primary.first == "fomaml"
+    assert "primary.shots: 5 is not tested; the protocol has shots 1" in wrong(
+        tmp_path, text.replace("test: a}", "test: a, protocol: {shots: [1]}}")
+    )
+    assert "primary.first: 'fomaml' is no method; there are protonet" in wrong(
+        tmp_path, text.replace("test: a}", "test: a, algorithms: [protonet]}")
+    )
+
+
+def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        WITH_CONTRAST.replace("protocol: {episodes: 50}", "algorithms: {protonet: null}")
+    )
+    assert read_suite(str(tmp_path / "mine.yaml"), "quick").primary.second == "protonet"
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("{episodes: 50}", "{episodes: 1000000000000000000}", ", line 10: protocol.episodes: .* less than or equal to 100000"),
+    ("{episodes: 50}", "{episodes: 100000, way: 50, queries: 100}", ", line 10: protocol: .*more than 50,000,000 images"),
+    ("{episodes: 50}", "{train: {way: 90, queries: 900}}", ", line 10: protocol.train: .*more than 10,000 images"),
+    ("{episodes: 50}", "{way: yes}", ", line 10: protocol.way: Input should be a valid integer"),
+    ("{episodes: 50}", "{way: '5'}", ", line 10: protocol.way: Input should be a valid integer"),
+    ("{episodes: 50}", "{carve: .nan}", ", line 10: protocol.carve: "),
+    ("steps: 100", "steps: 1000000000000000000", ", line 7: algorithms.protonet.steps: .*100000000"),
+    ("steps: 100", "steps: 100, lr: .inf", ", line 7: algorithms.protonet.lr: .*finite"),
+    ("steps: 100", "steps: 100, batch: 1000000", ", line 7: algorithms.protonet.batch: .*10000"),
+    ("title: Mine", "title: Mine\nimage_size: 1000000", ", line 3: image_size: .*1024"),
+    ("title: Mine", "title: Mine\nseeds: [-1]", ", line 3: seeds.0: "),
+    ("title: Mine", f"title: Mine\nseeds: [{2 ** 70}]", ", line 3: seeds.0: "),
+    ("title: Mine", f"title: Mine\nseeds: [{'9' * 5000}]", ", line 3: '9+…' is no integer"),
+    ("title: Mine", "title: Mine\nseeds: [no]", ", line 3: seeds.0: .*integer"),
+    ("title: Mine", "title: Mine\nseeds: [1, 1]", ", line 3: seeds: .*1 is given twice"),
+    ("title: Mine", "title: Mine\nclasses: [anger, fear, anger]", ", line 3: classes: .*'anger' is given twice"),
+    ("title: Mine", "title: Mine\nselection: [last, last]", ", line 3: selection: .*'last' is given twice"),
+    ("title: Mine", "title: Mine\nrendered: {images: 10000000000}", ", line 3: rendered.images: .*1000000"),
+    ("title: Mine", "title: Mine\ntitle: Other", ", line 3: title: this key is given twice"),
+    ("  shots: [1, 5]", "  shots: [1, 5]\n  way: 3", ", line 6: way: this key is given twice"),
+    ("title: Mine", 'title: "two\\nlines"', ", line 2: title: .*must be one line"),
+    ("title: Mine", 'title: "\\e[31mred"', ", line 2: title: .*must be one line"),
+    ("title: Mine", "title: 2020-02-30", ", line 2: not valid YAML for a suite .*timestamp"),
+    ("title: Mine", "title: !!binary aGk=", ", line 2: not valid YAML for a suite .*binary"),
+    ("title: Mine", "title: !!set {a, b}", ", line 2: not valid YAML for a suite .*set"),
+    ("title: Mine", "title: !!float x", ", line 2: 'x' is no number"),
+    ("title: Mine", "title: !!int x", ", line 2: 'x' is no integer"),
+    ("title: Mine", "title: Mine\n1: one", ", line 3: the key 1 is no text; put it in quotes"),
+    ("title: Mine", "title: Mine\n[a, b]: one", ", line 3: a list or mapping as a key is no text"),
+    ("title: Mine", "title: Mine\nsources: &x [*x]", ", line 3: (the alias|not valid YAML .*undefined alias)"),
+    ("title: Mine", "title: &x\n  y: *x", ", line 2: (the alias|not valid YAML)|, line 3: "),
+    ("title: Mine", "title: Mine\nx: " + "[" * 2000 + "]" * 2000, ": its lists and mappings are nested too deeply|nested too deeply"),
+    ("title: Mine", "title: Mine\nx: " + "[" * 30 + "]" * 30, ", line 3: its lists and mappings are nested too deeply"),
+    ("name: mine", LAUGHS + "name: mine", "holds more than 20,000 keys and values"),
+    ("name: mine", MERGES + "name: mine", "holds more than 20,000 keys and values"),
+    ("  quick:\n    protocol: {episodes: 50}", "  quick: 3.5", ", line 9: presets.quick: must be a mapping"),
+    ("  quick:\n    protocol: {episodes: 50}", "  quick: []", ", line 9: presets.quick: must be a mapping"),
+    ("presets:\n  quick:\n    protocol: {episodes: 50}\n  full: {}", "presets: 3", ", line 8: has no preset 'quick'"),
+])  # fmt: skip
+def test_a_fault_of_a_suite_file_is_one_line_with_its_place(tmp_path, old, new, words):
+    assert old in GOOD and re.search(words, wrong(tmp_path, GOOD.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("title: One", "title: One, protocol: 5", "experiments.one.protocol: "),
+    ("one: {", "../one: {", "experiments.*should match pattern"),
+    ("title: One", "title: One, algorithms: [protonet, protonet]", "experiments.one.algorithms: .*given twice"),
+    ("title: One", "title: One, against: two", "'two' is no experiment"),
+    ("title: One", "title: One, training: {maml: {lr: 0.1}}", "experiments.one.training: 'maml' is no algorithm of the suite"),
+    ("title: One", "title: One, training: {protonet: {rate: 0.1}}", "experiments.one.training.protonet.rate: unknown key"),
+    ("title: One", "title: One, training: {protonet: {lr: fast}}", "experiments.one.training.protonet.lr: .*number"),
+    ("title: One", "title: One, checkpoint: first", "experiments.one.checkpoint: "),
+    ("title: One", "title: One, all_images: true", "experiments.one: all_images: .* would be tested on the images that were trained on"),
+    ("title: One", 'title: One, published: [{method: "a\\nb", figure: 0.5}]', "experiments.one.published.0.method: .*one line"),
+])  # fmt: skip
+def test_a_fault_of_an_experiment_is_one_line(tmp_path, old, new, words):
+    assert re.search(words, wrong(tmp_path, EXPERIMENTS.replace(old, new, 1)))
+
+
+def test_what_people_write_is_read(tmp_path):
+    """1e-3 is a number, an anchor may be used again, and a preset may change nothing."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        GOOD.replace(
+            "{steps: 100}", "&same {steps: 100, lr: 1e-3}\n  relationnet: {<<: *same, steps: 50}"
+        ).replace("full: {}", "full:")
+    )
+    suite = read_suite(str(path), "full")
+    assert suite.algorithms["protonet"].lr == 0.001 and suite.algorithms["relationnet"].steps == 50
+    assert suite.algorithms["relationnet"].lr == 0.001
+
+
+@pytest.mark.parametrize("content, words", [
+    (b"name: \xff\n", "byte 7 is no UTF-8.; save it as UTF-8"),
+    (b"name: a\0b\n", "not valid YAML"),
+    (b"", "a suite is a mapping"),
+    (b"name: [\n  {", "line 2: not valid YAML|line 3: not valid YAML"),
+    (b"--- a\n--- b\n", "line 2: not valid YAML"),
+])  # fmt: skip
+def test_what_is_no_text_of_yaml_is_said_in_one_line(tmp_path, content, words):
+    assert re.search(words, wrong(tmp_path, content))
+
+
+def test_what_is_no_file_of_a_suites_size_is_not_read(tmp_path):
+    """A pipe would be waited for, and a large file read, for ever."""
+    (tmp_path / "folder.yaml").mkdir()
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    with (tmp_path / "large.yaml").open("wb") as file:
+        file.truncate(1 << 30)
+    for name, words in {
+        "folder.yaml": "it is a folder",
+        "pipe.yaml": "it is no regular file",
+        "large.yaml": "1,073,741,824 bytes",
+        "loop.yaml": "symbolic links",
+        "x" * 300 + ".yaml": "name too long",
+    }.items():
+        done = run("bench", "--suite", str(tmp_path / name), "--dry-run")
+        assert done.exit_code == 2 and words in done.output and done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["a\nb", "a\x1b[31mb", "a\udcffb", "a\0b", "a\u2028b"])
+@pytest.mark.parametrize("command", [
+    ["bench", "--suite", "{}.yaml"], ["bench", "--suite", "cross-domain", "--domains", "{}"], ["bench", "--suite", "leakage", "--role", "a={}"],
+    ["bench", "--suite", "cross-domain", "--out", "{}"], ["bench", "--suite", "cross-domain", "--data", "a={}"],
+    ["report", "--out", "{}"], ["report", "--suite", "{}"], ["data", "sheet", "{}"], ["data", "sheet", "synthetic-wild", "--out", "{}"],
+    ["data", "list", "--data", "{}=x"],
+], ids=" ".join)  # fmt: skip
+def test_a_word_that_is_no_line_of_text_is_refused_in_one_line(command, word):
+    done = run(*(part.format(word) for part in command))
+    assert done.exit_code == 2 and "control character" in done.output and done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [
+    ["--seeds", "1000000000000"], ["--seeds", "4294967296,1"], ["--seeds", "-1,2"], ["--seeds", "9" * 5000], ["--image-size", "1000000"],
+    ["--role", "a=b", "--role", "a=c"],
+])  # fmt: skip
+def test_a_number_out_of_bounds_or_a_role_given_twice_is_a_usage_error(words):
+    done = run("bench", "--suite", "cross-domain", *words)
+    assert done.exit_code == 2 and "Invalid value for" in done.output and len(done.output) < 1000
+
+
+@pytest.mark.parametrize("out", ["x" * 300, "loop", "file/below"])
+def test_a_folder_that_cannot_be_is_one_line(tmp_path, out):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    done = run("report", "--out", str(tmp_path / out))
+    assert done.exit_code == 2 and done.output.startswith("fer-meta: ") and done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("error, status, words", [
+    (OSError(errno.ENOSPC, "No space left on device", "/there"), 1, "/there: No space left on device; free some space there"),
+    (OSError(errno.EACCES, "Permission denied", "/there"), 1, "/there: Permission denied; see who may read and write there"),
+    (OSError(errno.ENAMETOOLONG, "File name too long", "/there"), 2, "/there: File name too long; give a shorter name"),
+    (OSError("it\nbroke"), 1, "it broke"),
+    (MemoryError(), 1, "not enough memory"),
+])  # fmt: skip
+def test_what_the_machine_refuses_is_one_line_and_a_traceback_only_for_debugging(
+    monkeypatch, error, status, words
+):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("fer_meta.cli.main.existing_folder", refuse)
+    done = run("report")
+    assert done.exit_code == status and words in done.output and done.output.count("\n") == 1
+    assert "Traceback" in run("--debug", "report").output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["data", "list"], ["--help"], ["bench", "--help"]], ids=" ".join)
+def test_an_output_that_is_full_is_one_line(words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fer_meta", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "fer-meta: the output cannot be written (No space left on device); free some space, or send it"
+        " elsewhere\n"
+    )
+
+
+def test_a_reader_that_has_read_enough_ends_it_quietly():
+    command = [sys.executable, "-m", "fer_meta", "data", "list"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def environment() -> dict:
+    package = str(Path(fer_meta.__file__).parents[1])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
+
+
+# -----------------------------------------------------------------------------------------------------------------------
+# fuzz
+
+NUMBERS = st.one_of(st.integers(), st.sampled_from([-1, 0, 10**6, 10**18, 2**64, -(2**70)]), st.floats())
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        NUMBERS,
+        st.text(max_size=20),
+        st.dates(),
+        st.binary(max_size=5),
+        st.sampled_from(
+            ["all", "none", "protonet", "synthetic-wild@0.5", "anger", "../x", "<script>", "a\nb"]
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.one_of(st.text(max_size=8), st.integers()), inner, max_size=4),
+    ),
+    max_leaves=8,
+)
+SNIPPETS = st.sampled_from(
+    [
+        "&a",
+        "*a",
+        "<<: *a",
+        "!!float x",
+        "!!set",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        "- ",
+        "? ",
+        "|",
+        ">",
+        "---",
+        "...",
+        "%",
+        "'",
+        '"',
+        "\t",
+        "\n",
+        "\0",
+        "\x85",
+        "\ud800",
+        "#",
+        "~",
+        "1e999",
+        ".nan",
+        "0x",
+        "1:30",
+        "=",
+        "!x",
+        "@",
+        "`",
+    ]
+)
+
+
+def understood(path: Path, preset: str) -> None:
+    try:
+        assert isinstance(read_suite(str(path), preset), Suite)
+    except SuiteError as error:
+        assert "\n" not in str(error) and len(str(error)) < 2000
+
+
+@FUZZ
+@given(
+    name=st.sampled_from(list(PACKAGED)), preset=st.sampled_from(["smoke", "quick", "full"]), data=st.data()
+)
+def test_any_edit_of_a_suites_text_is_a_suite_or_one_line(tmp_path, name, preset, data):
+    text = PACKAGED[name]
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 30)))
+        text = (
+            text[:start]
+            + data.draw(st.one_of(SNIPPETS, st.text(max_size=5), st.just(text[start:end] * 2)))
+            + text[end:]
+        )
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
+    understood(path, preset)
+
+
+@FUZZ
+@given(name=st.sampled_from(list(PACKAGED)), value=VALUES, seed=st.integers(0, 2**32), delete=st.booleans())
+def test_any_value_at_any_key_is_a_suite_or_one_line(tmp_path, name, value, seed, delete):
+    raw, rng = yaml.safe_load(PACKAGED[name]), random.Random(seed)
+    at, key = raw, rng.choice(list(raw))
+    while isinstance(at[key], (dict, list)) and at[key] and rng.random() < 0.75:
+        at = at[key]
+        key = rng.choice(list(at)) if isinstance(at, dict) else rng.randrange(len(at))
+    if delete:
+        del at[key]
+    else:
+        at[key] = value
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8", errors="surrogatepass")
+    understood(path, "quick")
