@@ -1,4 +1,6 @@
-"""Which images make a step's batch: a function of the seed and the step alone, so that a training can go on."""
+"""Which images make a step's batch: a function of the seed and the step alone, so that a training can
+continue.
+"""
 
 import functools
 import math

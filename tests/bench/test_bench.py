@@ -134,8 +134,9 @@ def test_an_interrupted_training_ends_with_the_numbers_of_one_never_interrupted(
     pd.testing.assert_frame_equal(numbers(tmp_path / "whole"), numbers(tmp_path / "cut"))
     histories = [
         [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in p.read_text().splitlines()]
-        for out in ("whole", "cut") for p in sorted((tmp_path / out / "tiny" / "models").glob("*/history.jsonl"))
-    ]  # fmt: skip
+        for out in ("whole", "cut")
+        for p in sorted((tmp_path / out / "tiny" / "models").glob("*/history.jsonl"))
+    ]
     assert histories[: len(histories) // 2] == histories[len(histories) // 2 :]
 
 

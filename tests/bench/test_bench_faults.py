@@ -94,7 +94,8 @@ def test_a_damaged_run_is_done_anew_and_said(bench, tmp_path, done, file, harm):
 
 
 @pytest.mark.parametrize(("file", "harm"), [
-    ("history.jsonl", remove), ("checkpoints/step-000006.safetensors", remove), ("checkpoints/step-000006.safetensors", turn_a_byte),
+    ("history.jsonl", remove), ("checkpoints/step-000006.safetensors", remove),
+    ("checkpoints/step-000006.safetensors", turn_a_byte),
 ])  # fmt: skip
 def test_a_damaged_model_is_trained_anew_when_it_is_needed(bench, tmp_path, done, file, harm):
     model, run, before = done
@@ -287,7 +288,8 @@ def command(suite, trees, tmp_path):
     suite.write_text(
         SUITE.replace("protonet: {steps: 6, validations: 3}", "protonet: {steps: 400, validations: 40}")
     )
-    return [sys.executable, "-m", "fer_meta", "bench", "--suite", str(suite), "--data", f"day={trees / 'day'}", *ONLY,
+    return [sys.executable, "-m", "fer_meta", "bench", "--suite", str(suite),
+            "--data", f"day={trees / 'day'}", *ONLY,
             "--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "results")]  # fmt: skip
 
 

@@ -121,7 +121,7 @@ def test_the_table_is_printed_again_without_torch_or_a_plan(again, suite, tmp_pa
         "import sys; from fer_meta.cli.main import main; main(sys.argv[1:], standalone_mode=False); "
         "print([m for m in ('torch', 'learn2learn', 'scipy', 'sklearn', 'matplotlib') if m in sys.modules])"
     )
-    words = ["bench", "--suite", str(suite), "--data", f"day={tmp_path / 'day'}", "--device", "cpu", "--out", str(tmp_path / "results"),
-             "--algorithms", "protonet"]  # fmt: skip
+    words = ["bench", "--suite", str(suite), "--data", f"day={tmp_path / 'day'}", "--device", "cpu",
+             "--out", str(tmp_path / "results"), "--algorithms", "protonet"]  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]" and "1 of 1 runs are done already" in done.stdout

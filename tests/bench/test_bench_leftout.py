@@ -56,9 +56,12 @@ CROSSED, STAGED = (
 
 
 @pytest.mark.parametrize("added, text, first, second", [
-    ("--seeds 0,1,3", CROSSED, "--algorithms protonet --sources day --seeds 0,3", "--algorithms protonet --sources day --seeds=1,"),
-    ("--algorithms protonet,supervised", CROSSED, "--sources day --algorithms protonet,supervised", "--sources day --algorithms protonet"),
-    ("--experiments plain,third", STAGED, "--algorithms protonet --experiments third", "--algorithms protonet --experiments plain"),
+    ("--seeds 0,1,3", CROSSED, "--algorithms protonet --sources day --seeds 0,3",
+     "--algorithms protonet --sources day --seeds=1,"),
+    ("--algorithms protonet,supervised", CROSSED, "--sources day --algorithms protonet,supervised",
+     "--sources day --algorithms protonet"),
+    ("--experiments plain,third", STAGED, "--algorithms protonet --experiments third",
+     "--algorithms protonet --experiments plain"),
 ])  # fmt: skip
 def test_the_command_adds_the_runs_of_other_seeds_methods_and_experiments(
     given, suite, tmp_path, added, text, first, second

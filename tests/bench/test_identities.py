@@ -1,5 +1,5 @@
-"""A stored result keeps its name, whatever is renamed or added in the code: benches made in November 2026 find
-their runs, models and episodes again.
+"""A stored result keeps its name, whatever is renamed or added in the code: benches made in November 2026
+find their runs, models and episodes again.
 """
 
 import json

@@ -108,10 +108,11 @@ def test_unreadable_images_are_said_once_a_data_set(stored):
 
 @pytest.mark.parametrize("first, second, words", [
     ({"environment": {"precision": "fp32"}}, {"environment": {"precision": "fp32"}}, "; computed in fp32"),
-    ({"environment": {"precision": "bf16"}}, {"environment": {"precision": "fp32"}}, "; computed in bf16 on 1 of 2 runs, in fp32 on 1 of 2 runs"),
+    ({"environment": {"precision": "bf16"}}, {"environment": {"precision": "fp32"}},
+     "; computed in bf16 on 1 of 2 runs, in fp32 on 1 of 2 runs"),
     ({"config": {"backbone": "conv4", "precision": "bf16"}}, {}, "; computed in bf16 on 1 of 2 runs"),
-    ({"config": {"backbone": "conv4", "precision": "auto"}, "environment": {"precision": "bf16"}}, {"environment": {"precision": "bf16"}},
-     "; computed in bf16"),
+    ({"config": {"backbone": "conv4", "precision": "auto"}, "environment": {"precision": "bf16"}},
+     {"environment": {"precision": "bf16"}}, "; computed in bf16"),
     ({}, {"config": {"backbone": "conv4", "precision": "auto"}}, None),
 ])  # fmt: skip
 def test_the_protocol_says_in_which_precision_was_computed(stored, first, second, words):

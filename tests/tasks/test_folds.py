@@ -204,13 +204,17 @@ def test_the_plan_and_the_table_name_a_class_that_is_excluded_from_all_folds(cro
 
 
 @pytest.mark.parametrize("index, split, words", [
-    (made_up_index(dict.fromkeys(LABELS, 60)), LOSO, "made-up: 300 of 300 images have no subject, so that nobody can be left out"),
-    (made_up_index(dict.fromkeys(LABELS, 60), subjects=2), LOSO, "made-up: 2 people are too few to leave one out .*needs three"),
+    (made_up_index(dict.fromkeys(LABELS, 60)), LOSO,
+     "made-up: 300 of 300 images have no subject, so that nobody can be left out"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=2), LOSO,
+     "made-up: 2 people are too few to leave one out .*needs three"),
     (made_up_index(dict.fromkeys(LABELS, 60), subjects=1), LOSO, "1 person is too few to leave one out"),
     (made_up_index(dict.fromkeys(LABELS, 60), subjects=1), {"folds": 3},
      r"of 1 person \(or .*\) cannot be divided into 3 folds; cross-validation needs two people or more"),
-    (made_up_index(dict.fromkeys(LABELS, 60), subjects=60).assign(digest="same"), {"folds": 3}, r"\(train\).*or take more folds"),
-    (made_up_index(dict.fromkeys(LABELS, 60), subjects=4), {"folds": 5}, "cannot be divided into 5 folds; take 4 folds or fewer"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=60).assign(digest="same"), {"folds": 3},
+     r"\(train\).*or take more folds"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=4), {"folds": 5},
+     "cannot be divided into 5 folds; take 4 folds or fewer"),
     (made_up_index(dict.fromkeys(LABELS, 30), subjects=30), {"folds": 10},
      r"fold 1: made-up \(test\): 5-way episodes need 5 classes with 9 images or more.*"
      r", or take fewer folds \(--folds\), or --suite cross-validation, which tests each image once"),
@@ -260,7 +264,8 @@ def test_a_small_posed_set_is_cross_validated_by_one_command(tmp_path):
     ("{folds: 1}", "folds must be a whole number from 2 to 1000"),
     ("{folds: ten}", "folds must be a whole number"),
     ("{fold: 3}", "must be three shares such as"),
-    ("leave-one-out", "must be three shares such as .* or for cross-validation {folds: 10} or leave-one-subject-out"),
+    ("leave-one-out",
+     "must be three shares such as .* or for cross-validation {folds: 10} or leave-one-subject-out"),
     ("[0.5, 0.5]", "must be three shares such as"),
     ("[0.5, 0.4, 0.2]", "tenths that add up to 1"),
 ])  # fmt: skip
@@ -478,7 +483,9 @@ def test_what_a_leak_is_worth_can_be_cross_validated(suite, trees, tmp_path, wit
             """\
 roles: {one: {data: day, rendered: synthetic-studio}}
 experiments:
-  apart: {title: People apart, train: one, test: one, protocol: {disjoint: subject, train: {disjoint: image}, validation: {disjoint: image}}}
+  apart:
+    {title: People apart, train: one, test: one,
+     protocol: {disjoint: subject, train: {disjoint: image}, validation: {disjoint: image}}}
   shared: {title: People shared, train: one, test: one, against: apart, protocol: {disjoint: image}}
 presets: {quick: {}}
 """,
