@@ -16,11 +16,25 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from helpers import made_up
+from helpers import golden, made_up
 from helpers.tiny_bench import SUITE
 
 from fer_meta.bench import workers
 from fer_meta.cli.main import main
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="write what tests find to tests/golden/")
+
+
+@pytest.fixture(name="golden")
+def compare_with_golden(request):
+    """`golden(name, text)`: the text is that of tests/golden/NAME; under --update-golden it becomes so."""
+
+    def check(name: str, text: str) -> None:
+        golden.compare(golden.GOLDEN / name, text, request.config.getoption("--update-golden"))
+
+    return check
 
 
 @pytest.fixture(scope="session", autouse=True)
