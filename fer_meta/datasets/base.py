@@ -1,6 +1,7 @@
 """What every data set offers: a specification, an index and a way to read one image."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,16 +95,14 @@ def split_of(folder: str) -> str | None:
 
 def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
     """The canonical expression that a folder is named after; DatasetError if it is not in `allowed`."""
-    try:
+    with suppress(ValueError):
         label = canonical(folder.rpartition("/")[2])
-    except ValueError:
-        label = None
-    if label not in allowed:
-        raise DatasetError(
-            f"{Path(root) / folder}: the folder is no known expression; "
-            f"rename or remove it (known: {', '.join(allowed)})"
-        )
-    return label
+        if label in allowed:
+            return label
+    raise DatasetError(
+        f"{Path(root) / folder}: the folder is no known expression; "
+        f"rename or remove it (known: {', '.join(allowed)})"
+    )
 
 
 def not_found(root: Path, found: str, layout: str, obtain: str) -> DatasetError:

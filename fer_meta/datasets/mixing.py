@@ -140,7 +140,8 @@ def hold_out(
         _families(groups, len(labels)),
         (np.zeros(len(labels)) if spare is None else np.asarray(spare, dtype=float)),
     )
-    taken, small = np.ones(len(labels), dtype=bool), []
+    taken = np.ones(len(labels), dtype=bool)
+    small: list[tuple[int, str, int]] = []
     while True:
         held, kept = np.zeros((2, len(labels)), dtype=bool)
         held[taken], kept[taken] = _held_and_kept(labels[taken], per_class, seed, family[taken], spare[taken])

@@ -98,7 +98,7 @@ def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[st
 
 def files_below(root: Path) -> Iterator[str]:
     """All files below `root` but hidden ones, in any order. DatasetError as `image_files`."""
-    todo = [("", frozenset())]
+    todo: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while todo:
         inside, around = todo.pop()
         folder = os.path.join(root, inside)

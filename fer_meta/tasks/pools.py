@@ -49,6 +49,12 @@ class Pool:
         return np.searchsorted(self.rows, rows)
 
 
+def needed(pool: Pool | None) -> Pool:
+    """A pool that the caller has asked `divide` for."""
+    assert pool is not None
+    return pool
+
+
 @dataclass(frozen=True)
 class Domain:
     """A data set divided for the protocol. `images` is uint8 [N, H, W, 3]. A pool that nobody needs is None:

@@ -251,6 +251,7 @@ class Protocol(Strict):
 
     def test_shape(self, shots: int) -> EpisodeShape:
         """The shape of a test episode with `shots` support images a class and a fixed number of queries."""
+        assert self.queries != "all"
         return EpisodeShape(
             way=self.way,
             shots=shots,

@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -43,7 +44,8 @@ def scan(root: Path) -> pd.DataFrame:
     """The index of all frames, by split, class, clip and frame; `clip` is `<split>/<class>/<name>`."""
     root = Path(root)
     films = _films(root)
-    rows, folders = [], {}
+    rows: list[dict[str, Any]] = []
+    folders: dict[str, str] = {}
     for path in image_files(root):
         split = _split(path)
         if split == "withheld":
@@ -83,7 +85,7 @@ def _split(path: str) -> str | None:
     return next((_SPLITS[part] for part in path.lower().split("/")[:-1] if part in _SPLITS), None)
 
 
-def _label(root: Path, folder: str, split: str, name: str, films: dict[tuple[str, str], str]) -> str:
+def _label(root: Path, folder: str, split: str, name: str, films: dict[tuple[str | None, str], str]) -> str:
     """The class of a clip's folder: that of the folders around it, else that of the film of the same name."""
     around = set(_expressions(folder.split("/")[:-1]))
     label = around.pop() if len(around) == 1 else films.get((split, name))
@@ -95,9 +97,9 @@ def _label(root: Path, folder: str, split: str, name: str, films: dict[tuple[str
     return label
 
 
-def _films(root: Path) -> dict[tuple[str, str], str]:
+def _films(root: Path) -> dict[tuple[str | None, str], str]:
     """The class of each (split, clip name), from the folder that holds the film."""
-    films = {}
+    films: dict[tuple[str | None, str], str] = {}
     for path in image_files(root, suffixes=(".avi",)):
         *folders, file = path.split("/")
         labels = list(_expressions(folders[-1:]))

@@ -3,6 +3,7 @@ JPEG.
 """
 
 import io
+from functools import reduce
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -104,10 +105,11 @@ def _streak(image: np.ndarray, length: float, angle: float) -> np.ndarray:
     margin = int(max(np.abs(dx).max(), np.abs(dy).max()))
     wide = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     side = len(image)
-    return sum(
+    shifted = (
         wide[margin + int(y) : margin + int(y) + side, margin + int(x) : margin + int(x) + side]
         for x, y in zip(dx, dy)
-    ) / len(offsets)
+    )
+    return reduce(np.add, shifted) / len(offsets)
 
 
 def _coarsen(picture: Image.Image, coarseness: float) -> Image.Image:

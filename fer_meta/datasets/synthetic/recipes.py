@@ -4,8 +4,9 @@ A recipe is a set of `Conditions`; severity interpolates from the studio's to th
 seed keeps its person and its random draws at every severity, so that only the conditions change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -309,7 +310,8 @@ def draw_scenes(
     """
     conditions = conditions_at(recipe, severity)
     length = recipe.clip_length or 1
-    rows, scenes = [], []
+    rows: list[dict[str, Any]] = []
+    scenes: list[Scene] = []
     shot = 0
     for split, (people, count) in _divide(subjects, images // length).items():
         labels = _labels(recipe, conditions.imbalance, count, np.random.default_rng([seed, shot, 3]), split)
@@ -380,12 +382,11 @@ def draw_shot(
         rim=0.8 * c.contrast * max(0.0, u["rim"] - 0.6),
         exposure=-c.darkness * (0.5 + u["darkness"]) + c.exposure * n["exposure"],
         clutter=c.clutter,
-        backdrop=tuple(
-            _within(grey + (0.025 + 0.02 * c.clutter) * n[name], 0.08, 0.9)
-            for name in ("grey_r", "grey_g", "grey_b")
+        backdrop=_of_channels(
+            lambda channel: _within(grey + (0.025 + 0.02 * c.clutter) * n[f"grey_{channel}"], 0.08, 0.9)
         ),
         glasses=2 if u["sunglasses"] < c.sunglasses else 1 if u["glasses"] < c.glasses else 0,
-        hat=tuple(0.06 + 0.6 * u[name] for name in ("hat_r", "hat_g", "hat_b")) if u["hat"] < c.hat else None,
+        hat=_of_channels(lambda channel: 0.06 + 0.6 * u[f"hat_{channel}"]) if u["hat"] < c.hat else None,
         hand=_hand(u) if u["hand"] < c.hand else None,
         blocker=(
             (int(u["edge"] * 4), 0.12 + 0.2 * u["depth"], 25 * n["tilt"])
@@ -484,6 +485,10 @@ def _envelope(t: float, apex: float) -> float:
     """Intensity over a clip: from a third it rises to 1 at `apex` and falls back."""
     distance = (apex - t) / apex if t < apex else (t - apex) / (1 - apex)
     return 0.3 + 0.7 * float(np.cos(0.5 * np.pi * distance))
+
+
+def _of_channels(value: Callable[[str], float]) -> Rgb:
+    return value("r"), value("g"), value("b")
 
 
 def _tint(strength: float, warmth: float) -> Rgb:
