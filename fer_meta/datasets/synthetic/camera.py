@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 from PIL import Image, ImageFilter
 
-from fer_meta.datasets.synthetic.recipes import Scene
+from fer_meta.datasets.synthetic.scenes import Scene
 
 
 def develop(light: np.ndarray, scene: Scene) -> np.ndarray:

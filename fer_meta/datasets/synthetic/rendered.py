@@ -50,7 +50,8 @@ from fer_meta.datasets.prepared import (
 )
 from fer_meta.datasets.scanning import reading
 from fer_meta.datasets.synthetic.people import draw_person
-from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, Recipe, conditions_at, draw_scenes, draw_shot
+from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, Recipe, conditions_at
+from fer_meta.datasets.synthetic.scenes import draw_scenes, draw_shot
 from fer_meta.errors import DatasetError
 
 PREFIX = "synthetic-"

@@ -19,7 +19,7 @@ from fer_meta.datasets.synthetic.anatomy import blendshapes
 from fer_meta.datasets.synthetic.camera import develop
 from fer_meta.datasets.synthetic.head import Head, Part, load_head, scalp_field
 from fer_meta.datasets.synthetic.people import Person, local_shape
-from fer_meta.datasets.synthetic.recipes import Scene
+from fer_meta.datasets.synthetic.scenes import Scene
 from fer_meta.datasets.synthetic.shading import Look, occlusion, shade
 
 _DISTANCE = 0.85  # metres from the face to the camera
