@@ -251,7 +251,7 @@ def render(
 
     if severity is not None:
         if "@" in name:
-            raise click.UsageError(f"'{name}' names its severity already; leave out --severity")
+            raise click.UsageError(f"'{name}' has a severity already; leave out --severity")
         name = f"{name}@{severity:g}"
     recipe, severity = parse_name(name)
     name = domain_name(recipe, severity)

@@ -61,12 +61,12 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
         seeds = seeds_in(value, MOST_SEEDS + 1)
     except ValueError:
         raise click.BadParameter(
-            f"{one_line(value, 60)!r} is neither a number of seeds (3) nor a list of them (0,1,2)"
+            f"{one_line(value, 60)!r} is not a number of seeds (3 means 0,1,2) or a list (0,7)"
         ) from None
     if len(seeds) > MOST_SEEDS:
-        raise click.BadParameter(f"there may be {MOST_SEEDS:,} seeds at most")
+        raise click.BadParameter(f"give at most {MOST_SEEDS:,} seeds")
     if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
-        raise click.BadParameter("there must be at least one seed, none below 0 and none of 2**32 or more")
+        raise click.BadParameter("give one seed or more, each from 0 to 2**32 - 1")
     return seeds
 
 
@@ -85,8 +85,7 @@ def _folds(context, parameter, value: str | None) -> dict | str | None:
         return value and "leave-one-subject-out"
     if not value.isdecimal() or not 2 <= int(value) <= 1000:
         raise click.BadParameter(
-            f"{one_line(value, 60)!r} is neither a number of folds (2 to 1000) nor loso (leave one subject"
-            " out)"
+            f"{one_line(value, 60)!r} is not a number of folds (2 to 1000) or loso (leave one subject out)"
         )
     return {"folds": int(value)}
 
