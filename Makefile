@@ -8,7 +8,7 @@ VENV ?= .venv
 ARGS ?=
 TORCH_INDEX ?=
 
-.PHONY: bench test lint format install
+.PHONY: bench test lint format docs install
 .DELETE_ON_ERROR:
 
 bench: install
@@ -26,6 +26,10 @@ format: install
 	$(VENV)/bin/ruff check --fix --output-format concise .
 	$(VENV)/bin/ruff format .
 
+# The site, in site/index.html. Material for MkDocs announces its successor at every build; the pinned version needs none.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
+
 install: $(VENV)/.installed
 
 # constraints.txt holds the versions that are known to work together. learn2learn needs a build of its own.
@@ -40,4 +44,8 @@ endif
 	PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip install -q -c constraints.txt -e '.[dev]'
 	$(VENV)/bin/python -m fer_meta.install_learn2learn
 	$(VENV)/bin/python -m pip check
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(VENV)/bin/python -m pip install -q -c constraints.txt -e '.[docs]'
 	touch $@

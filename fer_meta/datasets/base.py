@@ -100,7 +100,7 @@ def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
         if label in allowed:
             return label
     raise DatasetError(
-        f"{Path(root) / folder}: the folder is no known expression; "
+        f"{Path(root) / folder}: the folder's name is not a known expression; "
         f"rename or remove it (known: {', '.join(allowed)})"
     )
 

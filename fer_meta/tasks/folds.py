@@ -42,8 +42,8 @@ def _people(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
     unknown = int(index["subject"].isna().sum())
     if unknown:
         raise ProtocolError(
-            f"{unknown:,} of {len(index):,} images have no subject, so that nobody can be left out; "
-            "say who is on an image, or take `folds: 10`, which keeps clips or copies together"
+            f"{unknown:,} of {len(index):,} images have no subject, so no subject can be left out; "
+            "give the subjects, or use `folds: 10`, which keeps clips or copies together"
         )
     if (number := index["subject"].nunique()) < 3:
         raise ProtocolError(

@@ -301,8 +301,8 @@ def _pool(
     kept, small = _large_enough(index, rows, need, shape, protocol, classes)
     if small and protocol.small_classes == "error":
         raise ProtocolError(
-            f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more:"
-            f" {_counts(small)}; say `small_classes: exclude`, or lower `shots` or `queries`"
+            f"{name}: too small for {need} images per class, from two {shape.disjoint}s or more:"
+            f" {_counts(small)}; set `small_classes: exclude`, or lower `shots` or `queries`"
         )
     if len(kept) < way:
         raise ProtocolError(

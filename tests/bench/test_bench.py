@@ -295,11 +295,11 @@ def test_a_method_learns_drawn_expressions(
 
 @pytest.mark.parametrize("arguments, words", [
     (["--algorithms", "protonets"], "has no algorithm 'protonets'"),
-    (["--seeds", "two"], "neither a number of seeds"),
+    (["--seeds", "two"], "is not a number of seeds"),
     (["--device", "tpu9"], "--device tpu9 cannot be used"),
     (["--domains", "nowhere"], "nowhere"),
-    (["--domains", "synthetic-studio,synthetic-wild@7"], "synthetic-wild@7: '7' is no severity"),
-    (["--domains", "day,synthetic-moon"], "synthetic-moon: fer-meta renders no data set of that name"),
+    (["--domains", "synthetic-studio,synthetic-wild@7"], "synthetic-wild@7: '7' is not a severity"),
+    (["--domains", "day,synthetic-moon"], "synthetic-moon: not a rendered data set"),
     (["--sources", "dusk"], "trains on 'dusk', which is not among the domains (day, night)"),
     (["--preset", "full"], "no preset 'full'"),
     (["--algorithms", "protonet", "--weights", "imagenet"], "--weights is for the supervised network"),

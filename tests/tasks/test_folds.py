@@ -185,7 +185,7 @@ def test_a_class_that_cannot_be_held_out_and_trained_in_every_fold_is_excluded_f
     )
     assert sum(domain.test.excluded.get("disgust", 0) for domain in domains) == rare
     assert any("disgust" in domain.train.excluded for domain in domains)
-    with pytest.raises(ProtocolError, match="leave fewer than that of disgust .*; lower `held_out`"):
+    with pytest.raises(ProtocolError, match="fewer are left of disgust .*; lower `held_out`"):
         cross_validate(faces, protocol.model_copy(update={"small_classes": "error"}), classes)
 
 
@@ -205,7 +205,7 @@ def test_the_plan_and_the_table_name_a_class_that_is_excluded_from_all_folds(cro
 
 @pytest.mark.parametrize("index, split, words", [
     (made_up_index(dict.fromkeys(LABELS, 60)), LOSO,
-     "made-up: 300 of 300 images have no subject, so that nobody can be left out"),
+     "made-up: 300 of 300 images have no subject, so no subject can be left out"),
     (made_up_index(dict.fromkeys(LABELS, 60), subjects=2), LOSO,
      "made-up: 2 people are too few to leave one out .*needs three"),
     (made_up_index(dict.fromkeys(LABELS, 60), subjects=1), LOSO, "1 person is too few to leave one out"),
@@ -291,8 +291,8 @@ def test_folds_on_the_command_line_are_the_suites_split(suite, word, split):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--folds", "1"], "neither a number of folds (2 to 1000) nor loso"),
-    (["--folds", "two"], "neither a number of folds"),
+    (["--folds", "1"], "is not a number of folds (2 to 1000) or loso"),
+    (["--folds", "two"], "is not a number of folds"),
 ])  # fmt: skip
 def test_wrong_folds_are_answered_in_a_line(crossed, arguments, words):
     result = crossed(*arguments)

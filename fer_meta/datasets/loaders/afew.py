@@ -51,14 +51,14 @@ def scan(root: Path) -> pd.DataFrame:
         if split == "withheld":
             continue
         if split is None:
-            raise not_found(root, f"'{path}' lies in no train or validation folder", LAYOUT, OBTAIN)
+            raise not_found(root, f"'{path}' is not in a train or validation folder", LAYOUT, OBTAIN)
         folder, _, _file = path.rpartition("/")
         name = folder.rpartition("/")[2]
         label = _label(root, folder, split, name, films)
         clip = f"{split}/{label}/{name}"
         if folders.setdefault(clip, folder) != folder:
             raise DatasetError(
-                f"{root}: the clip {clip} lies in both '{folders[clip]}' and '{folder}'; "
+                f"{root}: the clip {clip} is in both '{folders[clip]}' and '{folder}'; "
                 "keep one copy of the frames"
             )
         rows.append({"path": path, "label": label, "clip": clip, "split": split, "frame": _frame(root, path)})
@@ -75,7 +75,7 @@ def _frame(root: Path, path: str) -> int | None:
         return None
     if len(digits.group(1).lstrip("0")) > _MOST_DIGITS:
         raise DatasetError(
-            f"{root / path}: the number of the frame has more than {_MOST_DIGITS} digits; rename the frames"
+            f"{root / path}: the frame number has more than {_MOST_DIGITS} digits; rename the frames"
         )
     return int(digits.group(1))
 
@@ -91,7 +91,7 @@ def _label(root: Path, folder: str, split: str, name: str, films: dict[tuple[str
     label = around.pop() if len(around) == 1 else films.get((split, name))
     if label is None or label not in BASIC:
         raise DatasetError(
-            f"{root / folder}: no class; expected the folder inside one such as 'Angry', or "
+            f"{root / folder}: unknown class; expected it in the folder of a class, such as 'Angry', or "
             f"the film <Class>/{name}.avi; to obtain it: {OBTAIN}"
         )
     return label
@@ -106,7 +106,7 @@ def _films(root: Path) -> dict[tuple[str | None, str], str]:
         key = (_split(path), Path(file).stem)
         if labels and films.setdefault(key, labels[0]) != labels[0]:
             raise DatasetError(
-                f"{root / path}: the same film lies in '{films[key]}' and '{labels[0]}'; keep one"
+                f"{root / path}: the same film is in '{films[key]}' and '{labels[0]}'; keep one"
             )
     return films
 

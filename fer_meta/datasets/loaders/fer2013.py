@@ -132,8 +132,7 @@ def _table(where: Path, size: int, mtime: int) -> _Table:
     _, _, header = next(rows, (0, 0, []))
     if any(header.count(column) != 1 for column in ("emotion", "pixels", "Usage")):
         raise DatasetError(
-            f"{where}: no columns 'emotion', 'pixels' and 'Usage', once each; is this the challenge's whole"
-            " file?"
+            f"{where}: expected the columns 'emotion', 'pixels' and 'Usage', once each; obtain the file again"
         )
     emotion, usage = header.index("emotion"), header.index("Usage")
     numbers = {str(i): label for i, label in enumerate(LABELS)}

