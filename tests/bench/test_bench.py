@@ -18,6 +18,7 @@ from fer_meta.training import checkpoints, loop
 pytestmark = pytest.mark.numeric
 
 
+@pytest.mark.slow
 def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
     result = bench()
     assert result.exit_code == 0, result.output
@@ -54,6 +55,7 @@ def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_every_method_is_scored_on_the_same_episodes_whatever_its_seed(bench, tmp_path):
     assert bench("--seeds", "2", "--algorithms", "protonet,supervised").exit_code == 0
     runs = folders(tmp_path / "results" / "tiny" / "runs")
@@ -64,6 +66,7 @@ def test_every_method_is_scored_on_the_same_episodes_whatever_its_seed(bench, tm
     assert len(runs) == 2 * 2 * 2 * 2 and all(len(found) == 1 for found in hashes.values())
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(bench, tmp_path):
     for out, seeds in (("a", "0,1"), ("b", "0,1")):
         assert (
@@ -116,6 +119,7 @@ def test_a_new_target_costs_an_evaluation_and_no_training(bench, tmp_path, monke
     assert len(fitted) == 1  # night's own; day's stands already
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_with_the_numbers_of_one_never_interrupted(bench, tmp_path, monkeypatch):
     assert bench("--algorithms", "protonet,supervised", out="whole").exit_code == 0
     save, count = checkpoints.save, []
@@ -162,6 +166,7 @@ checkpoints.save = save_then_kill
 )
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_nothing_half_written_and_resumes(suite, trees, without_plots, tmp_path):
     """SIGKILL in the middle of a training, as a batch system does it: the worker that trains ends with the
     bench.
@@ -270,7 +275,12 @@ def test_identities_hold_science_and_no_paths(bench, trees, tmp_path):
 @pytest.mark.parametrize("algorithm, config, expected", [
     ("protonet", "{steps: 60, validations: 2}", 0.6),
     ("relationnet", "{steps: 100, validations: 2}", 0.5),
-    ("maml", "{steps: 40, batch: 2, validations: 1, inner_steps: 2, inner_lr: 0.05, first_order: true}", 0.5),
+    pytest.param(
+        "maml",
+        "{steps: 40, batch: 2, validations: 1, inner_steps: 2, inner_lr: 0.05, first_order: true}",
+        0.5,
+        marks=pytest.mark.slow,
+    ),
     ("supervised", "{steps: 60, validations: 2, batch: 32, backbone: conv4}", 0.6),
 ])  # fmt: skip
 def test_a_method_learns_drawn_expressions(

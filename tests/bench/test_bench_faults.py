@@ -293,6 +293,7 @@ def command(suite, trees, tmp_path):
             "--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "results")]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_bench_that_is_asked_to_end_unwinds(command, tmp_path, number):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -308,6 +309,7 @@ def test_a_bench_that_is_asked_to_end_unwinds(command, tmp_path, number):
     assert not list((tmp_path / "results").rglob(".tmp*"))
 
 
+@pytest.mark.slow
 def test_a_bench_goes_on_without_readers_and_without_standard_error(command, tmp_path, suite):
     suite.write_text(SUITE)
     words = " ".join(f"'{word}'" for word in command)

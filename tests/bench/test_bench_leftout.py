@@ -97,6 +97,7 @@ def test_the_command_shows_the_runs_of_other_options(given, suite, tmp_path, tex
     assert len(again) <= 1 and all(second.split()[-1] in line for line in again), "and now the way back"
 
 
+@pytest.mark.slow
 def test_other_weights_stand_aside_and_another_precision_does_not(given, suite, tmp_path):
     suite.write_text(SUITE.replace("backbone: conv4", "backbone: resnet18"))
     first = f"{BENCH} --algorithms supervised --domains day"

@@ -129,6 +129,7 @@ def test_a_wrong_source_is_told_before_anything_is_rendered(renders, trees):
     assert result.exit_code == 2 and "name it in --domains too" in result.output and renders.count == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", suite_names())
 def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, tmp_path, monkeypatch):
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)

@@ -232,6 +232,7 @@ def layouts(tmp_path, monkeypatch) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.numeric
 def test_reproduction_runs_on_the_official_layouts_from_end_to_end(layouts, tmp_path, without_plots):
     out = tmp_path / "results"

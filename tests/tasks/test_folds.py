@@ -95,6 +95,7 @@ def crossed(suite, people, tmp_path, without_plots):
 # --- who is in which fold ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     subjects=st.integers(6, 30),
@@ -224,6 +225,7 @@ def test_an_error_names_the_fold_and_what_to_do(index, split, words):
         cross_validate(made_up_faces("made-up", index), Protocol(**SHAPES, queries=8, split=split), LABELS)
 
 
+@pytest.mark.slow
 def test_a_small_posed_set_is_cross_validated_by_one_command(tmp_path):
     """As JAFFE: ten people, three images of each expression, here one lacks a class; every image is a query
     once, in episodes of all classes.
@@ -355,6 +357,7 @@ presets: {quick: {}}
 # --- a whole bench ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_leave_one_subject_out_ends_with_one_row_that_pools_the_folds(crossed, tmp_path):
     result = crossed("--seeds", "2")
     assert result.exit_code == 0, result.output

@@ -232,6 +232,7 @@ def test_a_stopped_render_goes_on_and_equals_one_never_stopped(tmp_path, place, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "whole"]
 
 
+@pytest.mark.slow
 def test_a_stopped_render_of_real_pictures_ends_like_one_never_stopped(tmp_path, monkeypatch):
     """With the renderer itself: no picture depends on where the render was stopped."""
     how = dict(size=16, subjects=7, images=140, severity=0.2, progress=False)
