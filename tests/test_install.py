@@ -40,6 +40,7 @@ def run(code: str, *words: object) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_every_module_imports_and_a_bench_runs_without_what_only_linux_has(suite, trees, tmp_path):
     words = [
         "bench",
