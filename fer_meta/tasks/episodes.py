@@ -150,10 +150,11 @@ def local_random(seed: str):
 
 
 class Episodes(Taskset):
-    """learn2learn's Taskset (the class formerly called TaskDataset) of `pool`'s episodes, `num_tasks` long.
+    """A learn2learn Taskset (formerly called TaskDataset) of `num_tasks` episodes of `pool`.
 
-    Episode i is a function of (`pool`, `shape`, `seed`, i) alone: not of what was drawn before, nor of the
-    global generator. That is what lets a killed training resume with the tasks it would have had.
+    `[i]` is an int64 array [way, shots + queries] of rows of the data set, the support first. It depends only
+    on (`pool`, `shape`, `seed`, i): not on earlier draws, nor on the global generator. So a killed training
+    goes on with the tasks that it would have had.
     """
 
     def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int):
