@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fer_meta.bench.store import episodes_file, write_episodes, write_plan, write_predictions
 
 from fer_meta.bench.plan import Run, Setting, cross, make_plan
-from fer_meta.bench.store import episodes_file, write_episodes, write_plan, write_predictions
 from fer_meta.datasets.synthetic.rendered import planned
 from fer_meta.fileio import write_json, write_text
 from fer_meta.suites.schema import read_suite

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 import click
 
 from fer_meta.bench.estimate import Cost, estimate, makespan
-from fer_meta.bench.executor import by_model, clock, seconds_of, title
-from fer_meta.bench.plan import Run, Setting
-from fer_meta.bench.runner import Bench
-from fer_meta.bench.workers import Workers
+from fer_meta.bench.executors.workers import Workers
+from fer_meta.bench.plan import Run, by_model
+from fer_meta.bench.progress import clock, seconds_of, title
+from fer_meta.bench.run import Bench
+from fer_meta.bench.settings import Setting
 from fer_meta.tasks.pools import Domain
 
 
@@ -96,13 +97,13 @@ def _run_lines(runs: list[Run], costs: dict[str, Cost]) -> list[str]:
     lines = [_timed(title(run), [run], costs) for run in runs if not run.setting.fold]
     for own in _together(
         (run for run in runs if run.setting.fold),
-        lambda run: (run.setting.experiment, run.model.algorithm, run.setting.source.name),
+        lambda run: (run.setting.experiment, run.model.method, run.setting.source.name),
     ):
         key = f"{own[0].setting.experiment}  " if own[0].setting.experiment else ""
         trainings = len({run.model.id for run in own})
         lines.append(
             _timed(
-                f"{key}{own[0].model.algorithm}  {own[0].setting.source.name}  {trainings} trainings, one a"
+                f"{key}{own[0].model.method}  {own[0].setting.source.name}  {trainings} trainings, one a"
                 " fold and seed",
                 own,
                 costs,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from fer_meta.bench.finished import versions
+from fer_meta.records.freshness import versions
 
 try:
     import resource

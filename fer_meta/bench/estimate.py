@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import click
 
+from fer_meta.bench.executors.workers import Workers
 from fer_meta.bench.plan import Model, Run
-from fer_meta.bench.runner import Bench, new_method
-from fer_meta.bench.workers import Workers
+from fer_meta.bench.run import Bench, new_method
 from fer_meta.evaluation.answers import answer_episodes, embedder, is_shared
 from fer_meta.evaluation.features import Features
 from fer_meta.methods import registry
@@ -84,7 +84,7 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
         model, unit, seconds = run.model, units[_kind(run)], 0.0
         if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
-            key = model.algorithm, model.config, model.source.train.digest
+            key = model.method, model.config, model.source.train.digest
             steps[key] = steps.get(key) or _steps(bench, model)
             seconds = steps[key] * unit.step + _validations(model, model.protocol, model.source.val, unit)
         costs[run.id] = Cost(seconds, _scoring(bench, run, unit))
@@ -100,11 +100,11 @@ def makespan(seconds: Iterable[float], jobs: int) -> float:
 
 
 def _kind(run: Run) -> tuple:
-    return run.model.algorithm, run.model.config, run.setting.protocol.model_dump_json()
+    return run.model.method, run.model.config, run.setting.protocol.model_dump_json()
 
 
 def _steps(bench: Bench, model: Model) -> int:
-    method = registry.load(model.algorithm).Method
+    method = registry.load(model.method).Method
     return batches.steps_and_batches(
         method, model.config, model.source, model.protocol, model.seed, bench.device
     )[0]

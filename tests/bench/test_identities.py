@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fer_meta.bench.plan import cross, make_plan, stage
-from fer_meta.bench.store import episodes_file
+from fer_meta.bench.crossing import cross
+from fer_meta.bench.plan import make_plan
+from fer_meta.bench.staging import stage
+from fer_meta.bench.words import episodes_file
 from fer_meta.datasets.synthetic.rendered import planned
 from fer_meta.suites.schema import read_suite
 

@@ -15,6 +15,7 @@ from fer_meta.bench.selection import pick, validator
 from fer_meta.evaluation.answers import Shown
 from fer_meta.methods import supervised
 from fer_meta.methods.base import FewShotMethod
+from fer_meta.records.history import read_history
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 from fer_meta.training import checkpoints
@@ -228,7 +229,7 @@ def test_the_oracle_of_unseen_classes_looks_at_the_targets_episodes(bench, suite
 def test_the_history_says_of_each_readout_what_its_validation_is(bench, tmp_path):
     assert bench("--algorithms", "supervised", domains=("day",)).exit_code == 0
     [model] = folders(tmp_path / "results" / "tiny" / "models").values()
-    rows = [row for row in checkpoints.read_history(model) if "val_accuracy" in row]
+    rows = [row for row in read_history(model) if "val_accuracy" in row]
     assert [row["step"] for row in rows] == [2, 4]
     assert all(
         set(row["val_uar"]) == {"supervised-head"}
