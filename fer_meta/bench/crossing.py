@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fer_meta.bench.settings import Setting
+from fer_meta.bench.settings import Setting, needed
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import ProtocolError, SuiteError
@@ -97,7 +97,7 @@ def folds(shared: Shared, faces: CachedFaces) -> list[Setting]:
     protocol = shared.protocol
     domains = cross_validate(faces, protocol, shared.classes)
     if protocol.queries == "all":
-        protocol = protocol.model_copy(update={"way": len(domains[0].train.classes)})
+        protocol = protocol.model_copy(update={"way": len(needed(domains[0].train).classes)})
     settings = []
     for domain in domains:
         own = replace(shared, protocol=protocol, episodes={})
@@ -121,7 +121,7 @@ def setting_of(
     protocol = shared.protocol
     if target.test is None:
         raise ProtocolError(f"{target.name}: has no test images; give the data set a test split")
-    seen = source.train.classes
+    seen = needed(source.train).classes
     tested = (
         seen if protocol.tested_classes == "seen" else [name for name in shared.classes if name not in seen]
     )

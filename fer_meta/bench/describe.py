@@ -99,7 +99,7 @@ def model_record(model: Model, image_size: int, steps: int, precision: str) -> M
         id=model.id,
         method=model.method,
         config=model.config.model_dump(mode="json"),
-        classes=list(model.source.train.classes),
+        classes=list(model.train.classes),
         protocol=model.protocol.model_dump(mode="json"),
         image_size=image_size,
         normalisation=Normalisation(mean=list(preprocessing.MEAN), std=list(preprocessing.STD)),
@@ -112,7 +112,7 @@ def model_record(model: Model, image_size: int, steps: int, precision: str) -> M
 
 def run_record(suite: Suite, run: Run, made_by: MadeBy, **found) -> RunRecord:
     """A finished run. `found` are the fields of RunRecord that only its execution knows."""
-    setting, source, test = run.setting, run.setting.source, run.setting.test
+    setting, test = run.setting, run.setting.test
     return RunRecord(
         **_planned(run).model_dump(),
         suite=suite.name,
@@ -124,9 +124,9 @@ def run_record(suite: Suite, run: Run, made_by: MadeBy, **found) -> RunRecord:
         image_size=suite.image_size,
         classes=list(test.classes),
         excluded=test.excluded,
-        excluded_from_training=source.train.excluded,
+        excluded_from_training=setting.train.excluded,
         copies_removed=test.copies_removed,
-        train_images=len(source.train),
+        train_images=len(setting.train),
         mixed_in=setting.mixed_in,
         test_images=len(test),
         unreadable=setting.unreadable,
@@ -147,7 +147,7 @@ def _experiment(
     mixture = suite.mixtures.get(experiment.train)
     folds = f" ({len(settings)} folds, each by a training of its own)" if setting.fold else ""
     each = f", {mixture.per_class:,} images a class" if mixture and mixture.per_class else ""
-    images = round(np.mean([len(one.source.train) for one in settings]))
+    images = round(np.mean([len(one.train) for one in settings]))
     lacking = setting.mixture.lacking if setting.mixture else ()
     without = f" (no clips called {', '.join(lacking)})" if lacking else ""
     tested = sum(len(one.test) for one in settings)
@@ -186,7 +186,7 @@ def remarks(setting: Setting) -> list[str]:
 def _kept_back(setting: Setting) -> Iterator[str]:
     """For whom the other frames are: val, where it is none of the images trained on, and those held out."""
     for pool, purpose in ((setting.source.val, "validate"), (setting.source.held, "are held out as support")):
-        if pool is not None and not np.array_equal(pool.rows, setting.source.train.rows):
+        if pool is not None and not np.array_equal(pool.rows, setting.train.rows):
             frames, clips = frames_and_clips(setting.source.index.iloc[pool.rows])
             yield f", {f'{frames:,} of {clips}' if frames else 'none'} {purpose}"
 

@@ -79,14 +79,16 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
             tell(f"{type(error).__name__}: {error}")
 
     workers.each(samples, measure, hear)
-    costs, trained, steps = {}, set(), {}
+    costs: dict[str, Cost] = {}
+    trained: set[str] = set()
+    steps: dict[tuple, int] = {}
     for run in todo:
         model, unit, seconds = run.model, units[_kind(run)], 0.0
         if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
-            key = model.method, model.config, model.source.train.digest
+            key = model.method, model.config, model.train.digest
             steps[key] = steps.get(key) or _steps(bench, model)
-            seconds = steps[key] * unit.step + _validations(model, model.protocol, model.source.val, unit)
+            seconds = steps[key] * unit.step + _validations(model, model.protocol, model.val, unit)
         costs[run.id] = Cost(seconds, _scoring(bench, run, unit))
     return costs
 
@@ -118,9 +120,10 @@ def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     setting = run.setting
     images = unit.image * len(setting.test) * min(unit.readouts, run.model.config.validations)
     once = images + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
-    oracle = setting.val is not None and setting.target is not setting.source
-    validations = _validations(run.model, setting.protocol, setting.val, unit) if oracle else 0.0
-    return once * len(bench.suite.selection) + validations
+    seconds = once * len(bench.suite.selection)
+    if setting.val is not None and setting.target is not setting.source:
+        seconds += _validations(run.model, setting.protocol, setting.val, unit)
+    return seconds
 
 
 def _validations(model: Model, protocol: Protocol, val: Pool, unit: _Unit) -> float:

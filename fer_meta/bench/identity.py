@@ -62,8 +62,8 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
         "train": scientific(protocol.train),
         "validation": scientific(protocol.validation),
         "batchnorm": protocol.batchnorm,
-        "train_images": setting.source.train.digest,
-        "val_images": setting.source.val.digest,
+        "train_images": setting.train.digest,
+        "val_images": setting.source_val.digest,
         "seed": seed,
     }
 

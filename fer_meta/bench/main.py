@@ -196,7 +196,7 @@ def _settings(
     both.
     """
     if not suite.experiments:
-        settings, not_run = cross(suite, faces), {}
+        settings, not_run = cross(suite, faces), dict[str, str]()
     else:
         by_name = dict(zip(dict.fromkeys(cast.values()), faces))
         settings, not_run = stage(suite, {role: by_name[name] for role, name in cast.items()})

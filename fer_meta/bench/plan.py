@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fer_meta.bench.identity import model_identity, run_identity, short_hash
-from fer_meta.bench.settings import Setting, in_names
+from fer_meta.bench.settings import Setting, in_names, needed
 from fer_meta.methods.base import TrainingConfig
 from fer_meta.suites.schema import Suite
-from fer_meta.tasks.pools import Domain
+from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import Protocol
 
 
@@ -21,6 +21,16 @@ class Model:
     protocol: Protocol
     seed: int
     identity: dict
+
+    @property
+    def train(self) -> Pool:
+        """The images that are trained on."""
+        return needed(self.source.train)
+
+    @property
+    def val(self) -> Pool:
+        """The source's images that are validated on."""
+        return needed(self.source.val)
 
     @property
     def id(self) -> str:

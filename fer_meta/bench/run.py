@@ -16,6 +16,7 @@ from fer_meta.bench.environment import environment, peak_memory_mb
 from fer_meta.bench.messages import Message, Said, Stage
 from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.selection import pick, validator
+from fer_meta.bench.settings import needed
 from fer_meta.bench.words import write_predictions
 from fer_meta.device import precision_on
 from fer_meta.errors import FerMetaError, MachineError, ResultsError
@@ -155,7 +156,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         bench.suite,
         run,
         bench.made_by,
-        training_chance=batches.training_chance(method, model.config, setting.source.train, model.protocol),
+        training_chance=batches.training_chance(method, model.config, setting.train, model.protocol),
         selected=selected,
         target_validation={str(step): found for step, found in target_val.items()},
         environment=Environment(
@@ -178,7 +179,7 @@ def _trained_in(bench: Bench, model: Model) -> str | None:
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
     """The untrained method of a model, on the bench's device."""
-    module, classes = registry.load(model.method), model.source.train.classes
+    module, classes = registry.load(model.method), model.train.classes
     return loop.build(
         module, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
     )
@@ -207,7 +208,7 @@ def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None
         bench.failed_models[model.id] = str(error)
         raise
     checkpoints.finish(folder)
-    chance = batches.training_chance(method, model.config, model.source.train, model.protocol)
+    chance = batches.training_chance(method, model.config, model.train, model.protocol)
     failed = failure(history(folder / HISTORY), chance)
     if failed:
         bench.say(
@@ -224,7 +225,7 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
     # a training that goes on is named after the machine that began it
     if not (folder / checkpoints.RESUME).exists():
         write_model(folder, model_record(model, bench.suite.image_size, steps, bench.precision(model)))
-    val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)
+    val = restrict(model.val, model.train.classes, source.index, protocol.validation.way)
     validate = validator(protocol, method, Shown(source.images, val), bench.device, bench.precision(model))
     stage = bench.stage(run, "train", steps)
 
@@ -269,7 +270,7 @@ def _validate_on_target(
     bench: Bench, run: Run, method: FewShotMethod, steps: dict[int, Path]
 ) -> dict[int, dict[str, float]]:
     setting, found = run.setting, {}
-    shown = Shown(setting.target.images, setting.val)
+    shown = Shown(setting.target.images, needed(setting.val))
     validate = validator(setting.protocol, method, shown, bench.device, bench.precision(run.model))
     stage = bench.stage(run, "oracle", len(steps))
     for number, (step, path) in enumerate(steps.items(), start=1):
@@ -285,7 +286,7 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
     """
     snapshots = checkpoints.snapshots(bench.model_folder(run.model))
     for step in sorted({step for picked in selected.values() for step in picked.values()}):
-        rules = {}  # readout -> the rules that picked this step for it
+        rules: dict[str, list[str]] = {}  # readout -> the rules that picked this step for it
         for rule, picked in selected.items():
             for readout in (name for name, chosen in picked.items() if chosen == step):
                 rules.setdefault(readout, []).append(rule)
@@ -317,7 +318,7 @@ def _ask(
             query.pool,
             episodes,
             protocol.batchnorm,
-            lambda done, accuracy, stage=stage: stage.at(done, f"acc {accuracy:.3f}"),
+            functools.partial(_scored, stage),
             protocol.queries == "all",
             readouts,
         )
@@ -326,3 +327,7 @@ def _ask(
     if method.head_name in readouts:
         for part in answer_all(method, embed, query.pool):
             yield part.assign(shots=0)
+
+
+def _scored(stage: Stage, done: int, accuracy: float) -> None:
+    stage.at(done, f"acc {accuracy:.3f}")

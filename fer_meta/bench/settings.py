@@ -11,6 +11,13 @@ from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import Protocol
 
 
+def needed(pool: Pool | None) -> Pool:
+    """A pool that the domain has in this role: a source a train and a val, a target a test."""
+    if pool is None:
+        raise ValueError("the domain was divided for another role")
+    return pool
+
+
 @dataclass(frozen=True)
 class Mixed:
     """A training set made of other data sets, the clips asked for that these do not have, and, in words, how
@@ -48,6 +55,16 @@ class Setting:
         return self.source.fold
 
     @property
+    def train(self) -> Pool:
+        """The source's images that are trained on."""
+        return needed(self.source.train)
+
+    @property
+    def source_val(self) -> Pool:
+        """The source's images that are validated on."""
+        return needed(self.source.val)
+
+    @property
     def query(self) -> Shown:
         return Shown(self.target.images, self.test)
 
@@ -57,7 +74,7 @@ class Setting:
         target's.
         """
         return (
-            Shown(self.source.images, self.source.held)
+            Shown(self.source.images, needed(self.source.held))
             if self.protocol.support_from == "source-train"
             else None
         )
@@ -71,7 +88,7 @@ class Setting:
         frames, clips = frames_and_clips(index)
         if self.mixture is None or frames in (0, index["path"].nunique()):
             return {}
-        trained_frames, trained_clips = frames_and_clips(index.iloc[self.source.train.rows])
+        trained_frames, trained_clips = frames_and_clips(index.iloc[self.train.rows])
         return {
             "frames": frames,
             "clips": clips,

@@ -98,7 +98,7 @@ def _staged(
 def _base(experiments: Mapping[str, Experiment], key: str, staged: Collection[str]) -> str | None:
     """The nearest of the experiments that `key` is compared with, one after the other, that is staged."""
     passed, other = [key], experiments[key].against
-    while other in experiments and other not in (*staged, *passed):
+    while other is not None and other in experiments and other not in (*staged, *passed):
         passed.append(other)
         other = experiments[other].against
     return other if other in staged and other != key else None
@@ -108,10 +108,10 @@ def _tested(setting: Setting) -> tuple:
     """What is trained and tested: two experiments that agree in it are the same test, as where no image has a
     clip to share.
     """
-    source, protocol = setting.source, setting.protocol
+    protocol = setting.protocol
     return (
-        source.train.digest,
-        source.val.digest,
+        setting.train.digest,
+        setting.source_val.digest,
         protocol.train,
         protocol.validation,
         protocol.batchnorm,

@@ -95,8 +95,9 @@ def _episodes_in_words(setting: Setting, shots: int) -> Iterator[pa.Table]:
     ]
     for start in range(0, len(episodes), EPISODES):
         parts = []
-        for (role, pool, domain, who), rows in zip(sides, (episodes.support, episodes.queries)):
-            rows = rows[start : start + EPISODES]
+        end = start + EPISODES
+        of_side = (list(episodes.support[start:end]), list(episodes.queries[start:end]))
+        for (role, pool, domain, who), rows in zip(sides, of_side):
             flat, same = (
                 np.concatenate([one.ravel() for one in rows]),
                 np.zeros(sum(one.size for one in rows), dtype=np.int32),
