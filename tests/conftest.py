@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from helpers import golden, made_up
 from helpers.tiny_bench import SUITE
 
-from fer_meta.bench import workers
+from fer_meta.bench.executors import workers
 from fer_meta.cli.main import main
 
 
@@ -77,7 +77,7 @@ def seeded():
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
     """A bench computes in the tests' process, where it can be patched; and a process that has computed must
-    not fork (bench/workers.py).
+    not fork (bench/executors/workers.py).
     """
     monkeypatch.setattr(workers, "MOST_JOBS", 1)
 

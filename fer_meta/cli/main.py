@@ -139,7 +139,14 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--experiments", callback=_names, metavar="KEY,...", help="Run only these experiments of the suite."
 )
-@click.option("--algorithms", callback=_names, metavar="NAME,...", help="Run only these methods.")
+@click.option(
+    "--methods",
+    "--algorithms",
+    "methods",
+    callback=_names,
+    metavar="NAME,...",
+    help="Run only these methods.",
+)
 @click.option(
     "--seeds",
     callback=_seeds,
@@ -206,27 +213,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
-def bench(
-    context,
-    suite,
-    domains,
-    sources,
-    targets,
-    data,
-    roles,
-    experiments,
-    algorithms,
-    seeds,
-    folds,
-    preset,
-    image_size,
-    weights,
-    device,
-    precision,
-    jobs,
-    out,
-    dry_run,
-) -> None:
+def bench(context, folds, **given) -> None:
     """Train and test the methods of a suite, then write the report.
 
     Without a data set, the bench renders faces on this machine, once, and uses them.
@@ -250,34 +237,20 @@ def bench(
       fer-meta bench --suite cross-domain --sources synthetic-wild --targets mine --data mine=~/faces
       fer-meta bench --suite cross-validation --folds 10 --data ckplus=~/ckplus
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
-      fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
+      fer-meta bench --suite cross-domain --methods protonet,supervised --weights imagenet --preset full
     """
-    from fer_meta.bench.finished import hash_of_asked, read_finished
+    from fer_meta.bench.again import text_of_finished
+    from fer_meta.bench.options import BenchOptions
 
     sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)  # what a bench is for lies on disk
-    asked = dict(
-        preset=preset,
-        sources=sources,
-        targets=targets,
-        algorithms=algorithms,
-        seeds=seeds,
-        image_size=image_size,
-        weights=weights,
-        experiments=experiments,
-        precision=precision,
-        split=folds,
-    )
-    asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
-    text = None if dry_run else read_finished(out, suite, preset, asked_hash, data)
+    options = BenchOptions(split=folds, command=bench_again(sys.argv[1:]), **given)
+    text = None if options.dry_run else text_of_finished(options)
     if text is not None:
         click.echo(text)
         return
     from fer_meta.bench.main import run_bench
 
-    failed = run_bench(
-        suite, domains, data, asked, device, out, dry_run, bench_again(sys.argv[1:]), roles, jobs, asked_hash
-    )
-    context.exit(1 if failed else 0)
+    context.exit(1 if run_bench(options) else 0)
 
 
 @main.command()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from fer_meta.fileio import replacing, sweep
 from fer_meta.memory import keep_freed_memory
+from fer_meta.records.freshness import TABLE, fresh_report, note_report, report_key
 from fer_meta.report import (
     compare,
     experiments,
@@ -20,7 +21,6 @@ from fer_meta.report import (
     primary,
     tables,
     terminal,
-    unchanged,
 )
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
@@ -29,7 +29,6 @@ from fer_meta.report.published import beside
 __all__ = ["write_report"]
 
 HOUR = 3600
-TEXT = "table.txt"  # what the terminal shows, without the list of files
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
 SOMETIMES = [
@@ -61,9 +60,9 @@ def write_report(folder: Path, published: bool = False) -> str:
             as it was.
     """
     folder = Path(folder)
-    key = unchanged.fingerprint(folder, published)
-    if written := unchanged.standing(folder, key):
-        return (folder / TEXT).read_text(encoding="utf-8") + _listed("Unchanged", written)
+    key = report_key(folder, published)
+    if written := fresh_report(folder, key):
+        return (folder / TABLE).read_text(encoding="utf-8") + _listed("Unchanged", written)
     from fer_meta.report import drawing, plots, plots_compared  # matplotlib takes half a second to import
 
     keep_freed_memory()
@@ -91,7 +90,7 @@ def write_report(folder: Path, published: bool = False) -> str:
         told = beside(results, table, heads)
         page, text = f"{page}\n{told}", f"{text}\n{told}"
     texts = {
-        TEXT: text,
+        TABLE: text,
         "table.md": page,
         "table.tex": latex.to_latex(results, table),
         "table.csv": tables.to_csv(table, tables.CSV_COLUMNS),
@@ -118,7 +117,7 @@ def write_report(folder: Path, published: bool = False) -> str:
         for name in SOMETIMES:
             for path in set(folder.glob(name)) - set(written):
                 path.unlink()
-        unchanged.note(folder, key, written)
+        note_report(folder, key, written)
     return text + _listed("Written", written)
 
 

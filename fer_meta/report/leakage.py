@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fer_meta.records.parquet import coded
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
-from fer_meta.report.load import Results, coded
+from fer_meta.report.load import Results
 from fer_meta.report.numbers import METHODS, half_width, in_one_text
 from fer_meta.report.pieces import code, dagger, exact, failed_note, markdown, method, p_value, percent, pipes
 from fer_meta.statistics import rounding

@@ -18,8 +18,9 @@ from helpers.tiny_bench import SUITE, folders, numbers
 from fer_meta.cli.main import main
 from fer_meta.errors import FerMetaError
 from fer_meta.evaluation import features
-from fer_meta.fileio import broken_seal
 from fer_meta.methods import protonet
+from fer_meta.records.history import read_history
+from fer_meta.records.seals import broken_seal
 from fer_meta.training import checkpoints, loop
 
 ONLY = ("--algorithms", "protonet")
@@ -155,7 +156,7 @@ def test_a_lost_history_of_an_interrupted_training_changes_no_pick(bench, tmp_pa
     """`history.jsonl` is for readers: the training goes on from what its resume state knows."""
     (stopped / "history.jsonl").unlink()
     assert bench(*ONLY, domains=("day",)).exit_code == 0
-    assert [row["step"] for row in checkpoints.read_history(stopped)] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in read_history(stopped)] == [1, 2, 3, 4, 5, 6]
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), numbers(finished))
 
 

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 from helpers import made_up
 
-from fer_meta.bench import finished, main
+from fer_meta.bench import main
 from fer_meta.cli.main import main as command_line
+from fer_meta.records import freshness
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_any_doubt_is_looked_into(again, suite, tmp_path, monkeypatch):
         run / "DONE",
         out / "table.md",
         out / "plots" / "accuracy.png",
-        out / finished.TABLE,
+        out / freshness.TABLE,
         out / "plan.json",
     ):
         gone.rename(tmp_path / "gone")
@@ -98,17 +99,17 @@ def test_any_doubt_is_looked_into(again, suite, tmp_path, monkeypatch):
     assert again(), "a data set more: without --domains it takes part"
     monkeypatch.delenv("FER_META_DATA")
     assert not again()
-    finished.forget_finished(out)
+    freshness.forget_finished(out)
     assert again(), "another bench has begun in this folder"
 
 
 def test_other_versions_and_other_code_are_doubts(again, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(finished, "versions", lambda: {"scikit-learn": "99"})
+        patched.setattr(freshness, "versions", lambda packages: {"scikit-learn": "99"})
         assert again()
     source = tmp_path / "fer_meta"
-    shutil.copytree(finished._SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(finished, "_SOURCE", source)
+    shutil.copytree(freshness._SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(freshness, "_SOURCE", source)
     assert not again()
     with (source / "training.py").open("a") as file:
         file.write("# another\n")

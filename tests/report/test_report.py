@@ -21,9 +21,10 @@ from PIL import Image
 
 import fer_meta
 from fer_meta.errors import ResultsError
+from fer_meta.records.history import history
 from fer_meta.report import drawing, gap, latex, numbers, tables, write_report
 from fer_meta.report.cells import Cell, Names, read_cells
-from fer_meta.report.load import Results, history, read_results
+from fer_meta.report.load import Results, read_results
 
 pytestmark = pytest.mark.numeric
 

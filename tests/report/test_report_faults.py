@@ -22,12 +22,14 @@ from helpers.stored_results import only
 
 from fer_meta.cli.main import main
 from fer_meta.errors import ResultsError
-from fer_meta.fileio import replacing, seal
+from fer_meta.fileio import replacing
+from fer_meta.records.history import history
+from fer_meta.records.seals import seal
 from fer_meta.report import (
     drawing,
     write_report,
 )
-from fer_meta.report.load import history, read_results
+from fer_meta.report.load import read_results
 
 # ------------------------------------------------------------------------------------------------------- plan
 # and run
