@@ -214,6 +214,7 @@ def test_terms_of_the_same_queries_are_paired(folder):
     )
 
 
+@pytest.mark.slow
 def test_of_a_training_that_did_not_learn_nothing_is_claimed(tmp_path):
     folder = stored_results.write_gap(tmp_path / "domain-gap", PAIRS, seeds=2)
     name_contrast(stored_results.stay_at_chance(folder, "protonet-a-seed1"), NAMED)
