@@ -83,7 +83,7 @@ def validated(suite: Suite, domain: Domain, balance: str, seed: int, folder: Pat
     if not (folder / DONE).exists():
         precision = precision_on(config.precision, CPU)
         method = loop.build(
-            supervised, config, suite.protocol, domain.train.classes, suite.image_size, seed, CPU
+            supervised.Method, config, suite.protocol, domain.train.classes, suite.image_size, seed, CPU
         )
         steps, batch_at = batches.steps_and_batches(method, config, domain, suite.protocol, seed, CPU)
         validate = validator(suite.protocol, method, Shown(domain.images, domain.val), CPU, precision)

@@ -179,9 +179,9 @@ def _trained_in(bench: Bench, model: Model) -> str | None:
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
     """The untrained method of a model, on the bench's device."""
-    module, classes = registry.load(model.method), model.train.classes
+    method_class, classes = registry.load(model.method), model.train.classes
     return loop.build(
-        module, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
+        method_class, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
     )
 
 

@@ -224,9 +224,9 @@ def _frame(method, name: str, pool: Pool, rows, labels, predicted, confidence) -
             "label": pd.Categorical.from_codes(labels, pool.classes),
             "predicted": pd.Categorical.from_codes(predicted, pool.classes),
             "confidence": (
-                np.float32("nan")
-                if name in method.uncalibrated
-                else confidence.round(DECIMALS).astype(np.float32)
+                confidence.round(DECIMALS).astype(np.float32)
+                if method.is_calibrated(name)
+                else np.float32("nan")
             ),
         }
     )

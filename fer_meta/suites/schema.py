@@ -293,7 +293,7 @@ def _untested(suite: Suite, written: Collection[str]) -> list[tuple[tuple, str]]
         readout
         for name in methods[0]
         if all(name in own for own in methods)
-        for readout in registry.readouts(name)
+        for readout in registry.answers(name)
     ]
     return errors + [
         (("primary", side), f"{name!r} is no method; there are {', '.join(known)}")
