@@ -14,5 +14,5 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "suites.json"
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("name", suite_names())
 def test_a_suite_of_the_package_has_the_settings_it_had(name, preset):
-    settings = read_suite(name, preset).model_dump(mode="json")
+    settings = read_suite(name, preset).model_dump(mode="json", by_alias=True)
     assert settings == json.loads(GOLDEN.read_text(encoding="utf-8"))[name][preset]
