@@ -64,10 +64,8 @@ def plan_record(
         not_run=dict(not_run),
         left_out=left_out(settings),
         seeds=list(as_written.seeds),
-        methods={
-            key: list(one.algorithms or as_written.algorithms) for key, one in as_written.experiments.items()
-        }
-        or {"": list(as_written.algorithms)},
+        methods={key: list(one.methods or as_written.methods) for key, one in as_written.experiments.items()}
+        or {"": list(as_written.methods)},
         labels=_labels(runs),
         readings=list(suite.readings),
         primary=Contrast(**suite.primary.model_dump()) if suite.primary else None,

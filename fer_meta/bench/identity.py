@@ -26,14 +26,16 @@ CODE_VERSION = 3
 
 
 def scientific(settings: BaseModel) -> dict[str, Any]:
-    """The fields of `settings` that count, as JSON: all but the young ones that have their default value."""
+    """The fields of `settings` that count, as JSON, by the names of the first results (the alias of a field
+    that was renamed): all but the young ones that have their default value.
+    """
     counted = {}
     for name, value in settings.model_dump(mode="json").items():
         field, own = type(settings).model_fields[name], getattr(settings, name)
         extra = field.json_schema_extra
         young = isinstance(extra, dict) and "since" in extra
         if not young or own != field.get_default(call_default_factory=True):
-            counted[name] = _part(own, value)
+            counted[field.serialization_alias or name] = _part(own, value)
     return counted
 
 

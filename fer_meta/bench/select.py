@@ -28,13 +28,13 @@ def chosen_suite(options: BenchOptions) -> Suite:
         suite = _with_experiments(suite, options.experiments)
     if options.methods is not None:
         suite = _with_methods(suite, options.methods)
-    configs = dict(suite.algorithms)
+    configs = dict(suite.methods)
     if options.weights is not None:
         configs = _with_weights(configs, options.weights)
     if options.precision is not None:
         change = {"precision": options.precision}
         configs = {name: config.model_copy(update=change) for name, config in configs.items()}
-    return suite.model_copy(update={"algorithms": configs})
+    return suite.model_copy(update={"methods": configs})
 
 
 def _with_experiments(suite: Suite, wanted: Sequence[str]) -> Suite:
@@ -48,17 +48,17 @@ def _with_experiments(suite: Suite, wanted: Sequence[str]) -> Suite:
 
 
 def _with_methods(suite: Suite, wanted: Sequence[str]) -> Suite:
-    unknown = [name for name in wanted if name not in suite.algorithms]
+    unknown = [name for name in wanted if name not in suite.methods]
     if unknown:
         raise SuiteError(
-            f"{suite.name} has no method {unknown[0]!r}; it has {', '.join(suite.algorithms)} "
+            f"{suite.name} has no method {unknown[0]!r}; it has {', '.join(suite.methods)} "
             f"(fer-meta knows {', '.join(registry.names())})"
         )
     experiments = dict(_experiments_of(suite.experiments, wanted))
     if suite.experiments and not experiments:
         raise SuiteError(f"no experiment of {suite.name} has one of the methods {', '.join(wanted)}")
-    configs = {name: suite.algorithms[name] for name in wanted}
-    return suite.model_copy(update={"algorithms": configs, "experiments": experiments})
+    configs = {name: suite.methods[name] for name in wanted}
+    return suite.model_copy(update={"methods": configs, "experiments": experiments})
 
 
 def _experiments_of(
@@ -66,9 +66,9 @@ def _experiments_of(
 ) -> Iterator[tuple[str, Experiment]]:
     """The experiments that have one of `methods`, each with its own of these."""
     for key, one in experiments.items():
-        own = [name for name in methods if one.algorithms is None or name in one.algorithms]
+        own = [name for name in methods if one.methods is None or name in one.methods]
         if own:
-            yield key, one.model_copy(update={"algorithms": tuple(own)})
+            yield key, one.model_copy(update={"methods": tuple(own)})
 
 
 def _with_weights(configs: Mapping[str, TrainingConfig], weights: str) -> dict[str, TrainingConfig]:
@@ -91,7 +91,7 @@ def _with_weights(configs: Mapping[str, TrainingConfig], weights: str) -> dict[s
 def needs_weights_file(suite: Suite) -> bool:
     """Whether a training starts from a user's file, whose content is part of a run's identity."""
     return any(
-        getattr(config, "weights", "none") not in ("none", "imagenet") for config in suite.algorithms.values()
+        getattr(config, "weights", "none") not in ("none", "imagenet") for config in suite.methods.values()
     )
 
 
