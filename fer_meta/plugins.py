@@ -5,7 +5,7 @@ package. Nothing here imports torch.
 import hashlib
 import importlib.util
 import sys
-from functools import cache
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -47,12 +47,12 @@ def load_installed(point: EntryPoint) -> object:
         return point.load()
     except Exception as error:
         raise SuiteError(
-            f"entry point {point.name!r} ({point.group}, {point.value}): {_failed(error)}; repair or uninstall"
-            " its package"
+            f"entry point {point.name!r} ({point.group}, {point.value}): {_failed(error)}; repair or"
+            " uninstall its package"
         ) from error
 
 
-def sources(words: list[str] | None) -> list[Path]:
+def sources(words: Iterable[str] | None) -> list[Path]:
     """The files from outside whose change may change a bench: those among `words` (names of methods or
     FILE.py:CLASS), and those of installed entry points.
     """
@@ -66,7 +66,6 @@ def file_hash(path: Path) -> str:
     return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
-@cache
 def _module(path: Path) -> ModuleType:
     name = f"fer_meta_plugin_{path.stem}_{hashlib.blake2b(str(path).encode(), digest_size=4).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, path)

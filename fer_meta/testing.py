@@ -1,5 +1,5 @@
-"""What every method and every data set must do, as checks for the author of one: each raises AssertionError with
-what is wrong.
+"""What every method and every data set must do, as checks for the author of one. Each raises AssertionError
+with what is wrong.
 
     from fer_meta.testing import check_method
     check_method(MyMethod, steps=1)
@@ -50,8 +50,8 @@ def an_episode(way=3, shots=2, queries=2, seed=0, dtype=torch.float32) -> Episod
 
 
 def check_method(method: type[FewShotMethod], **config) -> None:
-    """Check a method on images of 32 x 32 pixels, 3-way and 2-shot, in seconds. `config` goes to its Config: a
-    small backbone, for instance.
+    """Check a method on images of 32 x 32 pixels, 3-way and 2-shot, in seconds. `config` goes to its Config,
+    a small backbone for instance.
     """
     for check in METHOD_CHECKS:
         check(lambda: build_method(method, **config))
@@ -119,10 +119,12 @@ def probabilities_add_to_one_and_name_the_class_of_the_largest_logit(build: Buil
 
 def a_query_is_classified_alike_whatever_the_other_queries_are(build: Build) -> None:
     """Inductive: with `batchnorm: eval` no query may lend its statistics to another."""
-    method = build().double().eval()
-    classifiers, query = _adapted(method, an_episode(queries=4, dtype=torch.float64))
+    method, episode = build().double().eval(), an_episode(queries=4, dtype=torch.float64)
+    classifiers, query = _adapted(method, episode)
+    with torch.no_grad():
+        each = [method.embed(image.unsqueeze(0)) for image in episode.query]
     for name, classify in classifiers.items():
-        alone = torch.cat([classify(query[i : i + 1]) for i in range(len(query))])
+        alone = torch.cat([classify(features) for features in each])
         _same(alone, classify(query), f"{name}: a query's logits depend on the other queries", 1e-6)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fer_meta.bench.settings import Setting
+from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import fingerprint
@@ -55,8 +56,10 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
     config = {**scientific(settings), "precision": "fp32"}
     if config.get("weights", "none") not in ("none", "imagenet"):
         config["weights"] = _file_hash(Path(config["weights"]))
+    source = registry.source_hash(method)
     protocol = setting.protocol
     return {
+        **({"source": source} if source else {}),  # of a method from outside
         "code": CODE_VERSION,
         "algorithm": method,  # the first results called it so
         "config": config,

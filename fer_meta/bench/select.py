@@ -15,10 +15,12 @@ from fer_meta.suites.schema import Suite, read_suite
 
 def chosen_suite(options: BenchOptions) -> Suite:
     """The suite with what the options change. Raises SuiteError for what does not fit."""
+    methods = None if options.methods is None else registry.names_of(options.methods)
     suite = read_suite(
         options.suite,
         options.preset,
         options.split,
+        added=[name for name in methods or () if name in registry.names()],
         sources=options.sources,
         targets=options.targets,
         seeds=options.seeds,
@@ -26,8 +28,8 @@ def chosen_suite(options: BenchOptions) -> Suite:
     )
     if options.experiments is not None:
         suite = _with_experiments(suite, options.experiments)
-    if options.methods is not None:
-        suite = _with_methods(suite, options.methods)
+    if methods is not None:
+        suite = _with_methods(suite, methods)
     configs = dict(suite.methods)
     if options.weights is not None:
         configs = _with_weights(configs, options.weights)
@@ -72,18 +74,17 @@ def _experiments_of(
 
 
 def _with_weights(configs: Mapping[str, TrainingConfig], weights: str) -> dict[str, TrainingConfig]:
-    """`weights` for every method that can start from some."""
-    if not any("weights" in type(config).model_fields for config in configs.values()):
+    """`weights` for every method that says it starts from pretrained ones."""
+    pretrained = [name for name in configs if registry.load(name).pretrained]
+    if not pretrained:
+        able = [name for name in registry.built_in() if registry.load(name).pretrained]
         raise SuiteError(
             "--weights is for methods that start from weights, and none of this bench does; leave it out, or"
-            " name such a method, as supervised"
+            f" name such a method in --methods ({', '.join(able)})"
         )
+    change = {"weights": weights}
     return {
-        name: (
-            config.model_copy(update={"weights": weights})
-            if "weights" in type(config).model_fields
-            else config
-        )
+        name: config.model_copy(update=change) if name in pretrained else config
         for name, config in configs.items()
     }
 

@@ -54,6 +54,29 @@ class TrainingConfig(Strict):
     )
 
 
+class SupervisedConfig(TrainingConfig):
+    """How a method without episodes is trained."""
+
+    batch: int = Field(64, ge=1, le=10_000, description="images a step")
+    max_epochs: int = Field(
+        60,
+        ge=1,
+        le=10**6,
+        description=(
+            "a small source stops after this many passes, even before `steps`; a pass is as many images as"
+            " the source has"
+        ),
+    )
+    class_balance: Literal["natural", "balanced", "logit-adjusted"] = Field(
+        "balanced",
+        description=(
+            "natural: every image equally often; balanced: every class equally often in the batches;"
+            " logit-adjusted: images as in natural, and the log of each class's share added to its logit in"
+            " training (Menon et al., ICLR 2021, equation 10, tau = 1)"
+        ),
+    )
+
+
 class LabelledImages(NamedTuple):
     """A batch of a training without episodes: images [B, 3, H, W], normalised, and their labels [B] (int64);
     `added` [classes], if it is not 0, is added to the logits in training only.
@@ -86,7 +109,8 @@ class FewShotMethod(nn.Module):
     What a class says of itself:
 
     - `name`: what suites and folders call it, in small letters, digits and underscores; of a method of the
-      package the name of its file. `label`: its name in tables. `Config`: its hyper-parameters.
+      package the name of its file. `label`: its name in tables. `Config`: its hyper-parameters, a subclass of
+      TrainingConfig, or of SupervisedConfig where it is not `episodic`.
     - `episodic`: trained on episodes (`loss` gets an Episode), else on labelled images (LabelledImages).
       `kind`: whose settings in `suites/presets.yaml` it takes; by default "episodic" or "supervised".
     - `readouts`: the READOUTS that read its features. `own`: classifiers that it brings itself

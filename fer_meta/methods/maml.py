@@ -71,8 +71,8 @@ class Method(FewShotMethod):
             self.memory_format = torch.contiguous_format
         backbone = backbones.vectors(config.backbone)
         head = nn.Linear(backbones.feature_size(backbone, image_size), self.way)
-        # Labels are assigned anew in each task, so a random head is only noise that the first inner steps must
-        # undo (Kao et al., MAML is a noisy contrastive learner, ICLR 2022).
+        # Labels are assigned anew in each task, so a random head is only noise that the first inner steps
+        # must undo (Kao et al., MAML is a noisy contrastive learner, ICLR 2022).
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         if config.zero_head:

@@ -1,8 +1,8 @@
 """Which methods there are.
 
 To add a method to the package, write `fer_meta/methods/<name>.py` with a class `Method(FewShotMethod)` (see
-`base.py`), and name it in a suite. A class from outside is given as FILE.py:CLASS, by `register_method`, or by
-an entry point of the group `fer_meta.methods`.
+`base.py`), and name it in a suite. A class from outside is given as FILE.py:CLASS, by `register_method`, or
+by an entry point of the group `fer_meta.methods`.
 """
 
 import importlib
@@ -60,7 +60,7 @@ def register_method(method: object, where: str = "") -> "type[FewShotMethod]":
 
     Raises SuiteError for what is no class of a method, or has the name of another.
     """
-    from fer_meta.methods.base import FewShotMethod, TrainingConfig
+    from fer_meta.methods.base import FewShotMethod, SupervisedConfig, TrainingConfig
 
     place = one_line(where or getattr(method, "__qualname__", repr(method)), 300)
     if not (isinstance(method, type) and issubclass(method, FewShotMethod)):
@@ -71,8 +71,9 @@ def register_method(method: object, where: str = "") -> "type[FewShotMethod]":
             f"{place}: `name` must be at most 40 small letters, digits and underscores, such as"
             f" 'my_method', and is {one_line(repr(name), 60)}"
         )
-    if not (isinstance(config, type) and issubclass(config, TrainingConfig)):
-        raise SuiteError(f"{place}: `Config` must be a subclass of fer_meta.methods.base.TrainingConfig")
+    base = TrainingConfig if method.episodic else SupervisedConfig
+    if not (isinstance(config, type) and issubclass(config, base)):
+        raise SuiteError(f"{place}: `Config` must be a subclass of fer_meta.methods.base.{base.__name__}")
     if name in built_in():
         raise SuiteError(f"{place}: fer-meta has a method called {name!r}; give this one another `name`")
     known = _registered.get(name)

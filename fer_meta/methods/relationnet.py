@@ -99,6 +99,7 @@ def start(relation: "Relation", summed: int, way: int) -> None:
     leave the plateau; its clipping of gradients changes little under Adam.
     """
     _, hidden, _, last, _ = relation.score
+    assert isinstance(hidden, nn.Linear) and isinstance(last, nn.Linear)
     nn.init.ones_(hidden.bias)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.constant_(last.bias, -math.log(way - 1))

@@ -1,12 +1,16 @@
 """Plain supervised training on the source's classes: the baseline that every few-shot method has to beat."""
 
-from typing import Literal
-
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from fer_meta.methods.base import FewShotMethod, LabelledImages, TrainingConfig, accuracy, at_least_float32
+from fer_meta.methods.base import (
+    FewShotMethod,
+    LabelledImages,
+    SupervisedConfig,
+    accuracy,
+    at_least_float32,
+)
 from fer_meta.networks import backbones
 
 
@@ -26,28 +30,10 @@ class Method(FewShotMethod):
     colours = {"supervised-head": "#999999", "supervised-ncm": "#D55E00", "supervised-probe": "#CC79A7"}
     order = 500
 
-    class Config(TrainingConfig):
+    class Config(SupervisedConfig):
         backbone: backbones.Name = "resnet50"
         weights: str = Field("none", description="imagenet, none, or the path of a torchvision state dict")
-        batch: int = Field(64, ge=1, le=10_000, description="images a step")
         weight_decay: float = Field(5e-4, ge=0)
-        max_epochs: int = Field(
-            60,
-            ge=1,
-            le=10**6,
-            description=(
-                "a small source stops after this many passes, even before `steps`; a pass is as many images as"
-                " the source has"
-            ),
-        )
-        class_balance: Literal["natural", "balanced", "logit-adjusted"] = Field(
-            "balanced",
-            description=(
-                "natural: every image equally often; balanced: every class equally often in the batches;"
-                " logit-adjusted: images as in natural, and the log of each class's share added to its logit in"
-                " training (Menon et al., ICLR 2021, equation 10, tau = 1)"
-            ),
-        )
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()

@@ -14,8 +14,8 @@ OWN = ("name", "title")  # of each suite alone
 
 
 def read(name: str) -> tuple[dict, Lines]:
-    """What the suite `name` (see `suite_text`) says, with what it extends beneath it, and the file and line of
-    each key by its path; those of () are the suite's own file. Raises SuiteError, which names the line.
+    """What the suite `name` (see `suite_text`) says, with what it extends beneath it, and the file and line
+    of each key by its path; those of () are the suite's own file. Raises SuiteError, which names the line.
     """
     return _read(name, (), [])
 
@@ -67,7 +67,7 @@ def _bases(raw: dict, lines: Lines) -> list[str]:
     wanted = [] if wanted is None else wanted if isinstance(wanted, list) else [wanted]
     if not all(isinstance(one, str) for one in wanted) or len(set(wanted)) < len(wanted):
         raise SuiteError(
-            f"{lines['extends',]}: extends: must be the name of a suite, `presets`, the path of a .yaml file, or"
-            " a list of these, each once"
+            f"{lines['extends',]}: extends: must be the name of a suite, `presets`, the path of a .yaml file,"
+            " or a list of these, each once"
         )
     return wanted

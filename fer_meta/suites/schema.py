@@ -171,7 +171,8 @@ def _preset(presets: object, preset: str, lines: Lines) -> dict:
     changed = {} if presets[preset] is None else presets[preset]
     if not isinstance(changed, dict):
         raise SuiteError(
-            f"{lines['presets', preset]}: presets.{preset}: must be a mapping of what the preset changes, or {{}}"
+            f"{lines['presets', preset]}: presets.{preset}: must be a mapping of what the preset"
+            " changes, or {}"
         )
     return changed
 

@@ -38,7 +38,8 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         method = method_class(config, protocol, classes, image_size)
-    return method.to(device, memory_format=method.memory_format)
+    # torch's types of `to` lack memory_format
+    return method.to(device, memory_format=method.memory_format)  # type: ignore[call-overload]
 
 
 def fit(
