@@ -14,7 +14,7 @@ name: mine
 title: Mine
 extends: base.yaml
 methods:
-  relationnet: {lr: 0.01}
+  relationnet: {steps: 5, lr: 0.01}
 """
 
 
@@ -38,13 +38,11 @@ def wrong(path):
 
 
 def test_a_suite_has_what_it_extends_and_its_own_words_come_last(written):
-    mine = written(
-        MINE.replace("{lr: 0.01}", "{lr: 0.01, steps: 3}") + "  protonet: {lr: 0.1}\nimage_size: 40\n"
-    )
+    mine = written(MINE + "  protonet: {lr: 0.1}\nimage_size: 40\n")
     suite = read_suite(mine, "quick")
     assert (suite.name, suite.title, suite.image_size, suite.protocol.episodes) == ("mine", "Mine", 40, 50)
     assert suite.methods["protonet"].steps == 100 and suite.methods["protonet"].lr == 0.1
-    assert suite.methods["relationnet"].steps == 3
+    assert suite.methods["relationnet"].steps == 5
     assert [path.name for path in files(mine)] == ["mine.yaml", "base.yaml"]
 
 
@@ -57,12 +55,12 @@ def test_methods_of_a_suite_that_extends_the_presets_need_only_be_named(written)
 
 
 @pytest.mark.parametrize("mine, base, words", [
-    (MINE, GOOD, "mine.yaml, line 5: methods.relationnet.steps: Field required"),
+    (MINE.replace("steps: 5, ", ""), GOOD, "mine.yaml, line 5: methods.relationnet.steps: Field required"),
     (MINE, GOOD.replace("steps: 100", "steps: 0"), "base.yaml, line 7: methods.protonet.steps: .*greater"),
     (MINE, GOOD.replace("way: 5", "way: 1"), "base.yaml, line 4: protocol.way: "),
     (MINE, GOOD.replace("way: 5", "way: ["), "base.yaml, line ., not valid|base.yaml, line .: not valid YAML"),
-    (MINE + "kinds: {episodic: {steps: x}}\n", GOOD, "mine.yaml, line 6: methods.relationnet.steps: .*integer"),
-    (MINE + "kinds: {episodic: {stpes: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodic.stpes: no method of"),
+    (MINE + "kinds: {episodic: {batch: x}}\n", GOOD, "mine.yaml, line 6: methods.*net.batch: .*integer"),
+    (MINE + "kinds: {episodic: {stpes: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodic.stpes: no method"),
     (MINE + "kinds: {episodc: {steps: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodc: is no kind of method"),
     (MINE + "kinds: 3\n", GOOD, "mine.yaml, line 6: kinds: must be a mapping"),
     (MINE.replace("title: Mine\n", ""), GOOD, "mine.yaml, line 1: title: Field required"),
