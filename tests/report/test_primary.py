@@ -195,7 +195,7 @@ def test_a_suite_that_names_none_has_no_such_section(tmp_path):
 @pytest.mark.parametrize("preset", ["quick", "full"])
 def test_every_suite_names_one_of_methods_and_pairs_that_it_has(name, preset):
     suite = read_suite(name, preset)
-    assert {suite.primary.first.split("-")[0], suite.primary.second.split("-")[0]} <= set(suite.algorithms)
+    assert {suite.primary.first.split("-")[0], suite.primary.second.split("-")[0]} <= set(suite.methods)
     protocol = suite.experiments[suite.primary.over].protocol if suite.experiments else suite.protocol
     assert suite.primary.shots in protocol.shots
 
