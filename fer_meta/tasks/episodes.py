@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from fer_meta.errors import ProtocolError
 from fer_meta.fileio import mapped
 from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, Taskset, TaskTransform
+from fer_meta.preprocessing import fetch, normalise
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape
 
@@ -178,6 +181,23 @@ class Episodes(Taskset):
     def _by_label(self, samples) -> np.ndarray:
         rows, labels = np.array(samples, dtype=np.int64).reshape(self.shape.way, -1, 2).transpose(2, 0, 1)
         return rows[np.argsort(labels[:, 0])]
+
+
+class ImageTasks(Episodes):
+    """The same with pixels: task i is (images, labels), as in learn2learn's own examples.
+
+    `images` [N, H, W, 3] (uint8) are those of the data set. A task's images [way * (shots + queries), 3, H, W]
+    are normalised float32, and its labels 0 .. way - 1 int64; classes follow one another, the support first.
+    """
+
+    def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int, images: np.ndarray):
+        super().__init__(pool, shape, seed, num_tasks)
+        self.images = images
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        rows = super().__getitem__(i)
+        labels = torch.arange(self.shape.way).repeat_interleave(rows.shape[1])
+        return normalise(fetch(self.images, rows.ravel(), torch.device("cpu"))), labels
 
 
 @dataclass(frozen=True)
