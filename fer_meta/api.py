@@ -6,14 +6,15 @@ episodes of test images that were not trained on.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 import torch
+from pydantic import ValidationError
 from tqdm import tqdm
 
 from fer_meta.bench.selection import pick, validator
@@ -21,6 +22,7 @@ from fer_meta.datasets import registry as datasets
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS
 from fer_meta.device import choose_device, precision_on
+from fer_meta.errors import DatasetError, ProtocolError, SuiteError
 from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
 from fer_meta.evaluation.scores import score
 from fer_meta.expressions import EXPRESSIONS
@@ -29,12 +31,16 @@ from fer_meta.methods.base import FewShotMethod, TrainingConfig
 from fer_meta.networks import backbones
 from fer_meta.suites.schema import suite_names
 from fer_meta.tasks.episodes import ImageTasks, draw
-from fer_meta.tasks.pools import Domain, divide, restrict
-from fer_meta.tasks.protocol import EpisodeShape, Protocol
+from fer_meta.tasks.pools import Domain, Pool, divide, restrict
+from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 from fer_meta.training import batches, checkpoints, loop
 
 EPISODE_SEED = "evaluation/0"
 """The test episodes are those of a bench: the same for every model and seed."""
+
+VALIDATION_EPISODES = 50
+
+SHOWN = ["accuracy", "low", "high", "chance", "episodes", "asked"]
 
 
 def list_datasets() -> list[str]:
@@ -107,10 +113,11 @@ def make_tasks(
     support, as in learn2learn's own examples. Support and query share no image, and no clip or subject if
     `disjoint` says so. Task i depends on `seed` and i alone. Raises ProtocolError if the split is too small.
     """
-    shape = EpisodeShape(way=way, shots=shots, queries=queries, disjoint=disjoint)
-    protocol = Protocol(way=way, shots=(shots,), queries=queries, disjoint=disjoint, train=shape)
-    pool = getattr(_domain(faces, protocol), split)
-    return ImageTasks(restrict(pool, pool.classes, faces.index, way), shape, f"tasks/{seed}", num_tasks, faces.images)
+    protocol = _training_protocol(way, shots, queries, disjoint)
+    pool, shape = getattr(_domain(faces, protocol), split), protocol.train
+    return ImageTasks(
+        restrict(pool, pool.classes, faces.index, way), shape, f"tasks/{seed}", num_tasks, faces.images
+    )
 
 
 def backbone(name: backbones.Name, weights: str = "none") -> torch.nn.Module:
@@ -176,16 +183,13 @@ def train(
     was stopped goes on there. Raises FerMetaError (or one of its kinds) for faces that are too few, unknown
     settings and a loss that is not finite.
     """
-    shape = EpisodeShape(way=way, shots=shots, queries=queries, disjoint=disjoint)
-    protocol = Protocol(way=way, shots=(shots,), queries=queries, disjoint=disjoint, train=shape)
+    protocol = _training_protocol(way, shots, queries, disjoint)
     module, config, on = methods.load(method), _config(method, preset, settings), choose_device(device)
     domain = _domain(faces, protocol)
     source = domain.train
     network = loop.build(module, config, protocol, source.classes, faces.images.shape[1], seed, on)
     val = restrict(domain.val, source.classes, faces.index, protocol.validation.way)
-    validate = validator(
-        protocol, network, Shown(faces.images, val), on, precision_on(config.precision, on)
-    )
+    validate = validator(protocol, network, Shown(faces.images, val), on, precision_on(config.precision, on))
     steps, batch_at = batches.steps_and_batches(network, config, domain, protocol, seed, on)
     kept = tempfile.TemporaryDirectory(prefix="fer-meta-") if out is None else None
     folder = Path(kept.name) if kept else Path(out)
@@ -216,21 +220,13 @@ def evaluate(
     """How often each readout of `model` is right in fixed test episodes of `faces`: one row per readout.
 
     `accuracy` (0 to 1) with `low` and `high`, its 95 % interval over people (else clips, else images) and
-    episodes, supports included; `chance`; `episodes`; `groups` and `members`: of what there are how many in
-    the queries. The episodes are drawn from the test split, without images that `model` was trained on, and
-    are the same for every model. Raises ProtocolError if there are too few images.
+    episodes, supports included; `chance`; `episodes`; `asked`: how many people (clips, images) are in the
+    queries. The episodes are drawn from the test split, without images that `model` was trained on, and are
+    the same for every model. Raises ProtocolError if there are too few images.
     """
-    protocol = Protocol(way=way, shots=(shots,), queries=queries, episodes=episodes, disjoint=disjoint)
-    same = faces.content == model.source.content
-    domains = divide(
-        [model.source] if same else [model.source, faces],
-        protocol,
-        _classes(model.source, faces),
-        sources=[model.source.name],
-        targets=[faces.name],
-    )
-    target = domains[model.source.name if same else faces.name]
-    pool = restrict(target.test, model.classes, faces.index, way)
+    with _in_one_line("episodes"):
+        protocol = Protocol(way=way, shots=(shots,), queries=queries, episodes=episodes, disjoint=disjoint)
+    pool = test_pool(model, faces, protocol)
     drawn = draw(pool, protocol.test_shape(shots), episodes, EPISODE_SEED)
     shown = Shown(faces.images, pool)
     found = {}
@@ -238,19 +234,67 @@ def evaluate(
         readouts = [name for name, picked in model.selected.items() if picked == step]
         method = model.load(readouts[0])
         embed = embedder(
-            method, shown, shown, protocol.batchnorm, model.device,
+            method,
+            shown,
+            shown,
+            protocol.batchnorm,
+            model.device,
             precision=precision_on(model.config.precision, model.device),
         )
         with tqdm(total=episodes, desc="evaluate", dynamic_ncols=True, leave=False, disable=None) as bar:
             found |= score(
                 answer_episodes(
-                    method, embed, pool, pool, drawn, protocol.batchnorm,
-                    lambda done, _, bar=bar: bar.update(done - bar.n), readouts=readouts,
+                    method,
+                    embed,
+                    pool,
+                    pool,
+                    drawn,
+                    protocol.batchnorm,
+                    lambda done, _, bar=bar: bar.update(done - bar.n),
+                    readouts=readouts,
                 ),
-                drawn, pool, faces.index,
+                drawn,
+                pool,
+                faces.index,
             )
-    rows = [{"method": name, "way": way, "shots": shots, **found[name], "chance": 1 / way} for name in model.selected if name in found]
-    return pd.DataFrame(rows)
+    rows = {name: {**found[name], "chance": 1 / way} for name in model.selected if name in found}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=SHOWN)
+
+
+def _training_protocol(way: int, shots: int, queries: int, disjoint: str) -> Protocol:
+    """Training and validation episodes of one shape."""
+    shape = {"way": way, "shots": shots, "queries": queries, "disjoint": disjoint}
+    with _in_one_line("episodes"):
+        return Protocol(
+            **{**shape, "shots": (shots,)},
+            train=EpisodeShape(**shape),
+            validation=Validation(**shape, episodes=VALIDATION_EPISODES),
+        )
+
+
+@contextmanager
+def _in_one_line(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        where = ": ".join([what, *map(str, first["loc"])])
+        message = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise SuiteError(f"{where}: {message.removeprefix('Value error, ')}") from None
+
+
+def test_pool(model: TrainedModel, faces: CachedFaces, protocol: Protocol) -> Pool:
+    """The test images of `faces` that `model` may be asked: of its classes, and none that it was trained on."""
+    both = [model.source] if faces.content == model.source.content else [model.source, faces]
+    if len({one.name for one in both}) < len(both):
+        raise DatasetError(
+            f"{faces.name}: another data set of this name was trained on; load it under another name"
+        )
+    classes, source = _classes(*both), model.source.name
+    domain = divide(both, protocol, classes, sources=[source], targets=[both[-1].name])[both[-1].name]
+    if domain.test is None:
+        raise ProtocolError(f"{faces.name}: has no test images; give the data set a test split")
+    return restrict(domain.test, model.classes, faces.index, protocol.way)
 
 
 def _classes(*faces: CachedFaces) -> list[str]:
@@ -265,4 +309,5 @@ def _domain(faces: CachedFaces, protocol: Protocol) -> Domain:
 
 def _config(method: str, preset: str, settings: dict) -> TrainingConfig:
     """The settings of a method under a preset, with the user's changes."""
-    return methods.load(method).Config.model_validate({"steps": 400, "validations": 4, **settings})
+    with _in_one_line(method):
+        return methods.load(method).Config.model_validate({"steps": 400, "validations": 4, **settings})

@@ -51,6 +51,5 @@ def _scored(episode, row, right, episodes: FixedEpisodes, pool: Pool, index: pd.
         "low": found.low,
         "high": found.high,
         "episodes": found.counts["episodes"],
-        "groups": groups,
-        "members": found.counts["groups"],
+        "asked": f"{found.counts['groups']:,} {groups}",
     }

@@ -1,0 +1,140 @@
+"""The Python API: fast to import, and its numbers mean what the command line's mean."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from learn2learn.data import Taskset
+
+import fer_meta as fm
+from fer_meta.api import test_pool as asked_pool
+from fer_meta.errors import DatasetError, FerMetaError, ProtocolError
+
+SMALL = {"way": 3, "shots": 2}
+QUICK = {"steps": 4, "validations": 2, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def day(trees):
+    return fm.load_faces("day", trees / "day", size=32)
+
+
+@pytest.fixture(scope="module")
+def model(day):
+    return fm.train("protonet", day, queries=2, **SMALL, **QUICK)
+
+
+def test_importing_the_package_imports_neither_torch_nor_pandas():
+    code = "import sys, fer_meta; sys.exit(any(name in sys.modules for name in ('torch', 'pandas', 'learn2learn')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_public_names_are_these_and_each_of_them_is_there_with_a_docstring():
+    assert set(fm.__all__) == {
+        "EpisodeShape", "Protocol", "TrainedModel", "__version__", "backbone", "bench", "evaluate", "list_datasets",
+        "list_methods", "list_suites", "load_faces", "make_tasks", "read_results", "register_dataset",
+        "register_method", "train",
+    }  # fmt: skip
+    assert all(getattr(fm, name).__doc__ for name in fm.__all__ if name != "__version__")
+    assert set(fm.__all__) == set(dir(fm))
+    with pytest.raises(AttributeError, match="no 'trian'.*train"):
+        fm.trian  # noqa: B018
+
+
+def test_a_task_is_a_learn2learn_task_of_images_with_the_support_first(day):
+    tasks = fm.make_tasks(day, split="train", queries=3, num_tasks=5, seed=1, **SMALL)
+    assert isinstance(tasks, Taskset) and len(tasks) == 5
+    images, labels = tasks[0]
+    assert images.shape == (3 * 5, 3, 32, 32) and images.dtype == torch.float32
+    assert labels.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+    again, _ = fm.make_tasks(day, split="train", queries=3, num_tasks=5, seed=1, **SMALL)[0]
+    other, _ = fm.make_tasks(day, split="train", queries=3, num_tasks=5, seed=2, **SMALL)[0]
+    assert torch.equal(images, again) and not torch.equal(images, other)
+
+
+@pytest.mark.parametrize("method", fm.list_methods())
+def test_every_method_trains_and_answers_better_or_worse_than_chance_with_an_interval(day, method):
+    small = {"maml": {"inner_steps": 1}, "supervised": {"backbone": "conv4"}}.get(method, {})
+    model = fm.train(method, day, queries=2, **SMALL, **QUICK, **small)
+    found = fm.evaluate(model, day, queries=2, episodes=5, **SMALL)
+    assert list(found.columns) == ["accuracy", "low", "high", "chance", "episodes", "asked"]
+    assert set(found.index) == set(model.selected) and (found["chance"] == 1 / 3).all()
+    assert ((found["low"] <= found["accuracy"]) & (found["accuracy"] <= found["high"])).all()
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(day, model):
+    again = fm.train("protonet", day, queries=2, **SMALL, **QUICK)
+    other = fm.train("protonet", day, queries=2, seed=1, **SMALL, **QUICK)
+    assert again.validated == model.validated
+    weights = [next(iter(one.load("protonet").parameters())) for one in (model, again, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_the_episodes_of_an_evaluation_are_the_same_for_every_model(day, model, monkeypatch):
+    from fer_meta import api
+
+    seen, answer = [], api.answer_episodes
+
+    def noted(method, embed, support, query, episodes, *rest, **more):
+        seen.append(np.array(episodes.support))
+        return answer(method, embed, support, query, episodes, *rest, **more)
+
+    monkeypatch.setattr(api, "answer_episodes", noted)
+    other = fm.train("relationnet", day, queries=2, seed=3, **SMALL, **QUICK)
+    for one in (model, other):
+        fm.evaluate(one, day, queries=2, episodes=5, **SMALL)
+    assert np.array_equal(*seen)
+
+
+def test_no_image_that_was_trained_on_is_tested_on_in_another_data_set_either(day, model, trees, tmp_path):
+    shutil.copytree(trees / "night", tmp_path / "both")
+    for path in sorted((trees / "day").rglob("*.png")):
+        place = tmp_path / "both" / path.relative_to(trees / "day").with_name(f"copy-{path.name}")
+        shutil.copy(path, place)
+    night = fm.load_faces("night", trees / "night", size=32)
+    both = fm.load_faces("both", tmp_path / "both", size=32)
+    protocol = fm.Protocol(way=3, shots=(2,), queries=2, disjoint="clip")
+    trained = set(day.index.loc[day.index["split"] != "test", "digest"])
+    alone, mixed = (
+        set(faces.index["digest"].iloc[asked_pool(model, faces, protocol).rows]) for faces in (night, both)
+    )
+    assert set(both.index["digest"]) > trained
+    assert alone <= mixed and not mixed & trained
+
+
+def test_a_stopped_training_goes_on_in_its_folder(day, model, tmp_path, monkeypatch):
+    from fer_meta.training import checkpoints
+
+    save = checkpoints.save
+
+    def save_then_stop(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "save", save_then_stop)
+        with pytest.raises(KeyboardInterrupt):
+            fm.train("protonet", day, queries=2, out=tmp_path / "mine", **SMALL, **QUICK)
+    resumed = fm.train("protonet", day, queries=2, out=tmp_path / "mine", **SMALL, **QUICK)
+    assert resumed.validated == model.validated
+
+
+@pytest.mark.parametrize(
+    "call, kind, words",
+    [
+        (lambda day: fm.load_faces("nowhere"), DatasetError, "nowhere: no folder"),
+        (lambda day: fm.train("protonett", day), FerMetaError, "no method is called 'protonett'.*protonet"),
+        (lambda day: fm.train("protonet", day, step=4), FerMetaError, "protonet: step: unknown"),
+        (lambda day: fm.train("protonet", day, lr=-1.0), FerMetaError, "protonet: lr: .*greater than 0"),
+        (lambda day: fm.train("protonet", day, way=50), FerMetaError, "50-way"),
+        (lambda day: fm.make_tasks(day, shots=500), ProtocolError, "too small"),
+        (lambda day: fm.backbone("conv4", weights="imagenet"), FerMetaError, "no pretrained weights"),
+    ],
+)
+def test_what_cannot_be_is_one_line(day, call, kind, words):
+    with pytest.raises(kind, match=words) as error:
+        call(day)
+    assert "\n" not in str(error.value)
