@@ -67,6 +67,9 @@ def names_in(text: str) -> list[str]:
 def seeds_in(text: str, most: int = 1000) -> tuple[int, ...]:
     """`3` means three seeds, 0 to 2; `0,7` means these two, and `7,` this one; no more than `most`. Raises
     ValueError for anything else.
+
+    >>> seeds_in("3"), seeds_in("0,7")
+    ((0, 1, 2), (0, 7))
     """
     numbers = [int(part) for part in text.removesuffix(",").split(",")]
     return tuple(dict.fromkeys(numbers))[:most] if "," in text else tuple(range(min(numbers[0], most)))

@@ -40,6 +40,9 @@ def canonical(name: str) -> str:
 
     Case does not matter, and blanks, hyphens and underscores are the same. Raises ValueError, which
     lists the known names, for any other name.
+
+    >>> canonical("Happily Surprised"), canonical("Angry")
+    ('happily_surprised', 'anger')
     """
     key = "_".join(name.lower().replace("-", " ").replace("_", " ").split())
     key = _ALIASES.get(key, key)

@@ -132,12 +132,25 @@ def of_episodes(whole: Estimate) -> Estimate:
 def hierarchical_interval(outcomes: Outcomes, metric: str = "accuracy") -> Estimate:
     """`metric` ("accuracy" or "uar", mean over seeds) with its interval over seeds, episodes and groups
     together.
+
+    >>> images = np.arange(40)
+    >>> asked = Queries(episode=images // 10, label=images % 2, group=images, image=images)
+    >>> found = hierarchical_interval(Outcomes(images[None] % 4 > 0, asked))
+    >>> round(found.value, 3), bool(found.low < 0.75 < found.high), found.counts
+    (0.75, True, {'seeds': 1, 'episodes': 4, 'groups': 40})
     """
     return contrast([(1, outcomes)], metric)
 
 
 def difference(a: Outcomes, b: Outcomes, metric: str = "accuracy") -> Estimate:
-    """`metric` of `a` less that of `b`, its interval over seeds, episodes and groups: a `contrast` of two."""
+    """`metric` of `a` less that of `b`, its interval over seeds, episodes and groups: a `contrast` of two.
+
+    >>> images = np.arange(40)
+    >>> asked = Queries(episode=images // 10, label=images % 2, group=images, image=images)
+    >>> ours, theirs = (Outcomes(images[None] % every > 0, asked) for every in (8, 4))
+    >>> difference(ours, theirs).value
+    0.125
+    """
     return contrast([(1, a), (-1, b)], metric)
 
 
@@ -162,6 +175,12 @@ def effect_size(a: Outcomes, b: Outcomes) -> float:
 
     NaN for one episode; 0 or infinite where every episode has the same difference. Raises ValueError where
     the queries differ.
+
+    >>> images = np.arange(40)
+    >>> asked = Queries(episode=images // 10, label=images % 2, group=images, image=images)
+    >>> ours, theirs = (Outcomes(images[None] % every > 0, asked) for every in (8, 3))
+    >>> round(effect_size(ours, theirs), 2)
+    4.5
     """
     if not _same(a.queries, b.queries):
         raise ValueError(

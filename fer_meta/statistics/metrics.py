@@ -28,6 +28,10 @@ def scores(confusion: pd.DataFrame) -> Scores:
     order.
 
     Raises ValueError if it holds no count.
+
+    >>> counts = pd.DataFrame([[8, 2], [1, 1]], ["anger", "fear"], ["anger", "fear"])
+    >>> scores(counts).accuracy, scores(counts).uar
+    (0.75, 0.65)
     """
     counts = confusion.to_numpy()
     asked, answered, right = counts.sum(1), counts.sum(0), np.diag(counts)
@@ -50,6 +54,9 @@ def calibration_error(confidence, right, bins: int = 15) -> float:
 
     From the probabilities [N] of the predicted classes and whether each is right [N] (Naeini et al. 2015,
     AAAI). NaN where a confidence is NaN: the method gives no probabilities.
+
+    >>> round(calibration_error([0.9, 0.9, 0.9, 0.9], [True, True, True, False]), 3)
+    0.15
     """
     confidence, right = np.asarray(confidence, dtype=float), np.asarray(right, dtype=float)
     if not len(confidence) or np.isnan(confidence).any():

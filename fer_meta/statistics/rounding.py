@@ -29,7 +29,11 @@ def in_percent(scores: Numbers) -> Numbers:
 
 
 def percent(score: float, sign: str = "") -> str:
-    """A score or a difference of scores as `in_percent`, never -0.0; `sign` "+" shows a plus too."""
+    """A score or a difference of scores as `in_percent`, never -0.0; `sign` "+" shows a plus too.
+
+    >>> percent(0.12345), percent(-0.00001), percent(0.02, "+")
+    ('12.3', '0.0', '+2.0')
+    """
     return f"{in_percent(score):{sign}.1f}"
 
 

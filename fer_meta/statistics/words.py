@@ -73,7 +73,11 @@ def statement(
 
 
 def p_in_words(p: float) -> str:
-    """p = 0.012, p = 0.0498, p < 0.001: never on the other side of 0.05 than p, nor at it."""
+    """p = 0.012, p = 0.0498, p < 0.001: never on the other side of 0.05 than p, nor at it.
+
+    >>> p_in_words(0.0123), p_in_words(0.00001)
+    ('p = 0.012', 'p < 0.001')
+    """
     return "p < 0.001" if p < 0.001 else f"p = {p_digits(p, 3 if p < 0.0995 else 2)}"
 
 

@@ -108,6 +108,9 @@ def bayes_accuracy(classes: Sequence[str]) -> float:
 
     It takes the class most likely to show the units it sees; where several are, any choice gives the same
     accuracy. Raises ValueError for an unknown class, one named twice, or no class.
+
+    >>> bayes_accuracy(["happiness", "sadness"])
+    1.0
     """
     return bayes_episode_accuracy(classes, len(classes))
 
@@ -181,6 +184,9 @@ def blendshapes(units: Mapping[int, float], left: float = 1.0, right: float = 1.
     `units` gives each unit's intensity: 1 is its peak (FACS level E), 0 none, and more than 1 exaggerates.
     `left` and `right` multiply the shapes of one side of the face (the subject's own); a shape with no sides
     gets their mean. Raises ValueError for a unit without an entry in `SHAPES`.
+
+    >>> blendshapes({26: 0.5})
+    {'jawOpen': 0.3}
     """
     unknown = sorted(set(units) - set(SHAPES))
     if unknown:
