@@ -1,5 +1,5 @@
-"""Your own photographs: a folder `<label>/<image>`, who is on each picture, and a training loop of your own over
-learn2learn tasks.
+"""Your own photographs, in a folder `<label>/<image>`, and a training loop of your own over learn2learn
+tasks.
 
     python examples/own_data.py ~/faces
 """

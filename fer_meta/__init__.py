@@ -26,10 +26,12 @@ _WHERE = {
     "load_faces": "fer_meta.api",
     "make_tasks": "fer_meta.api",
     "read_results": "fer_meta.api",
+    "register_dataset": "fer_meta.datasets.registry",
+    "register_method": "fer_meta.methods.registry",
     "train": "fer_meta.api",
 }
 
-__all__ = ["__version__", *_WHERE]  # noqa: PLE0604
+__all__ = ["__version__", *_WHERE]
 
 
 def __getattr__(name: str):

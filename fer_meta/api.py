@@ -17,6 +17,8 @@ import torch
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from fer_meta.bench.main import finish, plan, work
+from fer_meta.bench.options import BenchOptions
 from fer_meta.bench.selection import pick, validator
 from fer_meta.datasets import registry as datasets
 from fer_meta.datasets.cache import CachedFaces
@@ -29,7 +31,13 @@ from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry as methods
 from fer_meta.methods.base import FewShotMethod, TrainingConfig
 from fer_meta.networks import backbones
-from fer_meta.suites.schema import suite_names
+from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.folds import pooled
+from fer_meta.report.load import read_results as load_results
+from fer_meta.report.numbers import accuracy_table
+from fer_meta.suites.folders import PRESETS
+from fer_meta.suites.settings import methods_of
+from fer_meta.suites.text import suite_names
 from fer_meta.tasks.episodes import ImageTasks, draw
 from fer_meta.tasks.pools import Domain, Pool, divide, restrict
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
@@ -161,7 +169,7 @@ class TrainedModel:
 
 
 def train(
-    method: str,
+    method: str | type[FewShotMethod],
     faces: CachedFaces,
     *,
     way: int = 5,
@@ -174,7 +182,7 @@ def train(
     out: str | Path | None = None,
     **settings,
 ) -> TrainedModel:
-    """Train a method (of `list_methods`) on the train split of `faces`.
+    """Train a method, a name of `list_methods` or a class of your own, on the train split of `faces`.
 
     `way`, `shots` and `queries` (a class) shape its training and validation episodes; a supervised network
     needs them for validation only. `preset` (smoke, quick, full) gives steps, learning rate and the like;
@@ -184,16 +192,19 @@ def train(
     settings and a loss that is not finite.
     """
     protocol = _training_protocol(way, shots, queries, disjoint)
-    module, config, on = methods.load(method), _config(method, preset, settings), choose_device(device)
+    name = method if isinstance(method, str) else methods.register_method(method).name
+    config, on = _config(name, preset, settings), choose_device(device)
     domain = _domain(faces, protocol)
     source = domain.train
-    network = loop.build(module, config, protocol, source.classes, faces.images.shape[1], seed, on)
+    network = loop.build(
+        methods.load(name), config, protocol, source.classes, faces.images.shape[1], seed, on
+    )
     val = restrict(domain.val, source.classes, faces.index, protocol.validation.way)
     validate = validator(protocol, network, Shown(faces.images, val), on, precision_on(config.precision, on))
     steps, batch_at = batches.steps_and_batches(network, config, domain, protocol, seed, on)
     kept = tempfile.TemporaryDirectory(prefix="fer-meta-") if out is None else None
     folder = Path(kept.name) if kept else Path(out)
-    with tqdm(total=steps, desc=f"train {method}", dynamic_ncols=True, leave=False, disable=None) as bar:
+    with tqdm(total=steps, desc=f"train {name}", dynamic_ncols=True, leave=False, disable=None) as bar:
 
         def progress(done: int, accuracy: float, validation: Mapping[str, float]) -> None:
             bar.update(done - bar.n)
@@ -203,7 +214,7 @@ def train(
     validated = checkpoints.read_validations(folder)
     selected = pick(validated, list(validated[steps]))
     return TrainedModel(
-        method, network, config, protocol, faces, source.classes, on, folder, selected, validated, kept
+        name, network, config, protocol, faces, source.classes, on, folder, selected, validated, kept
     )
 
 
@@ -261,6 +272,37 @@ def evaluate(
     return pd.DataFrame.from_dict(rows, orient="index", columns=SHOWN)
 
 
+def bench(
+    suite: str = "cross-domain", *, data: Mapping[str, str | Path] | None = None, **options
+) -> pd.DataFrame:
+    """Run a suite (a name of `list_suites`, or the path of a suite file) as `fer-meta bench` does; its table.
+
+    `data` gives the folders of data sets: `{"fer2013": "~/fer2013"}`. The other options are those of the
+    command line, as fields of `fer_meta.bench.options.BenchOptions`: `domains=["synthetic-wild", "fer2013"]`,
+    `methods=["protonet"]`, `seeds=(0, 1, 2)`, `preset="full"`, `out="results"`. Finished runs are not redone.
+    The table is that of `read_results`. Raises FerMetaError if anything is wrong before the first run, and
+    TypeError for an unknown option; a run that fails is printed and is not in the table.
+    """
+    given = {name: Path(folder).expanduser() for name, folder in (data or {}).items()}
+    if "out" in options:
+        options["out"] = Path(options["out"])
+    planned = plan(BenchOptions(suite, data=given, **options))
+    work(planned)
+    finish(planned)
+    return read_results(planned.folder)
+
+
+def read_results(folder: str | Path) -> pd.DataFrame:
+    """The table of a bench, computed from the answers that its runs stored: one row per method, source,
+    target, shots and selection.
+
+    Scores are 0 to 1; see `fer_meta.report` for the columns. Raises ResultsError if `folder` has no finished
+    runs or a damaged one.
+    """
+    results, names = load_results(Path(folder)), Names()
+    return accuracy_table(results, pooled(results, read_cells(results, names)))
+
+
 def _training_protocol(way: int, shots: int, queries: int, disjoint: str) -> Protocol:
     """Training and validation episodes of one shape."""
     shape = {"way": way, "shots": shots, "queries": queries, "disjoint": disjoint}
@@ -307,7 +349,15 @@ def _domain(faces: CachedFaces, protocol: Protocol) -> Domain:
     return divide([faces], protocol, _classes(faces))[faces.name]
 
 
-def _config(method: str, preset: str, settings: dict) -> TrainingConfig:
+def _config(method: str, preset: str, changes: dict) -> TrainingConfig:
     """The settings of a method under a preset, with the user's changes."""
+    if preset not in PRESETS:
+        raise SuiteError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
+    methods.load(method)  # says which methods there are
+    configs, faults = methods_of({}, {}, preset, [method])
+    if faults:
+        (where, message), *_ = faults
+        raise SuiteError(f"{'.'.join(map(str, where))}: {message}")
+    config = configs[method]
     with _in_one_line(method):
-        return methods.load(method).Config.model_validate({"steps": 400, "validations": 4, **settings})
+        return type(config).model_validate({**config.model_dump(), **changes})

@@ -1,16 +1,21 @@
 """The Python API: fast to import, and its numbers mean what the command line's mean."""
 
+import importlib.util
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from helpers import fake_renderer
 from learn2learn.data import Taskset
 
 import fer_meta as fm
 from fer_meta.api import test_pool as asked_pool
+from fer_meta.datasets.synthetic import rendered
 from fer_meta.errors import DatasetError, FerMetaError, ProtocolError
 
 SMALL = {"way": 3, "shots": 2}
@@ -28,14 +33,15 @@ def model(day):
 
 
 def test_importing_the_package_imports_neither_torch_nor_pandas():
-    code = "import sys, fer_meta; sys.exit(any(name in sys.modules for name in ('torch', 'pandas', 'learn2learn')))"
+    heavy = ("torch", "pandas", "learn2learn")
+    code = f"import sys, fer_meta; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_public_names_are_these_and_each_of_them_is_there_with_a_docstring():
     assert set(fm.__all__) == {
-        "EpisodeShape", "Protocol", "TrainedModel", "__version__", "backbone", "bench", "evaluate", "list_datasets",
-        "list_methods", "list_suites", "load_faces", "make_tasks", "read_results", "register_dataset",
+        "EpisodeShape", "Protocol", "TrainedModel", "__version__", "backbone", "bench", "evaluate",
+        "list_datasets", "list_methods", "list_suites", "load_faces", "make_tasks", "read_results", "register_dataset",
         "register_method", "train",
     }  # fmt: skip
     assert all(getattr(fm, name).__doc__ for name in fm.__all__ if name != "__version__")
@@ -138,3 +144,41 @@ def test_what_cannot_be_is_one_line(day, call, kind, words):
     with pytest.raises(kind, match=words) as error:
         call(day)
     assert "\n" not in str(error.value)
+
+
+def test_a_bench_from_python_returns_the_table_that_its_folder_holds(trees, suite, tmp_path):
+    data = {name: trees / name for name in ("day", "night")}
+    options = dict(methods=["protonet"], out=tmp_path / "results", device="cpu", jobs=1)
+    table = fm.bench(str(suite), data=data, **options)
+    assert set(table["source"]) == set(table["target"]) == {"day", "night"}
+    assert table["accuracy"].between(0, 1).all() and table["ci95"].gt(0).all()
+    pd.testing.assert_frame_equal(table, fm.read_results(tmp_path / "results" / "tiny"))
+    written = pd.read_csv(tmp_path / "results" / "tiny" / "table.csv")
+    assert written["accuracy"].to_numpy() == pytest.approx(table["accuracy"].to_numpy(), abs=1e-4)
+
+
+EXAMPLES = Path(fm.__file__).parents[1] / "examples"
+
+
+def example(name: str):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_quickstart_prints_an_accuracy_for_both_methods_and_domains(monkeypatch, capsys):
+    monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
+    example("quickstart").main(size=32, images=1200, episodes=5, steps=4, validations=2)
+    assert capsys.readouterr().out.count("accuracy") == 4
+
+
+def test_the_example_of_ones_own_data_trains(trees, capsys):
+    example("own_data").main(trees / "day", steps=4)
+    assert "step 4: loss" in capsys.readouterr().out
+
+
+def test_the_example_of_ones_own_method_meets_the_contract_and_trains(monkeypatch, capsys):
+    monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
+    example("own_method").main(size=32, images=1200, episodes=5, steps=4, validations=2)
+    assert "cosine" in capsys.readouterr().out
