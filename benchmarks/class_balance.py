@@ -16,7 +16,6 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from fer_meta.bench.selection import pick, validator
 from fer_meta.cli.data import data_option
 from fer_meta.datasets.registry import load, resolve
 from fer_meta.device import precision_on
@@ -26,6 +25,7 @@ from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import supervised
 from fer_meta.records.seals import DONE
 from fer_meta.report.numbers import METHODS
+from fer_meta.runner.selection import pick, validator
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain, divide
 from fer_meta.training import batches, checkpoints, loop

@@ -14,12 +14,12 @@ import click
 import pandas as pd
 from scipy import stats
 
-from fer_meta.bench.main import run_bench
-from fer_meta.bench.options import BenchOptions
 from fer_meta.cli.data import data_option
 from fer_meta.fileio import write_text
 from fer_meta.report.load import read_results
 from fer_meta.report.numbers import METHODS
+from fer_meta.runner.main import run_bench
+from fer_meta.runner.options import BenchOptions
 from fer_meta.suites.folders import results_folder
 
 SUITE = Path(__file__).with_suffix(".yaml")

@@ -25,13 +25,13 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from fer_meta.bench.selection import pick, validator
 from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
 from fer_meta.fileio import write_json, write_text
 from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod
 from fer_meta.records.history import read_history
+from fer_meta.runner.selection import pick, validator
 from fer_meta.statistics.intervals import Outcomes, episode_interval
 from fer_meta.statistics.queries import Queries
 from fer_meta.tasks.episodes import draw

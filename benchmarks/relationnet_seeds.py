@@ -22,7 +22,6 @@ import click
 import torch
 from tqdm import tqdm
 
-from fer_meta.bench.selection import validator
 from fer_meta.cli.data import data_option
 from fer_meta.datasets.registry import load
 from fer_meta.device import precision_on
@@ -33,6 +32,7 @@ from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import registry
 from fer_meta.records.history import history
 from fer_meta.report.failed import failure, last_tenth
+from fer_meta.runner.selection import validator
 from fer_meta.tasks.pools import Domain, divide
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 from fer_meta.training import batches, checkpoints, loop

@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fer_meta.bench.main import run_bench
-from fer_meta.bench.options import BenchOptions
 from fer_meta.cli.data import data_option
 from fer_meta.fileio import write_text
+from fer_meta.runner.main import run_bench
+from fer_meta.runner.options import BenchOptions
 from fer_meta.suites.folders import results_folder
 
 SUITE = Path(__file__).with_name("ladder.yaml")

@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from speed_data import CPU, Row, in_a_process
 
-from fer_meta.bench.settings import Setting
-from fer_meta.bench.words import write_predictions
 from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
 from fer_meta.expressions import BASIC
 from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import registry
+from fer_meta.runner.settings import Setting
+from fer_meta.runner.words import write_predictions
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol

@@ -15,11 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_meta.bench.crossing import cross
-from fer_meta.bench.describe import MadeBy, plan_record, run_record
-from fer_meta.bench.plan import Run, make_plan
-from fer_meta.bench.settings import Setting
-from fer_meta.bench.words import write_episodes, write_predictions
 from fer_meta.datasets.synthetic.rendered import planned
 from fer_meta.fileio import write_text
 from fer_meta.records.answers import ANSWERS
@@ -27,6 +22,11 @@ from fer_meta.records.history import write_history
 from fer_meta.records.plan import write_plan
 from fer_meta.records.run import write_run
 from fer_meta.records.seals import DONE
+from fer_meta.runner.crossing import cross
+from fer_meta.runner.describe import MadeBy, plan_record, run_record
+from fer_meta.runner.plan import Run, make_plan
+from fer_meta.runner.settings import Setting
+from fer_meta.runner.words import write_episodes, write_predictions
 from fer_meta.suites.schema import read_suite
 
 DOMAINS = ["synthetic-studio", "synthetic-wild@0.5", "synthetic-wild", "synthetic-film@0.5", "synthetic-film"]

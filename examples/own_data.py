@@ -32,9 +32,8 @@ def main(folder: Path, steps: int = 200, way: int = 3, shots: int = 1, queries: 
         loss.backward()
         optimiser.step()
         if (step + 1) % max(1, steps // 10) == 0:
-            print(
-                f"step {step + 1}: loss {loss.item():.3f}, accuracy {(logits.argmax(1) == wanted).float().mean():.2f}"
-            )
+            right = (logits.argmax(1) == wanted).float().mean()
+            print(f"step {step + 1}: loss {loss.item():.3f}, accuracy {right:.2f}")
 
 
 if __name__ == "__main__":

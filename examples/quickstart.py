@@ -1,5 +1,5 @@
-"""From faces to an accuracy with its interval: two methods are trained on rendered faces, and tested on people
-that they have not seen, in the same domain and in another.
+"""From faces to an accuracy with its interval: two methods, trained on rendered faces and tested on
+people that they have not seen, in the same domain and in another.
 
     python examples/quickstart.py          # some minutes on two CPU cores; the faces are rendered once
 """

@@ -17,9 +17,6 @@ import torch
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from fer_meta.bench.main import finish, plan, work
-from fer_meta.bench.options import BenchOptions
-from fer_meta.bench.selection import pick, validator
 from fer_meta.datasets import registry as datasets
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS
@@ -35,6 +32,9 @@ from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.folds import pooled
 from fer_meta.report.load import read_results as load_results
 from fer_meta.report.numbers import accuracy_table
+from fer_meta.runner.main import finish, plan, work
+from fer_meta.runner.options import BenchOptions
+from fer_meta.runner.selection import pick, validator
 from fer_meta.suites.folders import PRESETS
 from fer_meta.suites.settings import methods_of
 from fer_meta.suites.text import suite_names
@@ -278,7 +278,7 @@ def bench(
     """Run a suite (a name of `list_suites`, or the path of a suite file) as `fer-meta bench` does; its table.
 
     `data` gives the folders of data sets: `{"fer2013": "~/fer2013"}`. The other options are those of the
-    command line, as fields of `fer_meta.bench.options.BenchOptions`: `domains=["synthetic-wild", "fer2013"]`,
+    command line, as fields of `fer_meta.runner.options.BenchOptions`: `domains=["synthetic-wild", "fer2013"]`,
     `methods=["protonet"]`, `seeds=(0, 1, 2)`, `preset="full"`, `out="results"`. Finished runs are not redone.
     The table is that of `read_results`. Raises FerMetaError if anything is wrong before the first run, and
     TypeError for an unknown option; a run that fails is printed and is not in the table.
@@ -326,7 +326,7 @@ def _in_one_line(what: str) -> Iterator[None]:
 
 
 def test_pool(model: TrainedModel, faces: CachedFaces, protocol: Protocol) -> Pool:
-    """The test images of `faces` that `model` may be asked: of its classes, and none that it was trained on."""
+    """The test images of `faces` that `model` may be asked: of its classes, none trained on."""
     both = [model.source] if faces.content == model.source.content else [model.source, faces]
     if len({one.name for one in both}) < len(both):
         raise DatasetError(

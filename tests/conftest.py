@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from helpers import golden, made_up
 from helpers.tiny_bench import SUITE
 
-from fer_meta.bench.executors import workers
 from fer_meta.cli.main import main
+from fer_meta.runner.executors import workers
 
 
 def pytest_addoption(parser):
@@ -46,7 +46,7 @@ def session_cache(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def hasty_estimates():
     """No seconds are spent on timing each method of each bench: two calls are timed, whatever they take."""
-    from fer_meta.bench import estimate
+    from fer_meta.runner import estimate
 
     estimate.TIMED_SECONDS = 0.0
 

@@ -41,7 +41,8 @@ def test_importing_the_package_imports_neither_torch_nor_pandas():
 def test_the_public_names_are_these_and_each_of_them_is_there_with_a_docstring():
     assert set(fm.__all__) == {
         "EpisodeShape", "Protocol", "TrainedModel", "__version__", "backbone", "bench", "evaluate",
-        "list_datasets", "list_methods", "list_suites", "load_faces", "make_tasks", "read_results", "register_dataset",
+        "list_datasets", "list_methods", "list_suites", "load_faces", "make_tasks", "read_results",
+        "register_dataset",
         "register_method", "train",
     }  # fmt: skip
     assert all(getattr(fm, name).__doc__ for name in fm.__all__ if name != "__version__")
@@ -169,7 +170,7 @@ def example(name: str):
 
 def test_the_quickstart_prints_an_accuracy_for_both_methods_and_domains(monkeypatch, capsys):
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
-    example("quickstart").main(size=32, images=1200, episodes=5, steps=4, validations=2)
+    example("quickstart").main(size=32, images=3000, episodes=5, steps=4, validations=2)
     assert capsys.readouterr().out.count("accuracy") == 4
 
 
@@ -180,5 +181,5 @@ def test_the_example_of_ones_own_data_trains(trees, capsys):
 
 def test_the_example_of_ones_own_method_meets_the_contract_and_trains(monkeypatch, capsys):
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
-    example("own_method").main(size=32, images=1200, episodes=5, steps=4, validations=2)
+    example("own_method").main(size=32, images=3000, episodes=5, steps=4, validations=2)
     assert "cosine" in capsys.readouterr().out

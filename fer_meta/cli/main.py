@@ -239,8 +239,8 @@ def bench(context, folds, **given) -> None:
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --methods protonet,supervised --weights imagenet --preset full
     """
-    from fer_meta.bench.again import text_of_finished
-    from fer_meta.bench.options import BenchOptions
+    from fer_meta.runner.again import text_of_finished
+    from fer_meta.runner.options import BenchOptions
 
     sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)  # what a bench is for lies on disk
     options = BenchOptions(split=folds, command=bench_again(sys.argv[1:]), **given)
@@ -248,7 +248,7 @@ def bench(context, folds, **given) -> None:
     if text is not None:
         click.echo(text)
         return
-    from fer_meta.bench.main import run_bench
+    from fer_meta.runner.main import run_bench
 
     context.exit(1 if run_bench(options) else 0)
 

@@ -187,7 +187,8 @@ class ImageTasks(Episodes):
     """The same with pixels: task i is (images, labels), as in learn2learn's own examples.
 
     `images` [N, H, W, 3] (uint8) are those of the data set. A task's images [way * (shots + queries), 3, H,
-    W] are normalised float32, and its labels 0 .. way - 1 int64; classes follow one another, the support first.
+    W] are normalised float32, and its labels 0 .. way - 1 int64; classes follow one another, the
+    support first.
     """
 
     def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int, images: np.ndarray):

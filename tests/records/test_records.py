@@ -11,7 +11,6 @@ import pytest
 from helpers.tiny_bench import folders
 
 from fer_meta import preprocessing
-from fer_meta.bench.options import BenchOptions
 from fer_meta.cli.main import main
 from fer_meta.errors import ResultsError
 from fer_meta.methods import registry
@@ -21,6 +20,7 @@ from fer_meta.records.model import ModelRecord, read_model
 from fer_meta.records.parquet import texts_of
 from fer_meta.records.plan import Label, Plan, read_plan, write_plan
 from fer_meta.records.run import Config, RunRecord, StoredProtocol
+from fer_meta.runner.options import BenchOptions
 from fer_meta.tasks.protocol import Protocol
 from fer_meta.training import checkpoints, loop
 
@@ -125,7 +125,7 @@ def test_reading_results_loads_no_torch():
         "for package in (fer_meta.records, fer_meta.report):\n"
         "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
         "        __import__(module.name)\n"
-        "import fer_meta.bench.options, fer_meta.bench.again\n"
+        "import fer_meta.runner.options, fer_meta.runner.again\n"
         "print([name for name in ('torch', 'learn2learn', 'torchvision') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

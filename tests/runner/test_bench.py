@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from helpers.tiny_bench import SUITE, folders, numbers
 
-from fer_meta.bench import run as one_run
 from fer_meta.cli.main import main
+from fer_meta.runner import run as one_run
 from fer_meta.training import checkpoints, loop
 
 pytestmark = pytest.mark.numeric
@@ -146,7 +146,7 @@ def test_an_interrupted_training_ends_with_the_numbers_of_one_never_interrupted(
 
 HASTY = """
 import sys
-from fer_meta.bench import estimate
+from fer_meta.runner import estimate
 from fer_meta.cli.main import main
 estimate.TIMED_SECONDS = 0.0  # as conftest.py has it
 main(sys.argv[1:])

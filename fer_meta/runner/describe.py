@@ -6,9 +6,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from fer_meta import preprocessing
-from fer_meta.bench.plan import Model, Run
-from fer_meta.bench.settings import Setting
-from fer_meta.bench.words import episodes_file
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.mixing import frames_and_clips
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
@@ -25,6 +22,9 @@ from fer_meta.records.plan import (
     PublishedFigure,
 )
 from fer_meta.records.run import Config, RunRecord, StoredProtocol
+from fer_meta.runner.plan import Model, Run
+from fer_meta.runner.settings import Setting
+from fer_meta.runner.words import episodes_file
 from fer_meta.suites.schema import Suite
 
 

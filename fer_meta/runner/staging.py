@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from fer_meta.bench.crossing import Shared, folds, rendered, setting_of, unreadable
-from fer_meta.bench.identity import episodes_hash
-from fer_meta.bench.settings import Mixed, Setting
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.mixing import all_tested, balance, concatenate, of_films, take
 from fer_meta.errors import DatasetError, ProtocolError
+from fer_meta.runner.crossing import Shared, folds, rendered, setting_of, unreadable
+from fer_meta.runner.identity import episodes_hash
+from fer_meta.runner.settings import Mixed, Setting
 from fer_meta.suites.experiments import Experiment, Mixture, Role
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import divide

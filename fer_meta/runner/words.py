@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fer_meta.bench.identity import episodes_hash
-from fer_meta.bench.settings import Setting, in_names
 from fer_meta.records import episodes as stored
 from fer_meta.records.answers import answers_schema, write_answers
 from fer_meta.records.parquet import TEXTS, texts_of
+from fer_meta.runner.identity import episodes_hash
+from fer_meta.runner.settings import Setting, in_names
 
 # Episodes that are put into words together.
 EPISODES = 500

@@ -236,7 +236,7 @@ def test_a_full_temporary_folder_is_named(bench, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("stage", ["write_plan", "write_episodes", "write_report"])
 def test_a_full_disk_at_any_stage_names_the_folder_and_no_other_out(bench, tmp_path, monkeypatch, stage):
-    from fer_meta.bench import main as stages
+    from fer_meta.runner import main as stages
 
     def full(*_):
         raise OSError(28, "No space left on device", str(tmp_path / "here"))

@@ -13,8 +13,8 @@ import pytest
 import torch
 from helpers.tiny_bench import folders, numbers
 
-from fer_meta.bench.estimate import makespan
-from fer_meta.bench.executors.workers import choose_workers
+from fer_meta.runner.estimate import makespan
+from fer_meta.runner.executors.workers import choose_workers
 from fer_meta.training import checkpoints
 
 pytestmark = pytest.mark.numeric

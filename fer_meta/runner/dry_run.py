@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from fer_meta.bench.estimate import Cost, estimate, makespan
-from fer_meta.bench.executors.workers import Workers
-from fer_meta.bench.plan import Run, by_model
-from fer_meta.bench.progress import clock, seconds_of, title
-from fer_meta.bench.run import Bench
-from fer_meta.bench.settings import Setting, needed
+from fer_meta.runner.estimate import Cost, estimate, makespan
+from fer_meta.runner.executors.workers import Workers
+from fer_meta.runner.plan import Run, by_model
+from fer_meta.runner.progress import clock, seconds_of, title
+from fer_meta.runner.run import Bench
+from fer_meta.runner.settings import Setting, needed
 from fer_meta.tasks.pools import Domain
 
 

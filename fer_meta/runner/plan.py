@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fer_meta.bench.identity import model_identity, run_identity, short_hash
-from fer_meta.bench.settings import Setting, in_names, needed
 from fer_meta.methods.base import TrainingConfig
+from fer_meta.runner.identity import model_identity, run_identity, short_hash
+from fer_meta.runner.settings import Setting, in_names, needed
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import Protocol

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 import torch
 
-from fer_meta.bench.executors.workers import Died, Workers
-from fer_meta.bench.progress import clock
 from fer_meta.datasets.cache import CachedFaces, unreadable_line
 from fer_meta.datasets.registry import load
 from fer_meta.datasets.synthetic.rendered import is_cached, planned
 from fer_meta.device import renderer_device
 from fer_meta.errors import MachineError
+from fer_meta.runner.executors.workers import Died, Workers
+from fer_meta.runner.progress import clock
 from fer_meta.suites.schema import Suite
 from fer_meta.words import people
 

@@ -11,13 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_meta.bench.describe import MadeBy, model_record, run_record
-from fer_meta.bench.environment import environment, peak_memory_mb
-from fer_meta.bench.messages import Message, Said, Stage
-from fer_meta.bench.plan import Model, Run
-from fer_meta.bench.selection import pick, validator
-from fer_meta.bench.settings import needed
-from fer_meta.bench.words import write_predictions
 from fer_meta.device import Precision, precision_on
 from fer_meta.errors import FerMetaError, MachineError, ResultsError
 from fer_meta.evaluation.answers import Shown, answer_all, answer_episodes, embedder
@@ -31,6 +24,13 @@ from fer_meta.records.model import read_model, write_model
 from fer_meta.records.run import RUN, Environment, Timings, write_run
 from fer_meta.records.seals import DONE, FAILED, seal, write_failure
 from fer_meta.report.failed import failure, in_words
+from fer_meta.runner.describe import MadeBy, model_record, run_record
+from fer_meta.runner.environment import environment, peak_memory_mb
+from fer_meta.runner.messages import Message, Said, Stage
+from fer_meta.runner.plan import Model, Run
+from fer_meta.runner.selection import pick, validator
+from fer_meta.runner.settings import needed
+from fer_meta.runner.words import write_predictions
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import restrict
 from fer_meta.training import batches, checkpoints, loop

@@ -10,9 +10,9 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from fer_meta.bench.estimate import Cost, makespan
-from fer_meta.bench.messages import At, Began, Elsewhere, Ended, Message, Said
-from fer_meta.bench.plan import Run, Unit
+from fer_meta.runner.estimate import Cost, makespan
+from fer_meta.runner.messages import At, Began, Elsewhere, Ended, Message, Said
+from fer_meta.runner.plan import Run, Unit
 
 
 def title(run: Run) -> str:

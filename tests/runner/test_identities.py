@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from fer_meta.bench.crossing import cross
-from fer_meta.bench.identity import scientific, short_hash
-from fer_meta.bench.plan import make_plan
-from fer_meta.bench.staging import stage
-from fer_meta.bench.words import episodes_file
 from fer_meta.config import Strict
 from fer_meta.datasets.synthetic.rendered import planned
+from fer_meta.runner.crossing import cross
+from fer_meta.runner.identity import scientific, short_hash
+from fer_meta.runner.plan import make_plan
+from fer_meta.runner.staging import stage
+from fer_meta.runner.words import episodes_file
 from fer_meta.suites.schema import read_suite
 
 STORED = json.loads((Path(__file__).parents[1] / "golden" / "identities.json").read_text())

@@ -12,14 +12,14 @@ from functools import partial
 
 import pandas as pd
 
-from fer_meta.bench.executors.workers import Died, Workers
-from fer_meta.bench.locks import model_held, wait_for_one
-from fer_meta.bench.messages import Began, Elsewhere, Ended, Message, Said, Tell
-from fer_meta.bench.plan import Run, Unit
-from fer_meta.bench.run import Bench, execute, fail
 from fer_meta.records.answers import ANSWERS
 from fer_meta.records.base import read_record
 from fer_meta.records.seals import FAILED, Failure
+from fer_meta.runner.executors.workers import Died, Workers
+from fer_meta.runner.locks import model_held, wait_for_one
+from fer_meta.runner.messages import Began, Elsewhere, Ended, Message, Said, Tell
+from fer_meta.runner.plan import Run, Unit
+from fer_meta.runner.run import Bench, execute, fail
 
 
 def run_all(bench: Bench, units: Sequence[Unit], workers: Workers, tell: Tell) -> None:

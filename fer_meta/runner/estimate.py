@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import click
 
-from fer_meta.bench.executors.workers import Workers
-from fer_meta.bench.plan import Model, Run
-from fer_meta.bench.run import Bench, new_method
 from fer_meta.evaluation.answers import answer_episodes, embedder, is_shared
 from fer_meta.evaluation.features import Features
 from fer_meta.methods import registry
 from fer_meta.oneline import one_line
+from fer_meta.runner.executors.workers import Workers
+from fer_meta.runner.plan import Model, Run
+from fer_meta.runner.run import Bench, new_method
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol

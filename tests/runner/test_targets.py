@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from helpers.made_up import LABELS, load, made_up_faces, made_up_index
 from helpers.tiny_bench import SUITE
 
-from fer_meta.bench.crossing import cross
-from fer_meta.bench.plan import make_plan
 from fer_meta.cli.main import main
 from fer_meta.errors import ProtocolError
+from fer_meta.runner.crossing import cross
+from fer_meta.runner.plan import make_plan
 from fer_meta.suites.schema import read_suite
 from fer_meta.tasks.pools import divide
 from fer_meta.tasks.protocol import Protocol
@@ -285,7 +285,7 @@ def test_in_experiments_what_another_experiment_trains_on_is_divided_all_the_sam
     """One target has one set of test images in all of a suite, though one experiment never trains on it, and
     whichever are asked for.
     """
-    from fer_meta.bench.staging import stage
+    from fer_meta.runner.staging import stage
 
     suite.write_text(
         SUITE.replace(

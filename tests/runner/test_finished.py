@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 from helpers import made_up
 
-from fer_meta.bench import main
 from fer_meta.cli.main import main as command_line
 from fer_meta.records import freshness
+from fer_meta.runner import main
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ import pandas as pd
 import pytest
 from helpers.tiny_bench import SUITE, folders, numbers
 
-from fer_meta.bench.executors import local
-from fer_meta.bench.locks import held, model_held
-from fer_meta.bench.main import finish, plan, work
-from fer_meta.bench.options import BenchOptions
 from fer_meta.errors import ResultsError
 from fer_meta.records.seals import write_failure
+from fer_meta.runner.executors import local
+from fer_meta.runner.locks import held, model_held
+from fer_meta.runner.main import finish, plan, work
+from fer_meta.runner.options import BenchOptions
 
 # A bench as a process of its own, which notes each training that it begins in the file NOTES.
 PROCESS = """
 import os, sys
-from fer_meta.bench import estimate
+from fer_meta.runner import estimate
 from fer_meta.cli.main import main
 from fer_meta.training import loop
 estimate.TIMED_SECONDS = 0.0
@@ -170,7 +170,7 @@ def test_a_failure_of_another_bench_counts_and_is_not_tried_again_at_once(
 def test_a_model_is_in_one_process_hands_and_free_when_that_is_killed(tmp_path):
     (tmp_path / ".locks").mkdir()
     code = (
-        "import sys, time; from pathlib import Path; from fer_meta.bench.locks import model_held\n"
+        "import sys, time; from pathlib import Path; from fer_meta.runner.locks import model_held\n"
         "with model_held(Path(sys.argv[1]), 'm') as mine:\n    print(mine, flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)

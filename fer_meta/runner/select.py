@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fer_meta.bench.crossing import pairs
-from fer_meta.bench.options import BenchOptions
 from fer_meta.datasets.registry import is_here, names, resolve
 from fer_meta.errors import SuiteError
 from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
+from fer_meta.runner.crossing import pairs
+from fer_meta.runner.options import BenchOptions
 from fer_meta.suites.experiments import Experiment
 from fer_meta.suites.schema import Suite, read_suite
 

@@ -12,24 +12,6 @@ from pathlib import Path
 
 import click
 
-from fer_meta.bench.again import key_of
-from fer_meta.bench.crossing import cross
-from fer_meta.bench.describe import MadeBy, left_out, plan_record, remarks
-from fer_meta.bench.dry_run import print_plan
-from fer_meta.bench.estimate import estimate
-from fer_meta.bench.executors.local import run_all
-from fer_meta.bench.executors.workers import Workers, choose_workers
-from fer_meta.bench.identity import bench_hashes
-from fer_meta.bench.loading import load_all
-from fer_meta.bench.locks import LOCKS, held, part_in
-from fer_meta.bench.options import BenchOptions
-from fer_meta.bench.plan import Run, by_model, make_plan
-from fer_meta.bench.progress import Progress, seconds_of
-from fer_meta.bench.run import Bench
-from fer_meta.bench.select import cast_of, chosen_suite, domains_of, needs_weights_file
-from fer_meta.bench.settings import Setting
-from fer_meta.bench.staging import stage
-from fer_meta.bench.words import write_episodes
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.registry import names, resolve
 from fer_meta.device import choose_device
@@ -42,6 +24,24 @@ from fer_meta.records.plan import Plan, write_plan
 from fer_meta.records.run import RUN, RunRecord
 from fer_meta.records.seals import DONE, broken_seal
 from fer_meta.report import write_report
+from fer_meta.runner.again import key_of
+from fer_meta.runner.crossing import cross
+from fer_meta.runner.describe import MadeBy, left_out, plan_record, remarks
+from fer_meta.runner.dry_run import print_plan
+from fer_meta.runner.estimate import estimate
+from fer_meta.runner.executors.local import run_all
+from fer_meta.runner.executors.workers import Workers, choose_workers
+from fer_meta.runner.identity import bench_hashes
+from fer_meta.runner.loading import load_all
+from fer_meta.runner.locks import LOCKS, held, part_in
+from fer_meta.runner.options import BenchOptions
+from fer_meta.runner.plan import Run, by_model, make_plan
+from fer_meta.runner.progress import Progress, seconds_of
+from fer_meta.runner.run import Bench
+from fer_meta.runner.select import cast_of, chosen_suite, domains_of, needs_weights_file
+from fer_meta.runner.settings import Setting
+from fer_meta.runner.staging import stage
+from fer_meta.runner.words import write_episodes
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.training.checkpoints import RESUME

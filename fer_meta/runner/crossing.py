@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fer_meta.bench.settings import Setting, needed
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import ProtocolError, SuiteError
+from fer_meta.runner.settings import Setting, needed
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support
 from fer_meta.tasks.folds import cross_validate, named

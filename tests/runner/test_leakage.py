@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from helpers import trees
 from helpers.made_up import made_up_faces, made_up_index
 
-from fer_meta.bench.staging import stage
 from fer_meta.cli.main import main
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.loaders.afew import SPEC
 from fer_meta.expressions import BASIC
+from fer_meta.runner.staging import stage
 from fer_meta.suites.schema import read_suite
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fer_meta.bench.settings import Setting
 from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
+from fer_meta.runner.settings import Setting
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import fingerprint
 

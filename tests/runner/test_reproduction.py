@@ -12,14 +12,14 @@ from click.testing import CliRunner
 from helpers import trees
 from helpers.made_up import made_up_index
 
-from fer_meta.bench.describe import remarks
-from fer_meta.bench.plan import make_plan
-from fer_meta.bench.settings import Setting
-from fer_meta.bench.staging import stage
 from fer_meta.cli.main import main
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.loaders import afew, rafdb
 from fer_meta.expressions import BASIC
+from fer_meta.runner.describe import remarks
+from fer_meta.runner.plan import make_plan
+from fer_meta.runner.settings import Setting
+from fer_meta.runner.staging import stage
 from fer_meta.suites.schema import Suite, read_suite
 
 NOTE_FRAMES = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 
 from fer_meta import plugins
-from fer_meta.bench.options import BenchOptions
 from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.records.freshness import bench_key, finished_text, read_finished
+from fer_meta.runner.options import BenchOptions
 from fer_meta.suites import extends
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.text import suite_text

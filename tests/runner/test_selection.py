@@ -10,12 +10,12 @@ from helpers import made_up
 from helpers.methods import CLASSES, SIZE, build
 from helpers.tiny_bench import SUITE, folders
 
-from fer_meta.bench import run as one_run
-from fer_meta.bench.selection import pick, validator
 from fer_meta.evaluation.answers import Shown
 from fer_meta.methods import readouts
 from fer_meta.methods.base import FewShotMethod
 from fer_meta.records.history import read_history
+from fer_meta.runner import run as one_run
+from fer_meta.runner.selection import pick, validator
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 from fer_meta.training import checkpoints
