@@ -24,7 +24,7 @@ from fer_meta.evaluation.answers import Shown
 from fer_meta.fileio import DONE, write_text
 from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import supervised
-from fer_meta.report.numbers import METHODS
+from fer_meta.report.aggregate.accuracy import METHODS
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain, divide
 from fer_meta.training import batches, checkpoints, loop

@@ -18,7 +18,7 @@ from fer_meta.bench.main import run_bench
 from fer_meta.cli.data import data_option
 from fer_meta.fileio import write_text
 from fer_meta.report.load import read_results
-from fer_meta.report.numbers import METHODS
+from fer_meta.report.aggregate.accuracy import METHODS
 from fer_meta.suites.folders import results_folder
 
 SUITE = Path(__file__).with_suffix(".yaml")

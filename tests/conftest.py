@@ -40,7 +40,7 @@ def hasty_estimates():
 @pytest.fixture
 def without_plots(monkeypatch):
     """Benches draw no plots, which takes longer than all else in so small a bench."""
-    from fer_meta.report import drawing
+    from fer_meta.report.plots import drawing
 
     monkeypatch.setattr(drawing, "write_figures", lambda drawings, folder: [])
 

@@ -8,23 +8,16 @@ import pandas as pd
 
 from fer_meta.fileio import replacing, sweep
 from fer_meta.memory import keep_freed_memory
-from fer_meta.report import (
-    compare,
-    experiments,
-    folds,
-    gap,
-    latex,
-    leakage,
-    numbers,
-    per_seed,
-    primary,
-    tables,
-    terminal,
-    unchanged,
-)
+from fer_meta.report import unchanged
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import comparisons as compare
+from fer_meta.report.aggregate import folds, gap, leakage, per_seed, primary
+from fer_meta.report.aggregate import reproduction as experiments
+from fer_meta.report.aggregate.published import beside
 from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.formats import latex, terminal
 from fer_meta.report.load import read_results
-from fer_meta.report.published import beside
+from fer_meta.report.sections import tables
 
 __all__ = ["write_report"]
 
@@ -64,7 +57,9 @@ def write_report(folder: Path, published: bool = False) -> str:
     key = unchanged.fingerprint(folder, published)
     if written := unchanged.standing(folder, key):
         return (folder / TEXT).read_text(encoding="utf-8") + _listed("Unchanged", written)
-    from fer_meta.report import drawing, plots, plots_compared  # matplotlib takes half a second to import
+    from fer_meta.report.plots import all as plots  # matplotlib takes half a second to import
+    from fer_meta.report.plots import compared as plots_compared
+    from fer_meta.report.plots import drawing
 
     keep_freed_memory()
     results, names = read_results(folder), Names()

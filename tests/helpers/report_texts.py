@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 
 from fer_meta.errors import ResultsError
-from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, tables, terminal
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import comparisons as compare
+from fer_meta.report.aggregate import gap, leakage
+from fer_meta.report.aggregate import reproduction as experiments
+from fer_meta.report.aggregate.published import beside
 from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.formats import latex, terminal
 from fer_meta.report.load import read_results
-from fer_meta.report.published import beside
+from fer_meta.report.sections import tables
 
 RUNS = ["protonet-fer2013-to-press_faces-seed0", "supervised-fer2013-to-press_faces-seed0"]
 HOSTILE = "<script>alert(1)</script> # `code` *bold* [a](b) | 50 % of $x_1$ & \\x {y} ~ ^"

@@ -5,8 +5,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_meta.report.aggregate.published import (
+    Setting,
+    beside,
+    differs_in,
+    read_published,
+    same_setting,
+    why_none,
+)
 from fer_meta.report.load import Results, Run
-from fer_meta.report.published import Setting, beside, differs_in, read_published, same_setting, why_none
 from fer_meta.suites.schema import read_suite
 
 COLUMNS = [

@@ -21,9 +21,14 @@ from PIL import Image
 
 import fer_meta
 from fer_meta.errors import ResultsError
-from fer_meta.report import drawing, gap, latex, numbers, tables, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import gap
 from fer_meta.report.cells import Cell, Names, read_cells
+from fer_meta.report.formats import latex
 from fer_meta.report.load import Results, history, read_results
+from fer_meta.report.plots import drawing
+from fer_meta.report.sections import tables
 
 pytestmark = pytest.mark.numeric
 

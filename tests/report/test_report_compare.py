@@ -11,10 +11,12 @@ import pytest
 from helpers import stored_results
 from matplotlib.text import Text
 
-from fer_meta.report import compare, numbers, plots_compared
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import comparisons as compare
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
-from fer_meta.report.pieces import interval_note
+from fer_meta.report.plots import compared as plots_compared
+from fer_meta.report.sections.words import interval_note
 from fer_meta.statistics.ranks import Ranks
 
 pytestmark = pytest.mark.numeric

@@ -16,11 +16,17 @@ from helpers import stored_results
 from matplotlib.text import Text
 
 from fer_meta.errors import ResultsError
-from fer_meta.report import experiments, leakage, numbers, plots, plots_compared, tables, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import leakage
+from fer_meta.report.aggregate import reproduction as experiments
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results, read_results
-from fer_meta.report.protocol import protocol_line
+from fer_meta.report.plots import all as plots
+from fer_meta.report.plots import compared as plots_compared
+from fer_meta.report.sections import tables
+from fer_meta.report.sections.protocol import protocol_line
 from fer_meta.tasks.protocol import Protocol
 
 pytestmark = pytest.mark.numeric

@@ -11,10 +11,16 @@ from helpers import stored_results
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_meta.report import compare, folds, leakage, numbers, plots, tables, terminal, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import comparisons as compare
+from fer_meta.report.aggregate import folds, leakage
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.failed import FEWEST, MARGIN, MARK, Failed, failure, footnote, is_short
+from fer_meta.report.formats import terminal
 from fer_meta.report.load import read_results
+from fer_meta.report.plots import all as plots
+from fer_meta.report.sections import tables
 
 pytestmark = pytest.mark.numeric
 

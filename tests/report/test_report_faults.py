@@ -23,11 +23,9 @@ from helpers.stored_results import only
 from fer_meta.cli.main import main
 from fer_meta.errors import ResultsError
 from fer_meta.fileio import replacing, seal
-from fer_meta.report import (
-    drawing,
-    write_report,
-)
+from fer_meta.report import write_report
 from fer_meta.report.load import history, read_results
+from fer_meta.report.plots import drawing
 
 # ------------------------------------------------------------------------------------------------------- plan
 # and run

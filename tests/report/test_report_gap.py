@@ -14,10 +14,15 @@ from helpers import stored_results
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from fer_meta.report import gap, latex, numbers, plots, tables, terminal, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import gap
 from fer_meta.report.cells import Cell, Names, read_cells
-from fer_meta.report.drawing import ManyWords
+from fer_meta.report.formats import latex, terminal
 from fer_meta.report.load import Results, read_results
+from fer_meta.report.plots import all as plots
+from fer_meta.report.plots.drawing import ManyWords
+from fer_meta.report.sections import tables
 
 pytestmark = pytest.mark.numeric
 

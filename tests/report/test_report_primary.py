@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from helpers import stored_results
 
-from fer_meta.report import folds, primary, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import folds, primary
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.statistics.intervals import contrast

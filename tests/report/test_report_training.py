@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from helpers import stored_results
 
-from fer_meta.report import numbers, plots
+from fer_meta.report.aggregate import accuracy as numbers
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import history, read_results
+from fer_meta.report.plots import all as plots
 
 pytestmark = pytest.mark.numeric
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_meta.report import tables
-from fer_meta.report.pieces import p_value
+from fer_meta.report.sections import tables
+from fer_meta.report.sections.words import p_value
 from fer_meta.statistics import metrics
 from fer_meta.statistics.ranks import mean_ranks
 from fer_meta.statistics.rounding import percent, points, settled

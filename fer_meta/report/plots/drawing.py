@@ -28,10 +28,10 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
 from fer_meta.fileio import replacing
+from fer_meta.report.aggregate.accuracy import BAYES, METHODS, domain_key
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import BAYES, METHODS, domain_key
 
 FORMATS = (".png", ".pdf")
 WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt text still readable

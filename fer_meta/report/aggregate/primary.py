@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from fer_meta.report.aggregate.accuracy import method_name
+from fer_meta.report.aggregate.planned import Pair, Planned, planned
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import method_name
-from fer_meta.report.pieces import markdown
-from fer_meta.report.planned import Pair, Planned, planned
+from fer_meta.report.sections.words import markdown
 from fer_meta.statistics import rounding
 from fer_meta.statistics.intervals import Outcomes, contrast
 from fer_meta.statistics.words import p_in_words

@@ -7,11 +7,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from fer_meta.report.aggregate.accuracy import PLACE, in_one_text, method_name, order
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import PLACE, in_one_text, method_name, order
-from fer_meta.report.pieces import code, failed_note, markdown, method, title
+from fer_meta.report.sections.words import code, failed_note, markdown, method, title
 from fer_meta.statistics.intervals import Outcomes, difference, effect_size
 from fer_meta.statistics.ranks import Ranks, mean_ranks
 from fer_meta.statistics.rounding import settled

@@ -13,7 +13,7 @@ import pandas as pd
 
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
-from fer_meta.report.pieces import code, markdown, method
+from fer_meta.report.sections.words import code, markdown, method
 from fer_meta.statistics.rounding import percent
 
 COUNTS = ["image_size", "classes", "way", "shots"]
@@ -47,7 +47,7 @@ def read_published() -> pd.DataFrame:
     """The figures in the file's order: `COUNTS` are Int64, `PERCENT` float, all else str ("" is not
     stated).
     """
-    with (resources.files(__package__) / "published.csv").open(encoding="utf-8") as file:
+    with (resources.files("fer_meta.report") / "published.csv").open(encoding="utf-8") as file:
         figures = pd.read_csv(file, dtype=str, keep_default_na=False)
     return figures.assign(
         **{name: pd.to_numeric(figures[name]).astype("Int64") for name in COUNTS},

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from fer_meta.report.aggregate.accuracy import domain_name, experiment_title, method_name, trained_name
 from fer_meta.report.failed import MARK, footnote, is_short, short_note
 from fer_meta.report.load import Results, Run
-from fer_meta.report.numbers import domain_name, experiment_title, method_name, trained_name
 from fer_meta.statistics import rounding
 from fer_meta.statistics.words import p_digits
 

@@ -5,11 +5,12 @@ from functools import partial
 
 import pandas as pd
 
-from fer_meta.report import folds
-from fer_meta.report.leftout import left_out_lines
+from fer_meta.report.aggregate import folds
+from fer_meta.report.aggregate.accuracy import BAYES, SELECTIONS, order
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import BAYES, SELECTIONS, order
-from fer_meta.report.pieces import (
+from fer_meta.report.sections.left_out import left_out_lines
+from fer_meta.report.sections.protocol import protocol_line
+from fer_meta.report.sections.words import (
     BAYES_NOTE,
     best_of,
     code,
@@ -31,7 +32,6 @@ from fer_meta.report.pieces import (
     unjudged_note,
     with_half,
 )
-from fer_meta.report.protocol import protocol_line
 from fer_meta.statistics.rounding import settled
 
 CSV_COLUMNS = [

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from fer_meta.report.aggregate.accuracy import ALGORITHMS, domain_name, method_name
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import ALGORITHMS, domain_name, method_name
 
 Place = tuple[str, str, str]  # experiment, source, target
 Pair = tuple[Cell, Cell]

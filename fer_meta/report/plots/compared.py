@@ -8,8 +8,10 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fer_meta.report.aggregate.accuracy import domain_name, method_name
 from fer_meta.report.cells import Cell
-from fer_meta.report.drawing import (
+from fer_meta.report.load import Results
+from fer_meta.report.plots.drawing import (
     CHANCE,
     MARKERS,
     MUTED,
@@ -24,8 +26,6 @@ from fer_meta.report.drawing import (
     rank_of,
     settle,
 )
-from fer_meta.report.load import Results
-from fer_meta.report.numbers import domain_name, method_name
 from fer_meta.statistics.ranks import Ranks
 
 # What stands side by side in the reproduction plot: column -> (label, marker, colour, filled).

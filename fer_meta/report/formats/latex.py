@@ -4,10 +4,10 @@ import re
 
 import pandas as pd
 
+from fer_meta.report.aggregate.accuracy import domain_name, method_name
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import domain_name, method_name
-from fer_meta.report.pieces import (
+from fer_meta.report.sections.words import (
     BAYES_NOTE,
     best_of,
     exact,

@@ -9,8 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_meta.expressions import EXPRESSIONS
+from fer_meta.report.aggregate.accuracy import BAYES, domain_key, domain_name, method_name
 from fer_meta.report.cells import Cell
-from fer_meta.report.drawing import (
+from fer_meta.report.failed import MARK
+from fer_meta.report.load import Results, Run
+from fer_meta.report.plots.drawing import (
     BEST,
     CHANCE,
     DASHES,
@@ -33,9 +36,6 @@ from fer_meta.report.drawing import (
     rank_of,
     settle,
 )
-from fer_meta.report.failed import MARK
-from fer_meta.report.load import Results, Run
-from fer_meta.report.numbers import BAYES, domain_key, domain_name, method_name
 from fer_meta.statistics.rounding import in_percent, percent
 
 

@@ -6,11 +6,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fer_meta.report.aggregate.accuracy import METHODS, half_width, in_one_text
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, coded
-from fer_meta.report.numbers import METHODS, half_width, in_one_text
-from fer_meta.report.pieces import code, dagger, exact, failed_note, markdown, method, p_value, percent, pipes
+from fer_meta.report.sections.words import (
+    code,
+    dagger,
+    exact,
+    failed_note,
+    markdown,
+    method,
+    p_value,
+    percent,
+    pipes,
+)
 from fer_meta.statistics import rounding
 from fer_meta.statistics.intervals import difference, hierarchical_interval
 from fer_meta.statistics.queries import Queries

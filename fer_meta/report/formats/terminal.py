@@ -4,11 +4,18 @@ from textwrap import wrap
 
 import pandas as pd
 
-from fer_meta.report import folds
-from fer_meta.report.leftout import left_out_lines
+from fer_meta.report.aggregate import folds
+from fer_meta.report.aggregate.accuracy import (
+    BAYES,
+    CELL,
+    SELECTIONS,
+    domain_name,
+    experiment_title,
+    method_name,
+)
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import BAYES, CELL, SELECTIONS, domain_name, experiment_title, method_name
-from fer_meta.report.pieces import (
+from fer_meta.report.sections.left_out import left_out_lines
+from fer_meta.report.sections.words import (
     BAYES_NOTE,
     dagger,
     exact,

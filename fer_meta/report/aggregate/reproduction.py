@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from fer_meta.report.aggregate.accuracy import METHODS, SELECTIONS, domain_name
+from fer_meta.report.aggregate.per_seed import training_accuracy
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
-from fer_meta.report.numbers import METHODS, SELECTIONS, domain_name
-from fer_meta.report.per_seed import training_accuracy
-from fer_meta.report.pieces import dagger, exact, failed_note, markdown, method, percent, pipes
+from fer_meta.report.sections.words import dagger, exact, failed_note, markdown, method, percent, pipes
 
 TRAINING = "training accuracy, printed as evaluation"
 FAULTS = {
