@@ -20,6 +20,7 @@ from fer_meta.expressions import EXPRESSIONS
 from fer_meta.oneline import one_line
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, Run, coded, read_parts
+from fer_meta.report.names import is_own_head
 from fer_meta.statistics import metrics
 from fer_meta.statistics.intervals import Outcomes
 from fer_meta.statistics.metrics import Scores
@@ -119,11 +120,6 @@ class Names:
         return np.append(places.to_numpy().astype(np.int64) + first, -1).take(codes)
 
 
-def is_head(method: str) -> bool:
-    """Whether a method is a network's own head, which answers without a support."""
-    return method.endswith("-head")
-
-
 def read_cells(results: Results, names: Names) -> list[Cell]:
     """Every cell of the finished runs (of a cross-validation one for each fold), in the plan's order, its
     seeds ascending.
@@ -135,7 +131,7 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
     asked, scored, kept, supports = {}, defaultdict(list), defaultdict(list), {}
     for run in sorted(results.runs, key=lambda run: run.seed):
         for (method, shots, selection), queries, row in _read_run(results, run, names):
-            path = episodes_path(results, run, shots) if shots and not is_head(method) else None
+            path = episodes_path(results, run, shots) if shots and not is_own_head(method) else None
             if path and path not in supports:
                 supports[path] = _support(results, run, path, names)
             queries = _once(queries, supports.get(path), kept[path, run.target])

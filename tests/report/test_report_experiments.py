@@ -23,6 +23,7 @@ from fer_meta.report.aggregate import reproduction as experiments
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results, read_results
+from fer_meta.report.names import method_name
 from fer_meta.report.plots import all as plots
 from fer_meta.report.plots import compared as plots_compared
 from fer_meta.report.sections import tables
@@ -277,9 +278,9 @@ def test_without_published_figures_there_is_no_such_section(leaky):
 
 def test_both_relation_networks_are_told_apart_where_both_occur(reproduction, leaky):
     results, other = read(reproduction)[0], read(leaky)[0]
-    assert numbers.method_name("relationnet", results) == "Relation Net (summed maps)"
-    assert numbers.method_name("relationnet-mean", results) == "Relation Net (averaged maps)"
-    assert numbers.method_name("relationnet", other) == "Relation Net"
+    assert method_name(results, "relationnet") == "Relation Net (summed maps)"
+    assert method_name(results, "relationnet-mean") == "Relation Net (averaged maps)"
+    assert method_name(other, "relationnet") == "Relation Net"
 
 
 def test_clips_stand_beside_frames_and_are_decided_by_vote_and_by_mean(reproduction, tmp_path):

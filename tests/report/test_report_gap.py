@@ -14,7 +14,7 @@ from helpers import stored_results
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from fer_meta.report import write_report
+from fer_meta.report import names, write_report
 from fer_meta.report.aggregate import accuracy as numbers
 from fer_meta.report.aggregate import gap
 from fer_meta.report.cells import Cell, Names, read_cells
@@ -189,7 +189,7 @@ def test_a_method_has_one_colour_in_all_plots(folder):
         {
             entry.get_label(): to_hex(entry[0].get_color() if line else entry[0].get_facecolor())
             for entry in figure.axes[0].containers
-            if entry.get_label() in numbers.METHODS.values()
+            if entry.get_label() in {one.label for one in names.KNOWN.values()}
         }
         for line, figure in enumerate([plots._accuracy(results, table), plots._severity(results, gaps)])
     ]

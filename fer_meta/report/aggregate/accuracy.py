@@ -9,20 +9,9 @@ import pandas as pd
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
+from fer_meta.report.names import order
 from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_episodes
 
-SELECTIONS = {"source-val": "source-val", "last": "last", "oracle": "oracle (target's validation)"}
-METHODS = {
-    "protonet": "ProtoNet",
-    "relationnet": "Relation Net",
-    "relationnet-mean": "Relation Net (averaged maps)",
-    "maml": "MAML",
-    "fomaml": "FOMAML",
-    "supervised-head": "Supervised (own head)",
-    "supervised-ncm": "Supervised (nearest mean)",
-    "supervised-probe": "Supervised (linear probe)",
-}
-ALGORITHMS = {"fomaml": "maml"}  # of readouts that are not called after theirs
 CELL = ["experiment", "target", "source", "algorithm", "method", "way", "shots", "selection"]
 PLACE = ["experiment", "source", "target"]
 HEAD_COLUMNS = [
@@ -51,62 +40,6 @@ HEAD_COLUMNS = [
     "chance",
     "bayes",
 ]
-BAYES = "Bayes-optimal AU reader"
-
-
-def method_name(method: str, results: Results | None = None) -> str:
-    """The name for people; a method unknown here keeps its own.
-
-    Relation Net is told from the one of averaged maps where `results` hold both.
-    """
-    if (
-        method == "relationnet"
-        and results
-        and any(run.algorithm == "relationnet_mean" for run in results.runs)
-    ):
-        return "Relation Net (summed maps)"
-    return METHODS.get(method, method)
-
-
-def trained_name(algorithm: str, method: str, results: Results) -> str:
-    """What a training is called, whatever reads it: "Supervised" for all readings of the supervised
-    network.
-    """
-    name = method_name(method, results)
-    return name if algorithm.replace("_", "-") in METHODS else name.split(" (")[0]
-
-
-def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
-    """Key and title of an experiment with `end` after them; nothing in a suite that has none."""
-    told = results.experiments.get(experiment)
-    return f"{experiment}, {told['title']}{end}" if told else experiment and experiment + end
-
-
-def domain_name(results: Results, domain: str, form: str = "{}") -> str:
-    """The name for people, itself in `form`: a rendered domain is always called so."""
-    return form.format(domain) + (" (rendered)" if domain in results.plan.get("rendered", ()) else "")
-
-
-def domain_key(results: Results, domain: str) -> str:
-    """Sort key of a domain: by name, and the severities of one recipe as numbers."""
-    place = results.plan.get("severity", {}).get(domain)
-    return f"{place['recipe']}@{place['severity']:.6f} {domain}" if place else domain
-
-
-def order(results: Results, column: pd.Series) -> pd.Series:
-    """Sort key: methods and selections in the order of their lists above, unknown ones after, by name.
-
-    Domains by `domain_key`, experiments as in the plan, any other column by its values.
-    """
-    if column.name in ("source", "target"):
-        return column.map(partial(domain_key, results))
-    if column.name == "experiment":
-        return column.map({"": -1} | {key: rank for rank, key in enumerate(results.experiments)})
-    known = {"method": METHODS, "selection": SELECTIONS}.get(column.name)
-    if known is None:
-        return column
-    ranks = {name: f"{rank:03}" for rank, name in enumerate(known)}
-    return column.map(lambda name: ranks.get(name, f"999{name}"))
 
 
 def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:

@@ -7,10 +7,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from fer_meta.report.aggregate.accuracy import PLACE, in_one_text, method_name, order
+from fer_meta.report.aggregate.accuracy import PLACE, in_one_text
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
+from fer_meta.report.names import method_name, order
 from fer_meta.report.sections.words import code, failed_note, markdown, method, title
 from fer_meta.statistics.intervals import Outcomes, difference, effect_size
 from fer_meta.statistics.ranks import Ranks, mean_ranks
@@ -66,7 +67,7 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
         pairs = [pair for pair in pairs if not pair["failed_seeds"]]
         for row in pairs:
             estimate = row.pop("estimate").one_of(len(pairs))
-            names = [method_name(row[side], results) for side in ("first", "second")]
+            names = [method_name(results, row[side]) for side in ("first", "second")]
             rows.append(
                 dict(zip(BLOCK, place))
                 | row
@@ -211,11 +212,11 @@ def _no_claim(
 ) -> dict:
     """The row of a pair of which a training did not learn; `lost` are those seeds of each."""
     which = [
-        f"{method_name(name, results)}, seed{'s' * (len(seeds) > 1)} {' and '.join(map(str, seeds))}"
+        f"{method_name(results, name)}, seed{'s' * (len(seeds) > 1)} {' and '.join(map(str, seeds))}"
         for name, seeds in lost.items()
         if seeds
     ]
-    names = [method_name(cell.method, results) for cell in (first, second)]
+    names = [method_name(results, cell.method) for cell in (first, second)]
     accuracies = ours.right.mean(), theirs.right.mean()
     return {
         "first": first.method,

@@ -4,8 +4,8 @@ severities.
 
 import pandas as pd
 
-from fer_meta.report.aggregate.accuracy import domain_key
 from fer_meta.report.load import Results
+from fer_meta.report.names import domain_key
 
 STUDIO = "synthetic-studio"  # severity 0 of every recipe
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fer_meta.report.aggregate.accuracy import METHODS, half_width, in_one_text
+from fer_meta.report.aggregate.accuracy import half_width, in_one_text
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, coded
+from fer_meta.report.names import rank
 from fer_meta.report.sections.words import (
     code,
     dagger,
@@ -152,9 +153,7 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str
         ),
     ]
     parts += _unknown(results, leaks)
-    leaks = leaks.assign(
-        rank=[list(METHODS).index(name) if name in METHODS else 99 for name in leaks["method"]]
-    )
+    leaks = leaks.assign(rank=[rank(results, name) for name in leaks["method"]])
     for (source, target, shots), block in leaks.groupby(["source", "target", "shots"], sort=False):
         lines = [
             [

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.report.aggregate.accuracy import CELL, order
+from fer_meta.report.aggregate.accuracy import CELL
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import last_tenth
 from fer_meta.report.load import Results, Run
+from fer_meta.report.names import order
 
 SORTED_BY = ["experiment", "target", "source", "method", "shots", "selection"]
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from fer_meta.report.aggregate.accuracy import ALGORITHMS, domain_name, method_name
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
+from fer_meta.report.names import ALGORITHMS, domain_name, method_name
 
 Place = tuple[str, str, str]  # experiment, source, target
 Pair = tuple[Cell, Cell]
@@ -106,7 +106,7 @@ def _unasked(
             return f"{part} is not run ({results.plan['not_run'][part]})"
     for side, algorithm in zip(("first", "second"), algorithms):
         if algorithm is None:
-            return f"{method_name(named[side], results)} is not trained in this bench"
+            return f"{method_name(results, named[side])} is not trained in this bench"
     folds = any(run["fold"] for run in results.plan["runs"])
     for part, places in parts:
         if not places and part in SETS:
@@ -144,7 +144,7 @@ def _unanswered(
                 (lambda cell: cell.shots == named["shots"], f"no episodes are {named['shots']}-shot"),
                 (
                     lambda cell, side=side: cell.method == named[side],
-                    f"{method_name(named[side], results)} does not answer for {_called(results, place)}",
+                    f"{method_name(results, named[side])} does not answer for {_called(results, place)}",
                 ),
             ]
             for fits, why in steps:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from fer_meta.report.aggregate.accuracy import method_name
 from fer_meta.report.aggregate.planned import Pair, Planned, planned
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
+from fer_meta.report.names import method_name
 from fer_meta.report.sections.words import markdown
 from fer_meta.statistics import rounding
 from fer_meta.statistics.intervals import Outcomes, contrast
@@ -80,7 +80,7 @@ def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
     named = results.plan.get("primary")
     if not named:
         return ""
-    first, second = (method_name(named[side], results) for side in ("first", "second"))
+    first, second = (method_name(results, named[side]) for side in ("first", "second"))
     over, less = (WORDS.get(named[part], named[part]) for part in ("over", "less"))
     what = f"Named before the runs: {first} less {second}, {named['shots']}-shot, on {over}" + (
         f", less the same on {less}." if named["less"] else "."
@@ -111,7 +111,7 @@ def _why_not(results: Results, found: Planned) -> str:
     if found.unasked:
         return f"not asked here: {found.unasked}"
     failed = [
-        f"{method_name(cell.method, results)} on {cell.source}, seed {seed}"
+        f"{method_name(results, cell.method)} on {cell.source}, seed {seed}"
         for pair in found.over + found.less
         for cell in pair
         for seed in cell.failed

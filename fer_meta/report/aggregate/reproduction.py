@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from fer_meta.report.aggregate.accuracy import METHODS, SELECTIONS, domain_name
 from fer_meta.report.aggregate.per_seed import training_accuracy
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
+from fer_meta.report.names import SELECTIONS, domain_name, is_own_head, rank
 from fer_meta.report.sections.words import dagger, exact, failed_note, markdown, method, percent, pipes
 
 TRAINING = "training accuracy, printed as evaluation"
@@ -78,15 +78,17 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
         ours["selection"]
         == ours["experiment"].map({key: told["checkpoint"] for key, told in results.experiments.items()})
     ]
+    # Who has an own head is trained on batches, and has no training episodes.
+    batches = set(heads.loc[heads["method"].map(is_own_head).astype(bool), "algorithm"])
     rows = []
     for key, told in published.items():
         block = [
-            row | _training(results, row) | _shared(results, row, ours)
+            row | _training(results, row, batches) | _shared(results, row, ours, batches)
             for row in ours[ours["experiment"] == key].to_dict("records")
         ]
         block.sort(
             key=lambda row: (
-                list(METHODS).index(row["method"]) if row["method"] in METHODS else 99,
+                rank(results, row["method"]),
                 row["shots"],
             )
         )
@@ -287,13 +289,14 @@ def _bare(figure: dict) -> str:
     return figure["method"].replace("_", "-").removesuffix("-head")
 
 
-def _training(results: Results, row: dict) -> dict:
+def _training(results: Results, row: dict, batches: set[str]) -> dict:
+    """How an episodic training ended; nothing of those on `batches`."""
     runs = [
         run
         for run in results.runs
         if (run.experiment, run.source, run.algorithm) == (row["experiment"], row["source"], row["algorithm"])
     ]
-    if not runs or row["algorithm"] == "supervised":  # trained on batches, not on episodes
+    if not runs or row["algorithm"] in batches:
         return {}
     ends = [training_accuracy(results, model) for model in sorted({run.model for run in runs})]
     train = runs[0].protocol.get("train", {})
@@ -303,7 +306,7 @@ def _training(results: Results, row: dict) -> dict:
     }
 
 
-def _shared(results: Results, row: dict, ours: pd.DataFrame) -> dict:
+def _shared(results: Results, row: dict, ours: pd.DataFrame, batches: set[str]) -> dict:
     same = ours[
         (ours["experiment"] == f"{row['experiment']}-shared")
         & (ours["method"] == row["method"])
@@ -315,5 +318,5 @@ def _shared(results: Results, row: dict, ours: pd.DataFrame) -> dict:
         "shared_accuracy": same[0]["accuracy"],
         "shared_ci95": same[0]["ci95"],
         "shared_failed_seeds": same[0]["failed_seeds"],
-        "shared_training_accuracy": _training(results, same[0]).get("training_accuracy", np.nan),
+        "shared_training_accuracy": _training(results, same[0], batches).get("training_accuracy", np.nan),
     }

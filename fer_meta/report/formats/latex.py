@@ -4,9 +4,9 @@ import re
 
 import pandas as pd
 
-from fer_meta.report.aggregate.accuracy import domain_name, method_name
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
+from fer_meta.report.names import domain_name, method_name
 from fer_meta.report.sections.words import (
     BAYES_NOTE,
     best_of,
@@ -47,7 +47,7 @@ def to_latex(results: Results, table: pd.DataFrame) -> str:
                 *[experiment] * len(first),
                 domain_name(results, source),
                 domain_name(results, target),
-                method_name(method, results) + seeds_lacking(row),
+                method_name(results, method) + seeds_lacking(row),
             ]
             numbers = [exact(block["chance"].iloc[0]), exact(block["bayes"].iloc[0]) or "--"]
             lines.append(

@@ -5,15 +5,9 @@ from textwrap import wrap
 import pandas as pd
 
 from fer_meta.report.aggregate import folds
-from fer_meta.report.aggregate.accuracy import (
-    BAYES,
-    CELL,
-    SELECTIONS,
-    domain_name,
-    experiment_title,
-    method_name,
-)
+from fer_meta.report.aggregate.accuracy import CELL
 from fer_meta.report.load import Results
+from fer_meta.report.names import BAYES, SELECTIONS, domain_name, experiment_title, method_name
 from fer_meta.report.sections.left_out import left_out_lines
 from fer_meta.report.sections.words import (
     BAYES_NOTE,
@@ -48,7 +42,7 @@ def to_text(results: Results, table: pd.DataFrame, primary: str = "") -> str:
             cells = {cell.selection: percent(cell) + dagger(cell) for cell in row.itertuples()}
             lines.append(
                 [
-                    method_name(method, results),
+                    method_name(results, method),
                     str(shots),
                     *(cells.get(name, "") for name in selections),
                     exact(row["chance"].iloc[0]),

@@ -9,10 +9,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.report.aggregate.accuracy import BAYES, domain_key, domain_name, method_name
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results, Run
+from fer_meta.report.names import (
+    BAYES,
+    MUTED,
+    domain_key,
+    domain_name,
+    domains_in_order,
+    in_order,
+    look,
+    method_name,
+    rank,
+    training_name,
+)
 from fer_meta.report.plots.drawing import (
     BEST,
     CHANCE,
@@ -20,20 +31,15 @@ from fer_meta.report.plots.drawing import (
     FAILED,
     FAILED_NOTE,
     MARKERS,
-    MUTED,
     NORMAL,
     Matrix,
     arrow,
     cells_of,
-    colours_of,
-    domains_in,
     draw_seeds,
     intervals_in_words,
     matrices,
-    methods_in,
     panels,
     quiet,
-    rank_of,
     settle,
 )
 from fer_meta.statistics.rounding import in_percent, percent
@@ -66,15 +72,14 @@ def figures(
     models = {run.model: run for run in results.runs}.values()
     logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
     if logs:
-        drawn["training"] = partial(_training, results, logs)
+        drawn["training"] = partial(_training, results, logs, cells)
     return drawn
 
 
 def _accuracy(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
     """Bars by method, grouped by shots, with a dot a training; a panel a source -> target."""
     pairs = list(table.groupby(["experiment", "source", "target", "way"], sort=False))
-    methods = methods_in(table)
-    colours = colours_of(methods)
+    methods = in_order(results, table["method"])
     figure, axes = panels(len(pairs), columns=2, height=2.9)
     top = _top(table)
     for axis, ((experiment, source, target, way), block) in zip(axes, pairs):
@@ -91,8 +96,8 @@ def _accuracy(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ())
                     np.array(places)[of],
                     100 * block["accuracy"][of],
                     0.92 * width,
-                    color=colours[method],
-                    label=method_name(method, results),
+                    color=look(results, method).colour,
+                    label=method_name(results, method),
                 )
         axis.errorbar(
             places,
@@ -129,15 +134,15 @@ def _transfer(results: Results, table: pd.DataFrame) -> Figure:
     """Source x target, a panel a method, on one colour scale that starts at chance."""
     shots = table["shots"].max()
     table = table[table["shots"] == shots]
-    methods = methods_in(table)
-    sources, targets = domains_in(results, table["source"]), domains_in(results, table["target"])
+    methods = in_order(results, table["method"])
+    sources, targets = domains_in_order(results, table["source"]), domains_in_order(results, table["target"])
     names = [[domain_name(results, name) for name in domains] for domains in (sources, targets)]
     shown = []
     for method in methods:
         cells = table[table["method"] == method].pivot_table("accuracy", "source", "target")
         shown.append(
             Matrix(
-                method_name(method, results),
+                method_name(results, method),
                 *names,
                 in_percent(cells.reindex(index=sources, columns=targets).to_numpy()),
                 _marked(table[table["method"] == method], sources, targets),
@@ -183,7 +188,7 @@ def _by_target(results: Results, table: pd.DataFrame, column: str) -> str:
     if len(set(shown.values())) == 1:
         return next(iter(shown.values()))
     return ", ".join(
-        f"{domain_name(results, target)} {shown[target]}" for target in domains_in(results, shown)
+        f"{domain_name(results, target)} {shown[target]}" for target in domains_in_order(results, shown)
     )
 
 
@@ -193,8 +198,7 @@ def _severity(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) 
     """
     shots = sorted(gaps["shots"].unique())
     blocks = list(gaps.groupby(["source", "recipe"], sort=False))
-    methods = methods_in(gaps)
-    colours = colours_of(methods)
+    methods = in_order(results, gaps["method"])
     figure, axes = panels(len(shots) * len(blocks), columns=len(shots), height=3.3)
     for number, axis in enumerate(axes):
         (source, recipe), block = blocks[number // len(shots)]
@@ -208,13 +212,13 @@ def _severity(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) 
                 rows["severity"] + shift,
                 100 * rows["accuracy"],
                 100 * rows["ci95"].fillna(0),
-                color=colours[method],
+                color=look(results, method).colour,
                 marker=MARKERS[place % len(MARKERS)],
                 markersize=4,
                 linewidth=1.4,
                 elinewidth=1,
                 capsize=2,
-                label=method_name(method, results),
+                label=method_name(results, method),
             )
             draw_seeds(axis, rows["severity"] + shift, cells_of(rows, cells), 0.008, dots=False)
         for column, style in [("chance", CHANCE), ("bayes", BEST)]:
@@ -243,13 +247,17 @@ def _severity(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) 
     return figure
 
 
-def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
+def _ranked(results: Results, cells: Sequence[Cell]) -> list[Cell]:
+    return sorted(cells, key=lambda cell: rank(results, cell.method))
+
+
+def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequence[Cell]) -> Figure:
     """Loss and validation over steps: a row an algorithm, a line a model, its colour the source; of an own
     head the UAR is shown.
     """
-    algorithms = sorted(
-        {run.algorithm for run, _ in logs}, key=lambda name: (rank_of(name.replace("_", "-")), name)
-    )
+    trained = {run.algorithm for run, _ in logs}
+    first = {cell.algorithm: cell.method for cell in reversed(_ranked(results, cells))}
+    algorithms = sorted(trained, key=lambda name: rank(results, first.get(name, name)))
     heads = {run.algorithm for run, log in logs if log["val_uar"].notna().any()}
     # Experiments may share a model, or train a source in two ways.
     used = {run.model: [] for run, _ in logs}
@@ -282,9 +290,9 @@ def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
             if run.failed and len(logged):
                 axis.plot(logged["step"].iloc[-1:], scale * logged[column].iloc[-1:], **FAILED)
     for number, axis in enumerate(axes):
-        name = method_name(algorithms[number // 2].replace("_", "-"), results)
-        name = "Supervised" if name == "supervised" else name
-        metric = "UAR" if algorithms[number // 2] in heads else "accuracy"
+        algorithm = algorithms[number // 2]
+        name = training_name(results, algorithm, first.get(algorithm, algorithm))
+        metric = "UAR" if algorithm in heads else "accuracy"
         axis.set_title(f"{name}: {f'validation {metric}' if number % 2 else 'loss'}", fontsize=NORMAL)
         axis.set_ylabel(f"{metric} (%)" if number % 2 else "loss", fontsize=NORMAL)
         axis.set_xlabel("training step", fontsize=NORMAL)
@@ -302,7 +310,7 @@ def _training(results: Results, logs: list[tuple[Run, pd.DataFrame]]) -> Figure:
 def _confusion(results: Results, cells: list[Cell]) -> Figure:
     """Row-normalised counts on one target, over all seeds: a panel a method and source."""
     experiment, target, shots = cells[0].experiment, cells[0].target, cells[0].shots
-    cells = sorted(cells, key=lambda cell: (domain_key(results, cell.source), rank_of(cell.method)))
+    cells = sorted(cells, key=lambda cell: (domain_key(results, cell.source), rank(results, cell.method)))
     shown = []
     for cell in cells:
         counts = pd.DataFrame(cell.confusion.sum(axis=0), EXPRESSIONS, EXPRESSIONS)
@@ -310,7 +318,7 @@ def _confusion(results: Results, cells: list[Cell]) -> Figure:
         predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
         grid = counts.loc[true, predicted]
         title = (
-            f"{method_name(cell.method, results)}{MARK if cell.failed else ''}\nfrom"
+            f"{method_name(results, cell.method)}{MARK if cell.failed else ''}\nfrom"
             f" {domain_name(results, cell.source)}"
         )
         shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))

@@ -8,13 +8,17 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_meta.report.aggregate.accuracy import domain_name, method_name
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
+from fer_meta.report.names import (
+    MUTED,
+    domain_name,
+    in_order,
+    method_name,
+)
 from fer_meta.report.plots.drawing import (
     CHANCE,
     MARKERS,
-    MUTED,
     NORMAL,
     SMALL,
     arrow,
@@ -23,7 +27,6 @@ from fer_meta.report.plots.drawing import (
     inches,
     panels,
     quiet,
-    rank_of,
     settle,
 )
 from fer_meta.statistics.ranks import Ranks
@@ -79,9 +82,9 @@ def ranks(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figu
         edge, side = (0.9, "right") if left else (count + 0.1, "left")
         axis.plot([mean, mean, edge], [0, height, height], color="black", linewidth=0.9)
         name = (
-            f"{method_name(method, results)}  {mean:.2f}"
+            f"{method_name(results, method)}  {mean:.2f}"
             if left
-            else f"{mean:.2f}  {method_name(method, results)}"
+            else f"{mean:.2f}  {method_name(results, method)}"
         )
         axis.text(edge - 0.08 if left else edge + 0.08, height, name, ha=side, va="center", fontsize=NORMAL)
     for number, (low, high) in enumerate(bars):
@@ -113,7 +116,7 @@ def ranks(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figu
         " told\napart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation"
         + (
             "\nnot ranked, for a training did not learn:"
-            f" {', '.join(method_name(name, results) for name in unranked)}"
+            f" {', '.join(method_name(results, name) for name in unranked)}"
             if unranked
             else ""
         ),
@@ -129,7 +132,7 @@ def leakage(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) -
     and shots.
     """
     blocks = list(leaks.groupby(["source", "target", "shots"], sort=False))
-    methods = sorted(leaks["method"].unique(), key=rank_of)
+    methods = in_order(results, leaks["method"])
     experiments = [key for key in results.experiments if (leaks["experiment"] == key).any()]
     most = max(block["experiment"].nunique() for _, block in blocks)
     figure, axes = panels(len(blocks), 2, 1.4 + 0.2 * len(methods) * most)
@@ -154,7 +157,7 @@ def leakage(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) -
             draw_seeds(axis, heights, cells_of(rows, cells), 0.4 / len(here), upright=False, dots=False)
         axis.axvline(100 * block["chance"].iloc[0], **CHANCE)
         axis.set_yticks(
-            range(len(methods)), [method_name(method, results) for method in methods], fontsize=SMALL
+            range(len(methods)), [method_name(results, method) for method in methods], fontsize=SMALL
         )
         axis.set_ylim(len(methods) - 0.5, -0.5)
         axis.set_xlim(0, 100)
@@ -170,7 +173,7 @@ def leakage(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) -
         "What support and query share, with 95 % intervals\n(checkpoint picked on the source's validation"
         " split)",
         legend=1,
-        left=0.2 + max(inches(method_name(method, results)) for method in methods),
+        left=0.2 + max(inches(method_name(results, method)) for method in methods),
         below=0.5,
     )
     return figure
@@ -185,7 +188,7 @@ def reproduction(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = (
         ],
         selection=[results.experiments[key]["checkpoint"] for key in rows["experiment"]],
     )
-    methods = sorted(rows["method"].unique(), key=rank_of)
+    methods = in_order(results, rows["method"])
     readings = {column: look for column, look in READINGS.items() if rows[column].notna().any()}
     figure, axes = panels(len(methods), 2, 2.9)
     for axis, method in zip(axes, methods):
@@ -229,7 +232,7 @@ def reproduction(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = (
         axis.set_xlim(-0.6, max(len(block), 2) - 0.4)
         axis.set_ylim(0, 100)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
-        axis.set_title(method_name(method, results), fontsize=NORMAL)
+        axis.set_title(method_name(results, method), fontsize=NORMAL)
         quiet(axis)
     tested = [domain_name(results, name) for name in dict.fromkeys(rows["target"].dropna())]
     settle(

@@ -28,20 +28,13 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
 from fer_meta.fileio import replacing
-from fer_meta.report.aggregate.accuracy import BAYES, METHODS, domain_key
 from fer_meta.report.cells import Cell
 from fer_meta.report.failed import MARK
-from fer_meta.report.load import Results
+from fer_meta.report.names import BAYES
 
 FORMATS = (".png", ".pdf")
 WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt text still readable
 SMALL, NORMAL = 8, 9  # points
-# Okabe and Ito's colours (and a violet), which colour-blind readers can tell apart; a method has one colour
-# everywhere.
-OKABE_ITO = ["#0072B2", "#E69F00", "#7F3C8D", "#009E73", "#56B4E9", "#999999", "#D55E00", "#CC79A7"]
-COLOURS = dict(zip(METHODS, OKABE_ITO))
-# Paul Tol's "muted", for what COLOURS does not name: further methods, and sources in the training curves.
-MUTED = ["#332288", "#882255", "#117733", "#999933", "#AA4499", "#44AA99", "#CC6677", "#88CCEE", "#DDCC77"]
 DASHES = ["-", "--", ":", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 # What is known exactly: black lines, last in the legend.
@@ -416,27 +409,6 @@ def quiet(axis) -> None:
     """No frame at the top and right, small numbers."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=SMALL)
-
-
-def domains_in(results: Results, names) -> list[str]:
-    """Each domain once, in the order of the tables."""
-    return sorted(set(names), key=lambda name: domain_key(results, name))
-
-
-def methods_in(table: pd.DataFrame) -> list[str]:
-    """Each method once, in the order of the tables."""
-    return sorted(table["method"].unique(), key=lambda method: (rank_of(method), method))
-
-
-def rank_of(method: str) -> int:
-    """The place of a method in the tables; unknown ones are last."""
-    return list(METHODS).index(method) if method in METHODS else len(METHODS)
-
-
-def colours_of(methods: list[str]) -> dict[str, str]:
-    """A colour for each method."""
-    others = sorted(set(methods) - set(COLOURS))
-    return COLOURS | {method: MUTED[number % len(MUTED)] for number, method in enumerate(others)}
 
 
 def arrow(source: str, target: str) -> str:

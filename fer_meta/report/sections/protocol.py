@@ -4,8 +4,9 @@ from collections import Counter
 
 import pandas as pd
 
-from fer_meta.report.aggregate.accuracy import PLACE, SELECTIONS
+from fer_meta.report.aggregate.accuracy import PLACE
 from fer_meta.report.load import Results, Run
+from fer_meta.report.names import SELECTIONS
 from fer_meta.report.sections.words import code, count, markdown, span
 
 BATCHNORM = {"eval": "stored statistics (inductive)", "batch": "the batch's statistics (transductive)"}

@@ -6,8 +6,8 @@ from functools import partial
 import pandas as pd
 
 from fer_meta.report.aggregate import folds
-from fer_meta.report.aggregate.accuracy import BAYES, SELECTIONS, order
 from fer_meta.report.load import Results
+from fer_meta.report.names import BAYES, SELECTIONS, order
 from fer_meta.report.sections.left_out import left_out_lines
 from fer_meta.report.sections.protocol import protocol_line
 from fer_meta.report.sections.words import (

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from fer_meta.report.aggregate.accuracy import domain_name, experiment_title, method_name, trained_name
 from fer_meta.report.failed import MARK, footnote, is_short, short_note
 from fer_meta.report.load import Results, Run
+from fer_meta.report.names import domain_name, experiment_title, method_name, training_name
 from fer_meta.statistics import rounding
 from fer_meta.statistics.words import p_digits
 
@@ -143,8 +143,8 @@ def _trainings(results: Results, rows: pd.DataFrame) -> list[tuple[Run, str, lis
     it is in.
     """
     names = {
-        (row.experiment, row.source, row.target, row.algorithm): trained_name(
-            row.algorithm, row.method, results
+        (row.experiment, row.source, row.target, row.algorithm): training_name(
+            results, row.algorithm, row.method
         )
         for row in rows.itertuples()
     }
@@ -188,7 +188,7 @@ _LATEX = str.maketrans(
 
 def method(results: Results, name: str) -> str:
     """A method's name in Markdown."""
-    return markdown(method_name(name, results))
+    return markdown(method_name(results, name))
 
 
 def title(results: Results, experiment: str) -> str:
