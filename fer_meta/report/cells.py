@@ -128,14 +128,17 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
         ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not
             asked the same queries.
     """
-    asked, scored, kept, supports = {}, defaultdict(list), defaultdict(list), {}
+    asked: dict[tuple, tuple[Queries, Run]] = {}
+    scored: dict[tuple, list[tuple[Run, dict, Queries]]] = defaultdict(list)
+    kept: dict[tuple, list[Queries]] = defaultdict(list)
+    supports: dict[Path | None, Support] = {}
     for run in sorted(results.runs, key=lambda run: run.seed):
         for (method, shots, selection), queries, row in _read_run(results, run, names):
             path = episodes_path(results, run, shots) if shots and not is_own_head(method) else None
             if path and path not in supports:
                 supports[path] = _support(results, run, path, names)
             queries = _once(queries, supports.get(path), kept[path, run.target])
-            if path and not np.isin(queries.episode[[0, -1]], queries.support.episode).all():
+            if path and not np.isin(queries.episode[[0, -1]], supports[path].episode).all():
                 raise damaged(path, "does not hold the episodes that were answered", run.command)
             place = (run.experiment, run.source, run.target, shots, run.fold)
             first, other = asked.setdefault(place, (queries, run))

@@ -4,7 +4,7 @@ A plan says it of its methods (`labels`, written by the bench from the methods t
 versions do not; for them, and for a method that a plan does not name, KNOWN answers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from zlib import crc32
@@ -116,17 +116,15 @@ def order(results: Results, column: pd.Series) -> pd.Series:
     """Sort key of a column of methods, selections, domains, or experiments (as in the plan), by its name; any
     other column by its values.
     """
-    keys = {
+    keys: dict[str, Callable[[str], str | int]] = {
         "method": lambda name: "{:06}{}".format(*rank(results, name)),
         "selection": _selection_key,
         "source": partial(domain_key, results),
         "target": partial(domain_key, results),
         "experiment": partial(_experiment_key, results),
     }
-    if column.name not in keys:
-        return column
-    key = keys[column.name]
-    return column.map({name: key(name) for name in column.unique()})
+    key = keys.get(str(column.name))
+    return column if key is None else column.map({name: key(name) for name in column.unique()})
 
 
 def _experiment_key(results: Results, name: str) -> int:

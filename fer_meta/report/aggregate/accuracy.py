@@ -14,6 +14,37 @@ from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_ep
 
 CELL = ["experiment", "target", "source", "algorithm", "method", "way", "shots", "selection"]
 PLACE = ["experiment", "source", "target"]
+CSV_COLUMNS = [
+    "experiment",
+    "method",
+    "backbone",
+    "class_balance",
+    "source",
+    "target",
+    "way",
+    "shots",
+    "selection",
+    "accuracy",
+    "ci95",
+    "ci95_episodes",
+    "sd_seeds",
+    "uar",
+    "uar_ci95",
+    "macro_f1",
+    "ece",
+    "chance",
+    "bayes",
+    "episodes",
+    "seeds",
+    "failed_seeds",
+    "groups",
+    "members",
+    "classes",
+    "test_images",
+    "copies_removed",
+    "excluded",
+    "rendered",
+]
 HEAD_COLUMNS = [
     "experiment",
     "target",
@@ -73,7 +104,7 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     table["chance"] = 1 / table["way"]
     table["bayes"] = _bayes(results, table, "way")
     # The classes, and with them the test images, may depend on what source and target share.
-    runs = defaultdict(dict)
+    runs: dict[tuple, dict[int | None, Run]] = defaultdict(dict)
     for run in results.runs:
         runs[place_of(run)][run.fold] = run
     tested = pd.DataFrame(
@@ -100,7 +131,7 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 def _tested(folds: list[Run]) -> dict:
     """What a run was tested on, or the folds of a cross-validation together."""
-    excluded = Counter()
+    excluded: Counter[str] = Counter()
     for run in folds:
         excluded.update(run.excluded)
     return {

@@ -9,10 +9,8 @@ import pandas as pd
 
 from fer_meta.report.aggregate.accuracy import PLACE, in_one_text
 from fer_meta.report.cells import Cell
-from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.names import method_name, order
-from fer_meta.report.sections.words import code, failed_note, markdown, method, title
 from fer_meta.statistics.intervals import Outcomes, difference, effect_size
 from fer_meta.statistics.ranks import Ranks, mean_ranks
 from fer_meta.statistics.rounding import settled
@@ -61,13 +59,13 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
             blocks[cell.place].append(cell)
     rows = []
     for place, block in blocks.items():
-        pairs = [_pair(results, *pair) for pair in combinations(_best_first(block), 2)]
-        pairs = [pair for pair in pairs if pair]
+        found = (_pair(results, *pair) for pair in combinations(_best_first(block), 2))
+        pairs = [pair for pair in found if pair]
         unclaimed = [pair for pair in pairs if pair["failed_seeds"]]
         pairs = [pair for pair in pairs if not pair["failed_seeds"]]
         for row in pairs:
             estimate = row.pop("estimate").one_of(len(pairs))
-            names = [method_name(results, row[side]) for side in ("first", "second")]
+            first, second = (method_name(results, row[side]) for side in ("first", "second"))
             rows.append(
                 dict(zip(BLOCK, place))
                 | row
@@ -76,7 +74,7 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
                     "high": estimate.high,
                     "p_corrected": estimate.p,
                     "episodes_needed": None if block[0].once else episodes_needed(estimate),
-                    "statement": statement(*names, estimate, row["groups"], block[0].once),
+                    "statement": statement(first, second, estimate, row["groups"], block[0].once),
                 }
             )
         rows += [dict(zip(BLOCK, place)) | pair for pair in unclaimed]
@@ -91,78 +89,11 @@ def ranks(table: pd.DataFrame) -> Ranks | None:
     Ranked are the methods that stand in most of them, over those that have them all, by the accuracy of the
     checkpoint picked on the source's validation. A method of which a training did not learn is left out.
     """
-    scores, pairs = _to_rank(table)
+    scores, pairs = to_rank(table)
     return mean_ranks(scores) if pairs >= FEWEST_PAIRS and scores.shape[1] >= 3 else None
 
 
-def section(results: Results, compared: pd.DataFrame, table: pd.DataFrame, ranked: Ranks | None) -> str:
-    """Markdown: in each cell the best method against each other one, in words; then the mean ranks. Maybe
-    nothing.
-    """
-    if compared.empty:
-        return ""
-    parts = [
-        "## Method against method",
-        "Exploratory, for no one of these pairs was named beforehand. On the same queries, by the checkpoint"
-        " picked on the source's validation split: the best method against each other one. Intervals and"
-        " p-values are over seeds, people (clips, images) and episodes, and simultaneous for all pairs of"
-        " methods of the same source, target and shots (Bonferroni). All pairs: `comparisons.csv`"
-        + (
-            f"; no mean ranks, for they need {FEWEST_PAIRS} pairs of source and target."
-            if _to_rank(table)[1] < FEWEST_PAIRS
-            else "."
-        ),
-    ]
-    for place, block in compared.groupby(BLOCK, sort=False):
-        experiment, source, target, way, shots = place
-        head = (
-            f"{title(results, experiment)}{code(results, source)} → {code(results, target)}, {way}-way"
-            f" {shots}-shot:"
-        )
-        claimed, unclaimed = block[block["failed_seeds"] == ""], block[block["failed_seeds"] != ""]
-        told = (
-            [*claimed.loc[claimed["first"] == claimed["first"].iloc[0], "statement"]] if len(claimed) else []
-        )
-        if len(unclaimed):
-            shown = table[
-                (table["selection"] == "source-val") & (table[BLOCK] == pd.Series(place, BLOCK)).all(axis=1)
-            ]
-            told.append(f"no claim where a training failed: {failed_note(results, shown)}")
-        parts += [head, "\n".join(f"- {markdown(words)}" for words in told)]
-    if ranked:
-        parts += [
-            "### Mean ranks",
-            _ranks_in_words(results, table, ranked),
-            "![Mean ranks with the critical difference](plots/ranks.png)",
-        ]
-    return "\n\n".join(parts)
-
-
-def _ranks_in_words(results: Results, table: pd.DataFrame, ranked: Ranks) -> str:
-    places = sorted(zip(ranked.mean, ranked.methods))
-    listed = ", ".join(f"{method(results, name)} {mean:.2f}" for mean, name in places)
-    failed = failed_methods(table)
-    others = [
-        method(results, name)
-        for name in table["method"].drop_duplicates()
-        if name not in {*ranked.methods, *failed}
-    ]
-    return (
-        f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's"
-        f" test: p {'< 0.001' if ranked.friedman_p < 0.001 else f'= {ranked.friedman_p:.3f}'}; mean ranks are"
-        f" separable where they differ by {ranked.critical_difference:.2f} (Nemenyi, 5 %). For orientation"
-        " only: blocks of one bench share models and images and are no independent data sets."
-        + (f" Not ranked, because not in most blocks: {', '.join(others)}." if others else "")
-        + (
-            f" Not ranked, because a training did not learn ({MARK}):"
-            f" {', '.join(method(results, name) for name in failed)}."
-            if failed
-            else ""
-        )
-    )
-
-
-def _to_rank(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def to_rank(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Accuracies of the methods that may be ranked (columns) in the blocks that have them all, and of how
     many pairs of PLACE these are.
     """

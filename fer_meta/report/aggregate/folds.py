@@ -51,7 +51,8 @@ def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:
 
     Raises ResultsError if nothing is left.
     """
-    folds, together, kept = _planned(results), defaultdict(list), {}
+    folds, together = _planned(results), defaultdict(list)
+    kept: dict[tuple, Queries] = {}
     for cell in cells:
         together[
             cell.experiment, cell.source, cell.target, cell.algorithm, cell.method, cell.shots, cell.selection
@@ -60,7 +61,7 @@ def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:
     for key, own in together.items():
         if own[0].fold is None:
             found += own
-        elif whole := _pool(sorted(own, key=lambda cell: cell.fold), folds[key[:4]], kept):
+        elif whole := _pool(sorted(own, key=lambda cell: cell.fold or 0), folds[key[:4]], kept):
             found.append(whole)
     if not found:
         raise ResultsError(
@@ -157,7 +158,9 @@ def concatenated(queries: Sequence[Queries]) -> Queries:
     ]
     return Queries(
         np.concatenate([one.episode + start for one, start in zip(queries, starts)]),
-        *(np.concatenate([getattr(one, name) for one in queries]) for name in ("label", "group", "image")),
+        np.concatenate([one.label for one in queries]),
+        np.concatenate([one.group for one in queries]),
+        np.concatenate([one.image for one in queries]),
         (
             Support(
                 *(

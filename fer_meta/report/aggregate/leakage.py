@@ -10,27 +10,10 @@ from fer_meta.report.aggregate.accuracy import half_width, in_one_text
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, coded
-from fer_meta.report.names import rank
-from fer_meta.report.sections.words import (
-    code,
-    dagger,
-    exact,
-    failed_note,
-    markdown,
-    method,
-    p_value,
-    percent,
-    pipes,
-)
-from fer_meta.statistics import rounding
 from fer_meta.statistics.intervals import difference, hierarchical_interval
 from fer_meta.statistics.queries import Queries
 
 SHARED = {"image": "path", "clip": "clip", "person": "subject"}
-UNKNOWN = {
-    "person": ("who is on its images is unknown", "people"),
-    "clip": ("its images are known to be from no clip", "clips"),
-}
 COLUMNS = [
     "experiment",
     "against",
@@ -131,115 +114,6 @@ def oracle_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
         if cell.selection == "oracle" and _key(cell) in picked
     ]
     return pd.DataFrame(rows, columns=ORACLE_COLUMNS)
-
-
-def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> str:
-    """Markdown: what each kind of sharing is worth, and the oracle; nothing without rows."""
-    if leaks.empty:
-        return ""
-    parts = [
-        "## What a leak is worth",
-        (
-            "Accuracy in percent, differences in percentage points with their 95 % intervals over seeds,"
-            " people (clips, images) and episodes; p-values are not corrected for their number. The share of"
-            " queries of which the same image, a frame of the same clip or the same person is in their own"
-            " class's support is counted in the episodes themselves, and the accuracy of the queries with any"
-            " of them stands beside that of the others."
-        ),
-        "\n".join(
-            f"- **{markdown(key)}**: {markdown(told['title'])}."
-            for key, told in results.experiments.items()
-            if (leaks["experiment"] == key).any()
-        ),
-    ]
-    parts += _unknown(results, leaks)
-    leaks = leaks.assign(rank=[rank(results, name) for name in leaks["method"]])
-    for (source, target, shots), block in leaks.groupby(["source", "target", "shots"], sort=False):
-        lines = [
-            [
-                "method",
-                "experiment",
-                "accuracy",
-                "difference",
-                "95 % interval",
-                "p",
-                "image shared",
-                "clip shared",
-                "person shared",
-                "accuracy, shared",
-                "accuracy, not shared",
-                "chance",
-            ]
-        ]
-        for _, rows in block.groupby("rank"):
-            for row in rows.itertuples():
-                differs = not pd.isna(row.difference)
-                lines.append(
-                    [
-                        method(results, row.method),
-                        markdown(row.experiment),
-                        percent(row) + dagger(row),
-                        f"{_points(row.difference)} to {markdown(row.against)}" if differs else "",
-                        _interval(row),
-                        p_value(row.p) if differs else "",
-                        *(exact(getattr(row, f"share_{kind}")) for kind in SHARED),
-                        exact(row.accuracy_shared),
-                        exact(row.accuracy_unshared),
-                        exact(row.chance),
-                    ]
-                )
-        parts += [
-            f"Trained on {code(results, source)}, tested on {code(results, target)}, {shots}-shot:",
-            pipes(lines, text_columns=2),
-        ]
-    failed = failed_note(results, leaks, markdown)
-    parts += [f"{failed} Differences are given where all trainings learned."] if failed else []
-    oracles = oracles[oracles["difference"].notna()]
-    if len(oracles):
-        lines = [["method", "experiment", "shots", "worth", "95 % interval", "p"]]
-        lines += [
-            [
-                method(results, row.method),
-                markdown(row.experiment),
-                str(row.shots),
-                _points(row.difference),
-                _interval(row),
-                p_value(row.p),
-            ]
-            for row in oracles.itertuples()
-        ]
-        parts += [
-            (
-                "What picking the checkpoint on the target's validation split is worth in points, against the"
-                " source's (same trainings, same queries):"
-            ),
-            pipes(lines, text_columns=2),
-        ]
-    return "\n\n".join(parts)
-
-
-def _unknown(results: Results, leaks: pd.DataFrame) -> list[str]:
-    """A line for each target of whose images nobody knows the person, or the clip: what the rows cannot say
-    there.
-    """
-    lines = []
-    for target, rows in leaks.groupby("target", sort=False):
-        for kind, (what, shared) in UNKNOWN.items():
-            if rows[f"share_{kind}"].isna().all():
-                lines.append(
-                    f"- {code(results, target)}: {what}. Support and query may share {shared} in **every**"
-                    " row, whatever it is called; how many queries do cannot be counted."
-                )
-    return ["\n".join(lines)] if lines else []
-
-
-def _points(difference: float) -> str:
-    return rounding.points(difference, "+")
-
-
-def _interval(row) -> str:
-    """Empty where nothing shows a spread: two checkpoints that give the same answers, or are the same."""
-    return "" if pd.isna(row.low) else f"{_points(row.low)} to {_points(row.high)}"
 
 
 def _key(cell: Cell) -> tuple:

@@ -3,8 +3,9 @@ bench can never give them.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
@@ -33,7 +34,9 @@ class Planned:
 
 def planned(results: Results, cells: Iterable[Cell]) -> Planned:
     """The primary contrast by the plan, which must name one."""
-    named, found, shown = results.plan["primary"], defaultdict(dict), defaultdict(list)
+    named = results.plan["primary"]
+    found: dict[Place, dict[str, Cell]] = defaultdict(dict)
+    shown: dict[Place, list[Cell]] = defaultdict(list)
     for cell in cells:
         shown[cell.experiment, cell.source, cell.target].append(cell)
         if cell.selection == "source-val" and cell.shots == named["shots"]:
@@ -58,7 +61,8 @@ def planned(results: Results, cells: Iterable[Cell]) -> Planned:
     seeds = set().union(*over.values(), *less.values())
     missing = "; ".join(filter(None, (_missing(results, part, seeds, both) for part in (over, less))))
     return Planned(
-        *([both[place] for place in part if place in both] for part in (over, less)),
+        [both[place] for place in over if place in both],
+        [both[place] for place in less if place in both],
         tuple(sorted(seeds)),
         missing,
         unasked or _unanswered(results, named, algorithms, [*over, *less], shown),
@@ -86,7 +90,7 @@ def _algorithm(results: Results, readout: str, shown: dict[Place, list[Cell]]) -
 
 def _places(results: Results, algorithms: Sequence[str | None]) -> dict[Place, set[int]]:
     """The places of the plan that both algorithms are tested in, with all seeds planned there."""
-    seeds = defaultdict(lambda: defaultdict(set))
+    seeds: dict[Place, dict[str | None, set[int]]] = defaultdict(lambda: defaultdict(set))
     for run in results.plan["runs"]:
         seeds[run["experiment"], run["source"], run["target"]][run["algorithm"]].add(run["seed"])
     return {
@@ -126,7 +130,7 @@ def _unasked(
 def _unanswered(
     results: Results,
     named: dict,
-    algorithms: Sequence[str],
+    algorithms: Sequence[str | None],
     places: Sequence[Place],
     shown: dict[Place, list[Cell]],
 ) -> str:
@@ -136,14 +140,14 @@ def _unanswered(
     for side, algorithm in zip(("first", "second"), algorithms):
         for place in places:
             own = [cell for cell in shown[place] if cell.algorithm == algorithm]
-            steps = [
+            steps: list[tuple[Callable[[Cell], bool], str]] = [
                 (
                     lambda cell: cell.selection == "source-val",
                     "no checkpoint is picked on the source's validation split (`selection: source-val`)",
                 ),
                 (lambda cell: cell.shots == named["shots"], f"no episodes are {named['shots']}-shot"),
                 (
-                    lambda cell, side=side: cell.method == named[side],
+                    partial(_is_answer, named[side]),
                     f"{method_name(results, named[side])} does not answer for {_called(results, place)}",
                 ),
             ]
@@ -153,11 +157,17 @@ def _unanswered(
     return ""
 
 
+def _is_answer(method: str, cell: Cell) -> bool:
+    return cell.method == method
+
+
 def _missing(results: Results, part: Collection[Place], seeds: set[int], both: dict[Place, Pair]) -> str:
     """1 of 2 pairs of source and target is missing: np -> big; of a lone pair: np -> big is missing."""
     lacking = {
         place: (
-            seeds - set.intersection(*(set(cell.seeds) for cell in both[place])) if place in both else seeds
+            {seed for seed in seeds if any(seed not in cell.seeds for cell in both[place])}
+            if place in both
+            else seeds
         )
         for place in part
     }

@@ -10,10 +10,7 @@ from fer_meta.report.aggregate.planned import Pair, Planned, planned
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.names import method_name
-from fer_meta.report.sections.words import markdown
-from fer_meta.statistics import rounding
 from fer_meta.statistics.intervals import Outcomes, contrast
-from fer_meta.statistics.words import p_in_words
 
 COLUMNS = [
     "first",
@@ -30,7 +27,6 @@ COLUMNS = [
     "pairs",
     "seeds",
 ]
-WORDS = {"across": "domains that it was not trained on", "within": "its own domain's test images"}
 
 
 def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
@@ -43,7 +39,7 @@ def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     test.
     """
     named = results.plan.get("primary")
-    if not named or _why_not(results, found := planned(results, cells)):
+    if not named or why_not(results, found := planned(results, cells)):
         return pd.DataFrame(columns=COLUMNS)
     over, less, seeds = found.over, found.less, found.seeds
     advantages = [contrast(_terms(part, seeds)) for part in (over, less) if part]
@@ -66,47 +62,7 @@ def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     )
 
 
-def section(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
-    """Markdown; nothing where the suite names no primary contrast."""
-    return (
-        f"## Primary contrast\n\n{markdown(in_words(results, cells, primary))}"
-        if results.plan.get("primary")
-        else ""
-    )
-
-
-def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
-    """What was named beforehand and what came of it; nothing where the suite names nothing."""
-    named = results.plan.get("primary")
-    if not named:
-        return ""
-    first, second = (method_name(results, named[side]) for side in ("first", "second"))
-    over, less = (WORDS.get(named[part], named[part]) for part in ("over", "less"))
-    what = f"Named before the runs: {first} less {second}, {named['shots']}-shot, on {over}" + (
-        f", less the same on {less}." if named["less"] else "."
-    )
-    if primary.empty:
-        return (
-            f"{what} Found: {_why_not(results, planned(results, cells))}. All else on this page is"
-            " exploratory."
-        )
-    row = primary.iloc[0]
-    points, low, high, one, other = (
-        rounding.points(row[name], "+") if pd.notna(row[name]) else ""
-        for name in ("value", "low", "high", "advantage_over", "advantage_less")
-    )
-    parts = f"{one} points less {other} is {points} points" if named["less"] else f"{points} points"
-    spread = (
-        f" (95 % interval {low} to {high}, {p_in_words(rounding.settled(row['p']))}"
-        if low
-        else " (its spread is not known"
-    )
-    seeds = f"{row['seeds']} seeds" if row["seeds"] > 1 else "one seed: nothing is said about other trainings"
-    pairs = f"{row['pairs']} pairs of source and target, " if row["pairs"] > 1 else ""
-    return f"{what} Found: {parts}{spread}; {pairs}{seeds}). All else on this page is exploratory."
-
-
-def _why_not(results: Results, found: Planned) -> str:
+def why_not(results: Results, found: Planned) -> str:
     """Why there is no number, in words; nothing where there is one."""
     if found.unasked:
         return f"not asked here: {found.unasked}"

@@ -11,11 +11,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from fer_meta.report.failed import MARK
-from fer_meta.report.load import Results
-from fer_meta.report.sections.words import code, markdown, method
-from fer_meta.statistics.rounding import percent
-
 COUNTS = ["image_size", "classes", "way", "shots"]
 PERCENT = ["value", "interval"]
 METRICS = {"accuracy": "accuracy", "uar": "UAR"}
@@ -24,12 +19,6 @@ NOT_TRAINED = ("none", "not stated")  # sources: people and zero-shot models, an
 USUAL = ("", "official split", "source images only")
 # The labels of AFEW's test clips are withheld: its official validation part is what everybody tests on.
 TESTED_ON = {"afew": "validation"}
-LEGEND = (
-    "Accuracy and UAR (recall averaged over the classes) in percent; px: the side of the images; checkpoint:"
-    " what it was picked on; ?: not stated. Verified figures were read where their authors put them,"
-    ' re-printed ones in the work of others. "Differs in" names what, as far as is known, no result of ours'
-    " beside a figure shares with it."
-)
 
 
 class Setting(NamedTuple):
@@ -97,7 +86,7 @@ def differs_in(figure: pd.Series, ours: pd.DataFrame) -> list[str]:
     words = [
         word
         for column, word in named.items()
-        if _stated(figure[column]) and figure[column] not in set(ours[column])
+        if stated(figure[column]) and figure[column] not in set(ours[column])
     ]
     if ours["cross_validated"].all():
         words.append("split (ours: cross-validation)")
@@ -112,149 +101,5 @@ def differs_in(figure: pd.Series, ours: pd.DataFrame) -> list[str]:
     return words
 
 
-def beside(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> str:
-    """Ours and the published figures in the same setting, then which of ours have none and why.
-
-    Markdown that also reads in a terminal. `table` and `heads` are `numbers.accuracy_table` and
-    `numbers.head_table` of the results, scores from 0 to 1; a head's rows with support (`shots` above 0) are
-    left to `table`.
-    """
-    figures, places = read_published(), []
-    ours = _ours(results, table, heads)
-    matched = {setting: same_setting(figures, setting) for setting in ours}
-    blocks, alone = [], {}
-    for setting, found in matched.items():
-        if len(found):
-            blocks += [
-                f"### {_title(results, setting)}",
-                _block(setting.metric, pd.DataFrame(ours[setting]), found, places),
-            ]
-        elif not any(len(matched.get(setting._replace(metric=metric), ())) for metric in METRICS):
-            pairs = alone.setdefault(why_none(figures, setting, results.plan.get("rendered", [])), [])
-            pairs += [_pair(results, setting)] if _pair(results, setting) not in pairs else []
-    parts = ["## Published figures beside ours"]
-    if blocks:
-        parts += [
-            LEGEND,
-            *blocks,
-            "\n".join(f"- [{number}] {place}" for number, place in enumerate(places, start=1)),
-        ]
-    if alone:
-        parts += [
-            "No published figure has the setting of:",
-            "\n".join(f"- {', '.join(pairs)}: {why}." for why, pairs in alone.items()),
-        ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Setting, list[dict]]:
-    """Our results by setting: of each what `_block` shows and `differs_in` compares, in percent."""
-    runs = {(run.experiment, run.source, run.target, run.algorithm): run for run in results.runs}
-    found: dict[Setting, list[dict]] = {}
-
-    def add(row: dict, scored: str, metric: str, value: float, half: float) -> None:
-        run = runs[row.get("experiment", ""), row["source"], row["target"], row["algorithm"]]
-        way, shots = (row["way"], row["shots"]) if scored == "episode" else (None, None)
-        setting = Setting(run.source, run.target, len(run.classes), metric, way, shots)
-        name = "ours: " + method(results, row["method"])
-        name += ", clips by majority vote" if scored == "clip" else ""
-        found.setdefault(setting, []).append(
-            {
-                "method": name + (f" ({markdown(run.experiment)})" if run.experiment else ""),
-                "backbone": markdown(run.config["backbone"]),
-                "init": markdown(run.config.get("weights", "none")),
-                "image_size": run.image_size,
-                "selection": row["selection"],
-                "scored": scored,
-                "value": 100 * value,
-                "interval": 100 * half,
-                "seeds": row["seeds"],
-                "failed": row.get("failed_seeds", ""),
-                "copies_removed": run.copies_removed,
-                "cross_validated": run.fold is not None,
-            }
-        )
-
-    for row in heads.to_dict("records"):
-        if not row.get("shots"):
-            add(row, "image", "accuracy", row["accuracy"], row["ci95"])
-            add(row, "image", "uar", row["uar"], float("nan"))
-            if pd.notna(row.get("clip_accuracy_vote")):
-                add(row, "clip", "accuracy", row["clip_accuracy_vote"], float("nan"))
-    for row in table.to_dict("records"):
-        add(row, "episode", "accuracy", row["accuracy"], row["ci95"])
-    return found
-
-
-def _block(metric: str, ours: pd.DataFrame, figures: pd.DataFrame, places: list[str]) -> str:
-    """Ours, then the published figures, highest first; where each was read is numbered in `places`, which
-    grows.
-    """
-    lines = [
-        [
-            "method",
-            "backbone",
-            "init",
-            "px",
-            "checkpoint",
-            METRICS[metric],
-            "evidence",
-            "differs in",
-            "remark",
-        ]
-    ]
-    for _, row in ours.iterrows():
-        seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}" + (
-            f" ({MARK} did not learn: {row['failed']})" if row["failed"] else ""
-        )
-        lines.append([*_who(row), _percent(*(percent(row[name] / 100) for name in PERCENT)), seeds, "", ""])
-    for _, row in figures.sort_values("value", ascending=False, kind="stable").iterrows():
-        place = f"{row['reference']}: {row['where']}"
-        if place not in places:
-            places.append(place)
-        lines.append(
-            [
-                *_who(row),
-                _percent(f"{row['value']:g}", f"{row['interval']:g}"),
-                f"{row['status']} [{places.index(place) + 1}]",
-                "; ".join(differs_in(row, ours)),
-                row["remark"],
-            ]
-        )
-    return _aligned(lines)
-
-
-def _who(row: pd.Series) -> list[str]:
-    known = [
-        str(row[name]) if _stated(row[name]) else "?"
-        for name in ("backbone", "init", "image_size", "selection")
-    ]
-    return [row["method"], *known]
-
-
-def _percent(value: str, half: str) -> str:
-    return value if half == "nan" else f"{value} ± {half}"
-
-
-def _stated(cell) -> bool:
+def stated(cell) -> bool:
     return not pd.isna(cell) and cell != ""
-
-
-def _pair(results: Results, setting: Setting) -> str:
-    return f"{code(results, setting.source)} -> {code(results, setting.target)}"
-
-
-def _title(results: Results, setting: Setting) -> str:
-    how = "each test image once" if setting.way is None else f"{setting.way}-way {setting.shots}-shot"
-    return f"{_pair(results, setting)}: {METRICS[setting.metric]}, {setting.classes} classes, {how}"
-
-
-def _aligned(lines: list[list[str]]) -> str:
-    """A Markdown table whose columns also line up as plain text."""
-    lines = [[cell.replace("|", r"\|") for cell in line] for line in lines]
-    widths = [max(3, *map(len, column)) for column in zip(*lines)]
-    rule = ["-" * width for width in widths]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
-        for line in [lines[0], rule, *lines[1:]]
-    )

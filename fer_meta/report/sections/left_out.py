@@ -5,6 +5,7 @@ finished runs that the plan does not name.
 from collections import defaultdict
 
 from fer_meta.commands import names_in, seeds_in, seeds_in_words, value_of, with_option
+from fer_meta.report.document import Code, Text
 from fer_meta.report.load import Results
 
 # Of these a bench may take only some and still share the runs of one that takes all (`settings_hash` of
@@ -16,15 +17,23 @@ STALE = (
 )
 
 
-def left_out_lines(results: Results) -> list[str]:
+def left_out(results: Results) -> list[Text]:
     """One line per data set with unreadable images, one per target without the oracle that was asked for, and
     one per command that shows finished runs which are not in the plan.
     """
-    return _unreadable(results) + results.plan.get("left_out", []) + _unplanned(results)
+    lines = _unreadable(results) + results.plan.get("left_out", []) + _unplanned(results)
+    return [_with_code(line) for line in lines]
+
+
+def _with_code(line: str) -> Text:
+    """A line in which a command stands between backticks."""
+    words, tick, command = line.partition("`")
+    command, _, rest = command.rpartition("`")
+    return (words, Code(command), rest) if tick else words
 
 
 def _unreadable(results: Results) -> list[str]:
-    found = defaultdict(int)
+    found: dict[str, int] = defaultdict(int)
     for run in results.runs:
         for name, images in run.unreadable.items():
             found[name] = max(found[name], images)

@@ -1,13 +1,16 @@
 """A protocol in words: every field of it, for the line above a table."""
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
 from fer_meta.report.aggregate.accuracy import PLACE
+from fer_meta.report.document import Text, joined
 from fer_meta.report.load import Results, Run
 from fer_meta.report.names import SELECTIONS
-from fer_meta.report.sections.words import code, count, markdown, span
+from fer_meta.report.sections.words import count, domain, span
 
 BATCHNORM = {"eval": "stored statistics (inductive)", "batch": "the batch's statistics (transductive)"}
 DISJOINT = {"nothing": "support and query drawn independently, so that an image may be on both sides"}
@@ -15,7 +18,7 @@ SUPPORT_CLIPS = {"any": "of any clips", "one": "a class's from one clip"}
 TESTED = {"seen": "seen in training, those that source and target share", "unseen": "unseen in training"}
 
 
-def protocol_line(results: Results, block: pd.DataFrame) -> str:
+def protocol_line(results: Results, block: pd.DataFrame) -> Text:
     """The protocol of the runs in `block` (rows of one experiment, target and way); a field unknown here by
     its name.
     """
@@ -26,58 +29,56 @@ def protocol_line(results: Results, block: pd.DataFrame) -> str:
         if (run.experiment, run.source, run.target) in places and run.protocol["way"] == block["way"].iloc[0]
     ]
 
-    def told(words) -> str:
-        return markdown("/".join(sorted({str(words(run.protocol)) for run in runs})))
+    def told(words: Callable[[dict], object]) -> str:
+        return "/".join(sorted({str(words(run.protocol)) for run in runs}))
 
     others = sorted({key for run in runs for key in run.protocol} - _KNOWN)
-    excluded = " or ".join(markdown(text) or "none" for text in block["excluded"].unique())
+    excluded = " or ".join(text or "none" for text in block["excluded"].unique())
     selections = [name for name in SELECTIONS if (block["selection"] == name).any()]
     sizes = sorted({str(run.image_size) for run in runs if run.image_size})
-    return (
-        "; ".join(
-            [
-                f"Protocol: {block['way'].iloc[0]}-way, {told(_shots)}, {told(_queries)}",
-                f"{count(block['episodes'], 'episode')}, {count(block['seeds'], 'seed')}",
-                told(
-                    lambda p: DISJOINT.get(
-                        p.get("disjoint"), f"support and query disjoint by {p.get('disjoint', '?')}"
-                    )
-                ),
-                f"support {told(_support)}, {told(lambda p: SUPPORT_CLIPS.get(p.get('support_clips'), '?'))}",
-                f"BatchNorm at test: {told(lambda p: BATCHNORM.get(p.get('batchnorm'), '?'))}",
-                (
-                    f"classes tested ({told(lambda p: TESTED.get(p.get('tested_classes'), '?'))}):"
-                    f" {_classes(results, block)}"
-                ),
-                (
-                    f"{span(block['test_images'])} test"
-                    f" images{' of ' + '/'.join(sizes) + ' px' if sizes else ''}, copies"
-                    f" {told(lambda p: p.get('copies', '?'))} ({span(block['copies_removed'])} removed)"
-                ),
-                (
-                    f"classes too small: {told(lambda p: p.get('small_classes', '?'))}, excluded"
-                    f" (class:images): {excluded}"
-                ),
-                told(_split),
-                f"trained in episodes of {told(lambda p: _shape(p.get('train', {})))}",
-                f"validated on {told(lambda p: _shape(p.get('validation', {})))}",
-                f"checkpoints: {', '.join(selections)}",
-                *filter(None, [_precision(runs)]),
-                *(f"{markdown(key)} {told(lambda p, key=key: p.get(key, '?'))}" for key in others),
-            ]
-        )
-        + "."
-    )
+    parts: list[Text] = [
+        f"Protocol: {block['way'].iloc[0]}-way, {told(_shots)}, {told(_queries)}",
+        f"{count(block['episodes'], 'episode')}, {count(block['seeds'], 'seed')}",
+        told(
+            lambda p: DISJOINT.get(
+                p.get("disjoint", ""), f"support and query disjoint by {p.get('disjoint', '?')}"
+            )
+        ),
+        f"support {told(_support)}, {told(lambda p: SUPPORT_CLIPS.get(p.get('support_clips', ''), '?'))}",
+        f"BatchNorm at test: {told(lambda p: BATCHNORM.get(p.get('batchnorm', ''), '?'))}",
+        (
+            f"classes tested ({told(lambda p: TESTED.get(p.get('tested_classes', ''), '?'))}): ",
+            _classes(results, block),
+        ),
+        (
+            f"{span(block['test_images'])} test"
+            f" images{' of ' + '/'.join(sizes) + ' px' if sizes else ''}, copies"
+            f" {told(lambda p: p.get('copies', '?'))} ({span(block['copies_removed'])} removed)"
+        ),
+        (
+            f"classes too small: {told(lambda p: p.get('small_classes', '?'))}, excluded"
+            f" (class:images): {excluded}"
+        ),
+        told(_split),
+        f"trained in episodes of {told(lambda p: _shape(p.get('train', {})))}",
+        f"validated on {told(lambda p: _shape(p.get('validation', {})))}",
+        f"checkpoints: {', '.join(selections)}",
+        *filter(None, [_precision(runs)]),
+        *(f"{key} {told(partial(_field, key))}" for key in others),
+    ]
+    return joined(parts, "; "), "."
+
+
+def _field(name: str, protocol: dict) -> object:
+    return protocol.get(name, "?")
 
 
 def _precision(runs: list[Run]) -> str:
     """computed in fp32; computed in bf16 on 2 of 3 runs, in fp32 on 1. Nothing where no run says it."""
     counts = Counter(run.precision for run in runs if run.precision)
     if len(counts) == 1 and counts.total() == len(runs):
-        return f"computed in {markdown(*counts)}"
-    parts = [
-        f"in {markdown(name)} on {number} of {len(runs)} runs" for name, number in sorted(counts.items())
-    ]
+        return f"computed in {next(iter(counts))}"
+    parts = [f"in {name} on {number} of {len(runs)} runs" for name, number in sorted(counts.items())]
     return f"computed {', '.join(parts)}" if parts else ""
 
 
@@ -151,6 +152,6 @@ def _shape(shape: dict) -> str:
     )
 
 
-def _classes(results: Results, block: pd.DataFrame) -> str:
+def _classes(results: Results, block: pd.DataFrame) -> Text:
     pairs = block[["source", "classes"]].drop_duplicates().itertuples(index=False)
-    return ", ".join(f"{classes} from {code(results, source)}" for source, classes in pairs)
+    return joined([(f"{classes} from ", domain(results, source)) for source, classes in pairs], ", ")

@@ -1,18 +1,20 @@
-"""Small pieces that the report's forms are put together from: a cell, a count, a table of pipes, and texts as
-Markdown or LaTeX shows them.
-"""
+"""Words and numbers that several sections share."""
 
-import re
 from collections import defaultdict
-from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
-from fer_meta.report.failed import MARK, footnote, is_short, short_note
+from fer_meta.report.document import Code, Measured, Text
+from fer_meta.report.failed import footnote, is_short, short_note
 from fer_meta.report.load import Results, Run
-from fer_meta.report.names import domain_name, experiment_title, method_name, training_name
+from fer_meta.report.names import domain_name, training_name
 from fer_meta.statistics import rounding
 from fer_meta.statistics.words import p_digits
+
+# By source and shots: the best accuracy as shown.
+Best = dict[tuple[str, int], str]
 
 BAYES_NOTE = (
     "exact (computed, not measured) accuracy of a perfect reader of the action units (AUs) drawn in a "
@@ -57,16 +59,22 @@ def interval_note(table: pd.DataFrame) -> str:
     return f"{what} trainings ({count(table['seeds'], 'seed')}) and {test}.{few}"
 
 
-def percent(cell, bold: str = "{}", best: bool = False, plus_minus: str = " ± ") -> str:
-    """Accuracy and the half width of its interval over seeds, people and episodes, which may be unknown."""
-    return with_half(cell.accuracy, cell.ci95, bold if best else "{}", plus_minus)
+def measured(cell: Any, best: bool = False, lacking: bool = False) -> Measured:
+    """Accuracy of a row of a table and the half width of its interval over seeds, people and episodes.
 
-
-def with_half(mean: float, half: float, form: str = "{}", plus_minus: str = " ± ") -> str:
-    """A mean in `form`, and the half width of its interval, which may be unknown (NaN)."""
-    return form.format(rounding.percent(mean)) + (
-        "" if pd.isna(half) else plus_minus + rounding.percent(half)
+    It has the mark of a training that did not learn and, with `lacking`, that of missing seeds.
+    """
+    return replace(
+        with_half(cell.accuracy, cell.ci95),
+        best=best,
+        failed=bool(cell.failed_seeds),
+        lacking=lacking and bool(cell.seeds < cell.planned_seeds),
     )
+
+
+def with_half(mean: float, half: float) -> Measured:
+    """A mean and the half width of its interval, which may be unknown (NaN)."""
+    return Measured(rounding.percent(mean), "" if pd.isna(half) else rounding.percent(half))
 
 
 def exact(accuracy: float) -> str:
@@ -74,7 +82,7 @@ def exact(accuracy: float) -> str:
     return "" if pd.isna(accuracy) else rounding.percent(accuracy)
 
 
-def best_of(block: pd.DataFrame) -> dict[tuple, str]:
+def best_of(block: pd.DataFrame) -> Best:
     """By source and shots: the best accuracy as shown, where a method has rivals; one of which a training
     failed is none.
     """
@@ -89,7 +97,7 @@ def best_of(block: pd.DataFrame) -> dict[tuple, str]:
     }
 
 
-def is_best(cell, best: dict[tuple, str]) -> bool:
+def is_best(cell: Any, best: Best) -> bool:
     """Best as shown in `best_of` its block: two cells that read the same are both best."""
     return (
         cell.selection == "source-val"
@@ -104,27 +112,14 @@ def seeds_lacking(row: pd.DataFrame) -> str:
     return f" ({least} of {planned} seeds)" if least < planned else ""
 
 
-def star(cell) -> str:
-    """The marks of a cell, in Markdown: one of its trainings did not learn, and it lacks seeds."""
-    return dagger(cell) + ("\\*" if cell.seeds < cell.planned_seeds else "")
-
-
-def dagger(cell) -> str:
-    """The mark of a cell of which a training did not learn."""
-    return MARK if cell.failed_seeds else ""
-
-
-def failed_note(results: Results, rows: pd.DataFrame, form: Callable[[str], str] = str) -> str:
-    """The footnote of a table's `rows`, one line: which trainings did not learn, each name in `form`; nothing
-    where all learned.
-    """
-    told = []
-    for run, name, experiments in _trainings(results, rows):
+def failed_note(results: Results, rows: pd.DataFrame) -> str:
+    """The footnote of a table's `rows`, one line: which trainings did not learn; nothing if all did."""
+    failed, trainings = [], _trainings(results, rows)
+    for run, name, experiments in trainings:
         where = f" ({', '.join(dict.fromkeys(experiments))})" if run.experiment else ""
-        told.append(
-            (form(name), form(domain_name(results, run.source) + where), run.fold, run.seed, run.failed)
-        )
-    return footnote([one for one in told if one[-1]], len(told))
+        if run.failed:
+            failed.append((name, domain_name(results, run.source) + where, run.fold, run.seed, run.failed))
+    return footnote(failed, len(trainings))
 
 
 def unjudged_note(results: Results, rows: pd.DataFrame) -> str:
@@ -148,7 +143,7 @@ def _trainings(results: Results, rows: pd.DataFrame) -> list[tuple[Run, str, lis
         )
         for row in rows.itertuples()
     }
-    shown = {}
+    shown: dict[str, tuple[Run, str, list[str]]] = {}
     for run in results.runs:
         name = names.get((run.experiment, run.source, run.target, run.algorithm))
         if name:
@@ -156,60 +151,9 @@ def _trainings(results: Results, rows: pd.DataFrame) -> list[tuple[Run, str, lis
     return list(shown.values())
 
 
-def markdown(text: str) -> str:
-    """A text of a user's (one line) so that Markdown shows it as it is. A `|` is escaped by `pipes`, where it
-    matters.
-    """
-    return _MARKUP.sub(r"\\\g<0>", text)
-
-
-# What begins emphasis, code, a link, HTML or an entity; `_` within a word and `<` before a number begin
-# nothing.
-_MARKUP = re.compile(r"[\\`*\[\]~]|^[#>+=-]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])")
-
-
-def latex(text: str) -> str:
-    """A text of a user's (one line) so that LaTeX sets it as it is."""
-    return text.translate(_LATEX)
-
-
-_LATEX = str.maketrans(
-    {sign: f"\\{sign}" for sign in "_&%#${}"}
-    | {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-    }
-)
-
-
-def method(results: Results, name: str) -> str:
-    """A method's name in Markdown."""
-    return markdown(method_name(results, name))
-
-
-def title(results: Results, experiment: str) -> str:
-    """Key and title of an experiment in Markdown, with a colon; nothing in a suite that has none."""
-    return markdown(experiment_title(results, experiment))
-
-
-def code(results: Results, domain: str) -> str:
-    """A domain in Markdown: as code, so that no `_`, `*` or `@` of a name is taken for markup."""
-    return span_of_code(domain) + domain_name(results, domain).removeprefix(domain)
-
-
-def span_of_code(text: str) -> str:
-    """As code within a line of Markdown."""
-    ticks = "`" * (_longest_ticks(text) + 1)
-    space = " " if "`" in text else ""
-    return f"{ticks}{space}{text}{space}{ticks}"
-
-
-def _longest_ticks(text: str) -> int:
-    return max(map(len, re.findall("`+", text)), default=0)
+def domain(results: Results, name: str) -> Text:
+    """A domain, its name as code."""
+    return Code(name), domain_name(results, name).removeprefix(name)
 
 
 def missing_lines(results: Results) -> list[str]:
@@ -231,21 +175,6 @@ def span(numbers: pd.Series) -> str:
 def count(numbers: pd.Series, noun: str) -> str:
     """3 seeds, 1 seed, 1 to 3 seeds."""
     return f"{span(numbers)} {noun}{'' if numbers.max() == 1 else 's'}"
-
-
-def pipes(lines: list[list[str]], text_columns: int) -> str:
-    """A Markdown table, the first line its head; columns after the `text_columns` first are set right."""
-    rule = [":--"] * text_columns + ["--:"] * (len(lines[0]) - text_columns)
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |"
-        for line in [lines[0], rule, *lines[1:]]
-    )
-
-
-def fenced(text: str) -> str:
-    """As lines of code in Markdown."""
-    ticks = "`" * max(3, _longest_ticks(text) + 1)
-    return f"{ticks}\n{text}\n{ticks}"
 
 
 def p_value(p: float) -> str:
