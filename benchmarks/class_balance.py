@@ -21,9 +21,10 @@ from fer_meta.cli.data import data_option
 from fer_meta.datasets.registry import load, resolve
 from fer_meta.device import precision_on
 from fer_meta.evaluation.answers import Shown
-from fer_meta.fileio import DONE, write_text
+from fer_meta.fileio import write_text
 from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import supervised
+from fer_meta.records.seals import DONE
 from fer_meta.report.names import KNOWN
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain, divide

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from fer_meta.bench.main import run_bench
+from fer_meta.bench.options import BenchOptions
 from fer_meta.cli.data import data_option
 from fer_meta.fileio import write_text
 from fer_meta.report.load import read_results
@@ -40,17 +41,18 @@ PRECISIONS = ("fp32", "bf16")
 )
 def main(data, device, runs, out):
     """Train in both precisions and print the accuracies, paired by seed."""
-    asked = dict(preset="pairs", sources=None, seeds=None, image_size=None, weights=None, algorithms=None)
     for precision in PRECISIONS:
         run_bench(
-            str(SUITE),
-            list(data) or None,
-            data,
-            asked | dict(precision=precision),
-            device,
-            runs / precision,
-            False,
-            "precision.py",
+            BenchOptions(
+                suite=str(SUITE),
+                preset="pairs",
+                domains=list(data) or None,
+                data=data,
+                device=device,
+                precision=precision,
+                out=runs / precision,
+                command="precision.py",
+            )
         )
     found = pd.concat(
         [

@@ -31,6 +31,7 @@ from fer_meta.fileio import write_json, write_text
 from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod
+from fer_meta.records.history import read_history
 from fer_meta.statistics.intervals import Outcomes, episode_interval
 from fer_meta.statistics.queries import Queries
 from fer_meta.tasks.episodes import draw
@@ -244,7 +245,7 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
         "steps": steps,
         "picked": step,
         "val_accuracy": validations[step][readout],
-        "train_s": checkpoints.read_history(folder)[-1]["seconds"],
+        "train_s": read_history(folder)[-1]["seconds"],
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "batchnorm": one.batchnorm,

@@ -17,8 +17,9 @@ import click
 import warp as wp
 
 from fer_meta.datasets.synthetic import renderer as module
-from fer_meta.datasets.synthetic.recipes import RECIPES, draw_scenes
+from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.renderer import Renderer
+from fer_meta.datasets.synthetic.scenes import draw_scenes
 from fer_meta.fileio import write_text
 
 PROFILED = 256

@@ -15,6 +15,7 @@ import click
 import pandas as pd
 
 from fer_meta.bench.main import run_bench
+from fer_meta.bench.options import BenchOptions
 from fer_meta.cli.data import data_option
 from fer_meta.fileio import write_text
 from fer_meta.suites.folders import results_folder
@@ -39,19 +40,19 @@ RUNGS = {"conv4": ["protonet", "supervised"], "resnet18": ["supervised"]}
 )
 def main(data, device, runs, out):
     """Train each rung on each source, test it on every domain, and print the ladder."""
-    asked = dict(
-        sources=["synthetic-studio", "synthetic-wild", *data], seeds=None, image_size=None, weights=None
-    )
     for preset, methods in RUNGS.items():
         run_bench(
-            str(SUITE),
-            [*RENDERED, *data],
-            data,
-            asked | dict(preset=preset, algorithms=methods),
-            device,
-            runs / preset,
-            False,
-            "sanity_ladder.py",
+            BenchOptions(
+                suite=str(SUITE),
+                preset=preset,
+                domains=[*RENDERED, *data],
+                sources=["synthetic-studio", "synthetic-wild", *data],
+                data=data,
+                methods=methods,
+                device=device,
+                out=runs / preset,
+                command="sanity_ladder.py",
+            )
         )
     table = pd.concat(
         [

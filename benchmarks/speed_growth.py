@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from speed_data import CPU, Row, in_a_process
 
-from fer_meta.bench.plan import Setting
-from fer_meta.bench.store import write_predictions
+from fer_meta.bench.settings import Setting
+from fer_meta.bench.words import write_predictions
 from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
 from fer_meta.expressions import BASIC
 from fer_meta.memory import keep_freed_memory

@@ -9,17 +9,24 @@ code, in its own format: three methods, five rendered domains, each trained on a
 5-shot, 15 queries, 100 episodes unless said otherwise; a seed for every 75 runs.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_meta.bench.plan import Run, Setting, cross, make_plan
-from fer_meta.bench.store import episodes_file, write_episodes, write_plan, write_predictions
+from fer_meta.bench.crossing import cross
+from fer_meta.bench.describe import MadeBy, plan_record, run_record
+from fer_meta.bench.plan import Run, make_plan
+from fer_meta.bench.settings import Setting
+from fer_meta.bench.words import write_episodes, write_predictions
 from fer_meta.datasets.synthetic.rendered import planned
-from fer_meta.fileio import write_json, write_text
+from fer_meta.fileio import write_text
+from fer_meta.records.answers import ANSWERS
+from fer_meta.records.history import write_history
+from fer_meta.records.plan import write_plan
+from fer_meta.records.run import write_run
+from fer_meta.records.seals import DONE
 from fer_meta.suites.schema import read_suite
 
 DOMAINS = ["synthetic-studio", "synthetic-wild@0.5", "synthetic-wild", "synthetic-film@0.5", "synthetic-film"]
@@ -43,17 +50,8 @@ def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
     faces = [planned(name, size=suite.image_size) for name in DOMAINS]
     settings = cross(suite, faces)
     plan = make_plan(suite, settings)[:runs]
-    command = f"python benchmarks/stored_suite.py {folder.parent.name} {runs}"
-    write_plan(
-        folder,
-        suite,
-        suite,
-        settings,
-        plan,
-        {one.name: one.spec.rendered for one in faces},
-        {},
-        {"command": command},
-    )
+    made_by = MadeBy(f"python benchmarks/stored_suite.py {folder.parent.name} {runs}")
+    write_plan(folder, plan_record(suite, suite, settings, plan, {}, made_by))
     for setting in settings:
         write_episodes(folder, setting)
     for number, run in enumerate(plan):
@@ -61,16 +59,16 @@ def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
         home = folder / "runs" / run.id
         answers = _answers(run, rng)
         write_predictions(
-            home / "predictions.parquet",
+            home / ANSWERS,
             answers,
             run.setting,
             any(set(OWN_HEAD) & {*part["method"]} for part in answers),
         )
-        write_json(home / "run.json", _told(run, suite))
-        write_text(home / "DONE", "")
-        log = folder / "models" / run.model.id / "history.jsonl"
-        if not log.exists():
-            write_text(log, _history(run.model.config.steps, rng))
+        write_run(home, run_record(suite, run, made_by))
+        write_text(home / DONE, "")
+        model = folder / "models" / run.model.id
+        if not model.exists():
+            write_history(model, _history(run.model.config.steps, rng))
 
 
 def _answers(run: Run, rng: np.random.Generator) -> list[pd.DataFrame]:
@@ -85,9 +83,9 @@ def _answers(run: Run, rng: np.random.Generator) -> list[pd.DataFrame]:
             )
         )
         for shots, rows in asked.items()
-        for name, skill in SKILL[run.model.algorithm].items()
+        for name, skill in SKILL[run.model.method].items()
     ]
-    if run.model.algorithm == "supervised":
+    if run.model.method == "supervised":
         parts += [
             _answer(setting, setting.test.rows, name, 0, skill - far, rng).assign(episode=0)
             for name, skill in OWN_HEAD.items()
@@ -120,32 +118,8 @@ def _answer(
     return part
 
 
-def _told(run: Run, suite) -> dict:
-    setting, model = run.setting, run.model
-    return {
-        "id": run.id,
-        "suite": suite.name,
-        "preset": suite.preset,
-        "experiment": "",
-        "algorithm": model.algorithm,
-        "source": setting.source.name,
-        "target": setting.target.name,
-        "seed": model.seed,
-        "model": model.id,
-        "identity": run.identity,
-        "config": model.config.model_dump(mode="json"),
-        "protocol": setting.protocol.model_dump(mode="json"),
-        "image_size": suite.image_size,
-        "classes": list(setting.test.classes),
-        "excluded": setting.test.excluded,
-        "copies_removed": setting.test.copies_removed,
-        "test_images": len(setting.test),
-        "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
-    }
-
-
-def _history(steps: int, rng: np.random.Generator) -> str:
-    """A hundred lines, a validation in every 25."""
+def _history(steps: int, rng: np.random.Generator) -> list[dict]:
+    """A hundred log points, a validation in every 25."""
     rows = []
     for number, step in enumerate(np.linspace(0, steps, 101)[1:].astype(int).tolist(), start=1):
         learned = 0.6 - 0.4 * np.exp(-2 * step / steps)
@@ -158,7 +132,7 @@ def _history(steps: int, rng: np.random.Generator) -> str:
         rows.append(
             row | ({"val_accuracy": {"made-up": learned - 0.05 * rng.random()}} if number % 25 == 0 else {})
         )
-    return "".join(json.dumps(row) + "\n" for row in rows)
+    return rows
 
 
 if __name__ == "__main__":

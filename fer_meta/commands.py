@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 MACHINE = ("--device", "--jobs")  # the same results on another machine
 ALONE = ("--dry-run", "--debug")
 
+# What options were called when a command was written, and what they are called.
+_OLD_NAMES = {"--algorithms": "--methods"}
+
 
 def command(*words: str, options: Iterable[tuple[str, object, object]] = ()) -> str:
     """A command as it is typed. `options` are (name, value, the value without it); those that say no more
@@ -22,7 +25,7 @@ def bench_again(arguments: Sequence[str]) -> str:
     """The command of a bench for its reports, from the words after `fer-meta`: what is done, and where it is
     kept. Where the user's data lie is left out: `--data mine=PATH`.
     """
-    shown, words = [], iter(arguments)
+    shown, words = [], iter(_renamed(arguments))
     for word in words:
         option, equals, value = word.partition("=")
         if option in ("--data", *MACHINE):
@@ -76,6 +79,11 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
 
 def _words(text: str) -> list[str]:
     try:
-        return shlex.split(text)
+        return _renamed(shlex.split(text))
     except ValueError:  # a quote that is not closed: a file of the results was changed by hand
         return text.split()
+
+
+def _renamed(words: Iterable[str]) -> list[str]:
+    parts = (word.partition("=") for word in words)
+    return [f"{_OLD_NAMES.get(option, option)}{equals}{value}" for option, equals, value in parts]

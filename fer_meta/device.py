@@ -8,6 +8,8 @@ import torch
 
 from fer_meta.errors import FerMetaError
 
+Precision = Literal["auto", "fp32", "bf16"]
+
 
 def choose_device(name: str) -> torch.device:
     """The device called `name` (`cpu`, `cuda`, `cuda:1`, `mps`), or the best there is for `auto`.
@@ -25,14 +27,14 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def precision_on(asked: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
+def precision_on(asked: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
     """The precision in which `device` computes: what was asked for, and by `auto` bf16 only where it has
     units for it.
     """
     return ("bf16" if _has_bf16_units(device) else "fp32") if asked == "auto" else asked
 
 
-def autocast(asked: str, device: torch.device) -> torch.autocast:
+def autocast(asked: Precision, device: torch.device) -> torch.autocast:
     """A block in which networks compute in `precision_on(asked, device)`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision_on(asked, device) == "bf16")
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,6 @@ TEMPORARY = ".tmp"
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a full disk, or of a full quota."""
-
-DONE = "DONE"
-"""The seal of a finished folder: the digests of its files, as JSON. An older version left it empty."""
 
 
 @contextlib.contextmanager
@@ -98,32 +95,6 @@ def digest(path: Path) -> str:
         while part := file.read(1 << 20):
             found.update(part)
     return found.hexdigest()
-
-
-def seal(folder: Path, files: Iterable[str]) -> None:
-    """Say that `folder` is finished, and that `files` in it are to stay as they are."""
-    write_json(folder / DONE, {name: digest(folder / name) for name in sorted(files)})
-
-
-def broken_seal(folder: Path, only: str = "") -> str | None:
-    """What is no longer as it was when `folder` was sealed, in words such as "run.json is missing"; None if
-    all is. `only`: one file of it.
-    """
-    try:
-        text = (folder / DONE).read_text(encoding="utf-8")
-        sealed = json.loads(text) if text else {}
-        for name, kept in sealed.items():
-            if only not in ("", name):
-                continue
-            if not (folder / name).is_file():
-                return f"{name} is missing"
-            if digest(folder / name) != kept:
-                return f"{name} was changed after it was written"
-        if text and not sealed:
-            return f"{DONE} is damaged"
-    except (ValueError, AttributeError, RecursionError):
-        return f"{DONE} is damaged"
-    return None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,11 +16,25 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from helpers import made_up
+from helpers import golden, made_up
 from helpers.tiny_bench import SUITE
 
-from fer_meta.bench import workers
+from fer_meta.bench.executors import workers
 from fer_meta.cli.main import main
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="write what tests find to tests/golden/")
+
+
+@pytest.fixture(name="golden")
+def compare_with_golden(request):
+    """`golden(name, text)`: the text is that of tests/golden/NAME; under --update-golden it becomes so."""
+
+    def check(name: str, text: str) -> None:
+        golden.compare(golden.GOLDEN / name, text, request.config.getoption("--update-golden"))
+
+    return check
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -63,7 +77,7 @@ def seeded():
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
     """A bench computes in the tests' process, where it can be patched; and a process that has computed must
-    not fork (bench/workers.py).
+    not fork (bench/executors/workers.py).
     """
     monkeypatch.setattr(workers, "MOST_JOBS", 1)
 

@@ -11,7 +11,8 @@ from fer_meta.install_learn2learn import InstallError, correct, main, unpack
 # Other packages may use what Linux has; then it is gone.
 NOT_LINUX = """
 import os, signal, sys
-import anny, filelock, learn2learn, matplotlib.pyplot, pandas, scipy.stats, sklearn.linear_model, torchvision, tqdm, warp
+import anny, filelock, learn2learn, matplotlib.pyplot, pandas, scipy.stats, sklearn.linear_model
+import torchvision, tqdm, warp
 sys.modules.update(fcntl=None, resource=None)
 for name in ("fork", "sched_getaffinity", "posix_fallocate"):
     delattr(os, name) if hasattr(os, name) else None
@@ -39,6 +40,7 @@ def run(code: str, *words: object) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_every_module_imports_and_a_bench_runs_without_what_only_linux_has(suite, trees, tmp_path):
     words = [
         "bench",

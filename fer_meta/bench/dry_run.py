@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 import click
 
 from fer_meta.bench.estimate import Cost, estimate, makespan
-from fer_meta.bench.executor import by_model, clock, seconds_of, title
-from fer_meta.bench.plan import Run, Setting
-from fer_meta.bench.runner import Bench
-from fer_meta.bench.workers import Workers
+from fer_meta.bench.executors.workers import Workers
+from fer_meta.bench.plan import Run, by_model
+from fer_meta.bench.progress import clock, seconds_of, title
+from fer_meta.bench.run import Bench
+from fer_meta.bench.settings import Setting, needed
 from fer_meta.tasks.pools import Domain
 
 
@@ -56,13 +57,13 @@ def _called(domain: Domain, setting: Setting) -> str:
 
 
 def _domain_line(name: str, domain: Domain) -> str:
-    roles = [
+    all_roles = [
         ("train", domain.train),
         ("held out of train", domain.held),
         ("val", domain.val),
         ("test", domain.test),
     ]
-    roles = [(role, pool) for role, pool in roles if pool is not None]
+    roles = [(role, pool) for role, pool in all_roles if pool is not None]
     pools = ", ".join(f"{role} {len(pool)} images of {len(pool.classes)} classes" for role, pool in roles)
     removed = sum(pool.copies_removed for _, pool in roles)
     too_small = domain.test.excluded if domain.test else {}
@@ -82,9 +83,9 @@ def _folds_line(name: str, domains: list[Domain]) -> str:
         f"{role} {counts[0]}{f' to {counts[-1]}' if counts[-1] > counts[0] else ''}"
         for role, counts in sizes.items()
     )
-    tested = domains[0].test.classes
-    removed = sum(pool.copies_removed for domain in domains for pool in (domain.val, domain.test))
-    small = sorted({name for domain in domains for name in domain.test.excluded})
+    tested = needed(domains[0].test).classes
+    removed = sum(needed(pool).copies_removed for domain in domains for pool in (domain.val, domain.test))
+    small = sorted({name for domain in domains for name in needed(domain.test).excluded})
     return (
         f"{name}, {len(domains)} folds: {pools} images of {len(tested)} classes; {removed} copies removed"
         " from val and test" + (f"; test classes too small in some fold: {', '.join(small)}" if small else "")
@@ -96,13 +97,13 @@ def _run_lines(runs: list[Run], costs: dict[str, Cost]) -> list[str]:
     lines = [_timed(title(run), [run], costs) for run in runs if not run.setting.fold]
     for own in _together(
         (run for run in runs if run.setting.fold),
-        lambda run: (run.setting.experiment, run.model.algorithm, run.setting.source.name),
+        lambda run: (run.setting.experiment, run.model.method, run.setting.source.name),
     ):
         key = f"{own[0].setting.experiment}  " if own[0].setting.experiment else ""
         trainings = len({run.model.id for run in own})
         lines.append(
             _timed(
-                f"{key}{own[0].model.algorithm}  {own[0].setting.source.name}  {trainings} trainings, one a"
+                f"{key}{own[0].model.method}  {own[0].setting.source.name}  {trainings} trainings, one a"
                 " fold and seed",
                 own,
                 costs,

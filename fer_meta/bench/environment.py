@@ -8,12 +8,10 @@ from pathlib import Path
 
 import torch
 
-from fer_meta.bench.finished import versions
+from fer_meta.records.freshness import versions
 
-try:
+if sys.platform != "win32":
     import resource
-except ImportError:  # Windows
-    resource = None
 
 
 def environment(device: torch.device, jobs: int) -> dict:
@@ -37,7 +35,7 @@ def peak_memory_mb(device: torch.device) -> dict[str, float]:
     allocation (`gpu`), in MB.
     """
     peak = {}
-    if resource:
+    if sys.platform != "win32":
         unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB
         peak["process"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
     if device.type == "cuda":

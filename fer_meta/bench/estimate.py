@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import click
 
+from fer_meta.bench.executors.workers import Workers
 from fer_meta.bench.plan import Model, Run
-from fer_meta.bench.runner import Bench, new_method
-from fer_meta.bench.workers import Workers
+from fer_meta.bench.run import Bench, new_method
 from fer_meta.evaluation.answers import answer_episodes, embedder, is_shared
 from fer_meta.evaluation.features import Features
 from fer_meta.methods import registry
@@ -79,14 +79,16 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
             tell(f"{type(error).__name__}: {error}")
 
     workers.each(samples, measure, hear)
-    costs, trained, steps = {}, set(), {}
+    costs: dict[str, Cost] = {}
+    trained: set[str] = set()
+    steps: dict[tuple, int] = {}
     for run in todo:
         model, unit, seconds = run.model, units[_kind(run)], 0.0
         if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
-            key = model.algorithm, model.config, model.source.train.digest
+            key = model.method, model.config, model.train.digest
             steps[key] = steps.get(key) or _steps(bench, model)
-            seconds = steps[key] * unit.step + _validations(model, model.protocol, model.source.val, unit)
+            seconds = steps[key] * unit.step + _validations(model, model.protocol, model.val, unit)
         costs[run.id] = Cost(seconds, _scoring(bench, run, unit))
     return costs
 
@@ -100,11 +102,11 @@ def makespan(seconds: Iterable[float], jobs: int) -> float:
 
 
 def _kind(run: Run) -> tuple:
-    return run.model.algorithm, run.model.config, run.setting.protocol.model_dump_json()
+    return run.model.method, run.model.config, run.setting.protocol.model_dump_json()
 
 
 def _steps(bench: Bench, model: Model) -> int:
-    method = registry.load(model.algorithm).Method
+    method = registry.load(model.method).Method
     return batches.steps_and_batches(
         method, model.config, model.source, model.protocol, model.seed, bench.device
     )[0]
@@ -118,9 +120,10 @@ def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     setting = run.setting
     images = unit.image * len(setting.test) * min(unit.readouts, run.model.config.validations)
     once = images + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
-    oracle = setting.val is not None and setting.target is not setting.source
-    validations = _validations(run.model, setting.protocol, setting.val, unit) if oracle else 0.0
-    return once * len(bench.suite.selection) + validations
+    seconds = once * len(bench.suite.selection)
+    if setting.val is not None and setting.target is not setting.source:
+        seconds += _validations(run.model, setting.protocol, setting.val, unit)
+    return seconds
 
 
 def _validations(model: Model, protocol: Protocol, val: Pool, unit: _Unit) -> float:

@@ -54,5 +54,5 @@ def pick(validations: Mapping[int, Mapping[str, float]], readouts: Collection[st
     for readout in readouts:
         values = {step: found[readout] for step, found in sorted(validations.items()) if readout in found}
         if values:
-            picked[readout] = max(values, key=values.get)
+            picked[readout] = max(values, key=lambda step: values[step])
     return picked

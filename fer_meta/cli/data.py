@@ -1,5 +1,4 @@
-"""`fer-meta data`: which data sets there are, what is wrong with them, what they look like; and rendered
-ones, made.
+"""`fer-meta data`: list data sets, check them, make a picture of them, and render some.
 
 pandas takes a third of a second to import, so a command imports what it needs when it runs.
 """
@@ -32,25 +31,27 @@ def data_option(command: Callable) -> Callable:
         multiple=True,
         metavar="NAME=PATH",
         callback=_parse_data,
-        help="Where a data set lies (repeatable). Others are looked for at $FER_META_DATA/NAME.",
+        help="The folder of a data set. Repeatable. Others are looked for in $FER_META_DATA/NAME.",
     )(command)
 
 
 @click.group()
 def data() -> None:
-    """Say which data sets there are, check them for faults and leaks, look at them, and render some.
+    """List data sets, check them for faults and leaks, look at them, and render some.
 
-    A data set is a folder: name it with --data NAME=PATH or put it at $FER_META_DATA/NAME. A name that is
-    not in the catalogue is read as folders of images, <split>/<label>/... or <label>/..., or as what
-    `data render` wrote. Those called synthetic-... need no folder: their faces are rendered on this machine
-    when they are first used. synthetic-wild@0.5 is half way from the studio to synthetic-wild.
+    A data set is a folder. Name it with --data NAME=PATH, or put it in $FER_META_DATA/NAME. The list has the
+    data sets that are known by name. Any other name is read as folders of images, <split>/<label>/... or
+    <label>/..., or as what `data render` wrote.
+
+    Data sets called synthetic-... need no folder: their faces are rendered on this machine when they are
+    first used. synthetic-wild@0.5 is half way from the studio to synthetic-wild.
     """
 
 
 @data.command("list")
 @data_option
 def list_(data: dict[str, Path]) -> None:
-    """Show each data set: what it is, how to get it, whether it is here.
+    """List the data sets: what they are, how to get them, and which are on this machine.
 
     \b
     Example:
@@ -70,7 +71,7 @@ def list_(data: dict[str, Path]) -> None:
     default=48,
     show_default=True,
     type=click.IntRange(1, 1024),
-    help="Side in pixels of the decoded images that are kept in the cache.",
+    help="Side in pixels of the decoded images in the cache.",
 )
 @click.option(
     "--csv",
@@ -83,11 +84,11 @@ def list_(data: dict[str, Path]) -> None:
 def check(
     context: click.Context, names: tuple[str, ...], data: dict[str, Path], size: int, csv_file: Path | None
 ) -> None:
-    """Check data sets: published counts, unreadable files, and leaks.
+    """Check data sets for wrong counts, unreadable files and leaks.
 
-    A leak is an image that stands in two splits, in two of the data sets named, or under two labels. Leaks
-    are reported; they are no failure, since a benchmark can leave copies out. The exit status is 1 if a
-    count differs from the published one or a file is unreadable.
+    A leak is an image that is in two splits, in two of the named data sets, or under two labels. Leaks are
+    reported, but they are not a failure: a bench leaves copies out. The exit status is 1 if a count differs
+    from the published one or a file is unreadable.
 
     \b
     Examples:
@@ -127,22 +128,23 @@ def check(
     help="Side of the images in pixels.",
 )
 @click.option(
-    "--people", default=10, show_default=True, type=click.IntRange(1, 100), help="How many columns."
+    "--people", default=10, show_default=True, type=click.IntRange(1, 100), help="Number of columns."
 )
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Another seed shows other faces."
 )
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="[default: NAME.png]"
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.png",
+    help="The file to write.  [default: NAME.png]",
 )
 def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, out: Path | None) -> None:
-    """Write a contact sheet of a data set: classes as rows, people as columns; of clips, also three as
-    strips.
+    """Make a picture of a data set: one row per class, one column per person.
 
-    For a rendered set two more strips show one face as severity grows from the studio's 0 to 1.
-
-    The faces are as a method sees them: cropped, and of --size pixels. Of a data set that does not say who is
-    on its images, the columns are just images.
+    The faces are shown as a method sees them: cropped and resized to --size pixels. If people are not known,
+    the columns are just images. If there are clips, three of them are shown as strips. For a rendered set,
+    two more strips show one face while severity grows from 0 (the studio) to 1.
 
     \b
     Examples:
@@ -179,7 +181,7 @@ def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, o
     show_default=True,
     type=click.IntRange(1, 10**6),
     metavar="N",
-    help="How many people; nobody is in two splits.",
+    help="Number of people. Nobody is in two splits.",
 )
 @click.option(
     "--images",
@@ -187,13 +189,13 @@ def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, o
     show_default=True,
     type=click.IntRange(1, 10**7),
     metavar="N",
-    help="How many images; of clips, how many frames.",
+    help="Number of images, or of frames if there are clips.",
 )
 @click.option(
     "--severity",
     type=click.FloatRange(0, 1),
     metavar="X",
-    help="How far from the studio (0) towards the recipe itself (1).  [default: 1]",
+    help="Size of the domain gap: 0 is the studio, 1 the recipe itself.  [default: 1]",
 )
 @click.option(
     "--seed",
@@ -202,7 +204,13 @@ def sheet(name: str, data: dict[str, Path], size: int, people: int, seed: int, o
     type=click.IntRange(min=0),
     help="Another seed gives other people.",
 )
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:1",
+    help="Where faces are rendered. auto: a CUDA GPU if there is one.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -219,15 +227,15 @@ def render(
     device: str,
     out: Path | None,
 ) -> None:
-    """Render a data set into a folder, to look into it, to share it, or to have more images than a bench
-    renders.
+    """Render a data set into a folder, for example to share it or to have more images.
+
+    A bench does not need this command: it renders what it needs and keeps it in the cache.
 
     The recipes are synthetic-studio, synthetic-wild, synthetic-film (clips) and synthetic-compound (see
     `fer-meta data list`). The folder holds images.npy (uint8, one row per image), index.parquet (label,
-    person, clip, split and the action units drawn) and meta.json; it can be given to every command as --data.
+    person, clip, split and action units) and meta.json. Give it to any command as --data.
 
-    A render that is stopped goes on when the same command is given again. A bench needs no `data render`: it
-    renders what it needs and keeps it in the cache.
+    If a render is stopped, the same command goes on.
 
     \b
     Examples:
@@ -243,7 +251,7 @@ def render(
 
     if severity is not None:
         if "@" in name:
-            raise click.UsageError(f"'{name}' names its severity already; leave out --severity")
+            raise click.UsageError(f"'{name}' has a severity already; leave out --severity")
         name = f"{name}@{severity:g}"
     recipe, severity = parse_name(name)
     name = domain_name(recipe, severity)

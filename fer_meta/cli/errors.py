@@ -96,7 +96,7 @@ def _in_words(error: OSError) -> tuple[str, int]:
         throw_away(sys.stdout)
         return f"the output cannot be written ({reason}); free some space, or send it elsewhere", 1
     named = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-    fix = _PATHS.get(error.errno) or _MACHINE.get(error.errno)
-    return f"{one_line(named, 300)}{': ' if named else ''}{reason}{f'; {fix}' if fix else ''}", (
-        2 if error.errno in _PATHS else 1
-    )
+    number = error.errno or 0  # one that is raised with words alone has no number
+    fix = _PATHS.get(number) or _MACHINE.get(number)
+    status = 2 if number in _PATHS else 1
+    return f"{one_line(named, 300)}{': ' if named else ''}{reason}{f'; {fix}' if fix else ''}", status

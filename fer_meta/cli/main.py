@@ -22,21 +22,21 @@ MOST_SEEDS = 1000
 @click.version_option(__version__, prog_name="fer-meta")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
-    """Does meta-learning beat plain supervised training on faces?
+    """Compare few-shot meta-learning with plain supervised training on faces.
 
-    fer-meta trains few-shot methods and a supervised network on facial expression data sets, tests all of
-    them on the same episodes, and writes tables and plots to results/.
+    fer-meta trains few-shot methods and a supervised network on facial expression data sets. It tests all of
+    them on the same episodes and writes tables and plots to results/.
 
     \b
     Start here:
-      fer-meta data list                                     what data there is
-      fer-meta data sheet synthetic-wild                     what rendered data look like
-      fer-meta bench --suite cross-domain --preset smoke     does it run?
-      fer-meta bench --suite cross-domain                    the comparison
-      fer-meta bench --suite reproduction                    the 2022 note, reproduced and explained
-      fer-meta bench --suite leakage                         what a leak is worth
-      fer-meta bench --suite cross-validation                a data set by itself, by person
-      fer-meta report                                        a bench's tables again
+      fer-meta data list                                     list the data sets
+      fer-meta data sheet synthetic-wild                     make a picture of rendered faces
+      fer-meta bench --suite cross-domain --preset smoke     check that it runs
+      fer-meta bench --suite cross-domain                    train on each domain, test on all
+      fer-meta bench --suite reproduction                    repeat the experiments of the 2022 note
+      fer-meta bench --suite leakage                         measure the effect of shared clips and people
+      fer-meta bench --suite cross-validation                test a data set on itself, in folds by person
+      fer-meta report                                        write the tables of a bench again
     """
 
 
@@ -61,12 +61,12 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
         seeds = seeds_in(value, MOST_SEEDS + 1)
     except ValueError:
         raise click.BadParameter(
-            f"{one_line(value, 60)!r} is neither a number of seeds (3) nor a list of them (0,1,2)"
+            f"{one_line(value, 60)!r} is not a number of seeds (3 means 0,1,2) or a list (0,7)"
         ) from None
     if len(seeds) > MOST_SEEDS:
-        raise click.BadParameter(f"there may be {MOST_SEEDS:,} seeds at most")
+        raise click.BadParameter(f"give at most {MOST_SEEDS:,} seeds")
     if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
-        raise click.BadParameter("there must be at least one seed, none below 0 and none of 2**32 or more")
+        raise click.BadParameter("give one seed or more, each from 0 to 2**32 - 1")
     return seeds
 
 
@@ -85,8 +85,7 @@ def _folds(context, parameter, value: str | None) -> dict | str | None:
         return value and "leave-one-subject-out"
     if not value.isdecimal() or not 2 <= int(value) <= 1000:
         raise click.BadParameter(
-            f"{one_line(value, 60)!r} is neither a number of folds (2 to 1000) nor loso (leave one subject"
-            " out)"
+            f"{one_line(value, 60)!r} is not a number of folds (2 to 1000) or loso (leave one subject out)"
         )
     return {"folds": int(value)}
 
@@ -107,25 +106,25 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     required=True,
     callback=_suite,
     metavar="NAME|FILE.yaml",
-    help="A suite of the package (cross-domain) or your own.",
+    help="A suite of the package, such as cross-domain, or your own file.",
 )
 @click.option(
     "--domains",
     callback=_names,
     metavar="NAME,...",
     help=(
-        "Data sets to compare, such as fer2013,synthetic-wild@0.5.  [default: all that are here, else"
+        "Data sets to compare, such as fer2013,synthetic-wild@0.5.  [default: all that are found, else"
         " rendered ones]"
     ),
 )
-@click.option("--sources", callback=_names, metavar="NAME,...", help="Train on these domains only.")
+@click.option("--sources", callback=_names, metavar="NAME,...", help="Train only on these domains.")
 @click.option(
     "--targets",
     callback=_names,
     metavar="NAME,...",
     help=(
-        "Test on these domains only; what is no source needs test images alone. With --sources and --targets,"
-        " --domains is not needed."
+        "Test only on these domains. A domain that is not a source needs test images only. With --sources and"
+        " --targets, --domains is not needed."
     ),
 )
 @data_option
@@ -138,14 +137,21 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     help="Let a data set play a role of the suite's experiments, such as film=pressfaces. Repeatable.",
 )
 @click.option(
-    "--experiments", callback=_names, metavar="KEY,...", help="Only these of the suite's experiments."
+    "--experiments", callback=_names, metavar="KEY,...", help="Run only these experiments of the suite."
 )
-@click.option("--algorithms", callback=_names, metavar="NAME,...", help="Only these of the suite's methods.")
+@click.option(
+    "--methods",
+    "--algorithms",
+    "methods",
+    callback=_names,
+    metavar="NAME,...",
+    help="Run only these methods.",
+)
 @click.option(
     "--seeds",
     callback=_seeds,
     metavar="N|S,S,...",
-    help="So many seeds (3: 0 to 2), or just these (0,7; one alone: 7,).",
+    help="Number of seeds (3 means 0,1,2) or a list (0,7; one seed: 7,).",
 )
 @click.option(
     "--folds",
@@ -153,7 +159,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     metavar="K|loso",
     help=(
         "Cross-validation: test each domain on itself, in K folds by person, or leaving one subject out"
-        " (loso). Small sets need --suite cross-validation, whose folds may lack a class."
+        " (loso). Use --suite cross-validation for a small data set: there, a fold may lack a class."
     ),
 )
 @click.option(
@@ -161,25 +167,31 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     type=click.Choice(PRESETS),
     default=DEFAULT,
     show_default=True,
-    help="smoke: a minute or two, numbers mean nothing; quick: a laptop; full: the suite as designed.",
+    help="smoke: a minute or two, numbers mean nothing; quick: for a laptop; full: for a GPU and a paper.",
 )
 @click.option(
     "--image-size",
     type=click.IntRange(16, 1024),
     metavar="PX",
-    help="Side of the images.  [default: the preset's]",
+    help="Side of the images in pixels.  [default: the preset's]",
 )
 @click.option(
     "--weights",
     metavar="imagenet|none|FILE",
-    help="What the supervised network starts from.  [default: none]",
+    help="Initial weights of the supervised network.  [default: none]",
 )
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:1|mps",
+    help="Where networks run. auto: a GPU if there is one.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
     help=(
-        "What networks compute in; auto: bf16 where the machine has units for it, else fp32.  [default: the"
+        "Number format of the networks. auto: bf16 if the machine has units for it, else fp32.  [default: the"
         " suite's, auto]"
     ),
 )
@@ -188,8 +200,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     type=click.IntRange(min=1),
     metavar="N",
     help=(
-        "Models trained and tested side by side; only on a CPU under Linux.  [default: as many as cores, at"
-        " most 4]"
+        "Number of models trained and tested at the same time; more than 1 only on a CPU under Linux. "
+        " [default: one per core, at most 4]"
     ),
 )
 @click.option(
@@ -197,40 +209,20 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     type=click.Path(file_okay=False, path_type=Path),
     default=RESULTS,
     show_default=True,
-    help="The results' folder is made in here: SUITE, or SUITE-smoke and SUITE-full under these presets.",
+    help="Folder of all results. The bench writes to SUITE in it, or to SUITE-smoke or SUITE-full.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan (runs, images, estimated time) and stop.")
 @click.pass_context
-def bench(
-    context,
-    suite,
-    domains,
-    sources,
-    targets,
-    data,
-    roles,
-    experiments,
-    algorithms,
-    seeds,
-    folds,
-    preset,
-    image_size,
-    weights,
-    device,
-    precision,
-    jobs,
-    out,
-    dry_run,
-) -> None:
-    """Train and test what a suite compares; then write the report.
+def bench(context, folds, **given) -> None:
+    """Train and test the methods of a suite, then write the report.
 
-    Without any data set, the bench renders faces on this machine, once, and compares on these.
+    Without a data set, the bench renders faces on this machine, once, and uses them.
 
-    Each readout of a network (own head, nearest mean, probe, ...) is tested with the checkpoint that its own
-    validation picks.
+    Each readout of a network (own head, nearest mean, probe, ...) uses the checkpoint that its own validation
+    chose.
 
-    Each run has a folder of its own. A finished run is never redone, so an interrupted bench (Ctrl-C) goes on
-    where it was when the same command is given again.
+    Each run has its own folder, and a finished run is never redone. You may press Ctrl-C at any time: the
+    same command goes on where it stopped.
 
     \b
     Examples:
@@ -245,62 +237,47 @@ def bench(
       fer-meta bench --suite cross-domain --sources synthetic-wild --targets mine --data mine=~/faces
       fer-meta bench --suite cross-validation --folds 10 --data ckplus=~/ckplus
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
-      fer-meta bench --suite cross-domain --algorithms protonet,supervised --weights imagenet --preset full
+      fer-meta bench --suite cross-domain --methods protonet,supervised --weights imagenet --preset full
     """
-    from fer_meta.bench.finished import hash_of_asked, read_finished
+    from fer_meta.bench.again import text_of_finished
+    from fer_meta.bench.options import BenchOptions
 
     sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)  # what a bench is for lies on disk
-    asked = dict(
-        preset=preset,
-        sources=sources,
-        targets=targets,
-        algorithms=algorithms,
-        seeds=seeds,
-        image_size=image_size,
-        weights=weights,
-        experiments=experiments,
-        precision=precision,
-        split=folds,
-    )
-    asked_hash = hash_of_asked(suite, **asked, domains=domains, roles=roles, device=device)
-    text = None if dry_run else read_finished(out, suite, preset, asked_hash, data)
+    options = BenchOptions(split=folds, command=bench_again(sys.argv[1:]), **given)
+    text = None if options.dry_run else text_of_finished(options)
     if text is not None:
         click.echo(text)
         return
     from fer_meta.bench.main import run_bench
 
-    failed = run_bench(
-        suite, domains, data, asked, device, out, dry_run, bench_again(sys.argv[1:]), roles, jobs, asked_hash
-    )
-    context.exit(1 if failed else 0)
+    context.exit(1 if run_bench(options) else 0)
 
 
 @main.command()
 @click.option(
-    "--suite", default="cross-domain", show_default=True, metavar="NAME", help="Which suite's results."
+    "--suite", default="cross-domain", show_default=True, metavar="NAME", help="The suite of the bench."
 )
 @click.option(
     "--preset",
     type=click.Choice(PRESETS),
     default=DEFAULT,
     show_default=True,
-    help="Of a bench under which preset.",
+    help="The preset of the bench.",
 )
 @click.option(
-    "--published", is_flag=True, help="Set published figures beside ours wherever the setting is the same."
+    "--published", is_flag=True, help="Show published figures beside ours where the setting is the same."
 )
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=RESULTS,
     show_default=True,
-    help="Where the bench wrote them.",
+    help="Folder of all results, as in the bench.",
 )
 def report(suite: str, preset: str, published: bool, out: Path) -> None:
     """Write the tables (csv, Markdown, LaTeX) and plots of a bench again, and print the table.
 
-    Everything is computed from the answers that the runs left on disk: nothing is trained or embedded, and no
-    GPU is needed.
+    Everything is computed from the stored answers of the runs. Nothing is trained, and no GPU is needed.
 
     \b
     Examples:

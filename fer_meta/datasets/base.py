@@ -1,6 +1,7 @@
 """What every data set offers: a specification, an index and a way to read one image."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ _SPLIT_ALIASES = {
 
 @dataclass(frozen=True)
 class Published:
-    """A count that the authors (or a recount of their lists) give, to be held against what is found.
+    """A published count, with which `data check` compares what it finds.
 
     `counts` holds every accepted value, the official one first. `split` and `label` narrow what is
     counted (None: all). `unit` is "images" or "clips".
@@ -41,9 +42,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Rendered:
-    """That a data set was rendered: by which recipe, and how far from the studio (0) towards the recipe
-    itself (1).
-    """
+    """How a data set was rendered: its recipe, and its severity from 0 (studio) to 1 (the recipe itself)."""
 
     recipe: str
     severity: float
@@ -53,12 +52,16 @@ class Rendered:
 class DatasetSpec:
     """A data set: what it is, how to get it, and how to index and read it.
 
-    `scan(root)` returns the index (see `make_index`) and decodes no image; it raises DatasetError for an
-    unknown layout, a missing label file, an unknown label or zero images. `read(root, path)` returns the
-    image of one index path, as a PIL image or as a uint8 array [H, W] or [H, W, 3]. It raises OSError with an
-    errno for what the disk does not give, DatasetError for what concerns all images, and may raise anything
-    else for a damaged one. `version` goes up whenever `scan` or `read` would answer differently. `rendered`
-    is None for photographs. `listed`: `scan` names files from a list, and some of them may be missing.
+    - `scan(root)` returns the index (see `make_index`). It decodes no image. It raises DatasetError for an
+      unknown layout, a missing label file, an unknown label or zero images.
+    - `read(root, path)` returns the image of one index path: a PIL image, or a uint8 array [H, W] or
+      [H, W, 3]. It raises OSError with an errno if the disk cannot read the file, and DatasetError for what
+      concerns all images. It may raise anything else for a damaged image, which is then left out.
+    - `title`, `summary`, `obtain`, `layout`, `licence` and `citation` are texts for `data list` and errors.
+    - `published` holds the counts that `data check` compares.
+    - `version` goes up whenever `scan` or `read` would return something else.
+    - `rendered` is None for photographs.
+    - `listed`: `scan` takes the files from a list, so some of them may be missing.
     """
 
     name: str
@@ -77,11 +80,14 @@ class DatasetSpec:
 
 
 def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """An index, one row per image, in the given order: the columns of INDEX_COLUMNS, unknown is NA.
+    """An index with the columns of INDEX_COLUMNS: one row per image, in the given order. Unknown is NA.
 
-    `path` is relative to the data set's root, with forward slashes (`fer2013.csv#<row>` for a row of a csv);
-    `label` is a canonical expression; `subject` and `clip` are strings, unique within the data set; `frame`
-    is Int64; `split` is one of SPLITS.
+    - `path` (string): relative to the data set's root, with forward slashes (`fer2013.csv#<row>` for a row
+      of a csv).
+    - `label` (string): a canonical expression.
+    - `subject` and `clip` (string): unique within the data set.
+    - `frame` (Int64).
+    - `split` (string): one of SPLITS.
     """
     index = pd.DataFrame(list(rows), columns=list(INDEX_COLUMNS))
     return index.astype({c: "Int64" if c == "frame" else "string" for c in INDEX_COLUMNS})
@@ -94,16 +100,14 @@ def split_of(folder: str) -> str | None:
 
 def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
     """The canonical expression that a folder is named after; DatasetError if it is not in `allowed`."""
-    try:
+    with suppress(ValueError):
         label = canonical(folder.rpartition("/")[2])
-    except ValueError:
-        label = None
-    if label not in allowed:
-        raise DatasetError(
-            f"{Path(root) / folder}: the folder is no known expression; "
-            f"rename or remove it (known: {', '.join(allowed)})"
-        )
-    return label
+        if label in allowed:
+            return label
+    raise DatasetError(
+        f"{Path(root) / folder}: the folder's name is not a known expression; "
+        f"rename or remove it (known: {', '.join(allowed)})"
+    )
 
 
 def not_found(root: Path, found: str, layout: str, obtain: str) -> DatasetError:

@@ -43,7 +43,7 @@ _CHUNK = 512
 class CachedFaces:
     """A data set's images, decoded, square and in the order of its index.
 
-    `images` is a read-only memory map, uint8 [N, size, size, 3], RGB. `index` has a row for each:
+    `images` is read-only, mostly a memory map, uint8 [N, size, size, 3], RGB. `index` has a row for each:
     INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images; of a
     rendered image, hash of what was drawn), `blank` (bool: all pixels are equal) and, if rendered, `units`
     (string: the action units drawn, such as "1+2+25"). `unreadable` holds (path, reason) of the images left
@@ -52,7 +52,7 @@ class CachedFaces:
     """
 
     name: str
-    images: np.memmap
+    images: np.ndarray
     index: pd.DataFrame
     fingerprint: str
     content: str

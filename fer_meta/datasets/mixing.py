@@ -64,7 +64,7 @@ def take(
         missing += [f"{label}/{name}" for name in lacking]
     if not chosen.any():
         raise DatasetError(
-            f"{faces.name}: has none of the {len(missing)} clips asked for{where} "
+            f"{faces.name}: has none of the {len(missing)} named clips{where} "
             f"(such as {', '.join(missing[:3]) or 'none'}); name clips that it has"
         )
     return Taken(np.flatnonzero(chosen), tuple(missing))
@@ -140,7 +140,8 @@ def hold_out(
         _families(groups, len(labels)),
         (np.zeros(len(labels)) if spare is None else np.asarray(spare, dtype=float)),
     )
-    taken, small = np.ones(len(labels), dtype=bool), []
+    taken = np.ones(len(labels), dtype=bool)
+    small: list[tuple[int, str, int]] = []
     while True:
         held, kept = np.zeros((2, len(labels)), dtype=bool)
         held[taken], kept[taken] = _held_and_kept(labels[taken], per_class, seed, family[taken], spare[taken])
@@ -156,8 +157,8 @@ def hold_out(
         if fewest is None or len(counts) <= fewest:
             named = ", ".join(f"{label} ({count} images, {left} left)" for count, label, left in small)
             raise ProtocolError(
-                f"{per_class} images a class held out of training, with the clips, copies and people they"
-                f" share, leave fewer than that of {named}; lower `held_out` in the suite file (or a copy"
+                f"if {per_class} images per class are held out of training, with what shares a clip, copy or"
+                f" person with them, fewer are left of {named}; lower `held_out` in the suite file (or a copy"
                 " of it)"
             )
         taken &= labels != min(lacking)[1]
@@ -248,7 +249,7 @@ def _joined(separator: str, texts: Iterable[str]) -> str:
 
 
 def _in_no_folder(root: Path, *path: str):
-    raise DatasetError(f"{root}: a mixture of data sets lies in no folder; give its parts")
+    raise DatasetError(f"{root}: a mixture of data sets has no folder; give its parts")
 
 
 def _classes(labels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

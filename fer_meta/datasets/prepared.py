@@ -25,6 +25,7 @@ IMAGES, INDEX, META = "images.npy", "index.parquet", "meta.json"
 REMAKE = "make it again (for rendered faces: delete the folder and run `fer-meta data render`)"
 
 _ABOUT = ("title", "summary", "licence", "citation")
+_NOT_STATED = "not stated"
 _KNOWN = {
     "size": int,
     "alignment": str,
@@ -43,7 +44,6 @@ def is_prepared(root: Path) -> bool:
 def prepared_spec(name: str, root: Path) -> DatasetSpec:
     """The specification of a prepared folder; what it says of its data was written into its meta.json."""
     meta = read_prepared(root, REMAKE)[2]
-    about = {key: str(meta.get(key, "not stated")) for key in _ABOUT}
     rendered = meta.get("rendered")
     try:
         rendered = rendered and Rendered(str(rendered["recipe"]), float(rendered["severity"]))
@@ -51,7 +51,10 @@ def prepared_spec(name: str, root: Path) -> DatasetSpec:
         raise DatasetError(f"{root / META}: 'rendered' needs a recipe and a severity; {REMAKE}") from None
     return DatasetSpec(
         name=name,
-        **about,
+        title=str(meta.get("title", _NOT_STATED)),
+        summary=str(meta.get("summary", _NOT_STATED)),
+        licence=str(meta.get("licence", _NOT_STATED)),
+        citation=str(meta.get("citation", _NOT_STATED)),
         obtain="prepared by fer-meta",
         layout=f"{IMAGES}, {INDEX} and {META}",
         scan=scan,

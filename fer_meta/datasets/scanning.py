@@ -98,7 +98,7 @@ def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[st
 
 def files_below(root: Path) -> Iterator[str]:
     """All files below `root` but hidden ones, in any order. DatasetError as `image_files`."""
-    todo = [("", frozenset())]
+    todo: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while todo:
         inside, around = todo.pop()
         folder = os.path.join(root, inside)
@@ -108,7 +108,7 @@ def files_below(root: Path) -> Iterator[str]:
                 entries = list(listing)
         itself = (state.st_dev, state.st_ino)
         if itself in around:
-            raise DatasetError(f"{folder.rstrip('/')}: is a link to a folder around it; remove the link")
+            raise DatasetError(f"{folder.rstrip('/')}: a link to a folder that contains it; remove the link")
         for entry in entries:
             if entry.name.startswith(".") or entry.name in LITTER:
                 continue
@@ -170,7 +170,7 @@ def csv_cells(path: Path, number: int, line: bytes) -> list[str]:
         )
     except csv.Error as error:
         raise DatasetError(
-            f"{path}: line {number} is no row of a csv ({error}); obtain the file again"
+            f"{path}: line {number} is not a row of a csv ({error}); obtain the file again"
         ) from None
 
 

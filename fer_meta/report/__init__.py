@@ -8,7 +8,7 @@ import pandas as pd
 
 from fer_meta.fileio import replacing, sweep
 from fer_meta.memory import keep_freed_memory
-from fer_meta.report import unchanged
+from fer_meta.records.freshness import TABLE, fresh_report, note_report, report_key
 from fer_meta.report.aggregate.accuracy import CSV_COLUMNS, recall_table
 from fer_meta.report.aggregate.folds import folds_table, pooled
 from fer_meta.report.aggregate.found import Found, find
@@ -24,7 +24,6 @@ from fer_meta.report.sections.paper import paper
 __all__ = ["write_report"]
 
 HOUR = 3600
-TEXT = "table.txt"  # what the terminal shows, without the list of files
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
 SOMETIMES = [
@@ -56,9 +55,9 @@ def write_report(folder: Path, published: bool = False) -> str:
             as it was.
     """
     folder = Path(folder)
-    key = unchanged.fingerprint(folder, published)
-    if written := unchanged.standing(folder, key):
-        return (folder / TEXT).read_text(encoding="utf-8") + _listed("Unchanged", written)
+    key = report_key(folder, published)
+    if written := fresh_report(folder, key):
+        return (folder / TABLE).read_text(encoding="utf-8") + _listed("Unchanged", written)
     from fer_meta.report.plots import writing  # matplotlib takes half a second to import
     from fer_meta.report.plots.all import figures
 
@@ -75,8 +74,8 @@ def write_report(folder: Path, published: bool = False) -> str:
         for name in SOMETIMES:
             for path in set(folder.glob(name)) - set(written):
                 path.unlink()
-        unchanged.note(folder, key, written)
-    return texts[TEXT] + _listed("Written", written)
+        note_report(folder, key, written)
+    return texts[TABLE] + _listed("Written", written)
 
 
 def _documents(found: Found, with_published: bool) -> dict[str, str]:
@@ -98,7 +97,7 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
     )
     short = brief(results, found.scores, primary.in_words(results, cells, found.primary), last)
     return {
-        TEXT: terminal.render(short),
+        TABLE: terminal.render(short),
         "table.md": markdown.render(whole),
         "table.tex": latex.render(paper(results, found.scores)),
     }

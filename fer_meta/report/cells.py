@@ -18,28 +18,16 @@ import pyarrow.compute as pc
 
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.oneline import one_line
+from fer_meta.records.answers import ANSWERS, read_answers
+from fer_meta.records.parquet import coded
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
-from fer_meta.report.load import Results, Run, coded, read_parts
+from fer_meta.report.load import Results, Run
 from fer_meta.report.names import is_own_head
 from fer_meta.statistics import metrics
 from fer_meta.statistics.intervals import Outcomes
 from fer_meta.statistics.metrics import Scores
 from fer_meta.statistics.queries import Queries, Support
 
-ANSWERS = "predictions.parquet"
-COLUMNS = {
-    "method": "text",
-    "shots": "whole",
-    "selection": "text",
-    "episode": "whole",
-    "path": "text",
-    "label": "text",
-    "predicted": "text",
-    "confidence": "number",
-    "subject": "text",
-    "clip": "text",
-}
-NEVER_EMPTY = ("method", "selection", "path")
 SELECTIONS = ("source-val", "last", "oracle")
 
 
@@ -276,13 +264,7 @@ def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
 
 def _parts(run: Run) -> Iterator[pa.Table]:
     try:
-        for table in read_parts(run.predictions, COLUMNS, "p_"):
-            empty = [
-                name for name in NEVER_EMPTY if table[name].null_count or (coded(table[name])[1] < 0).any()
-            ]
-            if empty:
-                raise run.damaged(ANSWERS, f"{empty[0]}: an empty cell")
-            yield table
+        yield from read_answers(run.predictions)
     except ValueError as error:
         raise run.damaged(ANSWERS, str(error)) from None
 

@@ -2,30 +2,22 @@
 its tables.
 """
 
-import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from fer_meta.errors import ResultsError
-from fer_meta.fileio import DONE, broken_seal
-from fer_meta.oneline import cleaned, one_line
+from fer_meta.records.answers import ANSWERS
+from fer_meta.records.base import read_record
+from fer_meta.records.history import HISTORY, history
+from fer_meta.records.plan import Plan, read_plan
+from fer_meta.records.run import RUN, FoundRun, RunRecord
+from fer_meta.records.seals import DONE, broken_seal, why_unfinished
 from fer_meta.report.failed import Failed, failure
-from fer_meta.report.stored import Plan, RunFile, UnplannedRun, in_words
 
-PLANNED = ("id", "experiment", "algorithm", "source", "target", "seed", "model")
-PLAN_FIX = "run the bench again, which rewrites it"
-HISTORY_FIX = "delete it, and the report leaves this training out of its curves"
 # accuracies of episodes, which an older version kept of a run instead of answers
 OLD_ANSWERS = "episodes.parquet"
-LOGGED = ["step", "loss", "train_accuracy", "val_uar", "val_accuracy"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ class Run:
 
     @property
     def predictions(self) -> Path:
-        return self.folder / "predictions.parquet"
+        return self.folder / ANSWERS
 
     def damaged(self, file: str, what: str) -> ResultsError:
         """The error for what is wrong in a file that is as it was sealed (or was never sealed, by an older
@@ -108,13 +100,12 @@ def read_results(folder: Path) -> Results:
     Raises:
         ResultsError: there is no plan, no finished run, or one of these files is damaged.
     """
-    plan = _read_plan(folder)
+    plan = _rows(read_plan(folder))
     planned = {run["id"]: run for run in plan["runs"]}  # a run listed twice must not count twice
     runs, missing = [], []
     done = {home.name: home for home in sorted(folder.glob("runs/*")) if (home / DONE).is_file()}
     if done and all(
-        (home / OLD_ANSWERS).exists() and not (home / "predictions.parquet").exists()
-        for home in done.values()
+        (home / OLD_ANSWERS).exists() and not (home / ANSWERS).exists() for home in done.values()
     ):
         raise ResultsError(
             f"{folder}: made by an older version of fer-meta, which kept no predictions; "
@@ -124,7 +115,7 @@ def read_results(folder: Path) -> Results:
         if run["id"] in done:
             runs.append(_read_run(done[run["id"]], run, plan["command"]))
         else:
-            missing.append((run, _why_missing(folder / "runs" / run["id"])))
+            missing.append((run, why_unfinished(folder / "runs" / run["id"])))
     if not runs:
         failures = "; ".join(f"{run['id']} {why}" for run, why in missing if why.startswith("failed"))
         raise ResultsError(
@@ -132,7 +123,7 @@ def read_results(folder: Path) -> Results:
             f"{' (' + failures + ')' if failures else ''}; run `{plan['command']}`"
         )
     logs = {
-        model: history(folder / "models" / model / "history.jsonl")
+        model: history(folder / "models" / model / HISTORY)
         for model in dict.fromkeys(run.model for run in runs)
     }
     runs = [replace(run, failed=failure(logs[run.model], run.training_chance)) for run in runs]
@@ -146,155 +137,20 @@ def read_results(folder: Path) -> Results:
     )
 
 
-def history(path: Path) -> pd.DataFrame:
-    """A row a log point of a `history.jsonl`: step, loss, train_accuracy, and in a validation val_uar (own
-    head) and val_accuracy (first of the other readouts); NaN where not logged.
-
-    The last line may be torn, for a killed training leaves it so; any other torn line is an error, as is a
-    log that was changed after its training was finished.
-    """
-    if not path.is_file():
-        return pd.DataFrame(columns=LOGGED, dtype=float)
-    if (path.parent / DONE).is_file() and (broken := broken_seal(path.parent, only=path.name)):
-        raise ResultsError(f"{path.parent}: {broken}; {HISTORY_FIX}")
-    rows = []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            rows.append({name: _number(name, row[name]) for name in LOGGED if row.get(name) is not None})
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-            if number < len(lines):
-                raise ResultsError(f"{path}: no log point in line {number}; {HISTORY_FIX}") from None
-    return pd.DataFrame(rows, columns=LOGGED, dtype=float)
-
-
-def _number(name: str, value) -> float:
-    """A logged value; a validation has one for each readout, of which the first counts. Raises what a value
-    that is none raises.
-    """
-    if name.startswith("val_") and isinstance(value, dict):
-        [value, *_] = value.values()
-    return float(value)
-
-
-def read_parts(path: Path, columns: dict[str, str], prefix: str | None = None) -> Iterator[pa.Table]:
-    """`columns` of a table (and those that begin with `prefix`, where they hold something), part by part as
-    it was written, texts as dictionaries.
-
-    `columns` says of each what it holds: "text", "whole" (numbers, no cell empty) or "number"; those of
-    `prefix` hold numbers. Whole numbers come as int64, numbers as floats with NaN for an empty cell. The
-    checksums of the pages are verified.
-
-    Raises:
-        ValueError: it cannot be read, a column is not there, or it holds something else; in one line.
-    """
-    if not path.is_file():
-        raise ValueError("is missing")
-    try:
-        footer = pq.read_metadata(path)
-        schema = footer.schema.to_arrow_schema()
-        kinds = columns | {name: "number" for name in schema.names if prefix and name.startswith(prefix)}
-        for name, kind in kinds.items():
-            _check_column(schema, name, kind)
-        texts = [name for name, kind in kinds.items() if kind == "text"]
-        with pq.ParquetFile(
-            path, metadata=footer, read_dictionary=texts, page_checksum_verification=True
-        ) as file:
-
-            def part(number: int) -> pa.Table:
-                empty = _empty(footer.row_group(number)) if prefix else ()
-                return _as_kinds(
-                    file.read_row_group(
-                        number, [name for name in kinds if name in columns or name not in empty]
-                    ),
-                    kinds,
-                )
-
-            yield from _ahead(part, file.num_row_groups)
-    except OSError as error:
-        if error.errno:  # the machine's; what cannot be decoded has none
-            raise
-        raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
-    except MemoryError:  # the machine's, too
-        raise
-    except (ValueError, ArithmeticError, LookupError, RuntimeError, pa.ArrowException) as error:
-        raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None
-
-
-def _empty(group: pq.RowGroupMetaData) -> set[str]:
-    """The columns of a part in which no cell is filled."""
-    columns = map(group.column, range(group.num_columns))
-    return {
-        one.path_in_schema
-        for one in columns
-        if one.statistics and one.statistics.null_count == group.num_rows
-    }
-
-
-def _ahead(part: Callable[[int], pa.Table], parts: int) -> Iterator[pa.Table]:
-    """part(0), part(1), ..., each begun while the one before is used: decoding needs no lock of Python's."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(part, 0) if parts else None
-        for number in range(1, parts + 1):
-            here, coming = coming.result(), reader.submit(part, number) if number < parts else None
-            yield here
-
-
-def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
-    """The distinct texts of a column, and the place of each of its cells among them [N], -1 where it is
-    empty.
-    """
-    column = texts.combine_chunks()
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    codes = column.indices.fill_null(-1) if column.null_count else column.indices
-    return column.dictionary.cast(pa.string()), codes.to_numpy()
-
-
-def _check_column(schema: pa.Schema, name: str, kind: str) -> None:
-    found = schema.names.count(name)
-    if found != 1:
-        raise ValueError(f"it has {'two columns' if found else 'no column'} {one_line(name, 60)}")
-    held = schema.field(name).type
-    value = held.value_type if pa.types.is_dictionary(held) else held
-    empty, number = pa.types.is_null(held), pa.types.is_integer(held) or pa.types.is_floating(held)
-    words, right = {
-        "text": ("text", empty or pa.types.is_string(value) or pa.types.is_large_string(value)),
-        "whole": ("whole numbers", pa.types.is_integer(held)),
-        "number": ("numbers", empty or number),
-    }[kind]
-    if not right:
-        raise ValueError(f"its column {one_line(name, 60)} holds {one_line(str(held), 60)}, not {words}")
-
-
-def _as_kinds(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
-    table.validate(full=True)  # texts may be no UTF-8, and codes may stand for no text
-    for place, name in enumerate(table.column_names):
-        column, kind = table[name], kinds[name]
-        if kind == "whole" and column.null_count:
-            raise ValueError(f"its column {name} has empty cells")
-        if kind == "whole":
-            table = table.set_column(place, name, column.cast(pa.int64()))
-        elif kind == "number" and not pa.types.is_floating(column.type):
-            table = table.set_column(place, name, column.cast(pa.float64()))
-    return table
-
-
 def _anew(command: str) -> str:
     return f"run `{command}` again, which makes this run anew"
 
 
-def _read_plan(folder: Path) -> dict:
-    path = folder / "plan.json"
-    if not path.exists():
-        raise ResultsError(f"{folder}: no plan.json, run `fer-meta bench --suite NAME` first")
-    try:
-        return Plan.model_validate(_read_json(path)).model_dump()
-    except ValidationError as error:
-        raise ResultsError(f"{path}: {in_words(error)}; {PLAN_FIX}") from None
-    except ValueError as error:
-        raise ResultsError(f"{path}: {error}; {PLAN_FIX}") from None
+def _rows(plan: Plan) -> dict:
+    """The plan as the report has it: in its tables `method` is what a readout is called, and so the method of
+    a run is `algorithm`.
+    """
+    told = plan.model_dump()
+    return told | {"runs": [_row(run) for run in told["runs"]]}
+
+
+def _row(run: dict) -> dict:
+    return {"algorithm" if name == "method" else name: value for name, value in run.items()}
 
 
 def _read_run(folder: Path, planned: dict, command: str) -> Run:
@@ -302,56 +158,32 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
     if broken:
         raise ResultsError(f"{folder}: {broken}; {_anew(command)}")
     try:
-        found = _read_json(folder / "run.json")
-        checked, what = RunFile.model_validate(found), None
-    except ValidationError as error:
-        what = in_words(error)
+        record = read_record(folder / RUN, RunRecord)
     except ValueError as error:
-        what = str(error)
-    if what is not None:
-        raise ResultsError(f"{folder / 'run.json'}: {what}; delete {folder / DONE} and {_anew(command)}")
-    same = {
-        name: found[name]
-        for name in ("config", "protocol", "classes", "excluded", "copies_removed", "test_images", "episodes")
-    }
+        raise ResultsError(f"{folder / RUN}: {error}; delete {folder / DONE} and {_anew(command)}") from None
     return Run(
         folder,
-        *(planned[key] for key in PLANNED),
-        **same,
-        image_size=checked.image_size,
+        **planned,
+        config=record.config.model_dump(),
+        protocol=record.protocol.model_dump(),
+        classes=record.classes,
+        excluded=record.excluded,
+        copies_removed=record.copies_removed,
+        test_images=record.test_images,
+        episodes=record.episodes,
+        image_size=record.image_size,
         command=command,
-        unreadable=checked.unreadable,
-        precision=checked.precision,
-        selected=checked.selected,
-        fold=planned["fold"],
-        training_chance=checked.training_chance,
-        settings_hash=checked.settings_hash,
+        unreadable=record.unreadable,
+        precision=record.precision,
+        selected=record.selected,
+        training_chance=record.training_chance,
+        settings_hash=record.settings_hash,
     )
 
 
 def _unplanned(folder: Path) -> dict:
-    """What a run says of itself; nothing if that cannot be read, for the plan does not ask for it."""
+    """What a run says of itself; nothing if that cannot be read, for the plan does not need it."""
     try:
-        return UnplannedRun.model_validate(_read_json(folder / "run.json")).model_dump()
+        return _row(read_record(folder / RUN, FoundRun).model_dump())
     except ValueError:
         return {}
-
-
-def _why_missing(folder: Path) -> str:
-    failed = folder / "FAILED.json"
-    if failed.is_file():
-        try:
-            return "failed: " + str(_read_json(failed)["error"])
-        except (ValueError, LookupError, TypeError):
-            return "failed: its FAILED.json cannot be read"
-    return "not finished" if folder.exists() else "not run"
-
-
-def _read_json(path: Path):
-    """What the file holds, each text in one line. Raises ValueError, with what is wrong in one line."""
-    if not path.is_file():
-        raise ValueError("is no regular file" if path.exists() else "is missing")
-    try:
-        return cleaned(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"cannot be read ({one_line(str(error), 120)})") from None

@@ -63,7 +63,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What one method scored: `right` [S, N], 0/1 or any score in 0..1, in S seeds on the same N queries."""
+    """What one method scored: `right` [S, N], 0/1 or any score from 0 to 1, of S seeds on N queries."""
 
     right: np.ndarray
     queries: Queries
@@ -73,12 +73,16 @@ class Outcomes:
 class Estimate:
     """A score or a difference of scores (1 = 100 %) with its interval, by default of 95 %.
 
-    `se` is its standard error, `df` the degrees of freedom of the t-distribution behind `low`, `high` and
-    `p`; `p` is two-sided, against 0, and meant for differences. `variance` tells what each level with more
-    than one member ("seeds", "episodes", "groups", "folds") adds to se^2; what more episodes would lessen is
-    with the episodes. `counts` holds the members of each level, also where there is one. With one member of
-    each level, or equal scores everywhere, nothing is known of the spread: `se`, `df`, `low`, `high` and `p`
-    are NaN. `tests`: how many intervals and p-values hold together.
+    - `value`, `low`, `high`: the score and its interval. `se` is its standard error, and `df` the degrees of
+      freedom of the t-distribution.
+    - `p`: two-sided, against 0; meant for differences.
+    - `variance`: what each level with more than one member ("seeds", "episodes", "groups", "folds") adds to
+      se^2. What more episodes would lessen is with the episodes.
+    - `counts`: the number of members of each level.
+    - `tests`: how many intervals and p-values hold together.
+
+    With one member of each level, or equal scores everywhere, the spread is not known: `se`, `df`, `low`,
+    `high` and `p` are NaN.
     """
 
     value: float
@@ -92,9 +96,9 @@ class Estimate:
     tests: int = 1
 
     def one_of(self, tests: int) -> "Estimate":
-        """The interval and p as one of `tests` that are looked at together: with Bonferroni's correction, so
-        that all intervals at once hold the truth in 95 % of benchmarks, and p < 0.05 exactly where the
-        interval is without 0.
+        """The interval and p as one of `tests` that are read together, with Bonferroni's correction. All
+        intervals at once then hold the truth in 95 % of benchmarks, and p < 0.05 exactly if the interval
+        excludes 0.
         """
         half = self.se * float(special.stdtrit(self.df, 1 - ALPHA / 2 / tests))
         return replace(

@@ -8,8 +8,9 @@ episode's.
 import contextlib
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -63,9 +64,11 @@ class ShotsAndQueries(TaskTransform):
         self.clips = None if clips is None else [int(clip) for clip in clips]
         self.members = {label: list(rows) for label, rows in sorted(dataset.labels_to_indices.items())}
         self.names = names or {label: str(label) for label in self.members}
-        self.long_clips = (
-            None if clips is None else {label: self._long_clips(label) for label in self.members}
-        )
+        self.long_clips = {
+            label: _long_clips(rows, self.clips, shape.shots)
+            for label, rows in self.members.items()
+            if self.clips is not None
+        }
         self._check()
 
     def _check(self):
@@ -122,15 +125,17 @@ class ShotsAndQueries(TaskTransform):
     def _support(self, label):
         members = self.members[label]
         if self.clips is not None:  # the clip of a random image: a longer one comes more often
-            (members,) = random.choices(self.long_clips[label], weights=map(len, self.long_clips[label]))
+            clips = self.long_clips[label]
+            (members,) = random.choices(clips, weights=[len(clip) for clip in clips])
         return random.sample(members, self.shape.shots)
 
-    def _long_clips(self, label) -> list[list[int]]:
-        """The images of each clip of a class that has enough of them for the support."""
-        clips = {}
-        for i in self.members[label]:
-            clips.setdefault(self.clips[i], []).append(i)
-        return [rows for rows in clips.values() if len(rows) >= self.shape.shots]
+
+def _long_clips(members: Iterable[int], clips: Sequence[int], shots: int) -> list[list[int]]:
+    """The images of each clip of a class that has enough of them for the support."""
+    images: dict[int, list[int]] = {}
+    for i in members:
+        images.setdefault(clips[i], []).append(i)
+    return [rows for rows in images.values() if len(rows) >= shots]
 
 
 @contextlib.contextmanager
@@ -145,10 +150,11 @@ def local_random(seed: str):
 
 
 class Episodes(Taskset):
-    """learn2learn's Taskset (the class formerly called TaskDataset) of `pool`'s episodes, `num_tasks` long.
+    """A learn2learn Taskset (formerly called TaskDataset) of `num_tasks` episodes of `pool`.
 
-    Episode i is a function of (`pool`, `shape`, `seed`, i) alone: not of what was drawn before, nor of the
-    global generator. That is what lets a killed training resume with the tasks it would have had.
+    `[i]` is an int64 array [way, shots + queries] of rows of the data set, the support first. It depends only
+    on (`pool`, `shape`, `seed`, i): not on earlier draws, nor on the global generator. So a killed training
+    goes on with the tasks that it would have had.
     """
 
     def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int):
@@ -182,7 +188,7 @@ class FixedEpisodes:
     """
 
     support: np.ndarray
-    queries: Sequence[np.ndarray]
+    queries: Sequence[np.ndarray] | np.ndarray
 
     def __len__(self) -> int:
         return len(self.support)
@@ -200,7 +206,7 @@ def draw(pool: Pool, shape: EpisodeShape, count: int, seed: str) -> FixedEpisode
 
 
 def draw_with_held_support(
-    held: Pool, target: Pool, way: int, shots: int, queries: int | str, count: int, seed: str
+    held: Pool, target: Pool, way: int, shots: int, queries: Literal["all"] | int, count: int, seed: str
 ) -> FixedEpisodes:
     """`count` episodes whose support is from `held`, of another role or data set, and whose queries are from
     `target`.
@@ -227,7 +233,7 @@ def draw_with_held_support(
         with local_random(f"{seed}/{i}"):
             chosen = classes if exhaustive else random.sample(classes, way)
             support.append([random.sample(members[name][0], shots) for name in chosen])
-            if not exhaustive:
+            if queries != "all":
                 asked.append(
                     np.array([row for name in chosen for row in random.sample(members[name][1], queries)])
                 )

@@ -14,8 +14,8 @@ import pandas as pd
 
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import ProtocolError
-from fer_meta.tasks.pools import IN_FILE, Domain, Pool, divide, or_other_folds, restrict, with_classes
-from fer_meta.tasks.protocol import LEAVE_ONE_SUBJECT_OUT, Protocol
+from fer_meta.tasks.pools import IN_FILE, Domain, Pool, divide, needed, or_other_folds, restrict, with_classes
+from fer_meta.tasks.protocol import LEAVE_ONE_SUBJECT_OUT, Folds, Protocol
 from fer_meta.tasks.splits import groups_of, stratified_folds
 from fer_meta.words import people
 
@@ -42,8 +42,8 @@ def _people(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
     unknown = int(index["subject"].isna().sum())
     if unknown:
         raise ProtocolError(
-            f"{unknown:,} of {len(index):,} images have no subject, so that nobody can be left out; "
-            "say who is on an image, or take `folds: 10`, which keeps clips or copies together"
+            f"{unknown:,} of {len(index):,} images have no subject, so no subject can be left out; "
+            "give the subjects, or use `folds: 10`, which keeps clips or copies together"
         )
     if (number := index["subject"].nunique()) < 3:
         raise ProtocolError(
@@ -54,6 +54,7 @@ def _people(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
 
 
 def _groups(index: pd.DataFrame, protocol: Protocol) -> np.ndarray:
+    assert isinstance(protocol.split, Folds)
     folds, groups = protocol.split.folds, len(set(groups_of(index)))
     most = min(groups, index["label"].value_counts().max())
     if folds > most:
@@ -109,7 +110,7 @@ def _of_the_same_classes(domains: Sequence[Domain], protocol: Protocol) -> list[
     every = protocol.queries == "all"
     train, test = (
         [set(pool.classes) for pool in pools]
-        for pools in zip(*((domain.train, domain.test) for domain in domains))
+        for pools in zip(*((needed(domain.train), needed(domain.test)) for domain in domains))
     )
     trained = sorted(set.intersection(*train))
     tested = trained if every else sorted(set.intersection(*train, *test))
@@ -132,12 +133,12 @@ def _of_the_same_classes(domains: Sequence[Domain], protocol: Protocol) -> list[
 def _with(domain: Domain, trained: Collection[str], tested: Collection[str], protocol: Protocol) -> Domain:
     """A fold with these classes alone."""
     with named(f"fold {domain.fold}"):
-        val = restrict(domain.val, trained, domain.index, protocol.validation.way)
+        val = restrict(needed(domain.val), trained, domain.index, protocol.validation.way)
     return replace(
         domain,
         val=val,
-        train=_only(domain.train, trained, domain.index),
-        test=_only(domain.test, tested, domain.index),
+        train=_only(needed(domain.train), trained, domain.index),
+        test=_only(needed(domain.test), tested, domain.index),
     )
 
 
@@ -145,7 +146,7 @@ def _present(domains: Sequence[Domain]) -> set[str]:
     return {
         name
         for domain in domains
-        for pool in (domain.train, domain.test)
+        for pool in map(needed, (domain.train, domain.test))
         for name in (*pool.classes, *pool.excluded)
     }
 

@@ -3,16 +3,16 @@ why.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from fer_meta.datasets.mixing import hold_out, of_films
+from fer_meta.datasets.mixing import of_films
 from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
-from fer_meta.tasks.splits import assign_splits
+from fer_meta.tasks.roles import role_of_val, roles_of
 
 # Where the fields of a protocol stand: the package's suites are read only.
 IN_FILE = "in the suite file (or a copy of it)"
@@ -47,6 +47,12 @@ class Pool:
     def positions(self, rows: np.ndarray) -> np.ndarray:
         """The place in the pool of each of `rows`, rows of the data set that are in this pool."""
         return np.searchsorted(self.rows, rows)
+
+
+def needed(pool: Pool | None) -> Pool:
+    """A pool that the caller has asked `divide` for."""
+    assert pool is not None
+    return pool
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def divide(
     `sources` or stands in a `val`, or earlier in its own role; identical images with different labels go
     altogether. So one target has one set of test images, whatever source a method was trained on. With
     `support_from: source-train` the images held out of the training of `sources` stand in `held`, and what
-    shares a group with them (see `_akin`) stands nowhere. With `carve: 0` nothing is kept back: without an
+    shares a group with them (see `roles_of`) stands nowhere. With `carve: 0` nothing is kept back: without an
     official val a source is validated on what it is trained on, another data set on what it is tested on.
 
     Raises ProtocolError for a source without training images, and for a pool that is too small for its
@@ -97,7 +103,7 @@ def divide(
     sources, targets = (set(names if some is None else some) for some in (sources, targets))
     trained = {*sources, *elsewhere}
     roles = {
-        faces.name: _roles(faces.index, protocol, classes, True, True, True)
+        faces.name: roles_of(faces.index, protocol, classes, True, True, True)
         for faces in datasets
         if faces.name in sources
     }
@@ -109,49 +115,70 @@ def divide(
     }
     validated = sources | {name for name, why in no_val.items() if not why}
     roles |= {
-        faces.name: _roles(
+        faces.name: roles_of(
             faces.index, protocol, classes, False, faces.name in trained, faces.name in validated
         )
         for faces in datasets
         if faces.name not in sources
     }
-    seen_digests = train_digests | _digests(datasets, roles, ("val",), validated)
+    seen = {"val": train_digests, "test": train_digests | _digests(datasets, roles, ("val",), validated)}
+    having = {"train": sources, "val": validated, "held": sources, "test": targets}
     domains = {}
     for faces in datasets:
-        role = roles[faces.name]
-        val = _role_of_val(role, protocol, faces.name in sources)
-        pools = dict.fromkeys(("train", "val", "held", "test"))
-        if faces.name in sources and not (role == "train").any():
-            raise ProtocolError(
-                f"{faces.name}: has no training images; give it a train split, or name it in --targets only"
-            )
-        for name, need, shape, seen, wanted in (
-            ("train", protocol.train.images_per_class, protocol.train, None, sources),
-            (
-                "val",
-                protocol.validation.images_per_class,
-                protocol.validation,
-                train_digests if val == "val" else None,
-                validated,
-            ),
-            ("held", protocol.held_out, protocol, None, sources),
-            ("test", protocol.test_images_per_class, protocol, seen_digests, targets),
-        ):
-            rows = np.flatnonzero(role == (val if name == "val" else name))
-            if faces.name not in wanted or (name in ("held", "test") and not len(rows)):
-                continue
-            rows, removed = _without_copies(faces.index, rows, seen, protocol)
-            way = protocol.fewest_test_classes if name == "test" else shape.way
-            pools[name] = _pool(
-                f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed
-            )
-        if pools["train"]:
-            rare = faces.index["label"][role == "rare"].value_counts().to_dict()
-            pools["train"] = replace(pools["train"], excluded={**pools["train"].excluded, **rare})
-        domains[faces.name] = Domain(
-            faces.name, faces.images, faces.index, **pools, no_val=no_val.get(faces.name, "")
+        wanted = {name for name, among in having.items() if faces.name in among}
+        domains[faces.name] = replace(
+            _domain(faces, roles[faces.name], protocol, classes, wanted, seen),
+            no_val=no_val.get(faces.name, ""),
         )
     return domains
+
+
+def _domain(
+    faces,
+    role: np.ndarray,
+    protocol: Protocol,
+    classes: Collection[str],
+    wanted: Collection[str],
+    seen: Mapping[str, set[str]],
+) -> Domain:
+    """A data set with the pools that are `wanted` of it. `seen` has the digests of images of which a pool has
+    no copies.
+    """
+    is_source = "train" in wanted
+    if is_source and not (role == "train").any():
+        raise ProtocolError(
+            f"{faces.name}: has no training images; give it a train split, or name it in --targets only"
+        )
+    val = role_of_val(role, protocol, is_source)
+    needs: dict[str, tuple[int, EpisodeShape | Protocol]] = {
+        "train": (protocol.train.images_per_class, protocol.train),
+        "val": (protocol.validation.images_per_class, protocol.validation),
+        "held": (protocol.held_out, protocol),
+        "test": (protocol.test_images_per_class, protocol),
+    }
+    pools: dict[str, Pool] = {}
+    for name, (need, shape) in needs.items():
+        rows = np.flatnonzero(role == (val if name == "val" else name))
+        if name not in wanted or (name in ("held", "test") and not len(rows)):
+            continue
+        shared = name == "val" and val != "val"  # validated on what is trained or tested on
+        rows, removed = _without_copies(faces.index, rows, None if shared else seen.get(name), protocol)
+        way = protocol.fewest_test_classes if name == "test" else shape.way
+        pools[name] = _pool(
+            f"{faces.name} ({name})", faces.index, rows, need, way, shape, protocol, classes, removed
+        )
+    if "train" in pools:
+        rare = faces.index["label"][role == "rare"].value_counts().to_dict()
+        pools["train"] = replace(pools["train"], excluded={**pools["train"].excluded, **rare})
+    return Domain(
+        faces.name,
+        faces.images,
+        faces.index,
+        train=pools.get("train"),
+        val=pools.get("val"),
+        test=pools.get("test"),
+        held=pools.get("held"),
+    )
 
 
 def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int) -> Pool:
@@ -184,41 +211,6 @@ def with_classes(pool: Pool, classes: Collection[str], index: pd.DataFrame) -> P
     )
 
 
-def _roles(
-    index: pd.DataFrame,
-    protocol: Protocol,
-    classes: Collection[str],
-    is_source: bool,
-    trained: bool,
-    validated: bool,
-) -> np.ndarray:
-    """The role of each row: its split or `held`, `rare` for a class of train of which too few can be held
-    out, or nothing: for labels outside the suite's classes, and for what shares a group with an image that is
-    held out.
-    """
-    role = np.full(len(index), "", dtype=object)
-    wanted = index["label"].isin(list(classes)).to_numpy()
-    role[wanted] = assign_splits(index[wanted], protocol, trained, validated)
-    if is_source and protocol.support_from == "source-train":
-        rows = np.flatnonzero(role == "train")
-        part = index.iloc[rows]
-        akin = _akin(part, protocol.disjoint)
-        # where nothing is kept apart, a frame costs no more than a photograph
-        spare = None if akin is None else of_films(part)
-        labels = part["label"].to_numpy(dtype=str)
-        fewest = protocol.fewest_source_classes if protocol.small_classes == "exclude" else None
-        held, kept = hold_out(labels, protocol.held_out, groups=akin, spare=spare, fewest=fewest)
-        role[rows[held]] = "held"
-        role[rows[~held & ~kept]] = ""
-        role[rows[~np.isin(labels, labels[held])]] = "rare"
-    return role
-
-
-def _role_of_val(role: np.ndarray, protocol: Protocol, is_source: bool) -> str:
-    """Whose images validate: with `carve: 0` and no val, those that are trained on, or tested on."""
-    return "val" if protocol.carve or (role == "val").any() else "train" if is_source else "test"
-
-
 def _why_no_val(
     faces, protocol: Protocol, classes: Collection[str], trained: bool, train_digests: set[str]
 ) -> str:
@@ -226,10 +218,10 @@ def _why_no_val(
     shape = protocol.validation
     needs = f"an episode of validation needs {shape.way} classes with {shape.images_per_class} images or more"
     try:
-        role = _roles(faces.index, protocol, classes, False, trained, True)
+        role = roles_of(faces.index, protocol, classes, False, trained, True)
     except ProtocolError as error:
         return f"it has no val split, and {error}; {needs}"
-    val = _role_of_val(role, protocol, is_source=False)
+    val = role_of_val(role, protocol, is_source=False)
     rows, _ = _without_copies(
         faces.index, np.flatnonzero(role == val), train_digests if val == "val" else None, protocol
     )
@@ -240,14 +232,6 @@ def _why_no_val(
         f"its val split has {len(kept)} classes that are large enough ({', '.join(kept) or 'none'}; too"
         f" small: {_counts(small)}); {needs}"
     )
-
-
-def _akin(part: pd.DataFrame, disjoint: str) -> np.ndarray | None:
-    """[N, K]: what an image trained on may not share with one held out: nothing, copies, or also clips and
-    people, where they are known.
-    """
-    columns = {"nothing": [], "image": ["digest"]}.get(disjoint, ["digest", "clip", "subject"])
-    return part[columns].to_numpy(dtype=object) if columns else None
 
 
 def _digests(datasets, roles, names, among) -> set[str]:
@@ -295,8 +279,8 @@ def _pool(
     kept, small = _large_enough(index, rows, need, shape, protocol, classes)
     if small and protocol.small_classes == "error":
         raise ProtocolError(
-            f"{name}: too small for {need} images a class, of two {shape.disjoint}s or more:"
-            f" {_counts(small)}; say `small_classes: exclude`, or lower `shots` or `queries`"
+            f"{name}: too small for {need} images per class, from two {shape.disjoint}s or more:"
+            f" {_counts(small)}; set `small_classes: exclude`, or lower `shots` or `queries`"
         )
     if len(kept) < way:
         raise ProtocolError(

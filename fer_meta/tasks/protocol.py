@@ -68,7 +68,7 @@ class Validation(EpisodeShape):
 def _check_asked(episodes: int, images: int) -> None:
     if episodes * images > MOST_ASKED:
         raise ValueError(
-            f"{episodes:,} episodes of {images:,} images each ask for more than {MOST_ASKED:,} images"
+            f"{episodes:,} episodes of {images:,} images each need more than {MOST_ASKED:,} images"
         )
 
 
@@ -91,14 +91,11 @@ class Protocol(Strict):
 
     way: int = Field(5, ge=2, le=100, description="classes in a test episode")
     shots: tuple[int, ...] = Field(
-        (1, 5), min_length=1, max_length=20, description="support images a class, one column each"
+        (1, 5), min_length=1, max_length=20, description="support images per class, one column each"
     )
     queries: Literal["all"] | int = Field(
         15,
-        description=(
-            "query images a class; all: the episodes share out the target's test images, each a query exactly"
-            " once"
-        ),
+        description=("query images per class; all: every test image of the target is a query exactly once"),
     )
     episodes: int = Field(
         600, ge=2, le=100_000, description="test episodes, the same for every method and seed"
@@ -120,7 +117,7 @@ class Protocol(Strict):
         ge=1,
         le=100_000,
         description=(
-            "for source-train: training images a class that are held out and only ever support; what shares a"
+            "for source-train: training images per class that are held out and only support; what shares a"
             " copy, clip or person with them (with `disjoint: image` a copy, with `nothing` nothing) is not"
             " trained on either"
         ),
@@ -230,8 +227,7 @@ class Protocol(Strict):
     def _fields_fit(self):
         if self.support_from == "target" and self.queries == "all":
             raise ValueError(
-                "queries: all needs support_from: source-train, for an image of the support cannot be a"
-                " query too"
+                "queries: all needs support_from: source-train, because a support image cannot be a query too"
             )
         if self.support_from == "source-train" and self.tested_classes == "unseen":
             raise ValueError(
@@ -244,13 +240,15 @@ class Protocol(Strict):
                 " seen"
             )
         if self.support_from == "source-train" and self.held_out < max(self.shots):
-            raise ValueError(f"held_out: {self.held_out} images a class cannot give {max(self.shots)} shots")
+            few = f"held_out: {self.held_out} images per class are too few for {max(self.shots)} shots"
+            raise ValueError(few)
         if self.queries != "all":
             _check_asked(self.episodes, self.way * self.test_shape(max(self.shots)).images_per_class)
         return self
 
     def test_shape(self, shots: int) -> EpisodeShape:
-        """The shape of a test episode with `shots` support images a class and a fixed number of queries."""
+        """The shape of a test episode with `shots` support images per class and a fixed number of queries."""
+        assert self.queries != "all"
         return EpisodeShape(
             way=self.way,
             shots=shots,

@@ -44,6 +44,7 @@ def _divided(index: pd.DataFrame, protocol: Protocol, trained: bool, validated: 
     if not (trained or validated):
         return np.full(len(index), "test", dtype=object)
     fold, folds = _folds(index, 3 if trained else 2)
+    assert isinstance(protocol.split, tuple)  # cross-validation gives each image its split
     # Each gets a fold at least: of four people, shares of 0.4, 0.2 and 0.4 would leave none for val.
     train, val = (max(1, round(share * folds)) for share in protocol.split[:2])
     train = min(train, folds - 2) if trained else 0

@@ -1,8 +1,12 @@
-"""Which images make a step's batch: a function of the seed and the step alone, so that a training can go on."""
+"""Which images make a step's batch: a function of the seed and the step alone, so that a training can
+continue.
+"""
 
 import functools
 import math
+import typing
 from collections.abc import Callable
+from typing import Literal, runtime_checkable
 
 import numpy as np
 import torch
@@ -10,8 +14,16 @@ import torch
 from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages, TrainingConfig
 from fer_meta.preprocessing import augment, fetch, normalise
 from fer_meta.tasks.episodes import Episodes
-from fer_meta.tasks.pools import Domain, Pool
+from fer_meta.tasks.pools import Domain, Pool, needed
 from fer_meta.tasks.protocol import Protocol
+
+
+@runtime_checkable
+class TrainedOnImages(typing.Protocol):
+    """What the configuration of a method that is not trained on episodes adds to TrainingConfig."""
+
+    max_epochs: int
+    class_balance: Literal["natural", "balanced", "logit-adjusted"]
 
 
 def steps_and_batches(
@@ -22,7 +34,8 @@ def steps_and_batches(
     """
     if method.episodic:
         return config.steps, _episodic(config, domain, protocol, seed, device)
-    per_epoch = math.ceil(len(domain.train) / config.batch)
+    assert isinstance(config, TrainedOnImages)
+    per_epoch = math.ceil(len(needed(domain.train)) / config.batch)
     return min(config.steps, config.max_epochs * per_epoch), _supervised(config, domain, seed, device)
 
 
@@ -32,6 +45,7 @@ def training_chance(method: FewShotMethod, config: TrainingConfig, pool: Pool, p
     """
     if method.episodic:
         return 1 / protocol.train.way
+    assert isinstance(config, TrainedOnImages)
     return 1 / len(pool.classes) if config.class_balance == "balanced" else float(class_shares(pool).max())
 
 

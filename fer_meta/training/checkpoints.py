@@ -2,22 +2,19 @@
 
 import hashlib
 import io
-import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from fer_meta.fileio import DONE, broken_seal, digest, replacing, seal, write_text
+from fer_meta.fileio import digest, replacing
+from fer_meta.records.history import HISTORY, METRICS, read_history, write_history
+from fer_meta.records.seals import DONE, broken_seal, seal
 
 RESUME = "resume.pt"
 """What a training goes on from: a digest, then torch's file of weights, optimiser, history and the digests of
 the checkpoints so far.
-"""
-
-METRICS = ("val_uar", "val_accuracy")
-"""What `history.jsonl` calls a validation by recall averaged over classes, and one by accuracy in episodes.
 """
 
 # One of METRICS -> readout -> its value, 0 to 1.
@@ -41,7 +38,7 @@ def finish(folder: Path) -> None:
     """Seal the folder of a model that is trained."""
     seal(
         folder,
-        ["history.jsonl", *(path.relative_to(folder).as_posix() for path in snapshots(folder).values())],
+        [HISTORY, *(path.relative_to(folder).as_posix() for path in snapshots(folder).values())],
     )
     (folder / RESUME).unlink(missing_ok=True)
 
@@ -52,12 +49,6 @@ def snapshots(folder: Path) -> dict[int, Path]:
         int(path.stem.split("-")[1]): path for path in (folder / "checkpoints").glob("step-*.safetensors")
     }
     return dict(sorted(found.items()))
-
-
-def read_history(folder: Path) -> list[dict]:
-    """The rows of `history.jsonl`; none if it is not there."""
-    path = folder / "history.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def validation_of(row: dict) -> dict[str, float]:
@@ -80,7 +71,7 @@ def load_snapshot(method: nn.Module, path: Path) -> None:
 
 def forget(folder: Path) -> None:
     """Remove all that a training left in the folder of its model, which then begins anew."""
-    for path in (folder / DONE, folder / RESUME, folder / "history.jsonl", *snapshots(folder).values()):
+    for path in (folder / DONE, folder / RESUME, folder / HISTORY, *snapshots(folder).values()):
         path.unlink(missing_ok=True)
 
 
@@ -90,7 +81,7 @@ def save(folder: Path, method, optimiser, step: int, history: list[dict]) -> Non
     """
     with replacing(folder / "checkpoints" / f"step-{step:06d}.safetensors") as temporary:
         save_file({key: value.contiguous() for key, value in method.state_dict().items()}, temporary)
-    _write_history(folder, history)
+    write_history(folder, history)
     content = io.BytesIO()
     torch.save(
         {
@@ -125,12 +116,8 @@ def resume(folder: Path, method, optimiser) -> tuple[int, list[dict]]:
             raise ResumeError(f"the checkpoint of step {step} is missing or was changed")
     method.load_state_dict(state["method"])
     optimiser.load_state_dict(state["optimiser"])
-    _write_history(folder, state["history"])
+    write_history(folder, state["history"])
     return state["step"], state["history"]
-
-
-def _write_history(folder: Path, history: list[dict]) -> None:
-    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
 
 
 def _digest(content) -> bytes:

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ def fit(
     validation = next(filter(None, map(checkpoints.validation_of, reversed(history))), {})
     validate_at = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
     log_every = max(1, steps // LOG_POINTS)
-    unread = []
+    unread: list[Tensor] = []
     began = time.perf_counter() - (history[-1]["seconds"] if history else 0)
     method.train()
     for step in range(start, steps):
@@ -73,7 +74,11 @@ def fit(
                 raise FerMetaError(
                     f"the loss became {loss} at step {done - back}; lower `lr` in the suite file"
                 )
-        row = {"step": done, "loss": float(np.mean(losses)), "train_accuracy": float(np.mean(accuracies))}
+        row: dict[str, Any] = {
+            "step": done,
+            "loss": float(np.mean(losses)),
+            "train_accuracy": float(np.mean(accuracies)),
+        }
         if done in validate_at:
             method.eval()
             row |= validate()
@@ -97,14 +102,14 @@ def train_step(
     """
     parts = [[episode] for episode in batch] if method.episodic else [batch]
     optimiser.zero_grad(set_to_none=True)
-    told = 0
+    measured = []
     for part in parts:
         with autocast(config.precision, next(method.parameters()).device):
             loss, accuracy = method.loss(part)
         (loss / len(parts)).backward()
-        told = told + torch.stack([loss.detach(), accuracy.detach()])
+        measured.append(torch.stack([loss.detach(), accuracy.detach()]))
     optimiser.step()
-    return told / len(parts)
+    return torch.stack(measured).mean(dim=0)
 
 
 def new_optimiser(method: FewShotMethod, config: TrainingConfig) -> torch.optim.Optimizer:

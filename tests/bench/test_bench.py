@@ -11,13 +11,14 @@ import pytest
 from click.testing import CliRunner
 from helpers.tiny_bench import SUITE, folders, numbers
 
-from fer_meta.bench import runner
+from fer_meta.bench import run as one_run
 from fer_meta.cli.main import main
 from fer_meta.training import checkpoints, loop
 
 pytestmark = pytest.mark.numeric
 
 
+@pytest.mark.slow
 def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
     result = bench()
     assert result.exit_code == 0, result.output
@@ -54,6 +55,7 @@ def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_every_method_is_scored_on_the_same_episodes_whatever_its_seed(bench, tmp_path):
     assert bench("--seeds", "2", "--algorithms", "protonet,supervised").exit_code == 0
     runs = folders(tmp_path / "results" / "tiny" / "runs")
@@ -64,6 +66,7 @@ def test_every_method_is_scored_on_the_same_episodes_whatever_its_seed(bench, tm
     assert len(runs) == 2 * 2 * 2 * 2 and all(len(found) == 1 for found in hashes.values())
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(bench, tmp_path):
     for out, seeds in (("a", "0,1"), ("b", "0,1")):
         assert (
@@ -101,7 +104,7 @@ def test_a_finished_run_is_not_done_again(bench, tmp_path, monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(loop, "fit", trained_again)
-    monkeypatch.setattr(runner, "answer_episodes", trained_again)
+    monkeypatch.setattr(one_run, "answer_episodes", trained_again)
     result = bench("--algorithms", "protonet")
     assert result.exit_code == 0 and "4 of 4 runs are done" in result.output
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "results" / "tiny" / "runs").rglob("*")}
@@ -116,6 +119,7 @@ def test_a_new_target_costs_an_evaluation_and_no_training(bench, tmp_path, monke
     assert len(fitted) == 1  # night's own; day's stands already
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_with_the_numbers_of_one_never_interrupted(bench, tmp_path, monkeypatch):
     assert bench("--algorithms", "protonet,supervised", out="whole").exit_code == 0
     save, count = checkpoints.save, []
@@ -134,8 +138,9 @@ def test_an_interrupted_training_ends_with_the_numbers_of_one_never_interrupted(
     pd.testing.assert_frame_equal(numbers(tmp_path / "whole"), numbers(tmp_path / "cut"))
     histories = [
         [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in p.read_text().splitlines()]
-        for out in ("whole", "cut") for p in sorted((tmp_path / out / "tiny" / "models").glob("*/history.jsonl"))
-    ]  # fmt: skip
+        for out in ("whole", "cut")
+        for p in sorted((tmp_path / out / "tiny" / "models").glob("*/history.jsonl"))
+    ]
     assert histories[: len(histories) // 2] == histories[len(histories) // 2 :]
 
 
@@ -161,6 +166,7 @@ checkpoints.save = save_then_kill
 )
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_nothing_half_written_and_resumes(suite, trees, without_plots, tmp_path):
     """SIGKILL in the middle of a training, as a batch system does it: the worker that trains ends with the
     bench.
@@ -235,15 +241,6 @@ def test_a_full_disk_stops_the_bench_with_one_line(bench, monkeypatch, error):
     assert result.exit_code == 1 and "no space left" in result.output and "Traceback" not in result.output
 
 
-def test_a_second_bench_in_the_same_folder_is_turned_away(bench, tmp_path):
-    import filelock
-
-    (tmp_path / "results" / "tiny").mkdir(parents=True)
-    with filelock.FileLock(tmp_path / "results" / "tiny" / ".lock"):
-        result = bench("--algorithms", "protonet", domains=("day",))
-    assert result.exit_code == 2 and "another bench is writing" in result.output
-
-
 def test_a_dry_run_prints_the_plan_and_writes_no_results(bench, tmp_path):
     result = bench("--dry-run")
     assert result.exit_code == 0, result.output
@@ -269,7 +266,12 @@ def test_identities_hold_science_and_no_paths(bench, trees, tmp_path):
 @pytest.mark.parametrize("algorithm, config, expected", [
     ("protonet", "{steps: 60, validations: 2}", 0.6),
     ("relationnet", "{steps: 100, validations: 2}", 0.5),
-    ("maml", "{steps: 40, batch: 2, validations: 1, inner_steps: 2, inner_lr: 0.05, first_order: true}", 0.5),
+    pytest.param(
+        "maml",
+        "{steps: 40, batch: 2, validations: 1, inner_steps: 2, inner_lr: 0.05, first_order: true}",
+        0.5,
+        marks=pytest.mark.slow,
+    ),
     ("supervised", "{steps: 60, validations: 2, batch: 32, backbone: conv4}", 0.6),
 ])  # fmt: skip
 def test_a_method_learns_drawn_expressions(
@@ -293,15 +295,15 @@ def test_a_method_learns_drawn_expressions(
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--algorithms", "protonets"], "has no algorithm 'protonets'"),
-    (["--seeds", "two"], "neither a number of seeds"),
+    (["--algorithms", "protonets"], "has no method 'protonets'"),
+    (["--seeds", "two"], "is not a number of seeds"),
     (["--device", "tpu9"], "--device tpu9 cannot be used"),
     (["--domains", "nowhere"], "nowhere"),
-    (["--domains", "synthetic-studio,synthetic-wild@7"], "synthetic-wild@7: '7' is no severity"),
-    (["--domains", "day,synthetic-moon"], "synthetic-moon: fer-meta renders no data set of that name"),
+    (["--domains", "synthetic-studio,synthetic-wild@7"], "synthetic-wild@7: '7' is not a severity"),
+    (["--domains", "day,synthetic-moon"], "synthetic-moon: not a rendered data set"),
     (["--sources", "dusk"], "trains on 'dusk', which is not among the domains (day, night)"),
     (["--preset", "full"], "no preset 'full'"),
-    (["--algorithms", "protonet", "--weights", "imagenet"], "--weights is for the supervised network"),
+    (["--algorithms", "protonet", "--weights", "imagenet"], "--weights is for methods that start from"),
 ])  # fmt: skip
 def test_a_wrong_option_is_answered_in_a_line_and_with_status_2(bench, arguments, words):
     result = bench(*arguments)

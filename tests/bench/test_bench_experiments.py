@@ -171,5 +171,5 @@ def test_seen_classes_are_those_that_source_and_target_share_and_unseen_the_othe
         answers = pd.read_parquet(run / "predictions.parquet")
         assert told["classes"] == list(expected) and set(answers["label"]) == set(expected)
         assert ("supervised-head" in set(answers["method"])) == (
-            tested == "seen" and told["algorithm"] == "supervised"
+            tested == "seen" and told["method"] == "supervised"
         )

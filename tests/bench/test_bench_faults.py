@@ -18,8 +18,9 @@ from helpers.tiny_bench import SUITE, folders, numbers
 from fer_meta.cli.main import main
 from fer_meta.errors import FerMetaError
 from fer_meta.evaluation import features
-from fer_meta.fileio import broken_seal
 from fer_meta.methods import protonet
+from fer_meta.records.history import read_history
+from fer_meta.records.seals import broken_seal
 from fer_meta.training import checkpoints, loop
 
 ONLY = ("--algorithms", "protonet")
@@ -94,7 +95,8 @@ def test_a_damaged_run_is_done_anew_and_said(bench, tmp_path, done, file, harm):
 
 
 @pytest.mark.parametrize(("file", "harm"), [
-    ("history.jsonl", remove), ("checkpoints/step-000006.safetensors", remove), ("checkpoints/step-000006.safetensors", turn_a_byte),
+    ("history.jsonl", remove), ("checkpoints/step-000006.safetensors", remove),
+    ("checkpoints/step-000006.safetensors", turn_a_byte),
 ])  # fmt: skip
 def test_a_damaged_model_is_trained_anew_when_it_is_needed(bench, tmp_path, done, file, harm):
     model, run, before = done
@@ -154,7 +156,7 @@ def test_a_lost_history_of_an_interrupted_training_changes_no_pick(bench, tmp_pa
     """`history.jsonl` is for readers: the training goes on from what its resume state knows."""
     (stopped / "history.jsonl").unlink()
     assert bench(*ONLY, domains=("day",)).exit_code == 0
-    assert [row["step"] for row in checkpoints.read_history(stopped)] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in read_history(stopped)] == [1, 2, 3, 4, 5, 6]
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), numbers(finished))
 
 
@@ -287,10 +289,12 @@ def command(suite, trees, tmp_path):
     suite.write_text(
         SUITE.replace("protonet: {steps: 6, validations: 3}", "protonet: {steps: 400, validations: 40}")
     )
-    return [sys.executable, "-m", "fer_meta", "bench", "--suite", str(suite), "--data", f"day={trees / 'day'}", *ONLY,
+    return [sys.executable, "-m", "fer_meta", "bench", "--suite", str(suite),
+            "--data", f"day={trees / 'day'}", *ONLY,
             "--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "results")]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_bench_that_is_asked_to_end_unwinds(command, tmp_path, number):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -306,6 +310,7 @@ def test_a_bench_that_is_asked_to_end_unwinds(command, tmp_path, number):
     assert not list((tmp_path / "results").rglob(".tmp*"))
 
 
+@pytest.mark.slow
 def test_a_bench_goes_on_without_readers_and_without_standard_error(command, tmp_path, suite):
     suite.write_text(SUITE)
     words = " ".join(f"'{word}'" for word in command)

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 from helpers import made_up
 
-from fer_meta.bench import finished, main
+from fer_meta.bench import main
 from fer_meta.cli.main import main as command_line
+from fer_meta.records import freshness
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_any_doubt_is_looked_into(again, suite, tmp_path, monkeypatch):
         run / "DONE",
         out / "table.md",
         out / "plots" / "accuracy.png",
-        out / finished.TABLE,
+        out / freshness.TABLE,
         out / "plan.json",
     ):
         gone.rename(tmp_path / "gone")
@@ -98,17 +99,17 @@ def test_any_doubt_is_looked_into(again, suite, tmp_path, monkeypatch):
     assert again(), "a data set more: without --domains it takes part"
     monkeypatch.delenv("FER_META_DATA")
     assert not again()
-    finished.forget_finished(out)
+    freshness.forget_finished(out)
     assert again(), "another bench has begun in this folder"
 
 
 def test_other_versions_and_other_code_are_doubts(again, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(finished, "versions", lambda: {"scikit-learn": "99"})
+        patched.setattr(freshness, "versions", lambda packages: {"scikit-learn": "99"})
         assert again()
     source = tmp_path / "fer_meta"
-    shutil.copytree(finished._SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(finished, "_SOURCE", source)
+    shutil.copytree(freshness._SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(freshness, "_SOURCE", source)
     assert not again()
     with (source / "training.py").open("a") as file:
         file.write("# another\n")
@@ -121,7 +122,7 @@ def test_the_table_is_printed_again_without_torch_or_a_plan(again, suite, tmp_pa
         "import sys; from fer_meta.cli.main import main; main(sys.argv[1:], standalone_mode=False); "
         "print([m for m in ('torch', 'learn2learn', 'scipy', 'sklearn', 'matplotlib') if m in sys.modules])"
     )
-    words = ["bench", "--suite", str(suite), "--data", f"day={tmp_path / 'day'}", "--device", "cpu", "--out", str(tmp_path / "results"),
-             "--algorithms", "protonet"]  # fmt: skip
+    words = ["bench", "--suite", str(suite), "--data", f"day={tmp_path / 'day'}", "--device", "cpu",
+             "--out", str(tmp_path / "results"), "--algorithms", "protonet"]  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]" and "1 of 1 runs are done already" in done.stdout

@@ -14,7 +14,7 @@ import torch
 from helpers.tiny_bench import folders, numbers
 
 from fer_meta.bench.estimate import makespan
-from fer_meta.bench.workers import choose_workers
+from fer_meta.bench.executors.workers import choose_workers
 from fer_meta.training import checkpoints
 
 pytestmark = pytest.mark.numeric
@@ -59,6 +59,7 @@ def in_a_worker(monkeypatch):
     return at_the_first_checkpoint
 
 
+@pytest.mark.slow
 def test_side_by_side_gives_the_answers_of_one_after_the_other(bench, tmp_path):
     one, two = (bench(*TWO, "--sources", "day", "--jobs", jobs, out=jobs) for jobs in "12")
     assert one.exit_code == two.exit_code == 0, two.output

@@ -11,6 +11,7 @@ kills = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(kills)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_bench_killed_anywhere_ends_with_the_same_answers_and_leaves_nothing(suite, trees, tmp_path, jobs):
     def words(out):

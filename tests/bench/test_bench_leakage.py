@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from helpers import trees
 from helpers.made_up import made_up_faces, made_up_index
 
-from fer_meta.bench.plan import stage
+from fer_meta.bench.staging import stage
 from fer_meta.cli.main import main
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.loaders.afew import SPEC
@@ -41,11 +41,14 @@ def cast(columns: tuple[str, ...]) -> dict[str, CachedFaces]:
 
 
 @pytest.mark.parametrize("columns, against, left_out", [
-    (("clip", "subject"), {"person-shared": "nothing-shared", "clip-shared": "person-shared", "copy-shared": "clip-shared"}, {}),
-    (("clip",), {"clip-shared": "person-shared", "copy-shared": "clip-shared"}, {"nothing-shared": "252 of 252 images have no subject"}),
+    (("clip", "subject"),
+     {"person-shared": "nothing-shared", "clip-shared": "person-shared", "copy-shared": "clip-shared"}, {}),
+    (("clip",), {"clip-shared": "person-shared", "copy-shared": "clip-shared"},
+     {"nothing-shared": "252 of 252 images have no subject"}),
     (("subject",), {"person-shared": "nothing-shared", "copy-shared": "person-shared"},
      {"clip-shared": "would be the same test as person-shared, for no image of film belongs to a clip"}),
-    ((), {"copy-shared": "person-shared"}, {"nothing-shared": "no subject", "clip-shared": "the same test as person-shared"}),
+    ((), {"copy-shared": "person-shared"},
+     {"nothing-shared": "no subject", "clip-shared": "the same test as person-shared"}),
 ])  # fmt: skip
 def test_what_needs_unknown_people_or_clips_is_left_out_and_the_next_level_is_the_base(
     columns, against, left_out

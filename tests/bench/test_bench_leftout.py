@@ -56,9 +56,12 @@ CROSSED, STAGED = (
 
 
 @pytest.mark.parametrize("added, text, first, second", [
-    ("--seeds 0,1,3", CROSSED, "--algorithms protonet --sources day --seeds 0,3", "--algorithms protonet --sources day --seeds=1,"),
-    ("--algorithms protonet,supervised", CROSSED, "--sources day --algorithms protonet,supervised", "--sources day --algorithms protonet"),
-    ("--experiments plain,third", STAGED, "--algorithms protonet --experiments third", "--algorithms protonet --experiments plain"),
+    ("--seeds 0,1,3", CROSSED, "--algorithms protonet --sources day --seeds 0,3",
+     "--algorithms protonet --sources day --seeds=1,"),
+    ("--algorithms protonet,supervised", CROSSED, "--sources day --algorithms protonet,supervised",
+     "--sources day --algorithms protonet"),
+    ("--experiments plain,third", STAGED, "--algorithms protonet --experiments third",
+     "--algorithms protonet --experiments plain"),
 ])  # fmt: skip
 def test_the_command_adds_the_runs_of_other_seeds_methods_and_experiments(
     given, suite, tmp_path, added, text, first, second
@@ -94,6 +97,7 @@ def test_the_command_shows_the_runs_of_other_options(given, suite, tmp_path, tex
     assert len(again) <= 1 and all(second.split()[-1] in line for line in again), "and now the way back"
 
 
+@pytest.mark.slow
 def test_other_weights_stand_aside_and_another_precision_does_not(given, suite, tmp_path):
     suite.write_text(SUITE.replace("backbone: conv4", "backbone: resnet18"))
     first = f"{BENCH} --algorithms supervised --domains day"

@@ -31,8 +31,8 @@ def renders(suite, tmp_path, monkeypatch, without_plots):
             return super().__call__(scenes)
 
     def run(*arguments, out="results"):
-        return CliRunner().invoke(main, ["bench", "--suite", str(suite), "--device", "cpu", "--out", str(tmp_path / out),
-                                         "--algorithms", "protonet", *map(str, arguments)])  # fmt: skip
+        words = ["bench", "--suite", suite, "--device", "cpu", "--out", tmp_path / out, *arguments]
+        return CliRunner().invoke(main, [*map(str, words), "--algorithms", "protonet"])
 
     run.count = 0
     monkeypatch.setattr(rendered, "_renderer", Counting)
@@ -107,8 +107,8 @@ def test_rendered_and_given_domains_mix(renders, trees, tmp_path):
 def test_a_rendered_folder_that_is_given_back_is_known_and_its_runs_are_not_done_again(renders, tmp_path):
     assert renders("--domains", "synthetic-wild@0.2").exit_code == 0
     folder = tmp_path / "mine"
-    CliRunner().invoke(main, ["data", "render", "synthetic-wild@0.2", "--size", "32", "--subjects", "20", "--images", "280", "--seed", "3",
-                              "--device", "cpu", "--out", str(folder)])  # fmt: skip
+    words = "data render synthetic-wild@0.2 --size 32 --subjects 20 --images 280 --seed 3 --device cpu --out"
+    CliRunner().invoke(main, [*words.split(), str(folder)])
     assert renders("--data", f"mine={folder}", out="given").exit_code == 0
     plan = json.loads((tmp_path / "given/tiny/plan.json").read_text())
     assert plan["rendered"] == ["mine"] and plan["severity"] == {
@@ -129,11 +129,12 @@ def test_a_wrong_source_is_told_before_anything_is_rendered(renders, trees):
     assert result.exit_code == 2 and "name it in --domains too" in result.output and renders.count == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", suite_names())
 def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, tmp_path, monkeypatch):
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
-    result = CliRunner().invoke(main, ["bench", "--suite", suite, "--preset", "smoke", "--algorithms", "protonet",
-                                       "--device", "cpu", "--out", str(tmp_path)])  # fmt: skip
+    words = f"bench --suite {suite} --preset smoke --algorithms protonet --device cpu --out"
+    result = CliRunner().invoke(main, [*words.split(), str(tmp_path)])
     assert result.exit_code == 0, result.output
     folder = results_folder(tmp_path, suite, "smoke")
     plan = json.loads((folder / "plan.json").read_text())

@@ -12,8 +12,10 @@ from click.testing import CliRunner
 from helpers import trees
 from helpers.made_up import made_up_index
 
-from fer_meta.bench.plan import Setting, make_plan, stage
-from fer_meta.bench.store import remarks
+from fer_meta.bench.describe import remarks
+from fer_meta.bench.plan import make_plan
+from fer_meta.bench.settings import Setting
+from fer_meta.bench.staging import stage
 from fer_meta.cli.main import main
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.loaders import afew, rafdb
@@ -202,7 +204,7 @@ def test_the_resnet_is_fine_tuned_as_in_the_literature_and_once_more_with_the_no
             "resnet50",
         )
     runs = make_plan(suite, [replace(kept_apart["E4-R"], experiment=key) for key in ("E4-R", "E4-R-1e-3")])
-    models = {(run.setting.experiment, run.model.algorithm): run.model for run in runs if run.model.seed == 0}
+    models = {(run.setting.experiment, run.model.method): run.model for run in runs if run.model.seed == 0}
     assert models["E4-R", "protonet"].id == models["E4-R-1e-3", "protonet"].id
     assert models["E4-R", "supervised"].id != models["E4-R-1e-3", "supervised"].id
     assert (
@@ -232,6 +234,7 @@ def layouts(tmp_path, monkeypatch) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.numeric
 def test_reproduction_runs_on_the_official_layouts_from_end_to_end(layouts, tmp_path, without_plots):
     out = tmp_path / "results"
@@ -273,7 +276,7 @@ def test_reproduction_runs_on_the_official_layouts_from_end_to_end(layouts, tmp_
     told = {}
     for path in (out / "reproduction-smoke/runs").glob("*/run.json"):
         run = json.loads(path.read_text())
-        told[run["experiment"], run["algorithm"]] = run
+        told[run["experiment"], run["method"]] = run
     assert (
         told["E4-R", "protonet"]["mixed_in"] == told["E4", "protonet"]["mixed_in"]
         and told["E1-note", "protonet"]["mixed_in"] == {}

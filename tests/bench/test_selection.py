@@ -10,11 +10,12 @@ from helpers import made_up
 from helpers.methods import CLASSES, SIZE, build
 from helpers.tiny_bench import SUITE, folders
 
-from fer_meta.bench import runner
+from fer_meta.bench import run as one_run
 from fer_meta.bench.selection import pick, validator
 from fer_meta.evaluation.answers import Shown
 from fer_meta.methods import supervised
 from fer_meta.methods.base import FewShotMethod
+from fer_meta.records.history import read_history
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 from fer_meta.training import checkpoints
@@ -137,7 +138,7 @@ def validated_as(monkeypatch):
 
             return validate
 
-        monkeypatch.setattr(runner, "validator", validator_of)
+        monkeypatch.setattr(one_run, "validator", validator_of)
 
     return as_if
 
@@ -156,7 +157,7 @@ def test_readouts_that_pick_different_checkpoints_are_tested_with_them_and_with_
     monkeypatch.setattr(supervised, "fit_probe", lambda *a: fitted.append(1) or fit(*a))
     validated_as(BEST)
     asked = ["--algorithms", "supervised", "--sources", "day"]
-    monkeypatch.setattr(runner, "answer_episodes", asked_for := Asked(runner.answer_episodes))
+    monkeypatch.setattr(one_run, "answer_episodes", asked_for := Asked(one_run.answer_episodes))
     assert bench(*asked, domains=("day",), out="own").exit_code == 0
     answers, told = answers_of(tmp_path / "own")
     assert told["selected"] == {"source-val": BEST, "last": dict.fromkeys(BEST, 6), "oracle": BEST}
@@ -228,7 +229,7 @@ def test_the_oracle_of_unseen_classes_looks_at_the_targets_episodes(bench, suite
 def test_the_history_says_of_each_readout_what_its_validation_is(bench, tmp_path):
     assert bench("--algorithms", "supervised", domains=("day",)).exit_code == 0
     [model] = folders(tmp_path / "results" / "tiny" / "models").values()
-    rows = [row for row in checkpoints.read_history(model) if "val_accuracy" in row]
+    rows = [row for row in read_history(model) if "val_accuracy" in row]
     assert [row["step"] for row in rows] == [2, 4]
     assert all(
         set(row["val_uar"]) == {"supervised-head"}

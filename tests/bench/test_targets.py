@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from helpers.made_up import LABELS, load, made_up_faces, made_up_index
 from helpers.tiny_bench import SUITE
 
-from fer_meta.bench.plan import cross, make_plan
+from fer_meta.bench.crossing import cross
+from fer_meta.bench.plan import make_plan
 from fer_meta.cli.main import main
 from fer_meta.errors import ProtocolError
 from fer_meta.suites.schema import read_suite
@@ -108,8 +109,9 @@ def test_what_is_only_tested_on_has_no_train_and_no_val_and_is_all_test():
 
 
 @pytest.mark.parametrize("target, found", [
-    (faces("b", images=8), "its val split has 0 classes that are large enough (none; too small: anger (2), happiness (2), neutral (2), "
-                           "sadness (2), surprise (2))"),
+    (faces("b", images=8),
+     "its val split has 0 classes that are large enough "
+     "(none; too small: anger (2), happiness (2), neutral (2), sadness (2), surprise (2))"),
     (faces("b", "test", images=10), "its val split has 0 classes"),
     (faces("b", images=10, subjects=1), "it has no val split, and 50 images of 1 "),
 ])  # fmt: skip
@@ -222,9 +224,11 @@ def test_a_split_is_made_for_those_who_need_it_alone():
 
 
 @pytest.mark.parametrize("sources, targets, words", [
-    (["a", "tests"], ["a"], "tests: has no training images; give it a train split, or name it in --targets only"),
-    (["a"], ["few"], "few (test): 3-way episodes need 3 classes with 4 images or more, but there are 2 (anger, happiness); "
-                     "too small: neutral (3), sadness (1); lower `way`, `shots` or `queries` of `protocol`"),
+    (["a", "tests"], ["a"],
+     "tests: has no training images; give it a train split, or name it in --targets only"),
+    (["a"], ["few"],
+     "few (test): 3-way episodes need 3 classes with 4 images or more, but there are 2 (anger, happiness); "
+     "too small: neutral (3), sadness (1); lower `way`, `shots` or `queries` of `protocol`"),
 ])  # fmt: skip
 def test_an_error_names_the_fix(sources, targets, words):
     few = made_up_faces(
@@ -258,7 +262,9 @@ def test_a_suite_file_names_targets_too_and_the_dry_run_shows_what_each_has(suit
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--targets", "dusk"], "tests on 'dusk', which is not among the domains (day, night); name it in --domains too, or give other --targets"),
+    (["--targets", "dusk"],
+     "tests on 'dusk', which is not among the domains (day, night); "
+     "name it in --domains too, or give other --targets"),
     (["--sources", "day", "--targets", "dusk"], "dusk: no folder was given"),
 ])  # fmt: skip
 def test_a_target_that_is_not_there_is_answered_in_a_line(bench, arguments, words):
@@ -279,7 +285,7 @@ def test_in_experiments_what_another_experiment_trains_on_is_divided_all_the_sam
     """One target has one set of test images in all of a suite, though one experiment never trains on it, and
     whichever are asked for.
     """
-    from fer_meta.bench.plan import stage
+    from fer_meta.bench.staging import stage
 
     suite.write_text(
         SUITE.replace(

@@ -276,7 +276,7 @@ def test_links_to_files_and_folders_elsewhere_are_followed(root, tmp_path):
 @pytest.mark.parametrize("target", ["..", "../..", "."])
 def test_a_folder_linked_into_itself_is_refused(root, target):
     (root / "happy/again").symlink_to(target)
-    with refused("again", "link to a folder around it"):
+    with refused("again", "link to a folder that contains it"):
         load(root)
 
 

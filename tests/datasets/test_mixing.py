@@ -89,7 +89,7 @@ def test_a_clip_counts_only_in_its_class():
 
 
 def test_not_one_named_clip_is_an_error_that_names_some():
-    said = r"film: has none of the 2 clips asked for in train \(such as anger/a, anger/b\)"
+    said = r"film: has none of the 2 named clips in train \(such as anger/a, anger/b\)"
     with pytest.raises(DatasetError, match=said):
         take(film(), ("train",), {"anger": ["a", "b"]})
 
@@ -106,7 +106,7 @@ def test_of_rendered_faces_the_first_clips_stand_in_for_the_named_ones():
 
 def test_rendered_faces_without_clips_cannot_stand_in():
     faces = faces_of("wild", made_up_index({"anger": 5}, split="train"), Rendered("synthetic-wild", 1.0))
-    with pytest.raises(DatasetError, match="none of the 1 clips"):
+    with pytest.raises(DatasetError, match="none of the 1 named clips"):
         take(faces, clips={"anger": ["004108160"]})
 
 
@@ -387,7 +387,7 @@ def test_a_class_that_cannot_be_held_out_is_left_out_as_long_as_enough_others_ar
 def test_too_few_images_are_refused_by_class_and_count():
     labels = np.array(["anger"] * 30 + ["fear"] * 8)
     with pytest.raises(
-        ProtocolError, match=r"5 images a class .* of fear \(8 images, 3 left\); lower `held_out`"
+        ProtocolError, match=r"5 images per class .* of fear \(8 images, 3 left\); lower `held_out`"
     ):
         hold_out(labels, 5)
     with pytest.raises(ProtocolError, match=r"anger \(30 images, 0 left\)"):

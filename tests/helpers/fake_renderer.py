@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fer_meta.datasets.synthetic.recipes import Scene
+from fer_meta.datasets.synthetic.scenes import Scene
 
 
 class Renderer:

@@ -295,9 +295,9 @@ def _write_run(
         home / "predictions.parquet"
     )
     if run["id"] == FAILED:
-        return _json(home / "FAILED.json", {"error": ERROR})
-    if run["id"] == UNFINISHED:
-        return None
+        _json(home / "FAILED.json", {"error": ERROR})
+    if run["id"] in (FAILED, UNFINISHED):
+        return
     _json(
         home / "run.json",
         run

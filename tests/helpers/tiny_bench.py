@@ -54,7 +54,9 @@ mixtures:
   both: {parts: [{role: light}, {role: dark}]}
 experiments:
   plain: {title: Light to dark, train: light, test: dark}
-  leaky: {title: The same with leaks, train: light, test: dark, against: plain, protocol: {disjoint: nothing, train: {disjoint: image}, validation: {disjoint: image}}}
+  leaky:
+    {title: The same with leaks, train: light, test: dark, against: plain,
+     protocol: {disjoint: nothing, train: {disjoint: image}, validation: {disjoint: image}}}
   mixed:
     title: Both to dark, every image asked
     train: both

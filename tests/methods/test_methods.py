@@ -15,8 +15,9 @@ from fer_meta.methods import registry, supervised
 from fer_meta.methods.base import Episode, LabelledImages, class_means
 from fer_meta.networks import backbones
 from fer_meta.networks.batchnorm import SupportBatchNorm2d, normalise_by_first
+from fer_meta.records.history import read_history
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
-from fer_meta.training import checkpoints, loop
+from fer_meta.training import loop
 
 pytestmark = pytest.mark.numeric
 
@@ -219,7 +220,7 @@ def test_relation_net_leaves_chance_from_every_seed(seed):
 
     with tempfile.TemporaryDirectory() as folder:
         loop.fit(method, config, config.steps, batch_at, dict, Path(folder))
-        log = checkpoints.read_history(Path(folder))
+        log = read_history(Path(folder))
     assert np.mean([row["train_accuracy"] for row in log[-15:]]) > 0.8  # chance is 0.33
 
 

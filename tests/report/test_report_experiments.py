@@ -273,7 +273,8 @@ def test_the_settings_of_a_training_stand_beside_its_figures(reproduction, confi
 
 
 @pytest.mark.parametrize("preset, words", [
-    ("quick", "**Preset quick: a check that the pipeline runs, without leaks.**"), ("smoke", "**Preset smoke: does it run at all?"), ("full", None),
+    ("quick", "**Preset quick: a check that the pipeline runs, without leaks.**"),
+    ("smoke", "**Preset smoke: does it run at all?"), ("full", None),
 ])  # fmt: skip
 def test_a_short_preset_says_that_its_numbers_explain_nothing(reproduction, preset, words):
     text = as_markdown(
@@ -402,8 +403,12 @@ def test_a_leak_is_worth_the_difference_to_the_experiment_it_is_compared_with(le
 
 
 @pytest.mark.parametrize("column, words", [
-    ("subject", "`synthetic-film` (rendered): who is on its images is unknown. Support and query may share people in **every** row"),
-    ("clip", "`synthetic-film` (rendered): its images are known to be from no clip. Support and query may share clips in **every** row"),
+    ("subject",
+     "`synthetic-film` (rendered): who is on its images is unknown. "
+     "Support and query may share people in **every** row"),
+    ("clip",
+     "`synthetic-film` (rendered): its images are known to be from no clip. "
+     "Support and query may share clips in **every** row"),
 ])  # fmt: skip
 def test_what_is_known_of_no_image_is_said_and_not_counted_as_never_shared(own, column, words):
     for path in (own / "episodes").glob("*.parquet"):

@@ -22,9 +22,11 @@ from helpers.stored_results import only
 
 from fer_meta.cli.main import main
 from fer_meta.errors import ResultsError
-from fer_meta.fileio import replacing, seal
+from fer_meta.fileio import replacing
+from fer_meta.records.history import history
+from fer_meta.records.seals import seal
 from fer_meta.report import write_report
-from fer_meta.report.load import history, read_results
+from fer_meta.report.load import read_results
 from fer_meta.report.plots import writing
 
 # ------------------------------------------------------------------------------------------------------- plan
@@ -34,7 +36,8 @@ from fer_meta.report.plots import writing
 @pytest.mark.parametrize("plan, words", [
     ([], "all of it"), ({"runs": 3}, "runs: "), ({"runs": [3]}, "runs.0: "), ({"command": None}, "command: "),
     ({"severity": {"a": {"recipe": "x", "severity": "high"}}}, "severity.a.severity: "),
-    ({"bayes": [{"source": "a", "target": "b", "way": 5, "accuracy": 7}]}, "bayes.0.accuracy: "), ({"rendered": "synthetic-wild"}, "rendered: "),
+    ({"bayes": [{"source": "a", "target": "b", "way": 5, "accuracy": 7}]}, "bayes.0.accuracy: "),
+    ({"rendered": "synthetic-wild"}, "rendered: "),
     ({"experiments": {"E": {}}}, "experiments.E.title: "), ({"not_run": {"E": ["x"]}}, "not_run.E: "),
 ])  # fmt: skip
 def test_a_plan_of_other_types_is_named_with_the_key(stored, plan, words):
@@ -72,7 +75,8 @@ def test_two_runs_of_one_seed_are_not_two_trainings(stored):
 
 
 @pytest.mark.parametrize("content, words", [
-    ("[]", "all of it"), ("3", "all of it"), ("[" * 100_000, "cannot be read"), ("\0", "cannot be read"), ('{"a": 1', "cannot be read"),
+    ("[]", "all of it"), ("3", "all of it"), ("[" * 100_000, "cannot be read"), ("\0", "cannot be read"),
+    ('{"a": 1', "cannot be read"),
 ])  # fmt: skip
 def test_a_run_that_is_no_mapping_is_named_with_the_fix(stored, content, words):
     path = stored / "runs" / RUNS[1] / "run.json"
@@ -85,8 +89,10 @@ def test_a_run_that_is_no_mapping_is_named_with_the_fix(stored, content, words):
 
 
 @pytest.mark.parametrize("field, value", [
-    ("config", {"backbone": 3}), ("protocol", {"way": 5}), ("protocol", {"way": "5", "shots": [1], "queries": 5}), ("classes", 5),
-    ("excluded", {"anger": None}), ("copies_removed", "many"), ("test_images", -1), ("episodes", {"1": 1}), ("unreadable", [1]),
+    ("config", {"backbone": 3}), ("protocol", {"way": 5}),
+    ("protocol", {"way": "5", "shots": [1], "queries": 5}), ("classes", 5),
+    ("excluded", {"anger": None}), ("copies_removed", "many"), ("test_images", -1), ("episodes", {"1": 1}),
+    ("unreadable", [1]),
     ("environment", {"precision": 16}),
 ])  # fmt: skip
 def test_a_run_of_other_types_is_named_with_the_key(stored, field, value):
@@ -330,7 +336,7 @@ def test_a_report_removes_what_a_killed_one_left_and_nothing_of_one_that_runs(st
     assert not killed.exists() and running.exists()
 
 
-# -------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # names
 
 

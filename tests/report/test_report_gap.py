@@ -30,7 +30,6 @@ from fer_meta.report.sections.paper import paper
 
 pytestmark = pytest.mark.numeric
 
-EXPECTED = Path(__file__).parents[1] / "golden"
 STUDIO, WILD = "synthetic-studio", "synthetic-wild"
 
 
@@ -71,8 +70,8 @@ def mixed(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("form", ["csv", "md", "tex"])
-def test_stored_runs_on_rendered_domains_give_the_stored_tables(folder, form):
-    assert texts(folder)[form] == (EXPECTED / f"gap.{form}").read_text(encoding="utf-8")
+def test_stored_runs_on_rendered_domains_give_the_stored_tables(folder, golden, form):
+    golden(f"gap.{form}", texts(folder)[form])
 
 
 def test_every_rendered_domain_is_called_so_in_every_text(folder):
@@ -81,7 +80,7 @@ def test_every_rendered_domain_is_called_so_in_every_text(folder):
         text = told[form].replace("`", "")
         assert f"{WILD}@0.25 (rendered)" in text
         assert not re.search(r"synthetic-[a-z]+(@[0-9.]+)?(?! \(rendered\)|[a-z@0-9.])", text)
-    assert pd.read_csv(EXPECTED / "gap.csv")["rendered"].all()
+    assert pd.read_csv(io.StringIO(told["csv"]))["rendered"].all()
 
 
 def test_every_rendered_domain_is_called_so_in_every_plot(folder):

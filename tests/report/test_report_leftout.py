@@ -47,7 +47,7 @@ def test_finished_runs_that_the_plan_lacks_are_said_with_the_command_that_adds_o
     )
     change(stored / "runs" / "copied-1" / "run.json", algorithm="maml", target=first["source"])
     assert above(stored) == [
-        f"2 {several}; `{bare} --seeds 0,1,2 --algorithms protonet,supervised,maml` adds them and makes 14"
+        f"2 {several}; `{bare} --seeds 0,1,2 --methods protonet,supervised,maml` adds them and makes 14"
         " runs anew."
     ]
     change(stored / "runs" / "copied-1" / "run.json", settings_hash="other")
@@ -57,7 +57,7 @@ def test_finished_runs_that_the_plan_lacks_are_said_with_the_command_that_adds_o
     ]
     change(stored / "runs" / "copied-2" / "run.json", settings_hash="other")
     assert above(stored) == [
-        f"2 {several}, made with other options; `fer-meta bench 1 --seeds 1,2 --algorithms maml,protonet` "
+        f"2 {several}, made with other options; `fer-meta bench 1 --seeds 1,2 --methods maml,protonet` "
         "shows them and makes 6 runs anew."
     ]
     (stored / "runs" / "copied-1" / "DONE").unlink()
@@ -108,10 +108,11 @@ def test_unreadable_images_are_said_once_a_data_set(stored):
 
 @pytest.mark.parametrize("first, second, words", [
     ({"environment": {"precision": "fp32"}}, {"environment": {"precision": "fp32"}}, "; computed in fp32"),
-    ({"environment": {"precision": "bf16"}}, {"environment": {"precision": "fp32"}}, "; computed in bf16 on 1 of 2 runs, in fp32 on 1 of 2 runs"),
+    ({"environment": {"precision": "bf16"}}, {"environment": {"precision": "fp32"}},
+     "; computed in bf16 on 1 of 2 runs, in fp32 on 1 of 2 runs"),
     ({"config": {"backbone": "conv4", "precision": "bf16"}}, {}, "; computed in bf16 on 1 of 2 runs"),
-    ({"config": {"backbone": "conv4", "precision": "auto"}, "environment": {"precision": "bf16"}}, {"environment": {"precision": "bf16"}},
-     "; computed in bf16"),
+    ({"config": {"backbone": "conv4", "precision": "auto"}, "environment": {"precision": "bf16"}},
+     {"environment": {"precision": "bf16"}}, "; computed in bf16"),
     ({}, {"config": {"backbone": "conv4", "precision": "auto"}}, None),
 ])  # fmt: skip
 def test_the_protocol_says_in_which_precision_was_computed(stored, first, second, words):

@@ -1,4 +1,4 @@
-"""What the report calls methods: as the plan says; for plans of older versions, by the table of their names."""
+"""What the report calls methods: as the plan says; for older plans, by the table of the names of their time."""
 
 from pathlib import Path
 

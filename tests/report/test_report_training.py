@@ -5,9 +5,10 @@ import json
 import pytest
 from helpers import stored_results
 
+from fer_meta.records.history import history
 from fer_meta.report.aggregate.found import find
 from fer_meta.report.cells import Names, read_cells
-from fer_meta.report.load import history, read_results
+from fer_meta.report.load import read_results
 from fer_meta.report.plots.all import figures
 
 pytestmark = pytest.mark.numeric

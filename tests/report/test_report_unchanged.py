@@ -11,7 +11,8 @@ from helpers import stored_results
 from helpers.stored_results import LAST_LOG, only
 
 import fer_meta
-from fer_meta.report import unchanged, write_report
+from fer_meta.records.freshness import fresh_report, report_key
+from fer_meta.report import write_report
 
 
 @pytest.fixture(scope="module")
@@ -46,29 +47,29 @@ def test_a_report_that_stands_is_left_alone_and_told_again(written):
 )
 def test_a_report_does_not_stand_once_a_run_or_a_file_has_changed(written, tmp_path, change):
     folder = shutil.copytree(written, tmp_path / "cross-domain")
-    assert unchanged.standing(folder, unchanged.fingerprint(folder, published=False))
+    assert fresh_report(folder, report_key(folder, published=False))
     change(folder)
-    assert not unchanged.standing(folder, unchanged.fingerprint(folder, published=False))
+    assert not fresh_report(folder, report_key(folder, published=False))
 
 
 def test_published_figures_make_it_another_report(written):
-    assert not unchanged.standing(written, unchanged.fingerprint(written, published=True))
+    assert not fresh_report(written, report_key(written, published=True))
 
 
 def test_a_report_of_other_code_is_made_anew(written, tmp_path):
-    before = unchanged.fingerprint(written, published=False)
+    before = report_key(written, published=False)
     package = shutil.copytree(
         Path(fer_meta.__file__).parent,
         tmp_path / "copy" / "fer_meta",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    statistics = package / "evaluation" / "statistics.py"
+    statistics = package / "statistics" / "words.py"
     seen = []
     for changed in ("", "# changed\n"):
         statistics.write_text(statistics.read_text(encoding="utf-8") + changed, encoding="utf-8")
         code = (
-            "import sys; from pathlib import Path; from fer_meta.report import unchanged; "
-            "print(unchanged.fingerprint(Path(sys.argv[1]), False))"
+            "import sys; from pathlib import Path; from fer_meta.records.freshness import report_key; "
+            "print(report_key(Path(sys.argv[1]), False))"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, str(written)],

@@ -66,9 +66,14 @@ def test_a_bench_under_one_preset_leaves_what_another_has_written(bench, suite, 
 
 
 @pytest.mark.parametrize("there, words", [
-    (["tiny-full"], "tiny: no results of tiny, preset quick; there are results of preset full: `fer-meta report --suite tiny --out {out} --preset full`"),
-    (["tiny-smoke", "tiny-full"], "preset smoke and full: `fer-meta report --suite tiny --out {out} --preset smoke` or `fer-meta report"),
-    (["leakage", "within-full"], "tiny: no results of tiny, preset quick; there are results in leakage, within-full; run `fer-meta bench --suite NAME --out {out}`"),
+    (["tiny-full"],
+     "tiny: no results of tiny, preset quick; there are results of preset full: "
+     "`fer-meta report --suite tiny --out {out} --preset full`"),
+    (["tiny-smoke", "tiny-full"],
+     "preset smoke and full: `fer-meta report --suite tiny --out {out} --preset smoke` or `fer-meta report"),
+    (["leakage", "within-full"],
+     "tiny: no results of tiny, preset quick; there are results in leakage, within-full; "
+     "run `fer-meta bench --suite NAME --out {out}`"),
     ([], "tiny: no results of tiny, preset quick; run `fer-meta bench --suite NAME --out {out}` first"),
 ])  # fmt: skip
 def test_a_report_without_results_names_those_that_there_are(tmp_path, there, words):

@@ -91,8 +91,10 @@ def test_changes_from_the_command_line_come_last(suite_file):
     ("title: Mine", "title: Mine\nsources: []", 3, "sources"),
     ("title: Mine", "title: Mine\nrendered: {people: 3}", 3, "rendered.people: unknown key"),
     ("title: Mine", "title: Mine\nrendered: {images: 0}", 3, "rendered.images"),
-    ("title: Mine", "title: Mine\nrendered: {domains: [synthetic-studio, synthetic-moon]}", 3, "rendered.domains: .*synthetic-moon"),
-    ("title: Mine", "title: Mine\nrendered: {domains: [synthetic-wild@2]}", 3, "rendered.domains: .*'2' is no severity"),
+    ("title: Mine", "title: Mine\nrendered: {domains: [synthetic-studio, synthetic-moon]}", 3,
+     "rendered.domains: .*synthetic-moon"),
+    ("title: Mine", "title: Mine\nrendered: {domains: [synthetic-wild@2]}", 3,
+     "rendered.domains: .*'2' is not a severity"),
     ("title: Mine", "title: Mine\nrendered: {domains: []}", 3, "rendered.domains"),
 ])  # fmt: skip
 def test_an_error_names_file_line_and_key(suite_file, old, new, line, key):

@@ -120,9 +120,12 @@ def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
 
 
 @pytest.mark.parametrize("old, new, words", [
-    ("{episodes: 50}", "{episodes: 1000000000000000000}", ", line 10: protocol.episodes: .* less than or equal to 100000"),
-    ("{episodes: 50}", "{episodes: 100000, way: 50, queries: 100}", ", line 10: protocol: .*more than 50,000,000 images"),
-    ("{episodes: 50}", "{train: {way: 90, queries: 900}}", ", line 10: protocol.train: .*more than 10,000 images"),
+    ("{episodes: 50}", "{episodes: 1000000000000000000}",
+     ", line 10: protocol.episodes: .* less than or equal to 100000"),
+    ("{episodes: 50}", "{episodes: 100000, way: 50, queries: 100}",
+     ", line 10: protocol: .*more than 50,000,000 images"),
+    ("{episodes: 50}", "{train: {way: 90, queries: 900}}",
+     ", line 10: protocol.train: .*more than 10,000 images"),
     ("{episodes: 50}", "{way: yes}", ", line 10: protocol.way: Input should be a valid integer"),
     ("{episodes: 50}", "{way: '5'}", ", line 10: protocol.way: Input should be a valid integer"),
     ("{episodes: 50}", "{carve: .nan}", ", line 10: protocol.carve: "),
@@ -135,7 +138,8 @@ def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
     ("title: Mine", f"title: Mine\nseeds: [{'9' * 5000}]", ", line 3: '9+…' is no integer"),
     ("title: Mine", "title: Mine\nseeds: [no]", ", line 3: seeds.0: .*integer"),
     ("title: Mine", "title: Mine\nseeds: [1, 1]", ", line 3: seeds: .*1 is given twice"),
-    ("title: Mine", "title: Mine\nclasses: [anger, fear, anger]", ", line 3: classes: .*'anger' is given twice"),
+    ("title: Mine", "title: Mine\nclasses: [anger, fear, anger]",
+     ", line 3: classes: .*'anger' is given twice"),
     ("title: Mine", "title: Mine\nselection: [last, last]", ", line 3: selection: .*'last' is given twice"),
     ("title: Mine", "title: Mine\nrendered: {images: 10000000000}", ", line 3: rendered.images: .*1000000"),
     ("title: Mine", "title: Mine\ntitle: Other", ", line 3: title: this key is given twice"),
@@ -149,15 +153,19 @@ def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
     ("title: Mine", "title: !!int x", ", line 2: 'x' is no integer"),
     ("title: Mine", "title: Mine\n1: one", ", line 3: the key 1 is no text; put it in quotes"),
     ("title: Mine", "title: Mine\n[a, b]: one", ", line 3: a list or mapping as a key is no text"),
-    ("title: Mine", "title: Mine\nsources: &x [*x]", ", line 3: (the alias|not valid YAML .*undefined alias)"),
+    ("title: Mine", "title: Mine\nsources: &x [*x]",
+     ", line 3: (the alias|not valid YAML .*undefined alias)"),
     ("title: Mine", "title: &x\n  y: *x", ", line 2: (the alias|not valid YAML)|, line 3: "),
-    ("title: Mine", "title: Mine\nx: " + "[" * 2000 + "]" * 2000, ": its lists and mappings are nested too deeply|nested too deeply"),
-    ("title: Mine", "title: Mine\nx: " + "[" * 30 + "]" * 30, ", line 3: its lists and mappings are nested too deeply"),
+    ("title: Mine", "title: Mine\nx: " + "[" * 2000 + "]" * 2000,
+     ": its lists and mappings are nested too deeply|nested too deeply"),
+    ("title: Mine", "title: Mine\nx: " + "[" * 30 + "]" * 30,
+     ", line 3: its lists and mappings are nested too deeply"),
     ("name: mine", LAUGHS + "name: mine", "holds more than 20,000 keys and values"),
     ("name: mine", MERGES + "name: mine", "holds more than 20,000 keys and values"),
     ("  quick:\n    protocol: {episodes: 50}", "  quick: 3.5", ", line 9: presets.quick: must be a mapping"),
     ("  quick:\n    protocol: {episodes: 50}", "  quick: []", ", line 9: presets.quick: must be a mapping"),
-    ("presets:\n  quick:\n    protocol: {episodes: 50}\n  full: {}", "presets: 3", ", line 8: has no preset 'quick'"),
+    ("presets:\n  quick:\n    protocol: {episodes: 50}\n  full: {}", "presets: 3",
+     ", line 8: has no preset 'quick'"),
 ])  # fmt: skip
 def test_a_fault_of_a_suite_file_is_one_line_with_its_place(tmp_path, old, new, words):
     assert old in GOOD and re.search(words, wrong(tmp_path, GOOD.replace(old, new, 1)))
@@ -166,14 +174,20 @@ def test_a_fault_of_a_suite_file_is_one_line_with_its_place(tmp_path, old, new, 
 @pytest.mark.parametrize("old, new, words", [
     ("title: One", "title: One, protocol: 5", "experiments.one.protocol: "),
     ("one: {", "../one: {", "experiments.*should match pattern"),
-    ("title: One", "title: One, algorithms: [protonet, protonet]", "experiments.one.algorithms: .*given twice"),
+    ("title: One", "title: One, algorithms: [protonet, protonet]",
+     "experiments.one.algorithms: .*given twice"),
     ("title: One", "title: One, against: two", "'two' is no experiment"),
-    ("title: One", "title: One, training: {maml: {lr: 0.1}}", "experiments.one.training: 'maml' is no algorithm of the suite"),
-    ("title: One", "title: One, training: {protonet: {rate: 0.1}}", "experiments.one.training.protonet.rate: unknown key"),
-    ("title: One", "title: One, training: {protonet: {lr: fast}}", "experiments.one.training.protonet.lr: .*number"),
+    ("title: One", "title: One, training: {maml: {lr: 0.1}}",
+     "experiments.one.training: 'maml' is no algorithm of the suite"),
+    ("title: One", "title: One, training: {protonet: {rate: 0.1}}",
+     "experiments.one.training.protonet.rate: unknown key"),
+    ("title: One", "title: One, training: {protonet: {lr: fast}}",
+     "experiments.one.training.protonet.lr: .*number"),
     ("title: One", "title: One, checkpoint: first", "experiments.one.checkpoint: "),
-    ("title: One", "title: One, all_images: true", "experiments.one: all_images: .* would be tested on the images that were trained on"),
-    ("title: One", 'title: One, published: [{method: "a\\nb", figure: 0.5}]', "experiments.one.published.0.method: .*one line"),
+    ("title: One", "title: One, all_images: true",
+     "experiments.one: all_images: .* would be tested on the images that were trained on"),
+    ("title: One", 'title: One, published: [{method: "a\\nb", figure: 0.5}]',
+     "experiments.one.published.0.method: .*one line"),
 ])  # fmt: skip
 def test_a_fault_of_an_experiment_is_one_line(tmp_path, old, new, words):
     assert re.search(words, wrong(tmp_path, EXPERIMENTS.replace(old, new, 1)))
@@ -223,9 +237,12 @@ def test_what_is_no_file_of_a_suites_size_is_not_read(tmp_path):
 
 @pytest.mark.parametrize("word", ["a\nb", "a\x1b[31mb", "a\udcffb", "a\0b", "a\u2028b"])
 @pytest.mark.parametrize("command", [
-    ["bench", "--suite", "{}.yaml"], ["bench", "--suite", "cross-domain", "--domains", "{}"], ["bench", "--suite", "leakage", "--role", "a={}"],
-    ["bench", "--suite", "cross-domain", "--out", "{}"], ["bench", "--suite", "cross-domain", "--data", "a={}"],
-    ["report", "--out", "{}"], ["report", "--suite", "{}"], ["data", "sheet", "{}"], ["data", "sheet", "synthetic-wild", "--out", "{}"],
+    ["bench", "--suite", "{}.yaml"], ["bench", "--suite", "cross-domain", "--domains", "{}"],
+    ["bench", "--suite", "leakage", "--role", "a={}"],
+    ["bench", "--suite", "cross-domain", "--out", "{}"],
+    ["bench", "--suite", "cross-domain", "--data", "a={}"],
+    ["report", "--out", "{}"], ["report", "--suite", "{}"], ["data", "sheet", "{}"],
+    ["data", "sheet", "synthetic-wild", "--out", "{}"],
     ["data", "list", "--data", "{}=x"],
 ], ids=" ".join)  # fmt: skip
 def test_a_word_that_is_no_line_of_text_is_refused_in_one_line(command, word):
@@ -234,7 +251,8 @@ def test_a_word_that_is_no_line_of_text_is_refused_in_one_line(command, word):
 
 
 @pytest.mark.parametrize("words", [
-    ["--seeds", "1000000000000"], ["--seeds", "4294967296,1"], ["--seeds", "-1,2"], ["--seeds", "9" * 5000], ["--image-size", "1000000"],
+    ["--seeds", "1000000000000"], ["--seeds", "4294967296,1"], ["--seeds", "-1,2"], ["--seeds", "9" * 5000],
+    ["--image-size", "1000000"],
     ["--role", "a=b", "--role", "a=c"],
 ])  # fmt: skip
 def test_a_number_out_of_bounds_or_a_role_given_twice_is_a_usage_error(words):
@@ -251,9 +269,12 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path, out):
 
 
 @pytest.mark.parametrize("error, status, words", [
-    (OSError(errno.ENOSPC, "No space left on device", "/there"), 1, "/there: No space left on device; free some space there"),
-    (OSError(errno.EACCES, "Permission denied", "/there"), 1, "/there: Permission denied; see who may read and write there"),
-    (OSError(errno.ENAMETOOLONG, "File name too long", "/there"), 2, "/there: File name too long; give a shorter name"),
+    (OSError(errno.ENOSPC, "No space left on device", "/there"), 1,
+     "/there: No space left on device; free some space there"),
+    (OSError(errno.EACCES, "Permission denied", "/there"), 1,
+     "/there: Permission denied; see who may read and write there"),
+    (OSError(errno.ENAMETOOLONG, "File name too long", "/there"), 2,
+     "/there: File name too long; give a shorter name"),
     (OSError("it\nbroke"), 1, "it broke"),
     (MemoryError(), 1, "not enough memory"),
 ])  # fmt: skip
@@ -302,7 +323,7 @@ def environment() -> dict:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
 
 
-# -----------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # fuzz
 
 NUMBERS = st.one_of(st.integers(), st.sampled_from([-1, 0, 10**6, 10**18, 2**64, -(2**70)]), st.floats())

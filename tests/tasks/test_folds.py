@@ -95,6 +95,7 @@ def crossed(suite, people, tmp_path, without_plots):
 # --- who is in which fold ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     subjects=st.integers(6, 30),
@@ -185,7 +186,7 @@ def test_a_class_that_cannot_be_held_out_and_trained_in_every_fold_is_excluded_f
     )
     assert sum(domain.test.excluded.get("disgust", 0) for domain in domains) == rare
     assert any("disgust" in domain.train.excluded for domain in domains)
-    with pytest.raises(ProtocolError, match="leave fewer than that of disgust .*; lower `held_out`"):
+    with pytest.raises(ProtocolError, match="fewer are left of disgust .*; lower `held_out`"):
         cross_validate(faces, protocol.model_copy(update={"small_classes": "error"}), classes)
 
 
@@ -204,13 +205,17 @@ def test_the_plan_and_the_table_name_a_class_that_is_excluded_from_all_folds(cro
 
 
 @pytest.mark.parametrize("index, split, words", [
-    (made_up_index(dict.fromkeys(LABELS, 60)), LOSO, "made-up: 300 of 300 images have no subject, so that nobody can be left out"),
-    (made_up_index(dict.fromkeys(LABELS, 60), subjects=2), LOSO, "made-up: 2 people are too few to leave one out .*needs three"),
+    (made_up_index(dict.fromkeys(LABELS, 60)), LOSO,
+     "made-up: 300 of 300 images have no subject, so no subject can be left out"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=2), LOSO,
+     "made-up: 2 people are too few to leave one out .*needs three"),
     (made_up_index(dict.fromkeys(LABELS, 60), subjects=1), LOSO, "1 person is too few to leave one out"),
     (made_up_index(dict.fromkeys(LABELS, 60), subjects=1), {"folds": 3},
      r"of 1 person \(or .*\) cannot be divided into 3 folds; cross-validation needs two people or more"),
-    (made_up_index(dict.fromkeys(LABELS, 60), subjects=60).assign(digest="same"), {"folds": 3}, r"\(train\).*or take more folds"),
-    (made_up_index(dict.fromkeys(LABELS, 60), subjects=4), {"folds": 5}, "cannot be divided into 5 folds; take 4 folds or fewer"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=60).assign(digest="same"), {"folds": 3},
+     r"\(train\).*or take more folds"),
+    (made_up_index(dict.fromkeys(LABELS, 60), subjects=4), {"folds": 5},
+     "cannot be divided into 5 folds; take 4 folds or fewer"),
     (made_up_index(dict.fromkeys(LABELS, 30), subjects=30), {"folds": 10},
      r"fold 1: made-up \(test\): 5-way episodes need 5 classes with 9 images or more.*"
      r", or take fewer folds \(--folds\), or --suite cross-validation, which tests each image once"),
@@ -220,6 +225,7 @@ def test_an_error_names_the_fold_and_what_to_do(index, split, words):
         cross_validate(made_up_faces("made-up", index), Protocol(**SHAPES, queries=8, split=split), LABELS)
 
 
+@pytest.mark.slow
 def test_a_small_posed_set_is_cross_validated_by_one_command(tmp_path):
     """As JAFFE: ten people, three images of each expression, here one lacks a class; every image is a query
     once, in episodes of all classes.
@@ -260,7 +266,8 @@ def test_a_small_posed_set_is_cross_validated_by_one_command(tmp_path):
     ("{folds: 1}", "folds must be a whole number from 2 to 1000"),
     ("{folds: ten}", "folds must be a whole number"),
     ("{fold: 3}", "must be three shares such as"),
-    ("leave-one-out", "must be three shares such as .* or for cross-validation {folds: 10} or leave-one-subject-out"),
+    ("leave-one-out",
+     "must be three shares such as .* or for cross-validation {folds: 10} or leave-one-subject-out"),
     ("[0.5, 0.5]", "must be three shares such as"),
     ("[0.5, 0.4, 0.2]", "tenths that add up to 1"),
 ])  # fmt: skip
@@ -286,8 +293,8 @@ def test_folds_on_the_command_line_are_the_suites_split(suite, word, split):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--folds", "1"], "neither a number of folds (2 to 1000) nor loso"),
-    (["--folds", "two"], "neither a number of folds"),
+    (["--folds", "1"], "is not a number of folds (2 to 1000) or loso"),
+    (["--folds", "two"], "is not a number of folds"),
 ])  # fmt: skip
 def test_wrong_folds_are_answered_in_a_line(crossed, arguments, words):
     result = crossed(*arguments)
@@ -350,6 +357,7 @@ presets: {quick: {}}
 # --- a whole bench ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_leave_one_subject_out_ends_with_one_row_that_pools_the_folds(crossed, tmp_path):
     result = crossed("--seeds", "2")
     assert result.exit_code == 0, result.output
@@ -478,7 +486,9 @@ def test_what_a_leak_is_worth_can_be_cross_validated(suite, trees, tmp_path, wit
             """\
 roles: {one: {data: day, rendered: synthetic-studio}}
 experiments:
-  apart: {title: People apart, train: one, test: one, protocol: {disjoint: subject, train: {disjoint: image}, validation: {disjoint: image}}}
+  apart:
+    {title: People apart, train: one, test: one,
+     protocol: {disjoint: subject, train: {disjoint: image}, validation: {disjoint: image}}}
   shared: {title: People shared, train: one, test: one, against: apart, protocol: {disjoint: image}}
 presets: {quick: {}}
 """,

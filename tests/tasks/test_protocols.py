@@ -180,7 +180,8 @@ def test_a_way_that_is_not_all_classes_cannot_ask_every_image():
     ({"queries": "all"}, "needs support_from: source-train"),
     ({"queries": 0}, "queries must be at least 1, or all"),
     ({"support_from": "source-train", "tested_classes": "unseen"}, "use tested_classes: seen"),
-    ({"support_from": "source-train", "held_out": 3, "shots": [5]}, "held_out: 3 images a class cannot give 5 shots"),
+    ({"support_from": "source-train", "held_out": 3, "shots": [5]},
+     "held_out: 3 images per class are too few for 5 shots"),
 ])  # fmt: skip
 def test_fields_that_contradict_each_other_are_refused(fields, words):
     with pytest.raises(ValidationError, match=words):

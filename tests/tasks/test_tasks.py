@@ -140,7 +140,7 @@ def test_a_class_with_one_subject_cannot_be_support_and_query_and_is_excluded_by
     index = _three_splits(subjects=30)
     index.loc[index["label"] == "anger", "subject"] = "only"
     assert one_domain(index, disjoint="subject").test.excluded == {"anger": 12}
-    with pytest.raises(ProtocolError, match="of two subjects or more: anger"):
+    with pytest.raises(ProtocolError, match="from two subjects or more: anger"):
         one_domain(index, disjoint="subject", small_classes="error")
 
 

@@ -69,7 +69,7 @@ def test_another_seed_gives_other_batches():
 def test_the_batches_of_a_training_hold_the_classes_as_the_field_says(balance, share):
     domain = domain_of(90, 10)
     settings = config(batch=20, class_balance=balance)
-    steps, batch_at = batches(build("supervised"), settings, domain, PROTOCOL, 0, CPU)
+    steps, batch_at = batches.steps_and_batches(build("supervised"), settings, domain, PROTOCOL, 0, CPU)
     seen = [batch_at(step) for step in range(5)]
     assert torch.cat([one.labels for one in seen]).eq(0).float().mean().item() == pytest.approx(share)
     assert steps == 100  # fewer than max_epochs passes
@@ -83,7 +83,10 @@ def test_the_default_corrects_for_unequal_classes():
 @pytest.mark.parametrize("balance", ["natural", "balanced", "logit-adjusted"])
 def test_a_small_source_stops_after_so_many_images_as_its_passes_hold(balance):
     settings = config(batch=20, max_epochs=3, class_balance=balance)
-    assert batches(build("supervised"), settings, domain_of(90, 20), PROTOCOL, 0, CPU)[0] == 3 * 6
+    assert (
+        batches.steps_and_batches(build("supervised"), settings, domain_of(90, 20), PROTOCOL, 0, CPU)[0]
+        == 3 * 6
+    )
 
 
 def test_logit_adjustment_is_the_papers_equation_on_a_worked_example():
@@ -91,7 +94,7 @@ def test_logit_adjustment_is_the_papers_equation_on_a_worked_example():
     logits 1, 0, -1; the class is the last.
     """
     domain = domain_of(60, 30, 10)
-    _, batch_at = batches(
+    _, batch_at = batches.steps_and_batches(
         build("supervised"), config(batch=4, class_balance="logit-adjusted"), domain, PROTOCOL, 0, CPU
     )
     method = build("supervised")
@@ -117,7 +120,9 @@ def test_a_head_that_learned_nothing_reaches_chance_in_training(balance, chance)
     with torch.no_grad():
         method.head.weight.zero_()
         method.head.bias.zero_()
-    _, batch_at = batches(method, config(batch=10, class_balance=balance), domain, PROTOCOL, 0, CPU)
+    _, batch_at = batches.steps_and_batches(
+        method, config(batch=10, class_balance=balance), domain, PROTOCOL, 0, CPU
+    )
     right = [method.loss(batch_at(step))[1].item() for step in range(9 if balance == "balanced" else 10)]
     assert np.mean(right) == pytest.approx(chance, abs=0.01)
 

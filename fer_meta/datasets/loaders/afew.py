@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -43,20 +44,21 @@ def scan(root: Path) -> pd.DataFrame:
     """The index of all frames, by split, class, clip and frame; `clip` is `<split>/<class>/<name>`."""
     root = Path(root)
     films = _films(root)
-    rows, folders = [], {}
+    rows: list[dict[str, Any]] = []
+    folders: dict[str, str] = {}
     for path in image_files(root):
         split = _split(path)
         if split == "withheld":
             continue
         if split is None:
-            raise not_found(root, f"'{path}' lies in no train or validation folder", LAYOUT, OBTAIN)
+            raise not_found(root, f"'{path}' is not in a train or validation folder", LAYOUT, OBTAIN)
         folder, _, _file = path.rpartition("/")
         name = folder.rpartition("/")[2]
         label = _label(root, folder, split, name, films)
         clip = f"{split}/{label}/{name}"
         if folders.setdefault(clip, folder) != folder:
             raise DatasetError(
-                f"{root}: the clip {clip} lies in both '{folders[clip]}' and '{folder}'; "
+                f"{root}: the clip {clip} is in both '{folders[clip]}' and '{folder}'; "
                 "keep one copy of the frames"
             )
         rows.append({"path": path, "label": label, "clip": clip, "split": split, "frame": _frame(root, path)})
@@ -73,7 +75,7 @@ def _frame(root: Path, path: str) -> int | None:
         return None
     if len(digits.group(1).lstrip("0")) > _MOST_DIGITS:
         raise DatasetError(
-            f"{root / path}: the number of the frame has more than {_MOST_DIGITS} digits; rename the frames"
+            f"{root / path}: the frame number has more than {_MOST_DIGITS} digits; rename the frames"
         )
     return int(digits.group(1))
 
@@ -83,28 +85,28 @@ def _split(path: str) -> str | None:
     return next((_SPLITS[part] for part in path.lower().split("/")[:-1] if part in _SPLITS), None)
 
 
-def _label(root: Path, folder: str, split: str, name: str, films: dict[tuple[str, str], str]) -> str:
+def _label(root: Path, folder: str, split: str, name: str, films: dict[tuple[str | None, str], str]) -> str:
     """The class of a clip's folder: that of the folders around it, else that of the film of the same name."""
     around = set(_expressions(folder.split("/")[:-1]))
     label = around.pop() if len(around) == 1 else films.get((split, name))
     if label is None or label not in BASIC:
         raise DatasetError(
-            f"{root / folder}: no class; expected the folder inside one such as 'Angry', or "
+            f"{root / folder}: unknown class; expected it in the folder of a class, such as 'Angry', or "
             f"the film <Class>/{name}.avi; to obtain it: {OBTAIN}"
         )
     return label
 
 
-def _films(root: Path) -> dict[tuple[str, str], str]:
+def _films(root: Path) -> dict[tuple[str | None, str], str]:
     """The class of each (split, clip name), from the folder that holds the film."""
-    films = {}
+    films: dict[tuple[str | None, str], str] = {}
     for path in image_files(root, suffixes=(".avi",)):
         *folders, file = path.split("/")
         labels = list(_expressions(folders[-1:]))
         key = (_split(path), Path(file).stem)
         if labels and films.setdefault(key, labels[0]) != labels[0]:
             raise DatasetError(
-                f"{root / path}: the same film lies in '{films[key]}' and '{labels[0]}'; keep one"
+                f"{root / path}: the same film is in '{films[key]}' and '{labels[0]}'; keep one"
             )
     return films
 

@@ -75,16 +75,18 @@ def _scan_folders(root: Path) -> pd.DataFrame:
     rows = []
     for path in files:
         parts = path.split("/")
-        if len(parts) != 3 or split_of(parts[0]) is None:
+        folder = split_of(parts[0])
+        if len(parts) != 3 or folder is None:
             raise not_found(root, f"'{path}' fits no known layout", LAYOUT, OBTAIN)
         label = expression_folder(root, "/".join(parts[:2]), BASIC)
-        rows.append({"path": path, "label": label, "split": _split(root, path, merged)})
+        rows.append({"path": path, "label": label, "split": _split(root, path, folder, merged)})
     return make_index(rows)
 
 
-def _split(root: Path, path: str, merged: bool) -> str:
-    """The split of a file. `merged`: there is no validation folder, so `test` may hold both test parts."""
-    folder = split_of(path.split("/")[0])
+def _split(root: Path, path: str, folder: str, merged: bool) -> str:
+    """The split of a file in a folder of the split `folder`. `merged`: there is no validation folder, so
+    `test` may hold both test parts.
+    """
     prefix = re.match(r"[A-Za-z]+", path.rpartition("/")[2])
     named = USAGES.get(prefix.group()) if prefix else None
     if named in (None, folder) or (merged and folder == "test" and named == "val"):
@@ -130,8 +132,7 @@ def _table(where: Path, size: int, mtime: int) -> _Table:
     _, _, header = next(rows, (0, 0, []))
     if any(header.count(column) != 1 for column in ("emotion", "pixels", "Usage")):
         raise DatasetError(
-            f"{where}: no columns 'emotion', 'pixels' and 'Usage', once each; is this the challenge's whole"
-            " file?"
+            f"{where}: expected the columns 'emotion', 'pixels' and 'Usage', once each; obtain the file again"
         )
     emotion, usage = header.index("emotion"), header.index("Usage")
     numbers = {str(i): label for i, label in enumerate(LABELS)}

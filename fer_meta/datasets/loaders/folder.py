@@ -58,7 +58,7 @@ def scan(root: Path, patterns: dict[str, re.Pattern]) -> pd.DataFrame:
     for path in files:
         parts = path.split("/")
         if len(parts) < depth + 2:
-            raise not_found(root, f"'{path}' lies in no folder of a label", LAYOUT, OBTAIN)
+            raise not_found(root, f"'{path}' is not in a label's folder", LAYOUT, OBTAIN)
         label = expression_folder(root, "/".join(parts[: depth + 1]), EXPRESSIONS)
         split = split_of(parts[0]) if depth else None
         rows.append(
@@ -85,7 +85,8 @@ def _label_depth(root: Path, files: list[str]) -> int:
     splits = [top for top in tops if split_of(top)]
     if splits and len(splits) < len(tops):
         other = next(top for top in tops if top not in splits)
-        raise not_found(root, f"'{other}' stands beside the split '{splits[0]}'", LAYOUT, OBTAIN)
+        found = f"'{other}' is not a split, but is next to the split '{splits[0]}'"
+        raise not_found(root, found, LAYOUT, OBTAIN)
     return 1 if splits else 0
 
 
@@ -117,7 +118,7 @@ def _pattern(path: Path, key: str, text: str) -> re.Pattern:
     try:
         pattern = re.compile(text)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        raise DatasetError(f"{path}: '{key}' is no regular expression ({error})") from None
+        raise DatasetError(f"{path}: '{key}' is not a regular expression ({error})") from None
     if not pattern.groups:
         raise DatasetError(f"{path}: '{key}' needs a group, such as '([^/]+)_[0-9]+'")
     return pattern

@@ -92,7 +92,7 @@ def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd
         here = set(os.listdir(folder))
     if not any(Path(path).name in here for path in index["path"]):
         raise DatasetError(
-            f"{folder}: none of the {len(index)} listed images is here, first "
+            f"{folder}: none of the {len(index)} listed images is in it, first "
             f"'{Path(index['path'][0]).name}'; unpack the archive of aligned images there"
         )
     return index
@@ -111,7 +111,7 @@ def _row(listed: Path, number: int, line: str, labels: Sequence[str]) -> tuple[s
         )
     split = name.partition("_")[0]
     if split not in ("train", "test"):
-        raise DatasetError(f"{listed}: line {number}: '{name}' begins with neither 'train_' nor 'test_'")
+        raise DatasetError(f"{listed}: line {number}: '{name}' does not begin with 'train_' or 'test_'")
     return name, labels[int(label) - 1], split
 
 
@@ -156,7 +156,7 @@ def _hold_against_tables(root: Path, top: Path, rows: list[dict]) -> None:
             *_, number, name = row["path"].split("/")
             if row["split"] == split and labels.get(name, number) != number:
                 raise DatasetError(
-                    f"{root / row['path']}: lies in folder {number}, but {table.name} says "
+                    f"{root / row['path']}: is in folder {number}, but {table.name} says "
                     f"{labels[name]}; one of them is wrong, obtain the data again"
                 )
 

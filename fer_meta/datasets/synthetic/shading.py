@@ -102,7 +102,7 @@ def near(x: float, z: float, ax: float, az: float, bx: float, bz: float, width: 
 @wp.func
 def creases(look: Look, side: float, x: float, z: float):
     """How deep the skin's folds are at a canonical point (x from the middle line, at least 0)."""
-    depth = 0.0
+    depth = float(0.0)
     if z > 0.03:
         lines = 0.5 + 0.5 * wp.sin(z * 700.0)
         across = look.forehead_inner * bell(x, 0.0, 0.026) + look.forehead_outer * bell(x, 0.040, 0.016)
@@ -173,7 +173,7 @@ def occlusion(
     if wp.dot(n, looks[image].forward) > 0.2:  # turned away from the camera
         return
     p = points[image, row] + n * 0.0008
-    hidden = 0.0
+    hidden = float(0.0)
     count = directions.shape[0]
     for i in range(count):
         d = directions[i]
@@ -194,7 +194,7 @@ def skin(look: Look, at: wp.vec3, normal: wp.vec3, cover: wp.vec3, lip: float):
     n = normal
     colour = look.skin
     front = ramp(0.06, 0.0, at[1])
-    fold = 0.0
+    fold = float(0.0)
     if front > 0.0:
         fold = creases(look, at[0], x, z) * front
     # it tilts the skin as well as darkening it: take its slope along the two canonical directions
@@ -231,9 +231,9 @@ def reflected(
     z = at[2]
     colour = look.skin
     gloss = look.gloss
-    power = 18.0
+    power = float(18.0)
     hidden = cover[2]
-    soft = 1.0
+    soft = float(1.0)
     if kind == EYE:
         r = wp.sqrt((x - EYE_X) * (x - EYE_X) + z * z)
         colour = wp.vec3(0.72, 0.70, 0.67) * (1.0 - 0.35 * ramp(0.006, 0.013, r))
@@ -341,7 +341,7 @@ def through_glasses(look: Look, d: wp.vec3, depth: float, seen: wp.vec3):
 @wp.func
 def sunlit(mesh: wp.uint64, at: wp.vec3, n: wp.vec3, key: wp.vec3):
     """How much of the key light reaches a point: none behind, little in a shadow."""
-    lit = 0.0
+    lit = float(0.0)
     if wp.dot(n, key) > 0.0:
         blocked = wp.mesh_query_ray(mesh, at + n * 0.0015, key, 0.3)
         lit = 1.0
@@ -373,10 +373,10 @@ def shade(
     look = looks[image]
     mesh = meshes[image]
     half_side = side // 2
-    kind_known = -1
-    depth_known = 0.0
-    lit = 0.0
-    smooth = True
+    kind_known = int(-1)
+    depth_known = float(0.0)
+    lit = float(0.0)
+    smooth = bool(True)
     total = wp.vec4(0.0, 0.0, 0.0, 0.0)
     for sample in range(4):
         corner = sample - 1  # 0, 3, 1, 2
@@ -391,7 +391,7 @@ def shade(
             d = wp.normalize(look.forward + look.right * (u * look.half) + look.up * (v * look.half))
             q = wp.mesh_query_ray(mesh, look.camera, d, 10.0)
             rgba = wp.vec4(0.0, 0.0, 0.0, 0.0)
-            kind = -1
+            kind = int(-1)
             if q.result:
                 a = triangles[q.face, 0]
                 b = triangles[q.face, 1]

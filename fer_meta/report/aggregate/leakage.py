@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fer_meta.records.parquet import coded
 from fer_meta.report.aggregate.accuracy import half_width, in_one_text
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
-from fer_meta.report.load import Results, coded
+from fer_meta.report.load import Results
 from fer_meta.statistics.intervals import difference, hierarchical_interval
 from fer_meta.statistics.queries import Queries
 

@@ -9,8 +9,8 @@ from fer_meta.report.document import Code, Text
 from fer_meta.report.load import Results
 
 # Of these a bench may take only some and still share the runs of one that takes all (`settings_hash` of
-# `bench.plan.bench_hashes`).
-OPTIONS = {"seed": "--seeds", "algorithm": "--algorithms", "experiment": "--experiments"}
+# `bench.identity.bench_hashes`).
+OPTIONS = {"seed": "--seeds", "algorithm": "--methods", "experiment": "--experiments"}
 STALE = (
     "made by another version of fer-meta or from another suite file or data: no command shows them; delete"
     " what you no longer need"

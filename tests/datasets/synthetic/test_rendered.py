@@ -162,7 +162,8 @@ def test_a_planned_set_is_the_rendered_one_without_its_pixels(place):
 
 
 @pytest.mark.parametrize("text, name, severity", [
-    ("synthetic-wild", "synthetic-wild", 1.0), ("synthetic-wild@1", "synthetic-wild", 1.0), ("synthetic-wild@0", "synthetic-wild@0", 0.0),
+    ("synthetic-wild", "synthetic-wild", 1.0), ("synthetic-wild@1", "synthetic-wild", 1.0),
+    ("synthetic-wild@0", "synthetic-wild@0", 0.0),
     ("synthetic-wild@0.50", "synthetic-wild@0.5", 0.5), ("synthetic-film@.25", "synthetic-film@0.25", 0.25),
 ])  # fmt: skip
 def test_a_severity_has_one_name_however_it_is_written(text, name, severity):
@@ -231,6 +232,7 @@ def test_a_stopped_render_goes_on_and_equals_one_never_stopped(tmp_path, place, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "whole"]
 
 
+@pytest.mark.slow
 def test_a_stopped_render_of_real_pictures_ends_like_one_never_stopped(tmp_path, monkeypatch):
     """With the renderer itself: no picture depends on where the render was stopped."""
     how = dict(size=16, subjects=7, images=140, severity=0.2, progress=False)

@@ -99,6 +99,14 @@ def test_a_killed_render_goes_on_however_long_ago_it_was(place, monkeypatch):
     assert len(load().images) == 140 and renderer.drawn == 140 - 64
 
 
+def change_index(folder, change):
+    change(pd.read_parquet(folder / "index.parquet")).to_parquet(folder / "index.parquet")
+
+
+def rename_key(path, old, new):
+    path.write_text(path.read_text().replace(f'"{old}"', f'"{new}"'))
+
+
 @pytest.mark.parametrize("damage", [
     lambda folder: (folder / "meta.json").write_text("{"),
     lambda folder: (folder / "meta.json").write_text("[]"),
@@ -108,10 +116,10 @@ def test_a_killed_render_goes_on_however_long_ago_it_was(place, monkeypatch):
     lambda folder: flip(folder / "meta.json", 20),
     lambda folder: (folder / "images.npy").write_bytes(b""),
     lambda folder: np.save(folder / "images.npy", np.zeros((140, 16, 16, 3))),
-    lambda folder: pd.read_parquet(folder / "index.parquet").drop(columns="digest").to_parquet(folder / "index.parquet"),
-    lambda folder: pd.read_parquet(folder / "index.parquet").iloc[1:].to_parquet(folder / "index.parquet"),
-    lambda folder: pd.read_parquet(folder / "index.parquet").assign(label="bored").to_parquet(folder / "index.parquet"),
-    lambda folder: (folder / "meta.json").write_text((folder / "meta.json").read_text().replace('"severity"', '"severe"')),
+    lambda folder: change_index(folder, lambda index: index.drop(columns="digest")),
+    lambda folder: change_index(folder, lambda index: index.iloc[1:]),
+    lambda folder: change_index(folder, lambda index: index.assign(label="bored")),
+    lambda folder: rename_key(folder / "meta.json", "severity", "severe"),
 ])  # fmt: skip
 def test_a_damaged_folder_that_is_given_is_one_line_with_its_name(tmp_path, damage):
     assert render_set("synthetic-studio", tmp_path / "out", progress=False, **SMALL) == 140

@@ -11,8 +11,9 @@ from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS
 from fer_meta.datasets.synthetic import head
 from fer_meta.datasets.synthetic.anatomy import pattern_probabilities, units_of
 from fer_meta.datasets.synthetic.people import draw_person, local_shape
-from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, conditions_at, draw_scenes, draw_shot
+from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, conditions_at
 from fer_meta.datasets.synthetic.renderer import Renderer
+from fer_meta.datasets.synthetic.scenes import draw_scenes, draw_shot
 from fer_meta.errors import FerMetaError
 from fer_meta.expressions import BASIC, COMPOUND, CONTEMPT
 

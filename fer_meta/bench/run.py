@@ -1,31 +1,36 @@
-"""From a plan to results on disk: train what is not trained, ask what is not asked, go on after a failure."""
+"""One run, from its plan to results on disk: train what is not trained, and answer the test episodes."""
 
 import functools
-import json
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
 import numpy as np
 import pandas as pd
 import torch
 
+from fer_meta.bench.describe import MadeBy, model_record, run_record
 from fer_meta.bench.environment import environment, peak_memory_mb
+from fer_meta.bench.messages import Message, Said, Stage
 from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.selection import pick, validator
-from fer_meta.bench.store import episodes_file, write_predictions
+from fer_meta.bench.settings import needed
+from fer_meta.bench.words import write_predictions
 from fer_meta.device import precision_on
-from fer_meta.errors import FerMetaError, MachineError
+from fer_meta.errors import FerMetaError, MachineError, ResultsError
 from fer_meta.evaluation.answers import Shown, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
-from fer_meta.fileio import DONE, FULL, full_disk, seal, write_json
+from fer_meta.fileio import FULL, full_disk
 from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod
+from fer_meta.records.answers import ANSWERS
+from fer_meta.records.history import HISTORY, history
+from fer_meta.records.model import read_model, write_model
+from fer_meta.records.run import RUN, Environment, Timings, write_run
+from fer_meta.records.seals import DONE, FAILED, seal, write_failure
 from fer_meta.report.failed import failure, in_words
-from fer_meta.report.load import history
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import restrict
 from fer_meta.training import batches, checkpoints, loop
@@ -41,11 +46,10 @@ class Bench:
     suite: Suite
     folder: Path  # of `results_folder`
     device: torch.device
-    show: Callable[[str, int], object]  # (label, total) -> a tqdm bar
+    made_by: MadeBy
     jobs: int = 1  # models trained and tested side by side
-    say: Callable[[str], None] = click.echo  # a line for the user
+    tell: Callable[[Message], None] = lambda message: None  # what happens
     failed_models: dict[str, str] = field(default_factory=dict)
-    made_by: dict[str, str] = field(default_factory=dict)  # its command, and its `bench_hashes`
     damaged: dict[str, str] = field(default_factory=dict)  # run -> what is wrong with its finished folder
     embedded: dict[tuple, Features] = field(default_factory=dict)
 
@@ -65,6 +69,13 @@ class Bench:
         if key not in self.embedded:
             self.embedded[key] = Features(method, images, self.device, self.precision(run.model))
         return self.embedded[key]
+
+    def say(self, line: str) -> None:
+        self.tell(Said(line))
+
+    def stage(self, run: Run, name: str, total: int) -> Stage:
+        """A part of a run of `total` steps, which tells how far it is."""
+        return Stage(self.tell, run.id, name, total)
 
     def precision(self, model: Model) -> str:
         """What a model is trained and its images are embedded in on this machine: fp32 or bf16."""
@@ -105,7 +116,7 @@ def execute(bench: Bench, run: Run) -> str | None:
     An interrupt passes through, and so does a full disk: no other run could write its results either.
     """
     folder = bench.run_folder(run)
-    (folder / "FAILED.json").unlink(missing_ok=True)
+    (folder / FAILED).unlink(missing_ok=True)
     try:
         _execute(bench, run, folder)
         return None
@@ -121,7 +132,7 @@ def execute(bench: Bench, run: Run) -> str | None:
 
 def fail(bench: Bench, run: Run, line: str, trace: str = "") -> None:
     """Leave FAILED.json in the folder of a run."""
-    write_json(bench.run_folder(run) / "FAILED.json", {"error": line, "traceback": trace})
+    write_failure(bench.run_folder(run), line, trace)
 
 
 def _disk_is_full(error: Exception) -> bool:
@@ -130,90 +141,55 @@ def _disk_is_full(error: Exception) -> bool:
 
 
 def _execute(bench: Bench, run: Run, folder: Path) -> None:
-    model, setting, suite = run.model, run.setting, bench.suite
+    model, setting = run.model, run.setting
     clock, began = _Clock(), time.perf_counter()
     method = new_method(bench, model)
-    _train(bench, model, method, clock)
+    _train(bench, run, method, clock)
     trained = time.perf_counter()
     selected, target_val = clock.timed("select_s", _select)(bench, run, method)
     probabilities = setting.protocol.queries == "all" or method.own_head(setting.test.classes) is not None
-    write_predictions(
-        folder / "predictions.parquet", _answers(bench, run, method, selected), setting, probabilities
-    )
+    write_predictions(folder / ANSWERS, _answers(bench, run, method, selected), setting, probabilities)
     finished = time.perf_counter()
-    write_json(
-        folder / "run.json",
-        {
-            "id": run.id,
-            "suite": suite.name,
-            "preset": suite.preset,
-            **bench.made_by,
-            "experiment": setting.experiment,
-            "algorithm": model.algorithm,
-            "source": setting.source.name,
-            "target": setting.target.name,
-            "fold": setting.fold,
-            "seed": model.seed,
-            "model": model.id,
-            "identity": run.identity,
-            "config": model.config.model_dump(mode="json"),
-            "protocol": setting.protocol.model_dump(mode="json"),
-            "image_size": suite.image_size,
-            "classes": list(setting.test.classes),
-            "excluded": setting.test.excluded,
-            "excluded_from_training": setting.source.train.excluded,
-            "copies_removed": setting.test.copies_removed,
-            "training_chance": batches.training_chance(
-                method, model.config, setting.source.train, model.protocol
-            ),
-            "train_images": len(setting.source.train),
-            "mixed_in": setting.mixed_in,
-            "test_images": len(setting.test),
-            "unreadable": setting.unreadable,
-            "episodes": {str(shots): episodes_file(setting, shots) for shots in setting.episodes},
-            "selected": selected,
-            "target_validation": target_val,
-            "environment": {
-                **environment(bench.device, bench.jobs),
-                "precision": bench.precision(model),
-                "trained_in": _trained_in(bench, model),
-            },
-            "timings": {
-                "train_s": round(trained - began, 2),
-                "evaluate_s": round(finished - trained, 2),
-                **clock.rounded(),
-            },
-            "peak_memory_mb": peak_memory_mb(bench.device),
-        },
+    timings = {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2)}
+    where = environment(bench.device, bench.jobs)
+    record = run_record(
+        bench.suite,
+        run,
+        bench.made_by,
+        training_chance=batches.training_chance(method, model.config, setting.train, model.protocol),
+        selected=selected,
+        target_validation={str(step): found for step, found in target_val.items()},
+        environment=Environment(
+            **where, precision=bench.precision(model), trained_in=_trained_in(bench, model)
+        ),
+        timings=Timings(**timings, **clock.rounded()),
+        peak_memory_mb=peak_memory_mb(bench.device),
     )
-    seal(folder, ["run.json", "predictions.parquet"])
+    write_run(folder, record)
+    seal(folder, [RUN, ANSWERS])
 
 
 def _trained_in(bench: Bench, model: Model) -> str | None:
-    """The precision that a training began in, perhaps on another machine; None if an older version
-    made it.
-    """
+    """The precision that a training began in, perhaps on another machine; None if that is not known."""
     try:
-        return json.loads((bench.model_folder(model) / "model.json").read_text(encoding="utf-8")).get(
-            "precision"
-        )
-    except (OSError, ValueError, AttributeError):
+        return read_model(bench.model_folder(model)).precision
+    except ResultsError:
         return None
 
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
     """The untrained method of a model, on the bench's device."""
-    module, classes = registry.load(model.algorithm), model.source.train.classes
+    module, classes = registry.load(model.method), model.train.classes
     return loop.build(
         module, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
     )
 
 
-def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> None:
-    """Train `method` unless its folder says that this is done. A training that failed is not tried again for
-    the next target.
+def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None:
+    """Train the model of a run in `method` unless its folder says that this is done. A training that failed
+    is not tried again for the next target.
     """
-    folder, source, protocol = bench.model_folder(model), model.source, model.protocol
+    model, folder = run.model, bench.model_folder(run.model)
     if model.id in bench.failed_models:
         raise FerMetaError(bench.failed_models[model.id])
     if bench.is_trained(model):
@@ -221,48 +197,45 @@ def _train(bench: Bench, model: Model, method: FewShotMethod, clock: _Clock) -> 
         if wrong is None:
             return
         _begin_anew(bench, model, wrong)
-    # a training that goes on is named after the machine that began it
-    if not (folder / checkpoints.RESUME).exists():
-        write_json(
-            folder / "model.json",
-            {"id": model.id, "identity": model.identity, "precision": bench.precision(model)},
-        )
-    config = model.config
-    steps, batch_at = batches.steps_and_batches(method, config, source, protocol, model.seed, bench.device)
-    val = restrict(source.val, source.train.classes, source.index, protocol.validation.way)
-    validate = validator(protocol, method, Shown(source.images, val), bench.device, bench.precision(model))
     try:
-        with bench.show("train", steps) as bar:
-
-            def progress(done, accuracy, validation):
-                bar.update(done - bar.n)
-                metric = {method.head_name: "UAR"}
-                values = (
-                    f", val {name} {metric.get(name, 'acc')} {value:.3f}"
-                    for name, value in validation.items()
-                )
-                bar.set_postfix_str(f"train acc {accuracy:.3f}{''.join(values)}", refresh=False)
-
-            fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
-            fit = functools.partial(loop.fit, method, config, steps, fetched, validated, folder, progress)
-            try:
-                fit()
-            except checkpoints.ResumeError as error:
-                _begin_anew(bench, model, str(error))
-                fit()
+        fit = _fitting(bench, run, method, clock)
+        try:
+            fit()
+        except checkpoints.ResumeError as error:
+            _begin_anew(bench, model, str(error))
+            fit()
     except Exception as error:
         bench.failed_models[model.id] = str(error)
         raise
     checkpoints.finish(folder)
-    failed = failure(
-        history(folder / "history.jsonl"),
-        batches.training_chance(method, model.config, source.train, protocol),
-    )
+    chance = batches.training_chance(method, model.config, model.train, model.protocol)
+    failed = failure(history(folder / HISTORY), chance)
     if failed:
         bench.say(
             f"    model {model.id}: did not learn: {in_words(failed)}; the report flags it and claims nothing"
             " of it"
         )
+
+
+def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Callable[[], None]:
+    """What trains `method`, from where the folder of its model says it was."""
+    model, folder = run.model, bench.model_folder(run.model)
+    config, source, protocol = model.config, model.source, model.protocol
+    steps, batch_at = batches.steps_and_batches(method, config, source, protocol, model.seed, bench.device)
+    # a training that goes on is named after the machine that began it
+    if not (folder / checkpoints.RESUME).exists():
+        write_model(folder, model_record(model, bench.suite.image_size, steps, bench.precision(model)))
+    val = restrict(model.val, model.train.classes, source.index, protocol.validation.way)
+    validate = validator(protocol, method, Shown(source.images, val), bench.device, bench.precision(model))
+    stage = bench.stage(run, "train", steps)
+
+    def progress(done: int, accuracy: float, validation: dict[str, float]) -> None:
+        metric = {method.head_name: "UAR"}
+        values = (f", val {name} {metric.get(name, 'acc')} {value:.3f}" for name, value in validation.items())
+        stage.at(done, f"train acc {accuracy:.3f}{''.join(values)}")
+
+    fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
+    return functools.partial(loop.fit, method, config, steps, fetched, validated, folder, progress)
 
 
 def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:
@@ -297,13 +270,13 @@ def _validate_on_target(
     bench: Bench, run: Run, method: FewShotMethod, steps: dict[int, Path]
 ) -> dict[int, dict[str, float]]:
     setting, found = run.setting, {}
-    shown = Shown(setting.target.images, setting.val)
+    shown = Shown(setting.target.images, needed(setting.val))
     validate = validator(setting.protocol, method, shown, bench.device, bench.precision(run.model))
-    with bench.show("oracle", len(steps)) as bar:
-        for step, path in steps.items():
-            checkpoints.load_snapshot(method, path)
-            found[step] = checkpoints.validation_of(validate())
-            bar.update()
+    stage = bench.stage(run, "oracle", len(steps))
+    for number, (step, path) in enumerate(steps.items(), start=1):
+        checkpoints.load_snapshot(method, path)
+        found[step] = checkpoints.validation_of(validate())
+        stage.at(number)
     return found
 
 
@@ -313,7 +286,7 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
     """
     snapshots = checkpoints.snapshots(bench.model_folder(run.model))
     for step in sorted({step for picked in selected.values() for step in picked.values()}):
-        rules = {}  # readout -> the rules that picked this step for it
+        rules: dict[str, list[str]] = {}  # readout -> the rules that picked this step for it
         for rule, picked in selected.items():
             for readout in (name for name, chosen in picked.items() if chosen == step):
                 rules.setdefault(readout, []).append(rule)
@@ -337,26 +310,24 @@ def _ask(
         method, support, query, protocol.batchnorm, bench.device, features, bench.precision(run.model)
     )
     for shots, episodes in setting.episodes.items():
-        with bench.show(f"test {shots}-shot (step {step})", len(episodes)) as bar:
-
-            def progress(done, accuracy):
-                bar.update(done - bar.n)
-                bar.set_postfix_str(f"acc {accuracy:.3f}", refresh=False)
-
-            every = protocol.queries == "all"
-            parts = answer_episodes(
-                method,
-                embed,
-                support.pool,
-                query.pool,
-                episodes,
-                protocol.batchnorm,
-                progress,
-                every,
-                readouts,
-            )
-            for part in parts:
-                yield part.assign(shots=shots)
+        stage = bench.stage(run, f"test {shots}-shot (step {step})", len(episodes))
+        parts = answer_episodes(
+            method,
+            embed,
+            support.pool,
+            query.pool,
+            episodes,
+            protocol.batchnorm,
+            functools.partial(_scored, stage),
+            protocol.queries == "all",
+            readouts,
+        )
+        for part in parts:
+            yield part.assign(shots=shots)
     if method.head_name in readouts:
         for part in answer_all(method, embed, query.pool):
             yield part.assign(shots=0)
+
+
+def _scored(stage: Stage, done: int, accuracy: float) -> None:
+    stage.at(done, f"acc {accuracy:.3f}")

@@ -15,9 +15,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
 
 import joblib
 import torch
+
+Task = TypeVar("Task")
 
 # Beyond, the memory that each takes counts for more than the cores that threads leave idle.
 MOST_JOBS = 4
@@ -64,9 +68,9 @@ class Workers:
 
     def each(
         self,
-        tasks: Iterable,
-        work: Callable[[object, Callable], None],
-        hear: Callable[[object, object], None],
+        tasks: Iterable[Task],
+        work: Callable[[Task, Callable[[Any], None]], object],
+        hear: Callable[[Task, Any], None],
     ) -> None:
         """`work(task, tell)` for each task, begun in order.
 
@@ -81,14 +85,14 @@ class Workers:
                 work(task, partial(hear, task))
 
     def _fork(self, waiting: deque, work, hear) -> None:
-        busy = {}
+        busy: dict[Connection, tuple[Any, Any]] = {}
         try:
             while waiting or busy:
                 while waiting and len(busy) < self.jobs:
                     task = waiting.popleft()
                     pipe, process = _start(work, task, self.threads)
                     busy[pipe] = task, process
-                for pipe in connection.wait(busy):
+                for pipe in [pipe for pipe in connection.wait(busy) if isinstance(pipe, Connection)]:
                     task, process = busy[pipe]
                     try:
                         message = pipe.recv()
@@ -137,7 +141,7 @@ def _start(work, task, threads: int):
     return ours, process
 
 
-def _work(work, task, pipe: connection.Connection, threads: int, parent: int) -> None:
+def _work(work, task, pipe: Connection, threads: int, parent: int) -> None:
     # Ended, it unwinds, so that no temporary file stays; it never outlives its parent, however that ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it too reaches the whole group

@@ -1,0 +1,208 @@
+"""What a bench says of itself in the records: the plan, a training, a finished run."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from fer_meta import preprocessing
+from fer_meta.bench.plan import Model, Run
+from fer_meta.bench.settings import Setting
+from fer_meta.bench.words import episodes_file
+from fer_meta.datasets.base import Rendered
+from fer_meta.datasets.mixing import frames_and_clips
+from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
+from fer_meta.records.model import ModelRecord, Normalisation
+from fer_meta.records.plan import (
+    Bayes,
+    Contrast,
+    Label,
+    Place,
+    Plan,
+    PlannedExperiment,
+    PlannedRun,
+    PublishedFigure,
+)
+from fer_meta.records.run import Config, RunRecord, StoredProtocol
+from fer_meta.suites.schema import Suite
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """The command that makes the runs of a bench, and its `identity.bench_hashes`."""
+
+    command: str
+    suite_hash: str = ""
+    settings_hash: str = ""
+
+
+def plan_record(
+    suite: Suite,
+    as_written: Suite,
+    settings: Sequence[Setting],
+    runs: Sequence[Run],
+    not_run: Mapping[str, str],
+    made_by: MadeBy,
+) -> Plan:
+    """What the tables are expected to hold. `as_written` is the suite as its file has it, of which `suite`
+    may be a part; `not_run` are the experiments that are left out, and why.
+    """
+    rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
+    by_experiment: dict[str, list[Setting]] = {}
+    for setting in settings:
+        if setting.experiment:
+            by_experiment.setdefault(setting.experiment, []).append(setting)
+    return Plan(
+        suite=suite.name,
+        title=suite.title,
+        preset=suite.preset,
+        **asdict(made_by),
+        rendered=list(rendered),
+        severity={name: Place(recipe=one.recipe, severity=one.severity) for name, one in rendered.items()},
+        bayes=_bayes(settings, rendered),
+        experiments={key: _experiment(suite, key, own, rendered) for key, own in by_experiment.items()},
+        not_run=dict(not_run),
+        left_out=left_out(settings),
+        seeds=list(as_written.seeds),
+        methods={
+            key: list(one.algorithms or as_written.algorithms) for key, one in as_written.experiments.items()
+        }
+        or {"": list(as_written.algorithms)},
+        labels=_labels(runs),
+        readings=list(suite.readings),
+        primary=Contrast(**suite.primary.model_dump()) if suite.primary else None,
+        runs=[_planned(run) for run in runs],
+    )
+
+
+def _planned(run: Run) -> PlannedRun:
+    return PlannedRun(
+        id=run.id,
+        experiment=run.setting.experiment,
+        method=run.model.method,
+        source=run.setting.source.name,
+        target=run.setting.target.name,
+        fold=run.setting.fold,
+        seed=run.model.seed,
+        model=run.model.id,
+    )
+
+
+def _labels(runs: Sequence[Run]) -> dict[str, Label]:
+    """How each readout that may occur in the runs is shown, from the classes of their methods."""
+    return {}
+
+
+def model_record(model: Model, image_size: int, steps: int, precision: str) -> ModelRecord:
+    """A training of `steps` optimiser steps that begins in `precision`."""
+    return ModelRecord(
+        id=model.id,
+        method=model.method,
+        config=model.config.model_dump(mode="json"),
+        classes=list(model.train.classes),
+        protocol=model.protocol.model_dump(mode="json"),
+        image_size=image_size,
+        normalisation=Normalisation(mean=list(preprocessing.MEAN), std=list(preprocessing.STD)),
+        seed=model.seed,
+        steps=steps,
+        precision=precision,
+        identity=model.identity,
+    )
+
+
+def run_record(suite: Suite, run: Run, made_by: MadeBy, **found) -> RunRecord:
+    """A finished run. `found` are the fields of RunRecord that only its execution knows."""
+    setting, test = run.setting, run.setting.test
+    return RunRecord(
+        **_planned(run).model_dump(),
+        suite=suite.name,
+        preset=suite.preset,
+        **asdict(made_by),
+        identity=run.identity,
+        config=Config.model_validate(run.model.config.model_dump(mode="json")),
+        protocol=StoredProtocol.model_validate(setting.protocol.model_dump(mode="json")),
+        image_size=suite.image_size,
+        classes=list(test.classes),
+        excluded=test.excluded,
+        excluded_from_training=setting.train.excluded,
+        copies_removed=test.copies_removed,
+        train_images=len(setting.train),
+        mixed_in=setting.mixed_in,
+        test_images=len(test),
+        unreadable=setting.unreadable,
+        episodes={str(shots): episodes_file(setting, shots) for shots in setting.episodes},
+        **found,
+    )
+
+
+def _experiment(
+    suite: Suite, key: str, settings: Sequence[Setting], rendered: Mapping[str, Rendered]
+) -> PlannedExperiment:
+    """An experiment in words, from its setting or the settings of its folds."""
+
+    def called(name: str) -> str:
+        return f"{name} (rendered)" if name in rendered else name
+
+    experiment, setting = suite.experiments[key], settings[0]
+    mixture = suite.mixtures.get(experiment.train)
+    folds = f" ({len(settings)} folds, each by a training of its own)" if setting.fold else ""
+    each = f", {mixture.per_class:,} images a class" if mixture and mixture.per_class else ""
+    images = round(np.mean([len(one.train) for one in settings]))
+    lacking = setting.mixture.lacking if setting.mixture else ()
+    without = f" (no clips called {', '.join(lacking)})" if lacking else ""
+    tested = sum(len(one.test) for one in settings)
+    return PlannedExperiment(
+        title=experiment.title,
+        trained_on=f"{called(setting.source.name)}{each}, {images:,} images{without}",
+        tested_on=f"{called(setting.target.name)}, {tested:,} images{folds}",
+        published=[PublishedFigure(**figure.model_dump()) for figure in experiment.published],
+        faults=list(experiment.faults),
+        carries=list(experiment.carries),
+        checkpoint=experiment.checkpoint,
+        remarks=remarks(setting),
+        against=setting.against,
+    )
+
+
+def left_out(settings: Iterable[Setting]) -> list[str]:
+    """A line for each target for which the oracle is left out, and why."""
+    return list(dict.fromkeys(setting.no_oracle for setting in settings if setting.no_oracle))
+
+
+def remarks(setting: Setting) -> list[str]:
+    """What a reader must know of a mixture that is trained on: how it compares with the published one, and
+    what of its clips is left.
+    """
+    lines = [setting.mixture.counts] if setting.mixture and setting.mixture.counts else []
+    if mixed := setting.mixed_in:
+        words = (
+            "of the {frames:,} mixed-in frames of {clips} clips {trained_frames:,} frames of {trained_clips}"
+            " clips are trained on"
+        )
+        lines.append(words.format(**mixed) + "".join(_kept_back(setting)))
+    return lines
+
+
+def _kept_back(setting: Setting) -> Iterator[str]:
+    """For whom the other frames are: val, where it is none of the images trained on, and those held out."""
+    for pool, purpose in ((setting.source.val, "validate"), (setting.source.held, "are held out as support")):
+        if pool is not None and not np.array_equal(pool.rows, setting.train.rows):
+            frames, clips = frames_and_clips(setting.source.index.iloc[pool.rows])
+            yield f", {f'{frames:,} of {clips}' if frames else 'none'} {purpose}"
+
+
+def _bayes(settings: Iterable[Setting], rendered: Mapping[str, Rendered]) -> list[Bayes]:
+    """How often a perfect reader of the rendered action units is right, in episodes and among all the classes
+    of a rendered target.
+    """
+    rows: dict[tuple[str, str, int], float] = {}
+    for setting in settings:
+        source, target = setting.source.name, setting.target.name
+        if target in rendered:
+            classes, way = setting.test.classes, setting.protocol.way
+            rows[source, target, way] = bayes_episode_accuracy(classes, way)
+            rows[source, target, len(classes)] = bayes_accuracy(classes)
+    return [
+        Bayes(source=source, target=target, way=way, accuracy=accuracy)
+        for (source, target, way), accuracy in rows.items()
+    ]

@@ -1,0 +1,1 @@
+"""Ways to do the runs of a plan on a machine."""

@@ -1,0 +1,122 @@
+"""The identities that name the folders of models and runs.
+
+An identity holds scientific fields alone: the same method, images, protocol and seed have the same identity
+on every machine, whatever the paths, the device or the number of workers.
+
+A result keeps its name when a field is added to the settings: a field that is younger than the first results
+is declared with `Field(default, json_schema_extra={"since": VERSION})`, and counts only where its value is
+not the default.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from fer_meta.bench.settings import Setting
+from fer_meta.methods.base import TrainingConfig
+from fer_meta.suites.schema import Suite
+from fer_meta.tasks.episodes import fingerprint
+
+# Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
+CODE_VERSION = 3
+
+
+def scientific(settings: BaseModel) -> dict[str, Any]:
+    """The fields of `settings` that count, as JSON: all but the young ones that have their default value."""
+    counted = {}
+    for name, value in settings.model_dump(mode="json").items():
+        field, own = type(settings).model_fields[name], getattr(settings, name)
+        extra = field.json_schema_extra
+        young = isinstance(extra, dict) and "since" in extra
+        if not young or own != field.get_default(call_default_factory=True):
+            counted[name] = _part(own, value)
+    return counted
+
+
+def _part(own: Any, dumped: Any) -> Any:
+    """The value of a field, which may hold settings of its own."""
+    if isinstance(own, BaseModel):
+        return scientific(own)
+    if isinstance(own, Mapping):
+        return {key: _part(one, value) for one, (key, value) in zip(own.values(), dumped.items())}
+    return dumped
+
+
+def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting: Setting, seed: int) -> dict:
+    """What makes a training."""
+    # Precision is the machine's. The first results made in fp32 keep their names; those of a version that
+    # named bf16 are made anew.
+    config = {**scientific(settings), "precision": "fp32"}
+    if config.get("weights", "none") not in ("none", "imagenet"):
+        config["weights"] = _file_hash(Path(config["weights"]))
+    protocol = setting.protocol
+    return {
+        "code": CODE_VERSION,
+        "algorithm": method,  # the first results called it so
+        "config": config,
+        "image_size": suite.image_size,
+        "train": scientific(protocol.train),
+        "validation": scientific(protocol.validation),
+        "batchnorm": protocol.batchnorm,
+        "train_images": setting.train.digest,
+        "val_images": setting.source_val.digest,
+        "seed": seed,
+    }
+
+
+def run_identity(suite: Suite, model: dict, setting: Setting) -> dict:
+    """What makes a run of a model (its identity)."""
+    return {
+        "model": model,
+        "way": setting.protocol.way,
+        "queries": setting.protocol.queries,
+        "selection": list(suite.selection),
+        "test_images": setting.test.digest,
+        "target_val_images": setting.val.digest if setting.val is not None else None,
+        "support_images": setting.support.pool.digest if setting.support else setting.test.digest,
+        "episodes": {str(shots): episodes_hash(setting, shots) for shots in setting.episodes},
+    }
+
+
+def bench_hashes(suite: Suite, as_written: Suite, **given) -> dict[str, str]:
+    """What tells the report whose command shows a run that is not in the plan.
+
+    `suite_hash` is of the suite as its file has it (`as_written`) and of this version; `settings_hash` of all
+    that the runs of one plan share: the suite without its seeds, methods and experiments, of which a bench
+    may take only some, and what else was `given`.
+    """
+    own = {"seeds", "algorithms", "experiments"}
+    shared = {name: value for name, value in scientific(suite).items() if name not in own}
+    return {
+        "suite_hash": short_hash({"code": CODE_VERSION, "suite": scientific(as_written)}),
+        "settings_hash": short_hash({"code": CODE_VERSION, "suite": shared, **given}),
+    }
+
+
+def episodes_hash(setting: Setting, shots: int) -> str:
+    """A hash of the episodes by place in their pools: rows of the data set would change with images that are
+    in no pool.
+    """
+    episodes = setting.episodes[shots]
+    support = (setting.support or setting.query).pool
+    return fingerprint(support.positions(episodes.support), *map(setting.test.positions, episodes.queries))
+
+
+def short_hash(identity: dict) -> str:
+    """Eight hexadecimal digits of an identity."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    if not path.is_file():  # loading it will say so, in the run that needs it
+        return path.name
+    digest = hashlib.blake2b(digest_size=8)
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return f"file:{digest.hexdigest()}"

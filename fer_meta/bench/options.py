@@ -1,0 +1,78 @@
+"""What a bench is asked to do: the options of `fer-meta bench`. Nothing here imports torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from fer_meta.commands import command, seeds_in_words
+from fer_meta.suites.folders import DEFAULT, RESULTS
+
+# They change what is computed where, and no result; `data` counts by the state of its folders.
+_ELSEWHERE = ("data", "out", "jobs", "dry_run", "command")
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """None stands for what the suite says."""
+
+    suite: str  # one of the package's, or the path of a .yaml file
+    preset: str = DEFAULT
+    domains: Sequence[str] | None = None
+    sources: Sequence[str] | None = None
+    targets: Sequence[str] | None = None
+    data: Mapping[str, Path] = field(default_factory=dict)  # data set -> its folder
+    roles: Mapping[str, str] = field(default_factory=dict)  # role of an experiment -> data set
+    experiments: Sequence[str] | None = None
+    methods: Sequence[str] | None = None
+    seeds: Sequence[int] | None = None
+    split: dict | str | None = None  # of the protocol, such as {"folds": 10}
+    image_size: int | None = None  # pixels
+    weights: str | None = None  # imagenet, none or a file
+    device: str = "auto"
+    precision: str | None = None
+    jobs: int | None = None  # models side by side; None: as many as there are cores, at most 4
+    out: Path = RESULTS
+    dry_run: bool = False
+    command: str = ""  # what reports print to have the same again; "": made of these options
+
+    @property
+    def again(self) -> str:
+        """The command that reaches the same results."""
+        return self.command or _command(self)
+
+    def key(self) -> str:
+        """All that decides results, as a text."""
+        return repr(
+            sorted((one.name, getattr(self, one.name)) for one in fields(self) if one.name not in _ELSEWHERE)
+        )
+
+
+def _command(options: BenchOptions) -> str:
+    names = ("domains", "sources", "targets", "experiments", "methods")
+    lists = [(f"--{name}", _listed(getattr(options, name)), "") for name in names]
+    seeds = seeds_in_words(options.seeds) if options.seeds else ""
+    values = [
+        ("--suite", options.suite, ""),
+        *lists,
+        *(("--data", f"{name}=PATH", "") for name in options.data),
+        *(("--role", f"{role}={name}", "") for role, name in options.roles.items()),
+        ("--seeds", seeds, ""),
+        ("--folds", _folds(options.split), ""),
+        ("--preset", options.preset, DEFAULT),
+        ("--image-size", options.image_size, None),
+        ("--weights", options.weights, None),
+        ("--precision", options.precision, None),
+        ("--out", options.out, RESULTS),
+    ]
+    return command("fer-meta", "bench", options=values)
+
+
+def _listed(names: Sequence[str] | None) -> str:
+    return ",".join(names or ())
+
+
+def _folds(split: dict | str | None) -> str:
+    """The protocol's `split` as `--folds` has it."""
+    if split is None:
+        return ""
+    return str(split["folds"]) if isinstance(split, dict) else "loso"

@@ -1,0 +1,138 @@
+"""From the options of a bench to its suite, and to the data sets that play a part in it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from fer_meta.bench.crossing import pairs
+from fer_meta.bench.options import BenchOptions
+from fer_meta.datasets.registry import is_here, names, resolve
+from fer_meta.errors import SuiteError
+from fer_meta.methods import registry
+from fer_meta.methods.base import TrainingConfig
+from fer_meta.suites.experiments import Experiment
+from fer_meta.suites.schema import Suite, read_suite
+
+
+def chosen_suite(options: BenchOptions) -> Suite:
+    """The suite with what the options change. Raises SuiteError for what does not fit."""
+    suite = read_suite(
+        options.suite,
+        options.preset,
+        options.split,
+        sources=options.sources,
+        targets=options.targets,
+        seeds=options.seeds,
+        image_size=options.image_size,
+    )
+    if options.experiments is not None:
+        suite = _with_experiments(suite, options.experiments)
+    if options.methods is not None:
+        suite = _with_methods(suite, options.methods)
+    configs = dict(suite.algorithms)
+    if options.weights is not None:
+        configs = _with_weights(configs, options.weights)
+    if options.precision is not None:
+        change = {"precision": options.precision}
+        configs = {name: config.model_copy(update=change) for name, config in configs.items()}
+    return suite.model_copy(update={"algorithms": configs})
+
+
+def _with_experiments(suite: Suite, wanted: Sequence[str]) -> Suite:
+    unknown = [key for key in wanted if key not in suite.experiments]
+    if unknown:
+        raise SuiteError(
+            f"{suite.name} has no experiment {unknown[0]!r}; it has {', '.join(suite.experiments) or 'none'}"
+        )
+    kept = {key: one for key, one in suite.experiments.items() if key in wanted}
+    return suite.model_copy(update={"experiments": kept})
+
+
+def _with_methods(suite: Suite, wanted: Sequence[str]) -> Suite:
+    unknown = [name for name in wanted if name not in suite.algorithms]
+    if unknown:
+        raise SuiteError(
+            f"{suite.name} has no method {unknown[0]!r}; it has {', '.join(suite.algorithms)} "
+            f"(fer-meta knows {', '.join(registry.names())})"
+        )
+    experiments = dict(_experiments_of(suite.experiments, wanted))
+    if suite.experiments and not experiments:
+        raise SuiteError(f"no experiment of {suite.name} has one of the methods {', '.join(wanted)}")
+    configs = {name: suite.algorithms[name] for name in wanted}
+    return suite.model_copy(update={"algorithms": configs, "experiments": experiments})
+
+
+def _experiments_of(
+    experiments: Mapping[str, Experiment], methods: Sequence[str]
+) -> Iterator[tuple[str, Experiment]]:
+    """The experiments that have one of `methods`, each with its own of these."""
+    for key, one in experiments.items():
+        own = [name for name in methods if one.algorithms is None or name in one.algorithms]
+        if own:
+            yield key, one.model_copy(update={"algorithms": tuple(own)})
+
+
+def _with_weights(configs: Mapping[str, TrainingConfig], weights: str) -> dict[str, TrainingConfig]:
+    """`weights` for every method that can start from some."""
+    if not any("weights" in type(config).model_fields for config in configs.values()):
+        raise SuiteError(
+            "--weights is for methods that start from weights, and none of this bench does; leave it out, or"
+            " name such a method, as supervised"
+        )
+    return {
+        name: (
+            config.model_copy(update={"weights": weights})
+            if "weights" in type(config).model_fields
+            else config
+        )
+        for name, config in configs.items()
+    }
+
+
+def needs_weights_file(suite: Suite) -> bool:
+    """Whether a training starts from a user's file, whose content is part of a run's identity."""
+    return any(
+        getattr(config, "weights", "none") not in ("none", "imagenet") for config in suite.algorithms.values()
+    )
+
+
+def cast_of(suite: Suite, options: BenchOptions) -> dict[str, str]:
+    """Who plays which role of the experiments: role -> data set. The options say so, else it is the data set
+    that the role was written for, if it is here.
+
+    Rendered stand-ins come only all together, when there is no other data set for any role: a table half of
+    photographs would mislead. Raises SuiteError for a role that is none.
+    """
+    if options.domains or suite.sources or suite.targets:
+        raise SuiteError(
+            f"the data sets of {suite.name} play roles; fill them with --role {next(iter(suite.roles))}=NAME"
+        )
+    unknown = [role for role in options.roles if role not in suite.roles]
+    if unknown:
+        raise SuiteError(f"{suite.name} has no role {unknown[0]!r}; it has {', '.join(suite.roles)}")
+    cast = {**options.roles} | {
+        name: role.data
+        for name, role in suite.roles.items()
+        if name not in options.roles and is_here(role.data, options.data)
+    }
+    return cast or {name: role.rendered for name, role in suite.roles.items()}
+
+
+def domains_of(suite: Suite, options: BenchOptions) -> tuple[Suite, dict[str, Path | None]]:
+    """What a suite without experiments crosses: the options' domains, else its sources and targets if it
+    names both, else what is here, else rendered domains. Of these, what is trained or tested on, and where it
+    is (None for rendered ones).
+
+    Raises SuiteError for roles or domains that do not fit, DatasetError for a data set that is not here.
+    """
+    if options.roles:
+        raise SuiteError(f"{suite.name} has no roles to fill; name its domains with --domains")
+    both = [*suite.sources, *suite.targets] if suite.sources and suite.targets else []
+    here = (name for name in names(options.data) if is_here(name, options.data))
+    wanted = list(options.domains or both or here)
+    if not wanted:
+        wanted = list(suite.rendered.domains)
+        suite = suite.model_copy(update={"sources": suite.sources or suite.rendered.sources})
+    roots = resolve(wanted, options.data)
+    # nor should a source that is no domain cost minutes
+    used = {name for pair in pairs(suite, roots) for name in pair}
+    return suite, {name: root for name, root in roots.items() if name in used}

@@ -1,0 +1,134 @@
+"""`plan.json`: the runs of a bench, and what the tables are expected to hold."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, model_validator
+
+from fer_meta.errors import ResultsError
+from fer_meta.records.base import Count, FolderName, Positive, Share, Stored, read_record, write_record
+
+PLAN = "plan.json"
+FIX = "run the bench again, which rewrites it"
+
+
+class PlannedRun(Stored):
+    """One run. A folder of an older version has no experiments, and calls the method `algorithm`."""
+
+    id: FolderName
+    experiment: FolderName | Literal[""] = ""  # its key in `experiments`; "" in a suite that crosses domains
+    method: FolderName = Field(validation_alias=AliasChoices("method", "algorithm"))
+    source: FolderName
+    target: FolderName
+    fold: Positive | None = None  # of a cross-validation
+    seed: Count
+    model: FolderName
+
+
+class PublishedFigure(Stored):
+    """A published figure of an experiment, 0 to 1."""
+
+    method: str
+    figure: Share
+    reading: str
+    note: str = ""
+
+
+class PlannedExperiment(Stored):
+    """An experiment of the suite, in words."""
+
+    title: str
+    trained_on: str
+    tested_on: str
+    published: list[PublishedFigure]
+    faults: list[int]
+    carries: list[int] = []
+    checkpoint: str = "source-val"
+    remarks: list[str] = []
+    against: str | None
+
+
+class Place(Stored):
+    """Where a rendered domain is on its scale from the easiest (0) to the recipe itself (1)."""
+
+    recipe: str
+    severity: Share
+
+
+class Bayes(Stored):
+    """The best accuracy that is possible on a rendered target."""
+
+    source: str
+    target: str
+    way: Positive
+    accuracy: Share
+
+
+class Contrast(Stored):
+    """The suite's primary contrast: `first` less `second`."""
+
+    first: str
+    second: str
+    shots: Positive
+    over: str
+    less: str | None
+
+
+class Label(Stored):
+    """How tables and plots show a readout. `order`: the smallest comes first."""
+
+    label: str
+    colour: str
+    order: int
+
+
+class Plan(Stored):
+    """The whole file. What an older version did not write is empty."""
+
+    suite: FolderName
+    title: str = ""
+    preset: str = ""
+    command: str  # makes the runs
+    suite_hash: str = ""  # both of `bench.identity.bench_hashes`
+    settings_hash: str = ""
+    rendered: list[str] = []
+    severity: dict[str, Place] = {}
+    bayes: list[Bayes] = []
+    experiments: dict[str, PlannedExperiment] = {}
+    not_run: dict[str, str] = {}
+    left_out: list[str] = []
+    seeds: list[Count] = []  # what the suite file has, of which a bench may take only some
+    # experiment ("" where domains are crossed) -> its methods in the suite file
+    methods: dict[str, list[str]] = {}
+    labels: dict[str, Label] = {}  # readout -> how it is shown
+    readings: list[str] = []
+    primary: Contrast | None = None
+    runs: list[PlannedRun]
+
+    @model_validator(mode="after")
+    def _each_seed_once(self) -> "Plan":
+        """A run listed twice counts once; two runs of one seed would count as two trainings."""
+        seen: dict[tuple, str] = {}
+        for run in self.runs:
+            place = run.experiment, run.method, run.source, run.target, run.fold, run.seed
+            if seen.setdefault(place, run.id) != run.id:
+                raise ValueError(
+                    f"{run.id} and {seen[place]} are the same seed of the same method, source and target"
+                )
+        return self
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a results folder. Raises ResultsError if there is none, or if it is damaged."""
+    path = folder / PLAN
+    if not path.exists():
+        raise ResultsError(f"{folder}: no {PLAN}, run `fer-meta bench --suite NAME` first")
+    try:
+        return read_record(path, Plan)
+    except ValueError as error:
+        raise ResultsError(f"{path}: {error}; {FIX}") from None
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write the plan of a results folder."""
+    write_record(folder / PLAN, plan)

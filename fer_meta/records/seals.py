@@ -1,0 +1,61 @@
+"""`DONE` and `FAILED.json`: how a folder of a run or a model ended."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from fer_meta.fileio import digest, write_json
+from fer_meta.records.base import Stored, read_record, write_record
+
+DONE = "DONE"
+"""The seal of a finished folder: the digests of its files, as JSON. An older version left it empty."""
+
+FAILED = "FAILED.json"
+
+
+class Failure(Stored):
+    """Why a run failed: one line, and the traceback."""
+
+    error: str
+    traceback: str = ""
+
+
+def seal(folder: Path, files: Iterable[str]) -> None:
+    """Say that `folder` is finished, and that `files` in it are to stay as they are."""
+    write_json(folder / DONE, {name: digest(folder / name) for name in sorted(files)})
+
+
+def broken_seal(folder: Path, only: str = "") -> str | None:
+    """What is no longer as it was when `folder` was sealed, in words such as "run.json is missing"; None if
+    all is. `only`: one file of it.
+    """
+    try:
+        text = (folder / DONE).read_text(encoding="utf-8")
+        sealed = json.loads(text) if text else {}
+        for name, kept in sealed.items():
+            if only not in ("", name):
+                continue
+            if not (folder / name).is_file():
+                return f"{name} is missing"
+            if digest(folder / name) != kept:
+                return f"{name} was changed after it was written"
+        if text and not sealed:
+            return f"{DONE} is damaged"
+    except (ValueError, AttributeError, RecursionError):
+        return f"{DONE} is damaged"
+    return None
+
+
+def write_failure(folder: Path, error: str, traceback: str = "") -> None:
+    """Leave the error of a run in its folder."""
+    write_record(folder / FAILED, Failure(error=error, traceback=traceback))
+
+
+def why_unfinished(folder: Path) -> str:
+    """Why a run has no seal, in words: "failed: ...", "not finished" or "not run"."""
+    if (folder / FAILED).is_file():
+        try:
+            return f"failed: {read_record(folder / FAILED, Failure).error}"
+        except ValueError:
+            return f"failed: its {FAILED} cannot be read"
+    return "not finished" if folder.exists() else "not run"

@@ -1,0 +1,58 @@
+"""What README.md and docs/ say can be done: their links lead somewhere, and their commands exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from fer_meta.cli.main import main
+from fer_meta.suites.text import suite_names
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+INLINE = re.compile(r"`((?:fer-meta|python) [^`]+)`")
+HOOK_MADE = "command-line.md"
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of each command on a page, without what follows `#`."""
+    text = page.read_text(encoding="utf-8")
+    lines = [line for block in FENCED.findall(text) for line in block.splitlines()]
+    lines += INLINE.findall(FENCED.sub("", text))
+    return [
+        shlex.split(line, comments=True) for line in lines if line.startswith(("fer-meta ", "python bench"))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_leads_to_a_file_of_the_repository(page):
+    targets = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    inside = [target for target in targets if "://" not in target and target != HOOK_MADE]
+    assert [target for target in inside if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_command_is_one_that_there_is(page):
+    for words in commands(page):
+        if words[0] == "python":
+            assert (ROOT / words[1]).is_file(), words
+        else:
+            check(words)
+
+
+def check(words: list[str]) -> None:
+    """Fails for a command, an option or a suite that fer-meta does not have."""
+    command, rest = main, words[1:]
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        if rest[0].isupper() or rest[0] == "...":
+            return
+        assert rest[0] in command.commands, words
+        command, rest = command.commands[rest[0]], rest[1:]
+    known = {name for option in command.params for name in option.opts} | {"--help"}
+    assert {word for word in rest if word.startswith("--")} <= known, words
+    if "--suite" in rest:
+        suite = rest[rest.index("--suite") + 1]
+        assert suite in (*suite_names(), "mine.yaml") or (ROOT / suite).is_file(), words
