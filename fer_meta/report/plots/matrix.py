@@ -112,9 +112,15 @@ def matrices(
     axis.add_collection(LineCollection(strokes, colors="black", linewidths=0.8), autolim=False)
     axis.add_artist(ManyWords(words))
     if bar:
-        long = min(4.0, height - head - below - 0.6)
-        where = (WIDTH - 0.8) / WIDTH, 1 - (head + 0.45 + long) / height, 0.15 / WIDTH, long / height
-        scale = figure.colorbar(mesh, cax=figure.add_axes(where))
-        scale.set_label(bar, fontsize=NORMAL)
-        scale.ax.tick_params(labelsize=SMALL)
+        _scale(figure, mesh, bar, head, below)
     return figure
+
+
+def _scale(figure: Figure, mesh: PolyCollection, words: str, head: float, below: float) -> None:
+    """The colour bar, right of the panels; `head` and `below` are the inches above and below them."""
+    height = figure.get_figheight()
+    long = min(4.0, height - head - below - 0.6)
+    where = (WIDTH - 0.8) / WIDTH, 1 - (head + 0.45 + long) / height, 0.15 / WIDTH, long / height
+    scale = figure.colorbar(mesh, cax=figure.add_axes(where))
+    scale.set_label(words, fontsize=NORMAL)
+    scale.ax.tick_params(labelsize=SMALL)

@@ -59,12 +59,22 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
         va="bottom",
         fontsize=SMALL,
     )
-    domains = {name for run in results.runs for name in (run.source, run.target)}
-    drawn = domains & set(results.plan.get("rendered", []))
-    faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
     settle(
         figure,
         [axis],
+        _title(results, ranked, unranked),
+        left=0.1,
+        below=0.1,
+        points=NORMAL + 1,
+    )
+    return figure
+
+
+def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
+    domains = {name for run in results.runs for name in (run.source, run.target)}
+    drawn = domains & set(results.plan.get("rendered", []))
+    faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
+    return (
         f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be"
         " told\napart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation"
         + (
@@ -72,12 +82,8 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
             f" {', '.join(method_name(results, name) for name in unranked)}"
             if unranked
             else ""
-        ),
-        left=0.1,
-        below=0.1,
-        points=NORMAL + 1,
+        )
     )
-    return figure
 
 
 def _joined(means: list[float], critical: float) -> list[tuple[float, float]]:

@@ -62,14 +62,7 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
                     else block.assign(experiment=block["experiment"] + "-shared")
                 )
                 draw_seeds(axis, places, cells_of(tested, cells), 0.1)
-            chance = block["training_chance"] if "training" in column else block["chance"]
-            told = block[column].notna() & chance.notna()
-            axis.hlines(
-                100 * chance[told],
-                places[told] - 0.06,
-                places[told] + 0.06,
-                **CHANCE | {"linestyle": "-", "linewidth": 1.5},
-            )
+            _mark_chance(axis, block, column, places)
         crowded = (
             {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
             if block["own"].str.len().sum() > 40
@@ -91,3 +84,15 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
         below=0.3 + 0.5 * max(map(inches, rows["own"])),
     )
     return figure
+
+
+def _mark_chance(axis, block: pd.DataFrame, column: str, places: pd.Index) -> None:
+    """A short line at the chance of each figure."""
+    chance = block["training_chance"] if "training" in column else block["chance"]
+    told = block[column].notna() & chance.notna()
+    axis.hlines(
+        100 * chance[told],
+        places[told] - 0.06,
+        places[told] + 0.06,
+        **CHANCE | {"linestyle": "-", "linewidth": 1.5},
+    )
