@@ -79,11 +79,11 @@ def validated(suite: Suite, domain: Domain, balance: str, seed: int, folder: Pat
     """What each readout reaches, 0 to 1, with the checkpoint that it picks: the own head UAR, the others
     accuracy in validation episodes.
     """
-    config = suite.algorithms["supervised"].model_copy(update={"class_balance": balance})
+    config = suite.methods["supervised"].model_copy(update={"class_balance": balance})
     if not (folder / DONE).exists():
         precision = precision_on(config.precision, CPU)
         method = loop.build(
-            supervised, config, suite.protocol, domain.train.classes, suite.image_size, seed, CPU
+            supervised.Method, config, suite.protocol, domain.train.classes, suite.image_size, seed, CPU
         )
         steps, batch_at = batches.steps_and_batches(method, config, domain, suite.protocol, seed, CPU)
         validate = validator(suite.protocol, method, Shown(domain.images, domain.val), CPU, precision)

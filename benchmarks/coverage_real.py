@@ -82,7 +82,7 @@ def networks(faces):
     ]
     trained = []
     for name in METHODS:
-        config = suite.algorithms[name]
+        config = suite.methods[name]
         method = loop.build(
             registry.load(name),
             config,

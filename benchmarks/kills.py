@@ -31,7 +31,7 @@ selection: [source-val, last]
 protocol:
   {way: 5, shots: [1, 2], queries: 3, episodes: 40,
    train: {shots: 2, queries: 3}, validation: {shots: 1, queries: 2, episodes: 10}}
-algorithms:
+methods:
   protonet: {steps: 30, validations: 10}
   supervised: {steps: 30, validations: 10, batch: 16, backbone: conv4}
 presets: {quick: {}}

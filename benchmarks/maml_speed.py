@@ -70,15 +70,15 @@ def ours(
     """A training step and a test episode of ours."""
     shape = EpisodeShape(way=WAY, shots=SHOTS, queries=QUERIES)
     protocol = Protocol(way=WAY, batchnorm=batchnorm, train=shape)
-    config = maml.Config(steps=1, inner_steps=inner_steps, **config)
-    method = loop.build(maml, config, protocol, CLASSES, SIZE, 0, torch.device("cpu"))
+    config = maml.Method.Config(steps=1, inner_steps=inner_steps, **config)
+    method = loop.build(maml.Method, config, protocol, CLASSES, SIZE, 0, torch.device("cpu"))
     episode = an_episode()
 
     @torch.no_grad()
     def test() -> None:
         method.adapt(episode.support, episode.support_labels, CLASSES)[method.name](episode.query)
 
-    return lambda: method.loss([episode])[0].backward(), test
+    return lambda: method.loss(episode)[0].backward(), test
 
 
 CASES = {

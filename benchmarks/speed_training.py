@@ -122,11 +122,9 @@ def _stock_episodic(name: str, folder):
         RemapLabels(dataset),
     ]
     loader = DataLoader(Taskset(dataset, task_transforms=steps), shuffle=True)  # of one task an epoch
-    network = (
-        registry.load(name)
-        .Method(registry.load(name).Config(steps=1, **METHODS[name]), Protocol(), folder.classes, SIZE)
-        .train()
-    )
+    network = registry.load(name)(
+        registry.load(name).Config(steps=1, **METHODS[name]), Protocol(), folder.classes, SIZE
+    ).train()
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     loss_of = _stock_protonet if name == "protonet" else _stock_relationnet
 

@@ -42,7 +42,7 @@ OWN_HEAD = {"supervised-head": 0.6}
 
 def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
     """Fill `folder` with a plan of `runs` finished runs; `episodes` of each number of shots."""
-    methods = read_suite("cross-domain", "quick").algorithms
+    methods = read_suite("cross-domain", "quick").methods
     suite = read_suite(
         "cross-domain", "quick", seeds=tuple(range(-(-runs // (len(methods) * len(DOMAINS) ** 2))))
     )

@@ -1,8 +1,8 @@
-"""What the site has besides docs/: README.md as its first page, the help of every command, and the tables and
-figures of results/.
+"""What the site adds to docs/: README.md as its first page, CONTRIBUTING and CHANGELOG, the help of every
+command, and the tables and figures of results/.
 
 A hook of MkDocs. In the repository a page of docs/ links to ../results/, so that its links work wherever
-Markdown is shown; on the site results/ lies beside the pages.
+Markdown is shown. On the site results/ is next to the pages.
 """
 
 from pathlib import Path
@@ -13,13 +13,15 @@ from mkdocs.structure.files import File
 from fer_meta.cli.main import main
 
 ROOT = Path(__file__).parent.parent
-SHOWN = ("results/*/*.md", "results/*/*.csv", "results/*/*.tex", "results/*/*.png", "results/*/plots/*.png")
+SHOWN = (
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *("results/*/*.md", "results/*/*.csv", "results/*/*.tex", "results/*/*.png", "results/*/plots/*.png"),
+)
 
 
 def on_files(files, config):
-    """Add README.md, the help texts and what a bench shows of its results; its runs, models and episodes
-    stay out.
-    """
+    """Add the pages and files from elsewhere; of results/ the runs, models and episodes stay out."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
     files.append(File.generated(config, "index.md", content=readme))
     helps = "\n".join(["# Command line", "", *helped(main, click.Context(main, info_name="fer-meta"))])
@@ -31,10 +33,12 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """A table of results is found from the pages that show it, not by the search. No line breaks at ±."""
+    """Tables of results stay out of the search. Links from docs/ follow the move. No line breaks at ±."""
     if page.file.src_uri.startswith("results/"):
         page.meta["search"] = {"exclude": True}
-    return markdown.replace("](../results/", "](results/").replace(" ± ", "\u00a0±\u00a0")
+    else:
+        markdown = markdown.replace("](../", "](")
+    return markdown.replace(" ± ", "\u00a0±\u00a0")
 
 
 def helped(command, context):

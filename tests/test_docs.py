@@ -35,6 +35,12 @@ def test_a_link_leads_to_a_file_of_the_repository(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_file_of_the_code_is_where_the_page_says(page):
+    named = re.findall(r"`((?:fer_meta|benchmarks|tests)/[^` *]+)`", page.read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_command_is_one_that_there_is(page):
     for words in commands(page):
         if words[0] == "python":

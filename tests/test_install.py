@@ -110,6 +110,7 @@ def test_a_corrected_source_requires_nothing_that_is_not_used(tmp_path):
     assert not (tmp_path / "learn2learn" / "data" / "transforms.c").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not install_learn2learn.is_installed(), reason="another build of learn2learn is installed"
 )

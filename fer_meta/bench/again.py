@@ -7,9 +7,11 @@ from pathlib import Path
 
 import yaml
 
+from fer_meta import plugins
 from fer_meta.bench.options import BenchOptions
 from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.records.freshness import bench_key, finished_text, read_finished
+from fer_meta.suites import extends
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.text import suite_text
 
@@ -34,4 +36,6 @@ def text_of_finished(options: BenchOptions) -> str | None:
 
 def key_of(options: BenchOptions, folders: Mapping[str, Path], known: Iterable[str]) -> str:
     """`freshness.bench_key` of a bench that reads `folders` (data set -> place)."""
-    return bench_key(options.key(), suite_text(options.suite)[0], folders, known)
+    files = [*extends.files(options.suite), *plugins.sources(options.methods)]
+    made_of = [suite_text(options.suite)[0], *map(plugins.file_hash, files)]
+    return bench_key(options.key(), "\n".join(made_of), folders, known)

@@ -61,7 +61,7 @@ def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
     too few common classes.
     """
     by_name = {one.name: one for one in faces}
-    shared = Shared("", suite.protocol, tuple(suite.algorithms), suite.classes, "oracle" in suite.selection)
+    shared = Shared("", suite.protocol, tuple(suite.methods), suite.classes, "oracle" in suite.selection)
     crossed = pairs(suite, by_name)
     if suite.protocol.cross_validated:
         return [setting for name, _ in crossed for setting in folds(shared, by_name[name])]

@@ -12,6 +12,7 @@ from fer_meta.bench.words import episodes_file
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.mixing import frames_and_clips
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
+from fer_meta.methods import registry
 from fer_meta.records.model import ModelRecord, Normalisation
 from fer_meta.records.plan import (
     Bayes,
@@ -64,10 +65,8 @@ def plan_record(
         not_run=dict(not_run),
         left_out=left_out(settings),
         seeds=list(as_written.seeds),
-        methods={
-            key: list(one.algorithms or as_written.algorithms) for key, one in as_written.experiments.items()
-        }
-        or {"": list(as_written.algorithms)},
+        methods={key: list(one.methods or as_written.methods) for key, one in as_written.experiments.items()}
+        or {"": list(as_written.methods)},
         labels=_labels(runs),
         readings=list(suite.readings),
         primary=Contrast(**suite.primary.model_dump()) if suite.primary else None,
@@ -89,8 +88,12 @@ def _planned(run: Run) -> PlannedRun:
 
 
 def _labels(runs: Sequence[Run]) -> dict[str, Label]:
-    """How each readout that may occur in the runs is shown, from the classes of their methods."""
-    return {}
+    """How each kind of answer that may occur in the runs is shown, from the classes of their methods."""
+    found: dict[str, Label] = {}
+    for run in runs:
+        of_method = registry.labels(run.model.method, run.model.config)
+        found |= {answer: Label(**label._asdict()) for answer, label in of_method.items()}
+    return found
 
 
 def model_record(model: Model, image_size: int, steps: int, precision: str) -> ModelRecord:
@@ -113,13 +116,15 @@ def model_record(model: Model, image_size: int, steps: int, precision: str) -> M
 def run_record(suite: Suite, run: Run, made_by: MadeBy, **found) -> RunRecord:
     """A finished run. `found` are the fields of RunRecord that only its execution knows."""
     setting, test = run.setting, run.setting.test
+    # A method from outside may have a network of its own, without a choice.
+    config = {"backbone": "own", **run.model.config.model_dump(mode="json")}
     return RunRecord(
         **_planned(run).model_dump(),
         suite=suite.name,
         preset=suite.preset,
         **asdict(made_by),
         identity=run.identity,
-        config=Config.model_validate(run.model.config.model_dump(mode="json")),
+        config=Config.model_validate(config),
         protocol=StoredProtocol.model_validate(setting.protocol.model_dump(mode="json")),
         image_size=suite.image_size,
         classes=list(test.classes),

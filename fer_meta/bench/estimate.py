@@ -106,7 +106,7 @@ def _kind(run: Run) -> tuple:
 
 
 def _steps(bench: Bench, model: Model) -> int:
-    method = registry.load(model.method).Method
+    method = registry.load(model.method)
     return batches.steps_and_batches(
         method, model.config, model.source, model.protocol, model.seed, bench.device
     )[0]

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fer_meta.bench.settings import Setting
+from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import fingerprint
@@ -26,14 +27,16 @@ CODE_VERSION = 3
 
 
 def scientific(settings: BaseModel) -> dict[str, Any]:
-    """The fields of `settings` that count, as JSON: all but the young ones that have their default value."""
+    """The fields of `settings` that count, as JSON, by the names of the first results (the alias of a field
+    that was renamed): all but the young ones that have their default value.
+    """
     counted = {}
     for name, value in settings.model_dump(mode="json").items():
         field, own = type(settings).model_fields[name], getattr(settings, name)
         extra = field.json_schema_extra
         young = isinstance(extra, dict) and "since" in extra
         if not young or own != field.get_default(call_default_factory=True):
-            counted[name] = _part(own, value)
+            counted[field.serialization_alias or name] = _part(own, value)
     return counted
 
 
@@ -53,8 +56,10 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
     config = {**scientific(settings), "precision": "fp32"}
     if config.get("weights", "none") not in ("none", "imagenet"):
         config["weights"] = _file_hash(Path(config["weights"]))
+    source = registry.source_hash(method)
     protocol = setting.protocol
     return {
+        **({"source": source} if source else {}),  # of a method from outside
         "code": CODE_VERSION,
         "algorithm": method,  # the first results called it so
         "config": config,

@@ -18,7 +18,7 @@ from fer_meta.bench.plan import Model, Run
 from fer_meta.bench.selection import pick, validator
 from fer_meta.bench.settings import needed
 from fer_meta.bench.words import write_predictions
-from fer_meta.device import precision_on
+from fer_meta.device import Precision, precision_on
 from fer_meta.errors import FerMetaError, MachineError, ResultsError
 from fer_meta.evaluation.answers import Shown, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
@@ -77,7 +77,7 @@ class Bench:
         """A part of a run of `total` steps, which tells how far it is."""
         return Stage(self.tell, run.id, name, total)
 
-    def precision(self, model: Model) -> str:
+    def precision(self, model: Model) -> Precision:
         """What a model is trained and its images are embedded in on this machine: fp32 or bf16."""
         return precision_on(model.config.precision, self.device)
 
@@ -179,9 +179,9 @@ def _trained_in(bench: Bench, model: Model) -> str | None:
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
     """The untrained method of a model, on the bench's device."""
-    module, classes = registry.load(model.method), model.train.classes
+    method_class, classes = registry.load(model.method), model.train.classes
     return loop.build(
-        module, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
+        method_class, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
     )
 
 

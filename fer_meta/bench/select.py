@@ -15,10 +15,12 @@ from fer_meta.suites.schema import Suite, read_suite
 
 def chosen_suite(options: BenchOptions) -> Suite:
     """The suite with what the options change. Raises SuiteError for what does not fit."""
+    methods = None if options.methods is None else registry.names_of(options.methods)
     suite = read_suite(
         options.suite,
         options.preset,
         options.split,
+        added=[name for name in methods or () if name in registry.names()],
         sources=options.sources,
         targets=options.targets,
         seeds=options.seeds,
@@ -26,15 +28,15 @@ def chosen_suite(options: BenchOptions) -> Suite:
     )
     if options.experiments is not None:
         suite = _with_experiments(suite, options.experiments)
-    if options.methods is not None:
-        suite = _with_methods(suite, options.methods)
-    configs = dict(suite.algorithms)
+    if methods is not None:
+        suite = _with_methods(suite, methods)
+    configs = dict(suite.methods)
     if options.weights is not None:
         configs = _with_weights(configs, options.weights)
     if options.precision is not None:
         change = {"precision": options.precision}
         configs = {name: config.model_copy(update=change) for name, config in configs.items()}
-    return suite.model_copy(update={"algorithms": configs})
+    return suite.model_copy(update={"methods": configs})
 
 
 def _with_experiments(suite: Suite, wanted: Sequence[str]) -> Suite:
@@ -48,17 +50,17 @@ def _with_experiments(suite: Suite, wanted: Sequence[str]) -> Suite:
 
 
 def _with_methods(suite: Suite, wanted: Sequence[str]) -> Suite:
-    unknown = [name for name in wanted if name not in suite.algorithms]
+    unknown = [name for name in wanted if name not in suite.methods]
     if unknown:
         raise SuiteError(
-            f"{suite.name} has no method {unknown[0]!r}; it has {', '.join(suite.algorithms)} "
+            f"{suite.name} has no method {unknown[0]!r}; it has {', '.join(suite.methods)} "
             f"(fer-meta knows {', '.join(registry.names())})"
         )
     experiments = dict(_experiments_of(suite.experiments, wanted))
     if suite.experiments and not experiments:
         raise SuiteError(f"no experiment of {suite.name} has one of the methods {', '.join(wanted)}")
-    configs = {name: suite.algorithms[name] for name in wanted}
-    return suite.model_copy(update={"algorithms": configs, "experiments": experiments})
+    configs = {name: suite.methods[name] for name in wanted}
+    return suite.model_copy(update={"methods": configs, "experiments": experiments})
 
 
 def _experiments_of(
@@ -66,24 +68,23 @@ def _experiments_of(
 ) -> Iterator[tuple[str, Experiment]]:
     """The experiments that have one of `methods`, each with its own of these."""
     for key, one in experiments.items():
-        own = [name for name in methods if one.algorithms is None or name in one.algorithms]
+        own = [name for name in methods if one.methods is None or name in one.methods]
         if own:
-            yield key, one.model_copy(update={"algorithms": tuple(own)})
+            yield key, one.model_copy(update={"methods": tuple(own)})
 
 
 def _with_weights(configs: Mapping[str, TrainingConfig], weights: str) -> dict[str, TrainingConfig]:
-    """`weights` for every method that can start from some."""
-    if not any("weights" in type(config).model_fields for config in configs.values()):
+    """`weights` for every method that says it starts from pretrained ones."""
+    pretrained = [name for name in configs if registry.load(name).pretrained]
+    if not pretrained:
+        able = [name for name in registry.built_in() if registry.load(name).pretrained]
         raise SuiteError(
             "--weights is for methods that start from weights, and none of this bench does; leave it out, or"
-            " name such a method, as supervised"
+            f" name such a method in --methods ({', '.join(able)})"
         )
+    change = {"weights": weights}
     return {
-        name: (
-            config.model_copy(update={"weights": weights})
-            if "weights" in type(config).model_fields
-            else config
-        )
+        name: config.model_copy(update=change) if name in pretrained else config
         for name, config in configs.items()
     }
 
@@ -91,7 +92,7 @@ def _with_weights(configs: Mapping[str, TrainingConfig], weights: str) -> dict[s
 def needs_weights_file(suite: Suite) -> bool:
     """Whether a training starts from a user's file, whose content is part of a run's identity."""
     return any(
-        getattr(config, "weights", "none") not in ("none", "imagenet") for config in suite.algorithms.values()
+        getattr(config, "weights", "none") not in ("none", "imagenet") for config in suite.methods.values()
     )
 
 

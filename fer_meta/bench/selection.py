@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import torch
 
+from fer_meta.device import Precision
 from fer_meta.evaluation.answers import Shown, accuracies_of, answer_all, answer_episodes, embedder, uar_of
 from fer_meta.methods.base import FewShotMethod
 from fer_meta.tasks.episodes import draw
@@ -21,7 +22,7 @@ VALIDATION_SEED = "validation/0"
 
 
 def validator(
-    protocol: Protocol, method: FewShotMethod, shown: Shown, device: torch.device, precision: str
+    protocol: Protocol, method: FewShotMethod, shown: Shown, device: torch.device, precision: Precision
 ) -> Callable[[], Validated]:
     """How a checkpoint of `method` is validated on `shown`: each image is embedded once for all readouts.
 

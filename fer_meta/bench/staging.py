@@ -63,7 +63,7 @@ def _staged(
     suite: Suite, key: str, cast: Mapping[str, CachedFaces], mixed: Mixed | None, episodes: dict
 ) -> list[Setting]:
     experiment = suite.experiments[key]
-    protocol, methods = experiment.protocol, experiment.algorithms or tuple(suite.algorithms)
+    protocol, methods = experiment.protocol, experiment.methods or tuple(suite.methods)
     shared = Shared(key, protocol, methods, suite.classes, "oracle" in suite.selection, episodes)
     source, target = mixed.faces if mixed else cast[experiment.train], cast[experiment.test]
     if protocol.cross_validated:

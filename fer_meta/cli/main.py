@@ -72,10 +72,10 @@ def _seeds(context, parameter, value: str | None) -> tuple[int, ...] | None:
 
 def _suite(context, parameter, value: str) -> str:
     """Read at once: what is no suite file is said before torch is loaded."""
-    from fer_meta.suites.text import parse, suite_text
+    from fer_meta.suites.extends import read
 
     if not context.resilient_parsing:
-        parse(*suite_text(value))
+        read(value)
     return value
 
 
@@ -144,8 +144,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     "--algorithms",
     "methods",
     callback=_names,
-    metavar="NAME,...",
-    help="Run only these methods.",
+    metavar="NAME|FILE.py:CLASS,...",
+    help="Run only these methods. One of your own is FILE.py:CLASS.",
 )
 @click.option(
     "--seeds",
@@ -178,7 +178,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--weights",
     metavar="imagenet|none|FILE",
-    help="Initial weights of the supervised network.  [default: none]",
+    help="Initial weights of methods that start from pretrained ones (supervised).  [default: the suite's]",
 )
 @click.option(
     "--device",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from fer_meta import plugins
 from fer_meta.datasets.base import DatasetSpec
 from fer_meta.datasets.cache import CachedFaces, load_images
 from fer_meta.datasets.loaders import afew, fer2013, rafdb
@@ -21,6 +22,42 @@ CATALOGUE: dict[str, DatasetSpec] = {
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 """What a data set may be called: its name becomes part of file names."""
+
+GROUP = "fer_meta.datasets"
+
+_registered: dict[str, DatasetSpec] = {}
+_loaded: set[str] = set()  # entry points
+
+
+def catalogue() -> dict[str, DatasetSpec]:
+    """The data sets of known layout, by name: those of the package, then those from outside.
+
+    Raises SuiteError for an entry point that cannot be loaded.
+    """
+    for point in plugins.installed(GROUP).values():
+        if point.value not in _loaded:
+            register_dataset(plugins.load_installed(point), point.value)
+            _loaded.add(point.value)
+    return {**CATALOGUE, **_registered}
+
+
+def register_dataset(spec: object, where: str = "") -> None:
+    """Make a data set from outside known by its name. `where` it comes from is for messages. Raises
+    DatasetError for what is no DatasetSpec, or has the name of another.
+    """
+    if not isinstance(spec, DatasetSpec):
+        raise DatasetError(f"{where or repr(spec)}: is no fer_meta.datasets.base.DatasetSpec; make it one")
+    place = where or f"data set {spec.name!r}"
+    if not NAME.fullmatch(spec.name):
+        raise DatasetError(f"{place}: a name has at most 100 letters, digits, '.', '_', '-' and '@'")
+    if spec.name in CATALOGUE or spec.name.startswith(PREFIX):
+        raise DatasetError(
+            f"{place}: fer-meta has a data set called {spec.name!r}; give this one another name"
+        )
+    known = _registered.get(spec.name)
+    if known is not None and known.scan.__qualname__ != spec.scan.__qualname__:
+        raise DatasetError(f"{place}: another data set is called {spec.name!r} too; rename one of them")
+    _registered[spec.name] = spec
 
 
 def data_home() -> Path | None:
@@ -40,7 +77,7 @@ def names(given: Mapping[str, Path]) -> list[str]:
             here = sorted(
                 name for name in os.listdir(home) if NAME.fullmatch(name) and (home / name).is_dir()
             )
-    return list(dict.fromkeys([*RECIPES, *CATALOGUE, *here, *given]))
+    return list(dict.fromkeys([*RECIPES, *catalogue(), *here, *given]))
 
 
 def is_here(name: str, given: Mapping[str, Path]) -> bool:
@@ -55,7 +92,7 @@ def resolve(wanted: Iterable[str], given: Mapping[str, Path]) -> dict[str, Path 
 
     A folder wins over a recipe of its name. DatasetError for the first name that is neither.
     """
-    found = {}
+    found: dict[str, Path | None] = {}
     for name in wanted:
         if not is_here(name, given) and (name.startswith(PREFIX) or "@" in name):
             found[rendered_spec(name).name] = None
@@ -82,7 +119,7 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
     if root is not None and root.exists():
         raise DatasetError(f"{root}: this is a file; give the folder that holds it")
     where = f"no folder {root}" if root is not None else "no folder was given"
-    obtain = f"; to obtain it: {CATALOGUE[name].obtain}" if name in CATALOGUE else ""
+    obtain = f"; to obtain it: {catalogue()[name].obtain}" if name in catalogue() else ""
     raise DatasetError(f"{name}: {where}; give --data {name}=PATH or put it in $FER_META_DATA/{name}{obtain}")
 
 
@@ -92,7 +129,7 @@ def spec_for(name: str, root: Path) -> DatasetSpec:
     """
     if is_prepared(root):
         return prepared_spec(name, root)
-    return CATALOGUE[name] if name in CATALOGUE else folder_spec(name, root)
+    return catalogue().get(name) or folder_spec(name, root)
 
 
 def load(name: str, root: Path | None, size: int, **rendering) -> CachedFaces:

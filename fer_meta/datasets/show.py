@@ -9,7 +9,7 @@ import pandas as pd
 from fer_meta.datasets.audit import KINDS, Audit, CountCheck
 from fer_meta.datasets.base import SPLITS, DatasetSpec
 from fer_meta.datasets.cache import CachedFaces
-from fer_meta.datasets.registry import CATALOGUE, is_here, locate, spec_for
+from fer_meta.datasets.registry import catalogue, is_here, locate, spec_for
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
 from fer_meta.errors import DatasetError
@@ -32,7 +32,7 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
             *_about(name, rendered_spec(name), here),
             *_field("classes", ", ".join(RECIPES[name].classes)),
         ]
-    spec, here = CATALOGUE.get(name), "no"
+    spec, here = catalogue().get(name), "no"
     try:
         root = locate(name, given)
         here = str(root)

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fer_meta.device import autocast
+from fer_meta.device import Precision, autocast
 from fer_meta.evaluation.features import EMBED_BATCH, Features
 from fer_meta.methods.base import FewShotMethod
 from fer_meta.preprocessing import fetch, normalise
@@ -59,7 +59,7 @@ def embedder(
     batchnorm: str,
     device,
     features: Callable | None = None,
-    precision: str = "fp32",
+    precision: Precision = "fp32",
 ) -> Embed:
     """How episodes with support from `support` and queries from `query` get their features, computed in
     `precision`.
@@ -117,7 +117,7 @@ def answer_episodes(
     right = asked = 0
     with batch_statistics(method) if batchnorm == "batch" else contextlib.nullcontext():
         for part in _parts(episodes):
-            support_rows, query_rows = episodes.support[part], np.stack(episodes.queries[part])
+            support_rows, query_rows = episodes.support[part], np.stack(list(episodes.queries[part]))
             numbers = renumbered[support.class_numbers(support_rows[:, :, 0])]
             names = [[query.classes[number] for number in row] for row in numbers]
             labels = query.class_numbers(query_rows)
@@ -200,7 +200,8 @@ def answer_all(method: FewShotMethod, embed: Embed, pool: Pool) -> Iterator[pd.D
 
 def accuracies_of(answers: Iterable[pd.DataFrame]) -> dict[str, float]:
     """The share of right answers of each classifier, 0 to 1, by its name."""
-    right, asked = Counter(), Counter()
+    right: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
     for part in answers:
         name = part["method"].iloc[0]
         right[name] += int((part["label"].cat.codes == part["predicted"].cat.codes).sum())
@@ -224,9 +225,9 @@ def _frame(method, name: str, pool: Pool, rows, labels, predicted, confidence) -
             "label": pd.Categorical.from_codes(labels, pool.classes),
             "predicted": pd.Categorical.from_codes(predicted, pool.classes),
             "confidence": (
-                np.float32("nan")
-                if name in method.uncalibrated
-                else confidence.round(DECIMALS).astype(np.float32)
+                confidence.round(DECIMALS).astype(np.float32)
+                if method.is_calibrated(name)
+                else np.float32("nan")
             ),
         }
     )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fer_meta.device import autocast
+from fer_meta.device import Precision, autocast
 from fer_meta.fileio import naming
 from fer_meta.methods.base import FewShotMethod
 from fer_meta.preprocessing import fetch, normalise
@@ -26,12 +26,12 @@ class Features:
     """
 
     def __init__(
-        self, method: FewShotMethod, images: np.ndarray, device: torch.device, precision: str = "fp32"
+        self, method: FewShotMethod, images: np.ndarray, device: torch.device, precision: Precision = "fp32"
     ):
         self.method, self.images, self.device, self.precision = method, images, device, precision
         self.place = np.full(len(images), -1, dtype=np.int64)  # of each image's features in the table
         self.count = 0
-        self.table = None
+        self.table: Tensor | None = None
 
     def __call__(self, rows: np.ndarray) -> Tensor:
         """Features [*rows.shape, ...] of `rows`, an array of any shape; those of images not asked for before
@@ -43,7 +43,7 @@ class Features:
         for part in np.split(new, range(EMBED_BATCH, len(new), EMBED_BATCH)):
             if len(part):
                 self._keep(part, self._embed(part))
-        if not rows.size:
+        if self.table is None or not rows.size:
             return torch.empty(*rows.shape, 0)
         flat = self.table.index_select(0, torch.from_numpy(self.place[rows.ravel()]).to(self.device))
         return flat.view(*rows.shape, *flat.shape[1:])
@@ -63,7 +63,7 @@ class Features:
             values = features.contiguous().numpy()
             with naming(tempfile.gettempdir()):
                 self.file.seek(self.count * values[0].nbytes)
-                self.file.write(values)
+                self.file.write(values.data)
                 self.file.flush()
         self.place[rows] = np.arange(self.count, self.count + len(rows))
         self.count += len(rows)

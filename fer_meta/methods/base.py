@@ -1,17 +1,16 @@
 """What every method offers to training and to evaluation."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from fer_meta.config import Strict
-
-# query features [Q, ...] -> logits [Q, way]
-Classifier = Callable[[Tensor], Tensor]
+from fer_meta.methods.labels import Label, colour_of
+from fer_meta.methods.readouts import READOUTS, Classifier
 
 
 class TrainingConfig(Strict):
@@ -41,7 +40,7 @@ class TrainingConfig(Strict):
         le=10**8,
         description="steps in which the learning rate rises in equal parts to what the schedule says",
     )
-    batch: int = Field(1, ge=1, le=10_000, description="tasks a step; images a step for supervised training")
+    batch: int = Field(1, ge=1, le=10_000, description="tasks in a step; for supervised training images")
     augment: bool = True
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
@@ -52,6 +51,29 @@ class TrainingConfig(Strict):
     )
     validations: int = Field(
         10, ge=1, le=1000, description="how often the validation episodes are scored and a checkpoint kept"
+    )
+
+
+class SupervisedConfig(TrainingConfig):
+    """How a method without episodes is trained."""
+
+    batch: int = Field(64, ge=1, le=10_000, description="images a step")
+    max_epochs: int = Field(
+        60,
+        ge=1,
+        le=10**6,
+        description=(
+            "a small source stops after this many passes, even before `steps`; a pass is as many images as"
+            " the source has"
+        ),
+    )
+    class_balance: Literal["natural", "balanced", "logit-adjusted"] = Field(
+        "balanced",
+        description=(
+            "natural: every image equally often; balanced: every class equally often in the batches;"
+            " logit-adjusted: images as in natural, and the log of each class's share added to its logit in"
+            " training (Menon et al., ICLR 2021, equation 10, tau = 1)"
+        ),
     )
 
 
@@ -84,75 +106,121 @@ class FewShotMethod(nn.Module):
     Built as `Method(config, protocol, classes, image_size)`, where `classes` names the source's classes in
     the order of their labels.
 
-    `shared_embedding`: a query's embedding does not depend on the episode, so an image may be embedded once
-    for all episodes. `episodic`: trained on episodes (`loss` gets a list of Episode), else on labelled images
-    (`loss` gets LabelledImages). `memory_format`: which layout its convolutions are fastest in.
-    `uncalibrated`: those of its classifiers whose outputs were never trained as probabilities; no confidence
-    is recorded of them. `head_name`: what its own head, if it has one, is called in tables. `readouts`: what
-    its classifiers may be called in tables; none where they are called after its file.
+    What a class says of itself:
+
+    - `name`: what suites and folders call it, in small letters, digits and underscores; of a method of the
+      package the name of its file. `label`: its name in tables. `Config`: its hyper-parameters, a subclass of
+      TrainingConfig, or of SupervisedConfig where it is not `episodic`.
+    - `episodic`: trained on episodes (`loss` gets an Episode), else on labelled images (LabelledImages).
+      `kind`: whose settings in `suites/presets.yaml` it takes; by default "episodic" or "supervised".
+    - `readouts`: the READOUTS that read its features. `own`: classifiers that it brings itself
+      (`own_classifiers`), by the name of their answers -> their name in tables. `head_name`: which of these
+      needs no support (`own_head`). `uncalibrated`: which of these give no probabilities.
+    - `colours`: of its answers in plots (#RRGGBB), by their names; `order`: its place in tables.
+    - `shared_embedding`: a query's embedding does not depend on the episode, so that an image may be embedded
+      once for all. `memory_format`: the layout its convolutions are fastest in. `pretrained`: its network may
+      start from pretrained weights (`weights` in its Config).
     """
 
-    shared_embedding = True
-    episodic = True
-    memory_format = torch.channels_last
-    uncalibrated: frozenset[str] = frozenset()
-    head_name = ""
-    readouts: tuple[str, ...] = ()
+    name: ClassVar[str]
+    label: ClassVar[str] = ""
+    Config: ClassVar[type[TrainingConfig]]
+    kind: ClassVar[str] = ""
+    episodic: ClassVar[bool] = True
+    readouts: ClassVar[tuple[str, ...]] = tuple(READOUTS)
+    own: ClassVar[Mapping[str, str]] = {}
+    head_name: ClassVar[str] = ""
+    uncalibrated: ClassVar[frozenset[str]] = frozenset()
+    colours: ClassVar[Mapping[str, str]] = {}
+    order: ClassVar[int] = 1000
+    shared_embedding: ClassVar[bool] = True
+    memory_format: torch.memory_format = torch.channels_last
+    pretrained: ClassVar[bool] = False
+
+    @classmethod
+    def labels(cls) -> dict[str, Label]:
+        """What each of its answers is called in tables, by the answer's name on disk."""
+        label = cls.label or cls.name
+        read = {cls.read_as(key): f"{label} ({READOUTS[key].label})" for key in cls.readouts}
+        return {
+            answer: Label(text, cls.colours.get(answer) or colour_of(answer), cls.order + place)
+            for place, (answer, text) in enumerate({**cls.own, **read}.items())
+        }
+
+    @classmethod
+    def answers(cls, config: TrainingConfig) -> tuple[str, ...]:
+        """The names of the answers that a training with `config` may give."""
+        return tuple(cls.labels())
+
+    @classmethod
+    def read_as(cls, readout: str) -> str:
+        """The name on disk of the answers of one of its `readouts`."""
+        return f"{cls.name.replace('_', '-')}-{readout}"
+
+    @classmethod
+    def is_calibrated(cls, answer: str) -> bool:
+        """Whether the probabilities of these answers mean anything."""
+        return answer not in cls.uncalibrated and all(
+            READOUTS[key].calibrated for key in cls.readouts if cls.read_as(key) == answer
+        )
 
     def embed(self, images: Tensor) -> Tensor:
         """Normalised images [B, 3, H, W] -> features [B, ...], given to `adapt` and to its classifiers."""
         raise NotImplementedError
 
     def adapt(self, support: Tensor, labels: Tensor, classes: Sequence[str]) -> dict[str, Classifier]:
-        """Features [way * shots, ...] and labels 0 .. way - 1 of a support set -> its classifiers, by the
-        name they have in tables (one for most methods). `classes` names the labels. What is costly is left to
-        the classifier: not all of them are always called.
+        """Features [way * shots, ...] and labels 0 .. way - 1 (int64) of a support set -> a classifier for
+        each kind of answer, by its name. `classes` names the labels. What is costly is left to the
+        classifier: not all of them are always called.
         """
-        raise NotImplementedError
+        read = {self.read_as(key): READOUTS[key].fit(support, labels, len(classes)) for key in self.readouts}
+        return {**self.own_classifiers(support, labels, classes), **read}
+
+    def own_classifiers(
+        self, support: Tensor, labels: Tensor, classes: Sequence[str]
+    ) -> dict[str, Classifier]:
+        """As `adapt`, the classifiers that the method brings itself: the own head, unless it says more."""
+        head = self.own_head(classes)
+        return {self.head_name: head} if head else {}
 
     def answer(
         self,
         support: Tensor,
         query: Tensor,
         classes: Sequence[Sequence[str]],
-        readouts: Collection[str] | None = None,
+        answers: Collection[str] | None = None,
     ) -> dict[str, Tensor]:
         """Features of E episodes, support [E, way, shots, ...] and query [E, Q, ...], and the names of each
-        one's classes -> logits [E, Q, way] of each classifier, or only of those in `readouts`: here one
+        one's classes -> logits [E, Q, way] of each classifier, or only of those in `answers`: here one
         episode after the other by `adapt`; a method that can do many at once says how.
         """
         way, shots = support.shape[1:3]
         labels = torch.arange(way, device=support.device).repeat_interleave(shots)
-        answers = [
+        found = [
             {
-                name: classify(asked)
-                for name, classify in self.adapt(shown.flatten(0, 1), labels, names).items()
-                if readouts is None or name in readouts
+                name: classify(queries)
+                for name, classify in self.adapt(images.flatten(0, 1), labels, names).items()
+                if answers is None or name in answers
             }
-            for shown, asked, names in zip(support, query, classes)
+            for images, queries, names in zip(support, query, classes)
         ]
-        return {name: torch.stack([one[name] for one in answers]) for name in answers[0]}
+        return {name: torch.stack([one[name] for one in found]) for name in found[0]}
 
     def own_head(self, classes: Sequence[str]) -> Classifier | None:
         """A classifier of `classes` that needs no support, if training made one and knows them all."""
         return None
 
-    def probabilities(self, classifier: str, logits: Tensor) -> Tensor:
+    def probabilities(self, answer: str, logits: Tensor) -> Tensor:
         """Logits [..., way] of one of its classifiers -> float32 shares that sum to 1, by softmax unless a
         method knows better.
         """
         return logits.float().softmax(-1)
 
-    def loss(self, batch) -> tuple[Tensor, Tensor]:
-        """The training loss and the training accuracy (both scalars) of one step's batch."""
+    def loss(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """The training loss and the training accuracy (both scalars) of one Episode, or of one batch of
+        LabelledImages. The loss of a step of several episodes is the mean of theirs.
+        """
         raise NotImplementedError
-
-
-def class_means(features: Tensor, labels: Tensor, way: int) -> Tensor:
-    """The mean feature of each class: [N, ...], [N] -> [way, ...]."""
-    sums = features.new_zeros(way, *features.shape[1:]).index_add(0, labels, features)
-    counts = torch.bincount(labels, minlength=way).clamp(min=1)
-    return sums / counts.view(-1, *(1,) * (features.dim() - 1)).to(features.dtype)
 
 
 def embed_episode(method: FewShotMethod, episode: Episode) -> tuple[Tensor, Tensor]:

@@ -14,31 +14,6 @@ from fer_meta.networks import backbones
 from fer_meta.networks.batchnorm import normalise_by_first, support_batchnorm
 
 
-class Config(TrainingConfig):
-    backbone: backbones.Name = "conv4"
-    batch: int = Field(4, ge=1, le=10_000, description="tasks a step")
-    inner_steps: int = Field(
-        5, ge=1, le=1000, description="gradient steps on a support set, in training and in test"
-    )
-    inner_lr: float = Field(0.01, gt=0)
-    first_order: bool = Field(False, description="drop the second derivatives (FOMAML)")
-    # Part of a run's identity if it is on: the field is younger than the first results.
-    zero_head: bool = Field(
-        False,
-        exclude_if=lambda on: not on,
-        description="start every task from a head of zeros, which is not meta-learned",
-    )
-    # No part of a run's identity: the gradients are the same.
-    inner_checkpoint: bool = Field(
-        False,
-        exclude=True,
-        description=(
-            "second order: make each inner step anew in the backward pass; the memory of one, whatever"
-            " `inner_steps`"
-        ),
-    )
-
-
 class Method(FewShotMethod):
     """A network and a linear head whose initial weights are meta-learned; a task is learned by `inner_steps`
     steps of gradient descent on its support set.
@@ -48,8 +23,41 @@ class Method(FewShotMethod):
     transductive, as Finn et al. did).
     """
 
+    name = "maml"
+    kind = "inner-loop"
+    own = {"maml": "MAML", "fomaml": "FOMAML"}
+    colours = {"maml": "#009E73", "fomaml": "#56B4E9"}
+    order = 400
+    readouts = ()
     shared_embedding = False
-    readouts = ("maml", "fomaml")
+
+    class Config(TrainingConfig):
+        backbone: backbones.Name = "conv4"
+        batch: int = Field(4, ge=1, le=10_000, description="tasks a step")
+        inner_steps: int = Field(
+            5, ge=1, le=1000, description="gradient steps on a support set, in training and in test"
+        )
+        inner_lr: float = Field(0.01, gt=0)
+        first_order: bool = Field(False, description="drop the second derivatives (FOMAML)")
+        # Part of a run's identity if it is on: the field is younger than the first results.
+        zero_head: bool = Field(
+            False,
+            exclude_if=lambda on: not on,
+            description="start every task from a head of zeros, which is not meta-learned",
+        )
+        # No part of a run's identity: the gradients are the same.
+        inner_checkpoint: bool = Field(
+            False,
+            exclude=True,
+            description=(
+                "second order: make each inner step anew in the backward pass; the memory of one, whatever"
+                " `inner_steps`"
+            ),
+        )
+
+    @classmethod
+    def answers(cls, config):
+        return ("fomaml" if config.first_order else "maml",)
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
@@ -57,14 +65,14 @@ class Method(FewShotMethod):
         self.transductive = protocol.batchnorm == "batch"
         self.steps = config.inner_steps
         self.checkpoint = config.inner_checkpoint
-        self.name = "fomaml" if config.first_order else "maml"
+        [self.answer_name] = self.answers(config)
         if not config.first_order:
             # the double backward pass is many times slower in channels_last
             self.memory_format = torch.contiguous_format
         backbone = backbones.vectors(config.backbone)
         head = nn.Linear(backbones.feature_size(backbone, image_size), self.way)
-        # Labels are dealt anew in each task, so a random head is only noise that the first inner steps must
-        # undo (Kao et al., MAML is a noisy contrastive learner, ICLR 2022).
+        # Labels are assigned anew in each task, so a random head is only noise that the first inner steps
+        # must undo (Kao et al., MAML is a noisy contrastive learner, ICLR 2022).
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         if config.zero_head:
@@ -78,13 +86,13 @@ class Method(FewShotMethod):
     def embed(self, images: Tensor) -> Tensor:
         return images
 
-    def adapt(self, support, labels, classes):
+    def own_classifiers(self, support, labels, classes):
         if len(classes) != self.way:
             raise ProtocolError(
                 f"MAML's head was trained {self.way}-way and cannot serve {len(classes)}-way episodes"
             )
         learner = self.learn(support, labels, first_order=True)
-        return {self.name: torch.no_grad()(lambda query: self.logits(learner, support, query))}
+        return {self.answer_name: torch.no_grad()(lambda query: self.logits(learner, support, query))}
 
     @torch.enable_grad()
     def learn(self, support: Tensor, labels: Tensor, first_order: bool) -> l2l.MAML:
@@ -114,15 +122,11 @@ class Method(FewShotMethod):
         normalise_by_first(learner, len(support))
         return learner(torch.cat([support, query]))[len(support) :]
 
-    def loss(self, batch: list[Episode]):
-        losses, accuracies = [], []
-        for episode in batch:
-            support = episode.support.contiguous(memory_format=self.memory_format)
-            learner = self.learn(support, episode.support_labels, self.maml.first_order)
-            logits = self.logits(learner, episode.support, episode.query)
-            losses.append(cross_entropy(logits, episode.query_labels))
-            accuracies.append(accuracy(logits, episode.query_labels))
-        return torch.stack(losses).mean(), torch.stack(accuracies).mean().detach()
+    def loss(self, batch: Episode) -> tuple[Tensor, Tensor]:
+        support = batch.support.contiguous(memory_format=self.memory_format)
+        learner = self.learn(support, batch.support_labels, self.maml.first_order)
+        logits = self.logits(learner, batch.support, batch.query)
+        return cross_entropy(logits, batch.query_labels), accuracy(logits, batch.query_labels)
 
     def _gradients(self, support: Tensor, labels: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         """The support loss's gradients at `weights`, as a graph."""

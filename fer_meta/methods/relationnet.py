@@ -13,17 +13,10 @@ from fer_meta.methods.base import (
     TrainingConfig,
     accuracy,
     at_least_float32,
-    class_means,
     embed_episode,
 )
+from fer_meta.methods.readouts import Classifier, class_means
 from fer_meta.networks import backbones
-
-
-class Config(TrainingConfig):
-    backbone: backbones.Name = "conv4"
-    warmup: int = Field(
-        100, ge=0, le=10**8, description="as for every method; the paper has none (see `start`)"
-    )
 
 
 class Method(FewShotMethod):
@@ -36,8 +29,18 @@ class Method(FewShotMethod):
     """
 
     name = "relationnet"
+    own = {"relationnet": "Relation Net"}
+    uncalibrated = frozenset(own)
+    colours = {"relationnet": "#E69F00"}
+    order = 200
+    readouts = ()
     summed = True
-    uncalibrated = frozenset(("relationnet", "relationnet-mean"))
+
+    class Config(TrainingConfig):
+        backbone: backbones.Name = "conv4"
+        warmup: int = Field(
+            100, ge=0, le=10**8, description="as for every method; the paper has none (see `start`)"
+        )
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
@@ -48,31 +51,30 @@ class Method(FewShotMethod):
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone.maps(images)
 
-    def adapt(self, support, labels, classes):
-        maps = self.class_maps(support, labels, len(classes))
-        return {self.name: lambda query: self.relation(maps, query)}
+    def own_classifiers(self, support, labels, classes):
+        return dict.fromkeys(self.own, self.scores(support, labels, len(classes)))
+
+    def scores(self, support: Tensor, labels: Tensor, way: int) -> Classifier:
+        """Maps [way * shots, C, h, w] and labels of a support set -> the scores of queries."""
+        maps = self.class_maps(support, labels, way)
+        return lambda query: self.relation(maps, query)
 
     def class_maps(self, support: Tensor, labels: Tensor, way: int) -> Tensor:
         """The maps of each class's shots, summed: [way * shots, C, h, w] -> [way, C, h, w]."""
         return class_means(support, labels, way) * torch.bincount(labels, minlength=way).view(-1, 1, 1, 1)
 
-    def probabilities(self, classifier, logits):
+    def probabilities(self, answer, logits):
         """Each query's scores as shares of their sum, for clips that are decided by the mean over their
         frames.
         """
         scores = logits.float()
         return scores / scores.sum(-1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
 
-    def loss(self, batch: list[Episode]):
-        losses, accuracies = [], []
-        for episode in batch:
-            support, query = embed_episode(self, episode)
-            scores = at_least_float32(
-                self.adapt(support, episode.support_labels, episode.classes)[self.name](query)
-            )
-            losses.append(mse_loss(scores, one_hot(episode.query_labels, scores.shape[1]).to(scores)))
-            accuracies.append(accuracy(scores, episode.query_labels))
-        return torch.stack(losses).mean(), torch.stack(accuracies).mean()
+    def loss(self, batch: Episode) -> tuple[Tensor, Tensor]:
+        support, query = embed_episode(self, batch)
+        scores = at_least_float32(self.scores(support, batch.support_labels, len(batch.classes))(query))
+        right = one_hot(batch.query_labels, scores.shape[1]).to(scores)
+        return mse_loss(scores, right), accuracy(scores, batch.query_labels)
 
 
 def start(relation: "Relation", summed: int, way: int) -> None:
@@ -97,6 +99,7 @@ def start(relation: "Relation", summed: int, way: int) -> None:
     leave the plateau; its clipping of gradients changes little under Adam.
     """
     _, hidden, _, last, _ = relation.score
+    assert isinstance(hidden, nn.Linear) and isinstance(last, nn.Linear)
     nn.init.ones_(hidden.bias)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.constant_(last.bias, -math.log(way - 1))

@@ -4,16 +4,17 @@ on the number of shots.
 """
 
 from fer_meta.methods import relationnet
-from fer_meta.methods.base import class_means
-from fer_meta.methods.relationnet import Config
-
-__all__ = ["Config", "Method"]
+from fer_meta.methods.readouts import class_means
 
 
 class Method(relationnet.Method):
     """`relationnet.Method` with the mean of a class's maps; for one shot the two are the same."""
 
-    name = "relationnet-mean"
+    name = "relationnet_mean"
+    own = {"relationnet-mean": "Relation Net (averaged maps)"}
+    uncalibrated = frozenset(own)
+    colours = {"relationnet-mean": "#7F3C8D"}
+    order = 300
     summed = False
 
     def class_maps(self, support, labels, way):

@@ -63,7 +63,7 @@ class ResNet12(nn.Module):
 class _ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
-        layers = []
+        layers: list[nn.Module] = []
         for i in range(3):
             layers += [nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1, bias=False)]
             layers += [nn.BatchNorm2d(outputs), nn.LeakyReLU(0.1)]
@@ -90,6 +90,9 @@ class TorchvisionResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.maps(x).mean((2, 3))
+
+
+Backbone = Conv4 | ResNet12 | TorchvisionResNet
 
 
 def load_weights(network: nn.Module, name: str, weights: str) -> None:
@@ -150,7 +153,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def vectors(name: Name, weights: str = "none") -> nn.Module:
+def vectors(name: Name, weights: str = "none") -> Backbone:
     """The backbone for methods that compare vectors. Raises FerMetaError for weights that cannot be had."""
     if name in ("resnet18", "resnet50"):
         return TorchvisionResNet(name, weights)
@@ -159,17 +162,17 @@ def vectors(name: Name, weights: str = "none") -> nn.Module:
     return Conv4() if name == "conv4" else ResNet12()
 
 
-def feature_maps(name: Name) -> nn.Module:
+def feature_maps(name: Name) -> Backbone:
     """The backbone for methods that compare maps; the same networks, but for Conv4's last two poolings."""
     return Conv4(pooled=2) if name == "conv4" else vectors(name)
 
 
-def feature_size(backbone: nn.Module, image_size: int) -> int:
+def feature_size(backbone: Backbone, image_size: int) -> int:
     """The length D of the vector that a new `backbone` makes of a square image."""
     return _of_blank_image(backbone, backbone.forward, image_size).numel()
 
 
-def map_shape(backbone: nn.Module, image_size: int) -> torch.Size:
+def map_shape(backbone: Backbone, image_size: int) -> torch.Size:
     """The shape [C, h, w] of the maps that a new `backbone` makes of a square image."""
     return _of_blank_image(backbone, backbone.maps, image_size).shape
 

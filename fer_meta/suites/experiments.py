@@ -88,7 +88,10 @@ class Experiment(Strict):
     train: str
     test: str
     protocol: Protocol
-    algorithms: Distinct[str] | None = Field(None, description="only these of the suite's")
+    # The alias is the name of older hashes.
+    methods: Distinct[str] | None = Field(
+        None, serialization_alias="algorithms", description="only these of the suite's"
+    )
     training: dict[str, dict[str, Any]] = Field(
         {}, description="what differs from the suite's settings of a method"
     )

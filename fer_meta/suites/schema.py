@@ -2,7 +2,7 @@
 line.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, SerializeAsAny, ValidationError, field_validator
@@ -14,9 +14,12 @@ from fer_meta.expressions import BASIC, EXPRESSIONS
 from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
 from fer_meta.oneline import one_line
+from fer_meta.suites import extends
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
+from fer_meta.suites.extends import merge
 from fer_meta.suites.folders import RESERVED
-from fer_meta.suites.text import parse, suite_names, suite_text
+from fer_meta.suites.settings import Fault, kind_of, mapping, methods_of, plain
+from fer_meta.suites.text import Lines, Place, suite_names
 from fer_meta.tasks.protocol import Protocol
 
 __all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
@@ -82,7 +85,8 @@ class Suite(Strict):
         ),
     )
     protocol: Protocol = Protocol()
-    algorithms: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1)
+    # The alias is the name of older hashes.
+    methods: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1, serialization_alias="algorithms")
     roles: dict[Key, Role] = {}
     mixtures: dict[Key, Mixture] = {}
     experiments: dict[Key, Experiment] = {}
@@ -119,24 +123,41 @@ class Suite(Strict):
             raise ValueError(f"{unknown[0]!r} is no expression; there are {', '.join(EXPRESSIONS)}")
         return classes
 
-    def config(self, algorithm: str, experiment: str = "") -> TrainingConfig:
+    def config(self, method: str, experiment: str = "") -> TrainingConfig:
         """How a method is trained, with what the experiment (its key) changes. Raises pydantic's
         ValidationError for a change that does not fit.
         """
-        config = self.algorithms[algorithm]
-        changes = self.experiments[experiment].training.get(algorithm) if experiment else None
+        config = self.methods[method]
+        changes = self.experiments[experiment].training.get(method) if experiment else None
         return type(config).model_validate({**config.model_dump(), **changes}) if changes else config
 
 
-def read_suite(name: str, preset: str, split: dict | str | None = None, **changes) -> Suite:
+def read_suite(
+    name: str, preset: str, split: dict | str | None = None, added: Iterable[str] = (), **changes
+) -> Suite:
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
-    `changes` replace top-level fields, and `split` that of the protocol; those that are None do not. Raises
-    SuiteError, which names the file, the line and the key.
+    `changes` replace top-level fields, and `split` that of the protocol; those that are None do not. `added`
+    are methods that it shall have, whether it names them or not. Raises SuiteError, which names the file, the
+    line and the key.
     """
-    text, origin = suite_text(name)
-    raw, lines = parse(text, origin)
-    presets = raw.pop("presets", None)
+    raw, lines = extends.read(name)
+    changed = _preset(raw.pop("presets", None), preset, lines)
+    configs, faults = methods_of(raw, changed, preset, added)
+    merged = merge(raw, changed)
+    merged.pop("kinds", None)
+    merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
+    if split is not None:
+        merged = merge(merged, {"protocol": {"split": split}})
+    merged = _protocols_filled_in(merged)
+    suite, more = (None, []) if faults else _validate(merged, configs)
+    if suite is None or more:
+        raise _error(faults or more, lines, preset)
+    return suite
+
+
+def _preset(presets: object, preset: str, lines: Lines) -> dict:
+    """What a preset changes. Raises SuiteError if there is none of this name."""
     if not isinstance(presets, dict) or preset not in presets:
         known = (
             f", or take one of {one_line(', '.join(presets), 200)}"
@@ -144,34 +165,28 @@ def read_suite(name: str, preset: str, split: dict | str | None = None, **change
             else ""
         )
         raise SuiteError(
-            f"{origin}, line {lines.get(('presets',), 1)}: has no preset {preset!r}; add `presets:"
+            f"{lines.get(('presets',), lines[()])}: has no preset {preset!r}; add `presets:"
             f" {{{preset}: {{}}}}`, with what it changes between its braces{known}"
         )
     changed = {} if presets[preset] is None else presets[preset]
     if not isinstance(changed, dict):
         raise SuiteError(
-            f"{origin}, line {lines['presets', preset]}: presets.{preset}: must be a mapping of what the"
-            " preset changes, or {}"
+            f"{lines['presets', preset]}: presets.{preset}: must be a mapping of what the preset"
+            " changes, or {}"
         )
-    merged = _merge(raw, changed)
-    merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
-    merged = _protocols_filled_in(
-        _merge(merged, {"protocol": {"split": split}}) if split is not None else merged
+    return changed
+
+
+def _error(faults: list[Fault], lines: Lines, preset: str) -> SuiteError:
+    """The first of `faults`. A key of a file is the better clue than one that is missing: `titel`, and not
+    `title` missing.
+    """
+    loc, message = min(faults, key=lambda fault: not any(path in lines for path in _said(fault[0], preset)))
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return SuiteError(
+        f"{_place(lines, loc, preset)}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}:"
+        f" {one_line(message, 400)}{more}"
     )
-    suite, errors = _validate(merged)
-    if errors:
-        # A key that stands in the file is the better clue than one that does not: `titel`, and not `title`
-        # missing.
-        loc, message = min(
-            errors, key=lambda e: e[0] not in lines and ("presets", preset, *e[0]) not in lines
-        )
-        line = _line(lines, loc, preset)
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise SuiteError(
-            f"{origin}, line {line}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}:"
-            f" {one_line(message, 400)}{more}"
-        )
-    return suite
 
 
 def _protocols_filled_in(merged: dict) -> dict:
@@ -183,55 +198,41 @@ def _protocols_filled_in(merged: dict) -> dict:
     for name, one in experiments.items():
         own = one.get("protocol") or {} if isinstance(one, dict) else None
         if isinstance(own, dict):
-            filled[name] = {**one, "protocol": _merge(protocol, own)}
+            filled[name] = {**one, "protocol": merge(protocol, own)}
     return {**merged, "experiments": filled}
 
 
-def _validate(merged: dict) -> tuple[Suite | None, list[tuple[tuple, str]]]:
-    """The suite, or the errors as (path of keys, message). Each method's file says what it can be told."""
-    errors, configs = [], merged.get("algorithms")
-    if isinstance(configs, dict):
-        configs = {}
-        for name, values in merged["algorithms"].items():
-            if values is None:  # a preset leaves the method out
-                continue
-            try:
-                configs[name] = registry.load(str(name)).Config.model_validate(values)
-            except SuiteError as error:
-                errors.append((("algorithms", name), str(error)))
-            except ValidationError as error:
-                errors += [(("algorithms", name, *loc), message) for loc, message in _plain(error)]
-    if errors:
-        return None, errors
+def _validate(merged: dict, configs: dict[str, TrainingConfig]) -> tuple[Suite | None, list[Fault]]:
+    """The suite, and its faults."""
+    written = [name for name in mapping(merged.get("methods")) if name in registry.names()]
+    methods = configs if isinstance(merged.get("methods", {}), dict) else merged["methods"]
     try:
-        suite = Suite.model_validate({**merged, "algorithms": configs})
+        suite = Suite.model_validate({**merged, "methods": methods})
     except ValidationError as error:
-        return None, _plain(error)
-    return suite, _dangling(suite) or _unfit(suite) or _untested(
-        suite, [name for name in merged["algorithms"] if name in registry.names()]
-    )
+        return None, plain(error)
+    return suite, _dangling(suite) or _unfit(suite) or _untested(suite, written)
 
 
-def _unfit(suite: Suite) -> list[tuple[tuple, str]]:
+def _unfit(suite: Suite) -> list[Fault]:
     """What experiments change of methods and cannot be, as (path of keys, message)."""
     errors = []
     for name, one in suite.experiments.items():
-        for algorithm in one.training:
+        for method in one.training:
             try:
-                suite.config(algorithm, name)
+                suite.config(method, name)
             except ValidationError as error:
                 errors += [
-                    (("experiments", name, "training", algorithm, *loc), message)
-                    for loc, message in _plain(error)
+                    (("experiments", name, "training", method, *loc), message)
+                    for loc, message in plain(error)
                 ]
     return errors
 
 
-def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
-    """Names of roles, mixtures, experiments and algorithms that stand for nothing, as (path of keys,
+def _dangling(suite: Suite) -> list[Fault]:
+    """Names of roles, mixtures, experiments and methods that there are not, as (path of keys,
     message).
     """
-    used = [
+    used: list[tuple[tuple, str, str, Collection[str]]] = [
         (("mixtures", name, "parts", number, "role"), part.role, "role", suite.roles)
         for name, mixture in suite.mixtures.items()
         for number, part in enumerate(mixture.parts)
@@ -239,13 +240,13 @@ def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
     for name, one in suite.experiments.items():
         where = "experiments", name
         used += [
-            ((*where, "train"), one.train, "role or mixture", {**suite.roles, **suite.mixtures}),
+            ((*where, "train"), one.train, "role or mixture", [*suite.roles, *suite.mixtures]),
             ((*where, "test"), one.test, "role", suite.roles),
         ]
         used += [
-            ((*where, field), algorithm, "algorithm of the suite", suite.algorithms)
-            for field in ("algorithms", "training")
-            for algorithm in getattr(one, field) or ()
+            ((*where, field), method, "method of the suite", suite.methods)
+            for field in ("methods", "training")
+            for method in getattr(one, field) or ()
         ]
         used += (
             [((*where, "checkpoint"), one.checkpoint, "selection of the suite", suite.selection)]
@@ -258,7 +259,9 @@ def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
             else []
         )
     if suite.primary:
-        places = suite.experiments or [name for name in ("across", "within") if getattr(suite, name)]
+        places: Collection[str] = suite.experiments or [
+            name for name in ("across", "within") if getattr(suite, name)
+        ]
         used += [
             (("primary", part), name, "experiment" if suite.experiments else "set of pairs", places)
             for part in ("over", "less")
@@ -271,16 +274,17 @@ def _dangling(suite: Suite) -> list[tuple[tuple, str]]:
     ]
 
 
-def _untested(suite: Suite, written: Collection[str]) -> list[tuple[tuple, str]]:
+def _untested(suite: Suite, written: Collection[str]) -> list[Fault]:
     """What the primary contrast is of and its experiments do not test, as (path of keys, message). `written`
     are the methods that the file names: a preset may leave one out, and its contrast is not asked there.
     """
-    named, errors = suite.primary, []
+    named = suite.primary
+    errors: list[Fault] = []
     if not named:
         return errors
     parts = [suite.experiments[part] for part in (named.over, named.less) if part in suite.experiments]
-    shots = [one.protocol.shots for one in parts or [suite]]
-    methods = [one.algorithms or written for one in parts] or [written]
+    shots = [one.protocol.shots for one in parts] or [suite.protocol.shots]
+    methods = [one.methods or written for one in parts] or [written]
     if any(named.shots not in tested for tested in shots):
         there = [str(number) for number in shots[0] if all(number in tested for tested in shots)]
         errors.append(
@@ -293,7 +297,7 @@ def _untested(suite: Suite, written: Collection[str]) -> list[tuple[tuple, str]]
         readout
         for name in methods[0]
         if all(name in own for own in methods)
-        for readout in registry.readouts(name)
+        for readout in registry.answers(name)
     ]
     return errors + [
         (("primary", side), f"{name!r} is no method; there are {', '.join(known)}")
@@ -302,32 +306,21 @@ def _untested(suite: Suite, written: Collection[str]) -> list[tuple[tuple, str]]
     ]
 
 
-def _plain(error: ValidationError) -> list[tuple[tuple, str]]:
-    """pydantic's errors as (path of keys, message); its words for a key that is none are not a user's."""
-    return [
-        (
-            e["loc"],
-            "unknown key" if e["type"] == "extra_forbidden" else e["msg"].removeprefix("Value error, "),
-        )
-        for e in error.errors()
-    ]
-
-
-def _merge(base: dict, changes: dict) -> dict:
-    """`changes` over `base`, mapping by mapping; lists and values are replaced."""
-    merged = dict(base)
-    for key, value in changes.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if nested else value
-    return merged
-
-
-def _line(lines: dict[tuple, int], loc: tuple, preset: str) -> int:
-    """The line of `loc`, or of the nearest key above it; where the preset says it too, the preset's has the
-    last word.
-    """
+def _place(lines: Lines, loc: tuple, preset: str) -> Place:
+    """The place of `loc`, or of the nearest key above it."""
     for end in range(len(loc), 0, -1):
-        for path in (("presets", preset, *loc[:end]), loc[:end]):
+        for path in _said(loc[:end], preset):
             if path in lines:
                 return lines[path]
-    return 1
+    return lines[()]
+
+
+def _said(path: tuple, preset: str) -> Iterator[tuple]:
+    """The keys of a file that may say what is at `path`; what has the last word comes first."""
+    of_kind = ("kinds", kind_of(path[1]), *path[2:]) if path[0] == "methods" and len(path) > 2 else None
+    yield ("presets", preset, *path)
+    if of_kind:
+        yield ("presets", preset, *of_kind)
+    yield path
+    if of_kind:
+        yield of_kind

@@ -9,6 +9,7 @@ import re
 import stat
 from collections.abc import Iterator
 from importlib import resources
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -20,6 +21,22 @@ MOST_NODES = 20_000  # keys, values and items, each alias counted as what it sta
 DEEPEST = 20  # mappings and lists within each other
 _PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 _MERGE = "tag:yaml.org,2002:merge"
+SHARED = "presets"  # what suites may extend, and is no suite itself
+_OLD = {"algorithms": "methods"}  # keys that have another name today
+
+
+class Place(NamedTuple):
+    """A line (from 1) of a file; as a text, how a message begins."""
+
+    origin: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.origin}, line {self.line}"
+
+
+# The place of every key and list item, by its path of keys and numbers.
+Lines = dict[tuple, Place]
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,15 +53,21 @@ _Loader.add_implicit_resolver(
 def suite_names() -> list[str]:
     """The suites that come with the package."""
     files = resources.files(__package__).iterdir()
-    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+    found = {file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")}
+    return sorted(found - {SHARED})
 
 
-def suite_text(name: str) -> tuple[str, str]:
+def is_path(name: str) -> bool:
+    """Whether a suite is given as a file, and not by the name of one of the package's."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def suite_text(name: str, shared: bool = False) -> tuple[str, str]:
     """The text of the suite `name` (one of the package's, or the path of a .yaml file), and what to call it
-    in messages.
+    in messages. `shared`: or that of `presets.yaml`.
     """
-    if not name.endswith((".yaml", ".yml")):
-        if name not in suite_names():
+    if not is_path(name):
+        if name not in suite_names() and not (shared and name == SHARED):
             raise SuiteError(
                 f"no suite is called {one_line(name, 60)!r}; there are {', '.join(suite_names())}, or give a"
                 " .yaml file"
@@ -56,18 +79,19 @@ def suite_text(name: str) -> tuple[str, str]:
     return _read(name), one_line(name, 300)
 
 
-def parse(text: str, origin: str) -> tuple[dict, dict[tuple, int]]:
-    """What a suite file says, and the line (from 1) of each key and list item by its path. Raises SuiteError,
-    which names the line.
+def parse(text: str, origin: str) -> tuple[dict, Lines]:
+    """What a suite file says, and the place of each key and list item by its path; of () that of the file.
+    Raises SuiteError, which names the line.
     """
     loader = None
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         _check_size(node, origin)
+        _rename_keys(node)
         _check_nodes(loader, node, origin)
         raw = loader.construct_document(node) if node else None
-        lines = _lines(node)
+        lines = {path: Place(origin, line) for path, line in _lines(node).items()} | {(): Place(origin, 1)}
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         where = f"{origin}, line {mark.line + 1}" if mark else origin
@@ -80,9 +104,7 @@ def parse(text: str, origin: str) -> tuple[dict, dict[tuple, int]]:
         if loader:
             loader.dispose()
     if not isinstance(raw, dict):
-        raise SuiteError(
-            f"{origin}: a suite is a mapping of keys such as `name`, `protocol` and `algorithms`"
-        )
+        raise SuiteError(f"{origin}: a suite is a mapping of keys such as `name`, `protocol` and `methods`")
     return raw, lines
 
 
@@ -118,7 +140,8 @@ def _check_size(node: yaml.Node | None, origin: str) -> None:
     """Refuse what would be large or endless once its aliases are written out. Each node is visited once,
     however often it is named.
     """
-    sizes, above = {}, set()
+    sizes: dict[int, int] = {}
+    above: set[int] = set()
 
     def size(node: yaml.Node, depth: int) -> int:
         if id(node) in above:
@@ -143,12 +166,30 @@ def _check_size(node: yaml.Node | None, origin: str) -> None:
         size(node, 0)
 
 
+def _rename_keys(node: yaml.Node | None) -> None:
+    """Give keys of older files their names of today, in the suite, its experiments and its presets."""
+    suites = [node, *_values(_value(node, "presets"))]
+    experiments = [one for suite in suites for one in _values(_value(suite, "experiments"))]
+    for one in [*suites, *experiments]:
+        for key, _ in one.value if isinstance(one, yaml.MappingNode) else ():
+            key.value = _OLD.get(key.value, key.value) if isinstance(key, yaml.ScalarNode) else key.value
+
+
+def _value(node: yaml.Node | None, name: str) -> yaml.Node | None:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((value for key, value in pairs if key.value == name), None)
+
+
+def _values(node: yaml.Node | None) -> list[yaml.Node]:
+    return [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else []
+
+
 def _check_nodes(loader: _Loader, node: yaml.Node | None, origin: str) -> None:
     """Refuse keys that are given twice or are no texts, and values that are neither text, number, list nor
     mapping.
     """
     if isinstance(node, yaml.MappingNode):
-        seen = set()
+        seen: set[str] = set()
         for key, _ in node.value:
             if key.tag == _MERGE:
                 continue
@@ -192,8 +233,9 @@ def _where(origin: str, node: yaml.Node) -> str:
     return f"{origin}, line {node.start_mark.line + 1}"
 
 
-def _lines(node, path: tuple = ()) -> dict[tuple, int]:
+def _lines(node: yaml.Node | None, path: tuple = ()) -> dict[tuple, int]:
     """The line (from 1) of every key and list item, by its path."""
+    children: list[tuple[tuple, Any, Any]]
     if isinstance(node, yaml.MappingNode):
         children = [((*path, key.value), key, value) for key, value in node.value]
     elif isinstance(node, yaml.SequenceNode):

@@ -4,37 +4,32 @@ continue.
 
 import functools
 import math
-import typing
 from collections.abc import Callable
-from typing import Literal, runtime_checkable
 
 import numpy as np
 import torch
 
-from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages, TrainingConfig
+from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages, SupervisedConfig, TrainingConfig
 from fer_meta.preprocessing import augment, fetch, normalise
 from fer_meta.tasks.episodes import Episodes
 from fer_meta.tasks.pools import Domain, Pool, needed
 from fer_meta.tasks.protocol import Protocol
 
 
-@runtime_checkable
-class TrainedOnImages(typing.Protocol):
-    """What the configuration of a method that is not trained on episodes adds to TrainingConfig."""
-
-    max_epochs: int
-    class_balance: Literal["natural", "balanced", "logit-adjusted"]
-
-
 def steps_and_batches(
-    method: FewShotMethod, config: TrainingConfig, domain: Domain, protocol: Protocol, seed: int, device
+    method: FewShotMethod | type[FewShotMethod],
+    config: TrainingConfig,
+    domain: Domain,
+    protocol: Protocol,
+    seed: int,
+    device,
 ):
     """`(steps, batch_at)`: how many steps to train, and the batch of each step as a function of its
     number.
     """
     if method.episodic:
         return config.steps, _episodic(config, domain, protocol, seed, device)
-    assert isinstance(config, TrainedOnImages)
+    assert isinstance(config, SupervisedConfig)
     per_epoch = math.ceil(len(needed(domain.train)) / config.batch)
     return min(config.steps, config.max_epochs * per_epoch), _supervised(config, domain, seed, device)
 
@@ -45,7 +40,7 @@ def training_chance(method: FewShotMethod, config: TrainingConfig, pool: Pool, p
     """
     if method.episodic:
         return 1 / protocol.train.way
-    assert isinstance(config, TrainedOnImages)
+    assert isinstance(config, SupervisedConfig)
     return 1 / len(pool.classes) if config.class_balance == "balanced" else float(class_shares(pool).max())
 
 

@@ -26,13 +26,20 @@ LOG_POINTS = 100
 
 
 def build(
-    module, config: TrainingConfig, protocol: Protocol, classes, image_size: int, seed: int, device
+    method_class: type[FewShotMethod],
+    config: TrainingConfig,
+    protocol: Protocol,
+    classes,
+    image_size: int,
+    seed: int,
+    device,
 ) -> FewShotMethod:
     """A method with the initial weights of `seed`; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        method = module.Method(config, protocol, classes, image_size)
-    return method.to(device, memory_format=method.memory_format)
+        method = method_class(config, protocol, classes, image_size)
+    # torch's types of `to` lack memory_format
+    return method.to(device, memory_format=method.memory_format)  # type: ignore[call-overload]
 
 
 def fit(
@@ -100,7 +107,7 @@ def train_step(
     Tasks are back-propagated one after the other, so that memory holds the graph of one, however many a step
     has.
     """
-    parts = [[episode] for episode in batch] if method.episodic else [batch]
+    parts = batch if method.episodic else [batch]
     optimiser.zero_grad(set_to_none=True)
     measured = []
     for part in parts:

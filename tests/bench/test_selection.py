@@ -13,7 +13,7 @@ from helpers.tiny_bench import SUITE, folders
 from fer_meta.bench import run as one_run
 from fer_meta.bench.selection import pick, validator
 from fer_meta.evaluation.answers import Shown
-from fer_meta.methods import supervised
+from fer_meta.methods import readouts
 from fer_meta.methods.base import FewShotMethod
 from fer_meta.records.history import read_history
 from fer_meta.tasks.pools import Pool
@@ -46,7 +46,7 @@ def test_each_readout_picks_its_own_step_and_ties_go_to_the_earlier():
 class Answering(FewShotMethod):
     """A head that reads its answer (a class number) from the first pixel of an image's channel."""
 
-    episodic, head_name = False, "own"
+    name, episodic, head_name, readouts = "answering", False, "own", ()
 
     def __init__(self, channel: int):
         super().__init__()
@@ -153,8 +153,8 @@ def test_readouts_that_pick_different_checkpoints_are_tested_with_them_and_with_
     bench, suite, tmp_path, validated_as, monkeypatch
 ):
     suite.write_text(FEWER)
-    fitted, fit = [], supervised.fit_probe
-    monkeypatch.setattr(supervised, "fit_probe", lambda *a: fitted.append(1) or fit(*a))
+    fitted, fit = [], readouts.fit_probe
+    monkeypatch.setattr(readouts, "fit_probe", lambda *a: fitted.append(1) or fit(*a))
     validated_as(BEST)
     asked = ["--algorithms", "supervised", "--sources", "day"]
     monkeypatch.setattr(one_run, "answer_episodes", asked_for := Asked(one_run.answer_episodes))

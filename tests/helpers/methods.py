@@ -1,22 +1,13 @@
 """Small networks of every method."""
 
-import torch
-
 from fer_meta.methods import registry
-from fer_meta.tasks.protocol import EpisodeShape, Protocol
-from fer_meta.training import loop
+from fer_meta.testing import CLASSES, PROTOCOL, SIZE, an_episode, build_method
 
-CLASSES = ("anger", "happiness", "neutral")
-PROTOCOL = Protocol(way=3, train=EpisodeShape(way=3, shots=2, queries=2))
-SIZE = 32
+__all__ = ["CLASSES", "PROTOCOL", "SIZE", "SMALL", "an_episode", "build"]
+
+# What makes a method small enough for a test.
+SMALL = {"supervised": {"backbone": "conv4"}, "maml": {"inner_steps": 2}}
 
 
 def build(name, protocol=PROTOCOL, size=SIZE, **config):
-    module = registry.load(name)
-    if name == "supervised":
-        config = {"backbone": "conv4", **config}
-    if name == "maml":
-        config = {"inner_steps": 2, **config}
-    return loop.build(
-        module, module.Config(steps=1, **config), protocol, CLASSES, size, 0, torch.device("cpu")
-    )
+    return build_method(registry.load(name), protocol, size, **{**SMALL.get(name, {}), **config})

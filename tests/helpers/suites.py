@@ -6,7 +6,7 @@ title: Mine
 protocol:
   way: 5
   shots: [1, 5]
-algorithms:
+methods:
   protonet: {steps: 100}
 presets:
   quick:

@@ -6,139 +6,55 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.methods import CLASSES, PROTOCOL, SIZE, build
+from helpers.methods import CLASSES, PROTOCOL, an_episode, build
 from torch import nn
 
 from fer_meta.errors import FerMetaError, ProtocolError, SuiteError
 from fer_meta.evaluation.answers import batch_statistics
-from fer_meta.methods import registry, supervised
-from fer_meta.methods.base import Episode, LabelledImages, class_means
+from fer_meta.methods import readouts, registry
+from fer_meta.methods.base import Episode
+from fer_meta.methods.readouts import class_means
 from fer_meta.networks import backbones
 from fer_meta.networks.batchnorm import SupportBatchNorm2d, normalise_by_first
 from fer_meta.records.history import read_history
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
+from fer_meta.testing import METHOD_CHECKS
 from fer_meta.training import loop
 
 pytestmark = pytest.mark.numeric
 
-METHODS = [(name, {}) for name in registry.names()] + [
+METHODS = [(name, {}) for name in registry.built_in()] + [
     ("maml", {"first_order": True}),
     ("protonet", {"backbone": "resnet12"}),
 ]
 
 
-def an_episode(way=3, shots=2, queries=2, seed=0, dtype=torch.float32):
-    generator = torch.Generator().manual_seed(seed)
-    support, query = (
-        torch.randn(way * n, 3, SIZE, SIZE, generator=generator, dtype=dtype) for n in (shots, queries)
-    )
-    labels = [torch.arange(way).repeat_interleave(n) for n in (shots, queries)]
-    return Episode(support, labels[0], query, labels[1], CLASSES[:way])
-
-
 # --- every method -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("check", METHOD_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name, config", METHODS)
-def test_a_method_gives_a_logit_for_each_query_and_class(name, config):
-    method, episode = build(name, **config).eval(), an_episode()
-    with torch.no_grad():
-        support, query = method.embed(episode.support), method.embed(episode.query)
-        classifiers = method.adapt(support, episode.support_labels, CLASSES)
-        # by which a suite may name its contrast
-        assert classifiers and set(classifiers) <= set(registry.readouts(name))
-        for classify in classifiers.values():
-            logits = classify(query)
-            assert logits.shape == (6, 3) and logits.isfinite().all()
+def test_every_method_keeps_the_contract(name, config, check):
+    check(lambda: build(name, **config))
 
 
-@pytest.mark.parametrize("name, config", METHODS)
-def test_probabilities_add_to_one_and_name_the_class_of_the_largest_logit(name, config):
-    method, episode = build(name, **config).eval(), an_episode(queries=8)
-    with torch.no_grad():
-        support, query = method.embed(episode.support), method.embed(episode.query)
-        classifiers = method.adapt(support, episode.support_labels, CLASSES)
-        assert method.uncalibrated <= {*classifiers, "relationnet", "relationnet-mean"}
-        for key, classify in classifiers.items():
-            logits = classify(query)
-            shares = method.probabilities(key, logits)
-            torch.testing.assert_close(shares.sum(1), torch.ones(len(shares)))
-            torch.testing.assert_close(logits.gather(1, shares.argmax(1, keepdim=True))[:, 0], logits.amax(1))
-            assert shares.min() >= 0
+@pytest.mark.parametrize("name", registry.built_in())
+def test_a_method_of_the_package_is_called_after_its_file_and_shares_no_answer_with_another(name):
+    assert registry.load(name).name == name
+    others = {answer for other in registry.built_in() if other != name for answer in registry.answers(other)}
+    assert not others & set(registry.answers(name))
 
 
-@pytest.mark.parametrize("name, config", METHODS)
-def test_a_query_is_classified_alike_whatever_queries_stand_beside_it(name, config):
-    """Inductive: with `batchnorm: eval` no query may lend its statistics to another."""
-    method, episode = build(name, **config).double().eval(), an_episode(queries=4, dtype=torch.float64)
-    with torch.no_grad():
-        support, query = method.embed(episode.support), method.embed(episode.query)
-        for classify in method.adapt(support, episode.support_labels, CLASSES).values():
-            alone = torch.cat([classify(query[i : i + 1]) for i in range(len(query))])
-            torch.testing.assert_close(alone, classify(query), rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("name, config", METHODS)
-def test_adapting_to_a_task_leaves_the_method_as_it_was(name, config):
-    method, episode = build(name, **config).eval(), an_episode()
-    before = {key: value.clone() for key, value in method.state_dict().items()}
-    for classify in method.adapt(
-        method.embed(episode.support).detach(), episode.support_labels, CLASSES
-    ).values():
-        classify(method.embed(episode.query).detach())
-    assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
-
-
-@pytest.mark.parametrize("name, config", METHODS)
-def test_the_order_of_the_support_does_not_matter(name, config):
-    method, episode = build(name, **config).double().eval(), an_episode(dtype=torch.float64)
-    order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        support, query = method.embed(episode.support), method.embed(episode.query)
-        straight = method.adapt(support, episode.support_labels, CLASSES)
-        shuffled = method.adapt(support[order], episode.support_labels[order], CLASSES)
-        for key in straight:
-            torch.testing.assert_close(shuffled[key](query), straight[key](query), rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("name, config", METHODS)
-def test_training_on_one_batch_lowers_its_loss(name, config):
-    method, episode = build(name, **config).train(), an_episode()
-    batch = [episode] if method.episodic else LabelledImages(episode.query, episode.query_labels)
-    optimiser = torch.optim.Adam(method.parameters(), 1e-3)
-    losses = []
-    while len(losses) < 2 or (losses[-1] > 0.8 * losses[0] and len(losses) < 12):
-        loss, accuracy = method.loss(batch)
-        optimiser.zero_grad()
-        loss.backward()
-        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] <= 0.8 * losses[0] and 0 <= accuracy <= 1
-
-
-@pytest.mark.parametrize("name", [name for name in registry.names() if name != "supervised"])
+@pytest.mark.parametrize("name", [name for name in registry.built_in() if registry.load(name).episodic])
 def test_tasks_of_a_step_one_after_the_other_give_the_gradient_of_their_mean_loss(name):
     together, apart = (build(name).double().train() for _ in range(2))
     batch = [an_episode(seed=seed, dtype=torch.float64) for seed in (0, 1)]
-    together.loss(batch)[0].backward()
+    torch.stack([together.loss(one)[0] for one in batch]).mean().backward()
     config = registry.load(name).Config(steps=1, lr=1e-9)
     told = loop.train_step(apart, config, loop.new_optimiser(apart, config), batch)
-    assert told[0].item() == pytest.approx(
-        np.mean([together.loss([one])[0].item() for one in batch]), rel=1e-6
-    )
+    assert told[0].item() == pytest.approx(np.mean([together.loss(one)[0].item() for one in batch]), rel=1e-6)
     for a, b in zip(together.parameters(), apart.parameters()):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-6, atol=1e-10)
-
-
-@pytest.mark.parametrize("name, config", METHODS)
-def test_the_seed_fixes_the_initial_weights_and_spares_the_global_generator(name, config):
-    torch.manual_seed(3)
-    expected = torch.rand(1)
-    torch.manual_seed(3)
-    one, two = build(name, **config), build(name, **config)
-    assert torch.equal(torch.rand(1), expected)
-    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
 
 
 def test_an_unknown_method_is_answered_with_those_there_are():
@@ -187,7 +103,7 @@ def test_relation_net_starts_at_the_score_of_a_guess_with_class_and_query_alike(
         method.embed(episode.support),
         method.embed(episode.query),
     )
-    scores = method.adapt(support, labels, CLASSES)[method.name](query)
+    [scores] = (classify(query) for classify in method.adapt(support, labels, CLASSES).values())
     torch.testing.assert_close(scores, torch.full_like(scores, 1 / 3), atol=0.05, rtol=0)
     of_class, of_query = method.relation.first.weight.chunk(2, dim=1)
     weigh = method.class_maps(support, labels, 3).mean() * of_class.std() / (query.mean() * of_query.std())
@@ -317,7 +233,7 @@ def test_the_linear_probe_is_scikit_learns(way):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(5 * way, 8)).astype(np.float32), np.arange(way).repeat(5)
     query = rng.normal(size=(7, 8)).astype(np.float32)
-    ours = supervised.fit_probe(torch.from_numpy(x), torch.from_numpy(y))(torch.from_numpy(query)).softmax(1)
+    ours = readouts.fit_probe(torch.from_numpy(x), torch.from_numpy(y))(torch.from_numpy(query)).softmax(1)
     theirs = LogisticRegression(max_iter=1000).fit(x, y).predict_proba(query)
     np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-3)
 

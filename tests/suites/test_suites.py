@@ -23,15 +23,15 @@ def suite_file(tmp_path):
 @pytest.mark.parametrize("preset", ["smoke", "quick", "full"])
 def test_every_suite_of_the_package_is_valid_under_every_preset(name, preset):
     suite = read_suite(name, preset)
-    assert suite.name == name and suite.preset == preset and len(suite.algorithms) >= 1
+    assert suite.name == name and suite.preset == preset and len(suite.methods) >= 1
 
 
 def test_cross_domain_is_what_the_readme_says():
     suite = read_suite("cross-domain", "full")
-    assert set(suite.algorithms) == {"protonet", "relationnet", "maml", "supervised"}
+    assert set(suite.methods) == {"protonet", "relationnet", "maml", "supervised"}
     assert suite.protocol.shots == (1, 5) and suite.seeds == (0, 1, 2) and len(suite.classes) == 7
     assert suite.selection == ("source-val", "last", "oracle") and suite.protocol.copies == "removed"
-    assert suite.algorithms["supervised"].backbone == "resnet50"
+    assert suite.methods["supervised"].backbone == "resnet50"
 
 
 def test_a_suite_renders_three_domains_unless_it_says_otherwise(suite_file):
@@ -54,7 +54,7 @@ def test_domain_gap_trains_in_the_studio_alone_and_has_what_cross_domain_has():
         gap, cross = read_suite("domain-gap", preset), read_suite("cross-domain", preset)
         assert gap.sources == ("synthetic-studio",) and gap.protocol == cross.protocol
         # which cross-domain leaves out of `quick`
-        assert gap.algorithms == {**cross.algorithms, "maml": gap.algorithms["maml"]}
+        assert gap.methods == {**cross.methods, "maml": gap.methods["maml"]}
         steps = [f"synthetic-wild@{s}" for s in (0.25, 0.5, 0.75)] + ["synthetic-wild"]
         assert gap.rendered.domains[:5] == ("synthetic-studio", *steps)
 
@@ -62,9 +62,7 @@ def test_domain_gap_trains_in_the_studio_alone_and_has_what_cross_domain_has():
 def test_a_preset_adjusts_the_suite_and_leaves_the_rest(suite_file):
     suite = read_suite(suite_file(GOOD), "quick")
     assert (
-        suite.protocol.episodes == 50
-        and suite.protocol.way == 5
-        and suite.algorithms["protonet"].steps == 100
+        suite.protocol.episodes == 50 and suite.protocol.way == 5 and suite.methods["protonet"].steps == 100
     )
     assert read_suite(suite_file(GOOD), "full").protocol.episodes == 600
 
@@ -80,9 +78,9 @@ def test_changes_from_the_command_line_come_last(suite_file):
     ("  way: 5", "  way: 1", 4, "protocol.way"),
     ("shots: [1, 5]", "shots: [1, 1]", 5, "protocol.shots"),
     ("shots: [1, 5]", "shots: [1, x]", 5, "protocol.shots.1"),
-    ("{steps: 100}", "{steps: 100, rate: 2}", 7, "algorithms.protonet.rate"),
-    ("{steps: 100}", "{}", 7, "algorithms.protonet.steps"),
-    ("  protonet: {", "  protonets: {", 7, "algorithms.protonets"),
+    ("{steps: 100}", "{steps: 100, rate: 2}", 7, "methods.protonet.rate"),
+    ("{steps: 100}", "{}", 7, "methods.protonet.steps"),
+    ("  protonet: {", "  protonets: {", 7, "methods.protonets"),
     ("{episodes: 50}", "{episodes: 0}", 10, "protocol.episodes"),
     ("{episodes: 50}", "{split: [0.5, 0.5, 0.5]}", 10, "protocol.split"),
     ("title: Mine", "titel: Mine", 2, "titel"),
@@ -114,7 +112,7 @@ def test_a_missing_key_is_named(suite_file):
     (GOOD.replace("  quick:", "  fast:"), "no preset 'quick'.*fast, full"),
     (GOOD[: GOOD.index("presets:")], "line 1: has no preset 'quick'; add `presets: {quick: {}}`"),
     ("name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
-    (GOOD.replace("algorithms:\n  protonet: {steps: 100}\n", "algorithms: {}\n"), "algorithms"),
+    (GOOD.replace("methods:\n  protonet: {steps: 100}\n", "methods: {}\n"), "methods"),
 ])  # fmt: skip
 def test_what_is_no_suite_is_said_in_one_line(suite_file, text, words):
     with pytest.raises(SuiteError, match=words) as error:

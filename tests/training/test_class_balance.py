@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fer_meta.methods import protonet, supervised
 from fer_meta.methods.base import LabelledImages
 from fer_meta.tasks.pools import Domain, Pool
-from fer_meta.training import batches, loop
-from fer_meta.training.batches import balanced_batches, training_chance
+from fer_meta.training import loop
+from fer_meta.training.batches import balanced_batches, steps_and_batches, training_chance
 
 pytestmark = pytest.mark.numeric
 
@@ -32,8 +32,8 @@ def domain_of(*counts: int) -> Domain:
     return Domain("made-up", images, None, pool, pool, None, None)
 
 
-def config(**changes) -> supervised.Config:
-    return supervised.Config(steps=100, backbone="conv4", augment=False, **changes)
+def config(**changes) -> supervised.Method.Config:
+    return supervised.Method.Config(steps=100, backbone="conv4", augment=False, **changes)
 
 
 @settings(deadline=None)
@@ -69,7 +69,7 @@ def test_another_seed_gives_other_batches():
 def test_the_batches_of_a_training_hold_the_classes_as_the_field_says(balance, share):
     domain = domain_of(90, 10)
     settings = config(batch=20, class_balance=balance)
-    steps, batch_at = batches.steps_and_batches(build("supervised"), settings, domain, PROTOCOL, 0, CPU)
+    steps, batch_at = steps_and_batches(build("supervised"), settings, domain, PROTOCOL, 0, CPU)
     seen = [batch_at(step) for step in range(5)]
     assert torch.cat([one.labels for one in seen]).eq(0).float().mean().item() == pytest.approx(share)
     assert steps == 100  # fewer than max_epochs passes
@@ -77,16 +77,13 @@ def test_the_batches_of_a_training_hold_the_classes_as_the_field_says(balance, s
 
 def test_the_default_corrects_for_unequal_classes():
     """Episodic training sees all classes equally often: so does its rival."""
-    assert supervised.Config(steps=1).class_balance in ("balanced", "logit-adjusted")
+    assert supervised.Method.Config(steps=1).class_balance in ("balanced", "logit-adjusted")
 
 
 @pytest.mark.parametrize("balance", ["natural", "balanced", "logit-adjusted"])
 def test_a_small_source_stops_after_so_many_images_as_its_passes_hold(balance):
     settings = config(batch=20, max_epochs=3, class_balance=balance)
-    assert (
-        batches.steps_and_batches(build("supervised"), settings, domain_of(90, 20), PROTOCOL, 0, CPU)[0]
-        == 3 * 6
-    )
+    assert steps_and_batches(build("supervised"), settings, domain_of(90, 20), PROTOCOL, 0, CPU)[0] == 3 * 6
 
 
 def test_logit_adjustment_is_the_papers_equation_on_a_worked_example():
@@ -94,7 +91,7 @@ def test_logit_adjustment_is_the_papers_equation_on_a_worked_example():
     logits 1, 0, -1; the class is the last.
     """
     domain = domain_of(60, 30, 10)
-    _, batch_at = batches.steps_and_batches(
+    _, batch_at = steps_and_batches(
         build("supervised"), config(batch=4, class_balance="logit-adjusted"), domain, PROTOCOL, 0, CPU
     )
     method = build("supervised")
@@ -120,16 +117,14 @@ def test_a_head_that_learned_nothing_reaches_chance_in_training(balance, chance)
     with torch.no_grad():
         method.head.weight.zero_()
         method.head.bias.zero_()
-    _, batch_at = batches.steps_and_batches(
-        method, config(batch=10, class_balance=balance), domain, PROTOCOL, 0, CPU
-    )
+    _, batch_at = steps_and_batches(method, config(batch=10, class_balance=balance), domain, PROTOCOL, 0, CPU)
     right = [method.loss(batch_at(step))[1].item() for step in range(9 if balance == "balanced" else 10)]
     assert np.mean(right) == pytest.approx(chance, abs=0.01)
 
 
 def test_chance_in_training_episodes_is_that_of_their_ways():
     assert training_chance(
-        build("protonet"), protonet.Config(steps=1), domain_of(60, 30, 10).train, PROTOCOL
+        build("protonet"), protonet.Method.Config(steps=1), domain_of(60, 30, 10).train, PROTOCOL
     ) == pytest.approx(1 / 3)
 
 

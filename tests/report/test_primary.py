@@ -197,7 +197,7 @@ def test_a_suite_that_names_none_has_no_such_section(tmp_path):
 @pytest.mark.parametrize("preset", ["quick", "full"])
 def test_every_suite_names_one_of_methods_and_pairs_that_it_has(name, preset):
     suite = read_suite(name, preset)
-    assert {suite.primary.first.split("-")[0], suite.primary.second.split("-")[0]} <= set(suite.algorithms)
+    assert {suite.primary.first.split("-")[0], suite.primary.second.split("-")[0]} <= set(suite.methods)
     protocol = suite.experiments[suite.primary.over].protocol if suite.experiments else suite.protocol
     assert suite.primary.shots in protocol.shots
 
@@ -216,6 +216,7 @@ def test_terms_of_the_same_queries_are_paired(folder):
     )
 
 
+@pytest.mark.slow
 def test_of_a_training_that_did_not_learn_nothing_is_claimed(tmp_path):
     folder = stored_results.write_gap(tmp_path / "domain-gap", PAIRS, seeds=2)
     name_contrast(stored_results.stay_at_chance(folder, "protonet-a-seed1"), NAMED)

@@ -108,13 +108,13 @@ def test_an_experiment_of_a_contrast_has_shots_and_methods_of_its_own(tmp_path):
         tmp_path, text.replace("test: a}", "test: a, protocol: {shots: [1]}}")
     )
     assert "primary.first: 'fomaml' is no method; there are protonet" in wrong(
-        tmp_path, text.replace("test: a}", "test: a, algorithms: [protonet]}")
+        tmp_path, text.replace("test: a}", "test: a, methods: [protonet]}")
     )
 
 
 def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
     (tmp_path / "mine.yaml").write_text(
-        WITH_CONTRAST.replace("protocol: {episodes: 50}", "algorithms: {protonet: null}")
+        WITH_CONTRAST.replace("protocol: {episodes: 50}", "methods: {protonet: null}")
     )
     assert read_suite(str(tmp_path / "mine.yaml"), "quick").primary.second == "protonet"
 
@@ -129,9 +129,9 @@ def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
     ("{episodes: 50}", "{way: yes}", ", line 10: protocol.way: Input should be a valid integer"),
     ("{episodes: 50}", "{way: '5'}", ", line 10: protocol.way: Input should be a valid integer"),
     ("{episodes: 50}", "{carve: .nan}", ", line 10: protocol.carve: "),
-    ("steps: 100", "steps: 1000000000000000000", ", line 7: algorithms.protonet.steps: .*100000000"),
-    ("steps: 100", "steps: 100, lr: .inf", ", line 7: algorithms.protonet.lr: .*finite"),
-    ("steps: 100", "steps: 100, batch: 1000000", ", line 7: algorithms.protonet.batch: .*10000"),
+    ("steps: 100", "steps: 1000000000000000000", ", line 7: methods.protonet.steps: .*100000000"),
+    ("steps: 100", "steps: 100, lr: .inf", ", line 7: methods.protonet.lr: .*finite"),
+    ("steps: 100", "steps: 100, batch: 1000000", ", line 7: methods.protonet.batch: .*10000"),
     ("title: Mine", "title: Mine\nimage_size: 1000000", ", line 3: image_size: .*1024"),
     ("title: Mine", "title: Mine\nseeds: [-1]", ", line 3: seeds.0: "),
     ("title: Mine", f"title: Mine\nseeds: [{2 ** 70}]", ", line 3: seeds.0: "),
@@ -174,11 +174,11 @@ def test_a_fault_of_a_suite_file_is_one_line_with_its_place(tmp_path, old, new, 
 @pytest.mark.parametrize("old, new, words", [
     ("title: One", "title: One, protocol: 5", "experiments.one.protocol: "),
     ("one: {", "../one: {", "experiments.*should match pattern"),
-    ("title: One", "title: One, algorithms: [protonet, protonet]",
-     "experiments.one.algorithms: .*given twice"),
+    ("title: One", "title: One, methods: [protonet, protonet]",
+     "experiments.one.methods: .*given twice"),
     ("title: One", "title: One, against: two", "'two' is no experiment"),
     ("title: One", "title: One, training: {maml: {lr: 0.1}}",
-     "experiments.one.training: 'maml' is no algorithm of the suite"),
+     "experiments.one.training: 'maml' is no method of the suite"),
     ("title: One", "title: One, training: {protonet: {rate: 0.1}}",
      "experiments.one.training.protonet.rate: unknown key"),
     ("title: One", "title: One, training: {protonet: {lr: fast}}",
@@ -202,8 +202,8 @@ def test_what_people_write_is_read(tmp_path):
         ).replace("full: {}", "full:")
     )
     suite = read_suite(str(path), "full")
-    assert suite.algorithms["protonet"].lr == 0.001 and suite.algorithms["relationnet"].steps == 50
-    assert suite.algorithms["relationnet"].lr == 0.001
+    assert suite.methods["protonet"].lr == 0.001 and suite.methods["relationnet"].steps == 50
+    assert suite.methods["relationnet"].lr == 0.001
 
 
 @pytest.mark.parametrize("content, words", [

@@ -1,0 +1,97 @@
+"""Methods and data sets from outside the package: a class in a user's file, or an entry point of an installed
+package. Nothing here imports torch.
+"""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from fer_meta.errors import SuiteError
+from fer_meta.oneline import one_line
+
+GROUPS = ("fer_meta.methods", "fer_meta.datasets")
+
+
+def is_file(word: str) -> bool:
+    """Whether a method is given as FILE.py:CLASS."""
+    return ".py:" in word
+
+
+def from_file(word: str) -> object:
+    """What FILE.py:NAME names; the file is run. Raises SuiteError for a file that cannot be imported or has
+    no such name.
+    """
+    file, _, name = word.rpartition(":")
+    module = _module(Path(file).absolute())
+    if not hasattr(module, name):
+        there = [
+            key for key, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__
+        ]
+        known = f"; it has {', '.join(there)}" if there else ""
+        raise SuiteError(f"{one_line(file, 300)}: has no {one_line(name, 60)!r}{known}")
+    return getattr(module, name)
+
+
+def installed(group: str) -> dict[str, EntryPoint]:
+    """The entry points of a group, by name, none of them loaded."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def load_installed(point: EntryPoint) -> object:
+    """What an entry point names. Raises SuiteError if it cannot be imported."""
+    try:
+        return point.load()
+    except Exception as error:
+        raise SuiteError(
+            f"entry point {point.name!r} ({point.group}, {point.value}): {_failed(error)}; repair or"
+            " uninstall its package"
+        ) from error
+
+
+def sources(words: Iterable[str] | None) -> list[Path]:
+    """The files from outside whose change may change a bench: those among `words` (names of methods or
+    FILE.py:CLASS), and those of installed entry points.
+    """
+    given = [Path(word.rpartition(":")[0]) for word in words or () if is_file(word)]
+    points = (point for group in GROUPS for point in entry_points(group=group))
+    return given + [path for point in points if (path := _path(point.module)) is not None]
+
+
+def file_hash(path: Path) -> str:
+    """Sixteen hexadecimal digits of a file's content."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+
+
+def _module(path: Path) -> ModuleType:
+    name = f"fer_meta_plugin_{path.stem}_{hashlib.blake2b(str(path).encode(), digest_size=4).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise SuiteError(f"{one_line(str(path), 300)}: no such file; give --methods FILE.py:CLASS")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise SuiteError(f"{one_line(str(path), 300)}: {_failed(error)}; repair the file") from error
+    return module
+
+
+def _failed(error: Exception) -> str:
+    return f"cannot be imported ({type(error).__name__}: {one_line(str(error), 200)})"
+
+
+def _path(module: str) -> Path | None:
+    """The file of a module, found without importing it."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    if not rest:
+        return Path(spec.origin)
+    path = Path(spec.origin).parent.joinpath(*rest)
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)

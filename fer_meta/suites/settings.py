@@ -1,0 +1,108 @@
+"""How each method of a suite is trained: by the defaults of its kind and preset, and by what the suite says.
+
+Later ones come on top: the method's Config, `kinds`, `methods`, and the same two of the preset.
+"""
+
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from fer_meta.errors import SuiteError
+from fer_meta.methods import registry
+from fer_meta.methods.base import TrainingConfig
+from fer_meta.suites.extends import merge
+from fer_meta.suites.text import SHARED, parse, suite_text
+
+KINDS = ("episodic", "inner-loop", "supervised")
+
+# (path of keys, message)
+Fault = tuple[tuple, str]
+
+
+def methods_of(
+    suite: dict, preset: dict, preset_name: str, added: Iterable[str]
+) -> tuple[dict[str, TrainingConfig], list[Fault]]:
+    """The settings of each method that a suite names, and of those `added` to it, by name; or what is wrong.
+    A method that is null is left out. Those added take the package's defaults of their kind where the suite
+    has none.
+    """
+    named = merge(mapping(suite.get("methods")), mapping(preset.get("methods")))
+    added = [name for name in added if name not in named]
+    shared, _ = parse(*suite_text(SHARED, shared=True)) if added else ({}, {})
+    configs: dict[str, TrainingConfig] = {}
+    faults = _faults_of_kinds(suite) or _faults_of_kinds(preset)
+    for name, value in {**named, **{name: {} for name in added}}.items():
+        if value is None or faults:
+            continue
+        layers = [suite, preset]
+        if name in added:
+            layers = [
+                {"kinds": merge(shared["kinds"], mapping(suite.get("kinds")))},
+                merge(mapping(shared["presets"].get(preset_name)), {"kinds": mapping(preset.get("kinds"))}),
+            ]
+        try:
+            settings = _settings(name, layers) if isinstance(value, dict) else value
+            configs[name] = registry.load(name).Config.model_validate(settings)
+        except SuiteError as error:
+            faults.append((("methods", name), str(error)))
+        except ValidationError as error:
+            faults += [(("methods", name, *loc), message) for loc, message in plain(error)]
+    return configs, faults
+
+
+def kind_of(name: str) -> str:
+    """The kind of a method; "" for a name that is none."""
+    try:
+        return registry.kind(name)
+    except SuiteError:
+        return ""
+
+
+def mapping(value: object) -> dict:
+    """`value` if it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def plain(error: ValidationError) -> list[Fault]:
+    """pydantic's errors as (path of keys, message); its words for an unknown key are not a user's."""
+    return [
+        (
+            e["loc"],
+            "unknown key" if e["type"] == "extra_forbidden" else e["msg"].removeprefix("Value error, "),
+        )
+        for e in error.errors()
+    ]
+
+
+def _settings(name: str, layers: list[dict]) -> dict:
+    fields = registry.load(name).Config.model_fields
+    settings: dict = {}
+    for layer in layers:
+        of_kind = mapping(mapping(layer.get("kinds")).get(registry.kind(name)))
+        settings = merge(settings, {key: value for key, value in of_kind.items() if key in fields})
+        settings = merge(settings, mapping(mapping(layer.get("methods")).get(name)))
+    return settings
+
+
+def _faults_of_kinds(layer: dict) -> list[Fault]:
+    kinds = layer.get("kinds", {})
+    if not isinstance(kinds, dict):
+        return [(("kinds",), f"must be a mapping of kinds of methods ({', '.join(KINDS)})")]
+    faults: list[Fault] = []
+    for kind, settings in kinds.items():
+        if kind not in KINDS:
+            faults.append((("kinds", kind), f"is no kind of method; there are {', '.join(KINDS)}"))
+        elif not isinstance(settings, dict):
+            faults.append((("kinds", kind), "must be a mapping of settings"))
+        else:
+            faults += [
+                (("kinds", kind, key), "no method of this kind has this setting")
+                for key in settings
+                if key not in _fields(kind)
+            ]
+    return faults
+
+
+def _fields(kind: str) -> set[str]:
+    names = [name for name in registry.built_in() if registry.kind(name) == kind]
+    return {field for name in names for field in registry.load(name).Config.model_fields}

@@ -1,0 +1,49 @@
+"""What answers are called in tables and plots belongs to their method, and depends on nothing else."""
+
+import subprocess
+import sys
+
+from helpers.methods import SMALL
+
+from fer_meta.methods import registry
+from fer_meta.methods.labels import colour_of
+
+# As in every report so far, in the order of its tables.
+KNOWN = {
+    "protonet": ("ProtoNet", "#0072B2"),
+    "relationnet": ("Relation Net", "#E69F00"),
+    "relationnet-mean": ("Relation Net (averaged maps)", "#7F3C8D"),
+    "maml": ("MAML", "#009E73"),
+    "fomaml": ("FOMAML", "#56B4E9"),
+    "supervised-head": ("Supervised (own head)", "#999999"),
+    "supervised-ncm": ("Supervised (nearest mean)", "#D55E00"),
+    "supervised-probe": ("Supervised (linear probe)", "#CC79A7"),
+}
+
+
+def labels(name, **config):
+    return registry.labels(name, registry.load(name).Config(steps=1, **SMALL.get(name, {}), **config))
+
+
+def test_answers_keep_their_names_colours_and_order():
+    found = {answer: label for name in registry.built_in() for answer, label in labels(name).items()}
+    found |= labels("maml", first_order=True)
+    assert {answer: (one.label, one.colour) for answer, one in found.items()} == KNOWN
+    assert sorted(found, key=lambda answer: found[answer].order) == list(KNOWN)
+
+
+def test_first_and_second_order_have_different_names():
+    assert list(labels("maml")) == ["maml"] and list(labels("maml", first_order=True)) == ["fomaml"]
+
+
+def test_a_name_without_a_colour_has_one_of_its_own_that_stays():
+    assert colour_of("mine-ncm") == colour_of("mine-ncm") != colour_of("mine-probe")
+    assert colour_of("mine-ncm") == "#30A65F"
+
+
+def test_labels_and_names_of_methods_are_known_without_torch():
+    code = (
+        "import sys, fer_meta.methods.labels, fer_meta.plugins; from fer_meta.methods import registry;"
+        "registry.names(); assert 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

@@ -1,0 +1,217 @@
+"""A method or a data set from outside: in a user's file, or an entry point of an installed package."""
+
+import json
+import sys
+
+import pytest
+from helpers.tiny_bench import folders
+
+from fer_meta import plugins
+from fer_meta.datasets import registry as datasets
+from fer_meta.datasets.base import DatasetSpec
+from fer_meta.datasets.loaders.folder import folder_spec
+from fer_meta.errors import DatasetError, SuiteError
+from fer_meta.methods import registry
+from fer_meta.methods.protonet import Method as ProtoNet
+from fer_meta.testing import check_dataset, check_method
+
+MINE = """\
+import torch
+from fer_meta.methods.base import FewShotMethod, TrainingConfig, accuracy, embed_episode
+from fer_meta.methods.readouts import nearest_mean
+from fer_meta.networks import backbones
+
+
+class Mine(FewShotMethod):
+    name = "mine"
+    label = "My method"
+    kind = "own"
+
+    class Config(TrainingConfig):
+        steps: int = 3
+
+    def __init__(self, config, protocol, classes, image_size):
+        super().__init__()
+        self.backbone = backbones.vectors("conv4")
+
+    def embed(self, images):
+        return self.backbone(images)
+
+    def loss(self, batch):
+        support, query = embed_episode(self, batch)
+        logits = nearest_mean(support, batch.support_labels, len(batch.classes))(query)
+        labels = batch.query_labels
+        return torch.nn.functional.cross_entropy(logits, labels), accuracy(logits, labels)
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_registered(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(datasets, "_registered", {})
+    monkeypatch.setattr(datasets, "_loaded", set())
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """The user's file; `write(text)` changes it."""
+
+    def write(text=MINE):
+        path = tmp_path / "mine.py"
+        path.write_text(text)
+        return f"{path}:Mine"
+
+    return write
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Installs a package with one entry point, whose module `outside` has this text."""
+
+    def install(group, name, value, text):
+        info = tmp_path / "site" / "outside-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
+        (tmp_path / "site" / "outside.py").write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path / "site"))
+        monkeypatch.delitem(sys.modules, "outside", raising=False)
+
+    yield install
+    sys.modules.pop("outside", None)
+
+
+def plan_of(tmp_path):
+    return json.loads((tmp_path / "results" / "tiny" / "plan.json").read_text())
+
+
+def test_a_method_of_a_users_file_goes_through_bench_and_report(bench, mine, tmp_path):
+    result = bench("--methods", f"protonet,{mine()}", domains=("day",))
+    assert result.exit_code == 0, result.output
+    plan = plan_of(tmp_path)
+    assert {run["method"] for run in plan["runs"]} == {"protonet", "mine"}
+    assert set(plan["labels"]) == {"protonet", "mine-ncm", "mine-probe"}
+    assert plan["labels"]["mine-ncm"]["label"] == "My method (nearest mean)"
+    [model] = (tmp_path / "results" / "tiny" / "models").glob("mine-*")
+    assert json.loads((model / "model.json").read_text())["config"]["steps"] == 3
+    again = bench("--methods", f"protonet,{mine()}", domains=("day",))
+    assert again.exit_code == 0 and "done already" in again.output
+
+
+def test_a_changed_file_is_another_model(bench, mine, tmp_path):
+    assert bench("--methods", mine(), domains=("day",)).exit_code == 0
+    before = set(folders(tmp_path / "results" / "tiny" / "models"))
+    changed = mine(MINE + "# changed\n")
+    assert bench("--methods", changed, domains=("day",)).exit_code == 0
+    assert len(set(folders(tmp_path / "results" / "tiny" / "models")) - before) == 1
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("class Mine(FewShotMethod)", "class Other(FewShotMethod)", "has no 'Mine'; it has Other"),
+    ("import torch\n", "import torch\n1 / 0\n", "cannot be imported (ZeroDivisionError: division by zero)"),
+    ("import torch\n", "import torch\n(\n", "cannot be imported (SyntaxError"),
+    ('name = "mine"', 'name = "protonet"', "fer-meta has a method called 'protonet'; give this one another"),
+    ('name = "mine"', 'name = "My method"', "`name` must be at most 40 small letters"),
+    ('name = "mine"', "pass", "`name` must be"),
+    ('label = "My method"', 'own = {"protonet": "Mine"}', "answers are called 'protonet'"),
+    ("Config(TrainingConfig)", "Config", "must be a subclass of fer_meta.methods.base.TrainingConfig"),
+    ("Mine(FewShotMethod)", "Mine", "is no subclass of fer_meta.methods.base.FewShotMethod"),
+    ("steps: int = 3", "steps: int = 3\n        power: int", "methods.mine.power: Field required"),
+])  # fmt: skip
+def test_a_file_that_holds_no_method_is_one_line(bench, mine, old, new, words):
+    assert old in MINE
+    result = bench("--methods", mine(MINE.replace(old, new, 1)), domains=("day",))
+    assert result.exit_code == 2 and words in result.output and result.output.count("\n") == 1, result.output
+
+
+def test_a_file_that_is_not_there_is_one_line(bench):
+    result = bench("--methods", "nowhere.py:Mine", domains=("day",))
+    assert result.exit_code == 2 and "nowhere.py: no such file" in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_a_method_is_trained_as_its_kind_is_under_the_preset_unless_the_suite_says_more(suite, mine):
+    from fer_meta.suites.schema import read_suite
+
+    [name] = registry.names_of([mine(MINE.replace('    kind = "own"\n', ""))])
+    settings = read_suite(str(suite), "quick", added=[name]).methods["mine"]
+    quick = read_suite("cross-domain", "quick").methods["protonet"]
+    assert (settings.steps, settings.validations) == (quick.steps, quick.validations)
+    # a suite that names it says more
+    suite.write_text(suite.read_text().replace("algorithms:", "methods:\n  mine: {steps: 7}"))
+    assert read_suite(str(suite), "quick").methods["mine"].steps == 7
+
+
+def test_a_method_of_its_own_kind_keeps_its_own_defaults(suite, mine):
+    from fer_meta.suites.schema import read_suite
+
+    [name] = registry.names_of([mine()])
+    assert read_suite(str(suite), "quick", added=[name]).methods["mine"].steps == 3
+
+
+def test_a_method_of_an_installed_package_is_known_by_its_name(installed):
+    installed("fer_meta.methods", "mine", "outside:Mine", MINE)
+    assert "mine" in registry.names() and registry.load("mine").label == "My method"
+    assert registry.source_hash("mine") and registry.source_hash("protonet") is None
+    assert [path.name for path in plugins.sources(None)] == ["outside.py"]
+
+
+def test_an_installed_package_that_cannot_be_imported_is_named(installed):
+    installed("fer_meta.methods", "mine", "outside:Mine", "import nowhere_at_all\n")
+    with pytest.raises(SuiteError, match="entry point 'mine' .*No module named 'nowhere_at_all'"):
+        registry.load("mine")
+
+
+def test_two_methods_of_one_name_are_refused():
+    class Mine(ProtoNet):
+        name = "mine"
+        own = {"mine": "Mine"}
+
+    def another():
+        class Mine(ProtoNet):
+            name = "mine"
+            own = {"mine": "Mine"}
+
+        return Mine
+
+    assert registry.register_method(Mine) is registry.register_method(Mine)
+    with pytest.raises(SuiteError, match="is called 'mine' too"):
+        registry.register_method(another())
+
+
+def test_the_contract_finds_what_an_author_forgot(mine):
+    method = plugins.from_file(mine())
+    check_method(method)
+    unnamed = type("Unnamed", (method,), {"own_classifiers": lambda self, s, y, c: {"x": lambda q: q[:, :3]}})
+    with pytest.raises(AssertionError, match="'x'.* have no name for tables: add them to `own`"):
+        check_method(unnamed)
+    leaky = type("Leaky", (method,), {"embed": lambda self, x: method.embed(self, x) - x.mean()})
+    with pytest.raises(AssertionError, match="depend on the other queries"):
+        check_method(leaky)
+
+
+def test_a_data_set_of_an_installed_package_is_listed_and_read(installed, trees):
+    text = "from fer_meta.datasets.loaders.folder import folder_spec\nSPEC = folder_spec('theirs', '.')\n"
+    installed("fer_meta.datasets", "theirs", "outside:SPEC", text)
+    assert "theirs" in datasets.names({}) and datasets.spec_for("theirs", trees / "day").name == "theirs"
+    check_dataset(datasets.spec_for("theirs", trees / "day"), trees / "day")
+
+
+@pytest.mark.parametrize("name, words", [
+    ("rafdb-basic", "fer-meta has a data set called 'rafdb-basic'"),
+    ("synthetic-mine", "fer-meta has a data set called"),
+    ("my/set", "a name has at most 100 letters"),
+])  # fmt: skip
+def test_a_data_set_whose_name_is_taken_or_none_is_refused(tmp_path, name, words):
+    spec = folder_spec("mine", tmp_path)
+    with pytest.raises(DatasetError, match=words):
+        datasets.register_dataset(DatasetSpec(**{**vars(spec), "name": name}))
+
+
+def test_the_contract_of_data_sets_finds_an_unknown_label(trees):
+    spec = folder_spec("mine", trees / "day")
+    wrong = DatasetSpec(
+        **{**vars(spec), "scan": lambda root: spec.scan(root).replace({"label": {"anger": "rage"}})}
+    )
+    with pytest.raises(AssertionError, match="rage.* are no expressions"):
+        check_dataset(wrong, trees / "day")

@@ -1,0 +1,102 @@
+"""A suite may take what it shares with others from another file, and an error still names where it stands."""
+
+import re
+
+import pytest
+from helpers.suites import GOOD
+
+from fer_meta.errors import SuiteError
+from fer_meta.suites.extends import files
+from fer_meta.suites.schema import read_suite
+
+MINE = """\
+name: mine
+title: Mine
+extends: base.yaml
+methods:
+  relationnet: {steps: 5, lr: 0.01}
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes `base.yaml` and `mine.yaml`; the path of the latter."""
+
+    def write(mine=MINE, base=GOOD):
+        (tmp_path / "base.yaml").write_text(base)
+        (tmp_path / "mine.yaml").write_text(mine)
+        return str(tmp_path / "mine.yaml")
+
+    return write
+
+
+def wrong(path):
+    with pytest.raises(SuiteError) as error:
+        read_suite(path, "quick")
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_suite_has_what_it_extends_and_its_own_words_come_last(written):
+    mine = written(MINE + "  protonet: {lr: 0.1}\nimage_size: 40\n")
+    suite = read_suite(mine, "quick")
+    assert (suite.name, suite.title, suite.image_size, suite.protocol.episodes) == ("mine", "Mine", 40, 50)
+    assert suite.methods["protonet"].steps == 100 and suite.methods["protonet"].lr == 0.1
+    assert suite.methods["relationnet"].steps == 5
+    assert [path.name for path in files(mine)] == ["mine.yaml", "base.yaml"]
+
+
+def test_methods_of_a_suite_that_extends_the_presets_need_only_be_named(written):
+    mine = written("name: mine\ntitle: Mine\nextends: presets\nmethods: {maml: {}, protonet: {steps: 9}}\n")
+    quick, full = read_suite(mine, "quick"), read_suite(mine, "full")
+    assert quick.methods["maml"].first_order and quick.methods["maml"].steps == 150
+    assert full.methods["maml"].steps == 10_000 and full.methods["protonet"].steps == 9
+    assert quick.protocol.episodes == 100 and full.protocol.episodes == 10_000
+
+
+@pytest.mark.parametrize("mine, base, words", [
+    (MINE.replace("steps: 5, ", ""), GOOD, "mine.yaml, line 5: methods.relationnet.steps: Field required"),
+    (MINE, GOOD.replace("steps: 100", "steps: 0"), "base.yaml, line 7: methods.protonet.steps: .*greater"),
+    (MINE, GOOD.replace("way: 5", "way: 1"), "base.yaml, line 4: protocol.way: "),
+    (MINE, GOOD.replace("way: 5", "way: ["), "base.yaml, line ., not valid|base.yaml, line .: not valid YAML"),
+    (MINE + "kinds: {episodic: {batch: x}}\n", GOOD, "mine.yaml, line 6: methods.*net.batch: .*integer"),
+    (MINE + "kinds: {episodic: {stpes: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodic.stpes: no method"),
+    (MINE + "kinds: {episodc: {steps: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodc: is no kind of method"),
+    (MINE + "kinds: 3\n", GOOD, "mine.yaml, line 6: kinds: must be a mapping"),
+    (MINE.replace("title: Mine\n", ""), GOOD, "mine.yaml, line 1: title: Field required"),
+    (MINE.replace("base.yaml", "nowhere.yaml"), GOOD, "nowhere.yaml: cannot be read as a suite file"),
+    (MINE.replace("base.yaml", "cross-domian"), GOOD, "mine.yaml, line 3: extends: no suite is called"),
+    (MINE.replace("base.yaml", "mine.yaml"), GOOD, "mine.yaml, line 3: extends: .*mine.yaml extends itself"),
+    (MINE, "extends: mine.yaml\n" + GOOD, "base.yaml, line 1: extends: .*mine.yaml extends itself"),
+    (MINE.replace("base.yaml", "3"), GOOD, "mine.yaml, line 3: extends: must be the name of a suite"),
+    (MINE.replace("base.yaml", "[base.yaml, base.yaml]"), GOOD, "mine.yaml, line 3: extends: must be"),
+    (MINE.replace("base.yaml", "/dev/zero.yaml"), GOOD, "/dev/zero.yaml: cannot be read as a suite file"),
+])  # fmt: skip
+def test_a_fault_names_the_file_that_it_is_in(written, mine, base, words):
+    assert re.search(words, wrong(written(mine, base)))
+
+
+def test_files_that_extend_each_other_many_times_are_not_read_for_ever(tmp_path):
+    for number in range(30):
+        two = f"[s{number + 1}.yaml, ./s{number + 1}.yaml]" if number < 29 else "presets"
+        (tmp_path / f"s{number}.yaml").write_text(f"name: s\ntitle: S\nextends: {two}\n")
+    assert "more than 20 files" in wrong(str(tmp_path / "s0.yaml"))
+
+
+def test_presets_are_no_suite():
+    assert "no suite is called 'presets'" in wrong("presets")
+
+
+def test_the_older_word_for_methods_is_read_in_suites_presets_and_experiments(tmp_path):
+    text = GOOD.replace("methods:", "algorithms:").replace(
+        "presets:",
+        "roles: {a: {data: x, rendered: synthetic-wild}}\n"
+        "experiments: {one: {title: One, train: a, test: a, algorithms: [protonet]}}\npresets:",
+    )
+    (tmp_path / "old.yaml").write_text(
+        text.replace("{episodes: 50}", "{episodes: 50}\n    algorithms: {protonet: {lr: 0.5}}")
+    )
+    suite = read_suite(str(tmp_path / "old.yaml"), "quick")
+    assert suite.methods["protonet"].lr == 0.5 and suite.experiments["one"].methods == ("protonet",)
+    (tmp_path / "old.yaml").write_text(text + "methods: {}\n")
+    assert "methods: this key is given twice" in wrong(str(tmp_path / "old.yaml"))
