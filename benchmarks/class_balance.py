@@ -24,7 +24,7 @@ from fer_meta.fileio import write_text
 from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import supervised
 from fer_meta.records.seals import DONE
-from fer_meta.report.numbers import METHODS
+from fer_meta.report.names import KNOWN
 from fer_meta.runner.selection import pick, validator
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.tasks.pools import Domain, divide
@@ -98,7 +98,7 @@ def table(found: pd.DataFrame, domains: list[Domain], given: str) -> list[str]:
     """Markdown, a row a source and balance; `found` has a row a training and readout."""
     readouts = list(found["readout"].unique())
     heads = [
-        f"{METHODS[name]}, {'UAR' if name == supervised.Method.head_name else 'episodes'}"
+        f"{KNOWN[name].label}, {'UAR' if name == supervised.Method.head_name else 'episodes'}"
         for name in readouts
     ]
     shares = {domain.name: 100 * class_shares(domain.train) for domain in domains}

@@ -19,7 +19,7 @@ from coverage import CLASSES, DIMENSIONS, IMAGE, MEANS, METHOD_IMAGE, PERSON, SE
 from tqdm import tqdm
 
 from fer_meta.fileio import write_text
-from fer_meta.report.folds import concatenated
+from fer_meta.report.aggregate.folds import concatenated
 from fer_meta.statistics.intervals import Outcomes, difference, hierarchical_interval
 from fer_meta.statistics.queries import Queries
 

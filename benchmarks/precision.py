@@ -17,7 +17,7 @@ from scipy import stats
 from fer_meta.cli.data import data_option
 from fer_meta.fileio import write_text
 from fer_meta.report.load import read_results
-from fer_meta.report.numbers import METHODS
+from fer_meta.report.names import KNOWN
 from fer_meta.runner.main import run_bench
 from fer_meta.runner.options import BenchOptions
 from fer_meta.suites.folders import results_folder
@@ -113,7 +113,7 @@ def paired(found: pd.DataFrame, given: str) -> list[str]:
             name + (" (rendered)" if name.startswith("synthetic-") else "") for name in (source, target)
         )
         lines.append(
-            f"| {place} | {METHODS.get(method, method)} | {' | '.join(cells)} |"
+            f"| {place} | {KNOWN[method].label if method in KNOWN else method} | {' | '.join(cells)} |"
             f" {_interval(rows['difference'])} |"
         )
     # one training has several readings and targets

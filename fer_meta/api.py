@@ -28,10 +28,10 @@ from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry as methods
 from fer_meta.methods.base import FewShotMethod, TrainingConfig
 from fer_meta.networks import backbones
+from fer_meta.report.aggregate.accuracy import accuracy_table
+from fer_meta.report.aggregate.folds import pooled
 from fer_meta.report.cells import Names, read_cells
-from fer_meta.report.folds import pooled
 from fer_meta.report.load import read_results as load_results
-from fer_meta.report.numbers import accuracy_table
 from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.selection import pick, validator

@@ -54,9 +54,9 @@ def hasty_estimates():
 @pytest.fixture
 def without_plots(monkeypatch):
     """Benches draw no plots, which takes longer than all else in so small a bench."""
-    from fer_meta.report import drawing
+    from fer_meta.report.plots import writing
 
-    monkeypatch.setattr(drawing, "write_figures", lambda drawings, folder: [])
+    monkeypatch.setattr(writing, "write_figures", lambda drawings, folder: [])
 
 
 @pytest.fixture(autouse=True)

@@ -9,22 +9,17 @@ import pandas as pd
 from fer_meta.fileio import replacing, sweep
 from fer_meta.memory import keep_freed_memory
 from fer_meta.records.freshness import TABLE, fresh_report, note_report, report_key
-from fer_meta.report import (
-    compare,
-    experiments,
-    folds,
-    gap,
-    latex,
-    leakage,
-    numbers,
-    per_seed,
-    primary,
-    tables,
-    terminal,
-)
+from fer_meta.report.aggregate.accuracy import CSV_COLUMNS, recall_table
+from fer_meta.report.aggregate.folds import folds_table, pooled
+from fer_meta.report.aggregate.found import Found, find
+from fer_meta.report.aggregate.per_seed import confusion_table, seed_table
 from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.formats import csv, latex, markdown, terminal
 from fer_meta.report.load import read_results
-from fer_meta.report.published import beside
+from fer_meta.report.sections import comparisons, leakage, primary, published, reproduction
+from fer_meta.report.sections.brief import brief
+from fer_meta.report.sections.page import page
+from fer_meta.report.sections.paper import paper
 
 __all__ = ["write_report"]
 
@@ -63,62 +58,67 @@ def write_report(folder: Path, published: bool = False) -> str:
     key = report_key(folder, published)
     if written := fresh_report(folder, key):
         return (folder / TABLE).read_text(encoding="utf-8") + _listed("Unchanged", written)
-    from fer_meta.report import drawing, plots, plots_compared  # matplotlib takes half a second to import
+    from fer_meta.report.plots import writing  # matplotlib takes half a second to import
+    from fer_meta.report.plots.all import figures
 
     keep_freed_memory()
     results, names = read_results(folder), Names()
-    cells = folds.pooled(results, read_cells(results, names))
-    table, heads = numbers.accuracy_table(results, cells), numbers.head_table(results, cells)
-    gaps, named = gap.gap_table(results, table), primary.primary_table(results, cells)
-    compared, ranked = compare.comparisons(results, cells), compare.ranks(table)
-    reproduced = experiments.reproduction_table(results, table, heads)
-    leaks, oracles = leakage.leak_table(results, cells, names), leakage.oracle_table(results, cells)
-    figures = plots.figures(results, cells, table, gaps) | plots_compared.figures(
-        results, cells, ranked, compare.failed_methods(table), leaks, reproduced
-    )
-
-    sections = [
-        primary.section(results, cells, named),
-        experiments.section(results, reproduced),
-        leakage.section(results, leaks, oracles),
-    ]
-    page = tables.to_markdown(
-        results, table, heads, gaps, sections, compare.section(results, compared, table, ranked)
-    )
-    text = terminal.to_text(results, table, primary.in_words(results, cells, named))
-    if published:
-        told = beside(results, table, heads)
-        page, text = f"{page}\n{told}", f"{text}\n{told}"
-    texts = {
-        TABLE: text,
-        "table.md": page,
-        "table.tex": latex.to_latex(results, table),
-        "table.csv": tables.to_csv(table, tables.CSV_COLUMNS),
-        "recall.csv": tables.to_csv(numbers.recall_table(results, cells)),
-        "confusion.csv": tables.to_csv(per_seed.confusion_table(results, cells)),
-        "seeds.csv": tables.to_csv(per_seed.seed_table(results, cells)),
-    }
-    found = {"published": reproduced, "leak": leaks, "oracle": oracles}
-    experiments_csv = [rows.assign(section=name) for name, rows in found.items() if len(rows)]
-    for name, rows in {
-        "heads.csv": heads,
-        "primary.csv": named,
-        "comparisons.csv": compared,
-        "folds.csv": folds.folds_table(cells),
-        "experiments.csv": pd.concat(experiments_csv) if experiments_csv else [],
-    }.items():
-        if len(rows):
-            texts[name] = tables.to_csv(rows)
+    found = find(results, pooled(results, read_cells(results, names)), names)
+    texts = _documents(found, published) | _numbers(found)
+    drawings = figures(found)
 
     with _naming(folder):
         sweep(folder / "plots", older_than=HOUR)  # what a killed report left; others may be writing
         written = [_write(folder / name, content) for name, content in sorted(texts.items())]
-        written += drawing.write_figures(figures, folder / "plots")
+        written += writing.write_figures(drawings, folder / "plots")
         for name in SOMETIMES:
             for path in set(folder.glob(name)) - set(written):
                 path.unlink()
         note_report(folder, key, written)
-    return text + _listed("Written", written)
+    return texts[TABLE] + _listed("Written", written)
+
+
+def _documents(found: Found, with_published: bool) -> dict[str, str]:
+    """The files for people, by name."""
+    results, cells = found.results, found.cells
+    last = [published.section(results, found.scores, found.once)] if with_published else []
+    whole = page(
+        results,
+        found.scores,
+        found.once,
+        found.gaps,
+        [
+            primary.section(results, cells, found.primary),
+            reproduction.section(results, found.reproduced),
+            leakage.section(results, found.leaks, found.oracles),
+        ],
+        comparisons.section(results, found.compared, found.scores, found.ranked),
+        last,
+    )
+    short = brief(results, found.scores, primary.in_words(results, cells, found.primary), last)
+    return {
+        TABLE: terminal.render(short),
+        "table.md": markdown.render(whole),
+        "table.tex": latex.render(paper(results, found.scores)),
+    }
+
+
+def _numbers(found: Found) -> dict[str, str]:
+    """The files for programs, by name; those of no rows are left out."""
+    sections = {"published": found.reproduced, "leak": found.leaks, "oracle": found.oracles}
+    experiments = [rows.assign(section=name) for name, rows in sections.items() if len(rows)]
+    tables = {
+        "table.csv": found.scores[CSV_COLUMNS],
+        "recall.csv": recall_table(found.results, found.cells),
+        "confusion.csv": confusion_table(found.results, found.cells),
+        "seeds.csv": seed_table(found.results, found.cells),
+        "heads.csv": found.once,
+        "primary.csv": found.primary,
+        "comparisons.csv": found.compared,
+        "folds.csv": folds_table(found.cells),
+        "experiments.csv": pd.concat(experiments) if experiments else pd.DataFrame(),
+    }
+    return {name: csv.render(rows) for name, rows in tables.items() if len(rows)}
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from fer_meta.records.answers import ANSWERS, read_answers
 from fer_meta.records.parquet import coded
 from fer_meta.report.episodes import damaged, episodes_path, read_episodes
 from fer_meta.report.load import Results, Run
+from fer_meta.report.names import is_own_head
 from fer_meta.statistics import metrics
 from fer_meta.statistics.intervals import Outcomes
 from fer_meta.statistics.metrics import Scores
@@ -107,11 +108,6 @@ class Names:
         return np.append(places.to_numpy().astype(np.int64) + first, -1).take(codes)
 
 
-def is_head(method: str) -> bool:
-    """Whether a method is a network's own head, which answers without a support."""
-    return method.endswith("-head")
-
-
 def read_cells(results: Results, names: Names) -> list[Cell]:
     """Every cell of the finished runs (of a cross-validation one for each fold), in the plan's order, its
     seeds ascending.
@@ -120,14 +116,17 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
         ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not
             asked the same queries.
     """
-    asked, scored, kept, supports = {}, defaultdict(list), defaultdict(list), {}
+    asked: dict[tuple, tuple[Queries, Run]] = {}
+    scored: dict[tuple, list[tuple[Run, dict, Queries]]] = defaultdict(list)
+    kept: dict[tuple, list[Queries]] = defaultdict(list)
+    supports: dict[Path | None, Support] = {}
     for run in sorted(results.runs, key=lambda run: run.seed):
         for (method, shots, selection), queries, row in _read_run(results, run, names):
-            path = episodes_path(results, run, shots) if shots and not is_head(method) else None
+            path = episodes_path(results, run, shots) if shots and not is_own_head(method) else None
             if path and path not in supports:
                 supports[path] = _support(results, run, path, names)
             queries = _once(queries, supports.get(path), kept[path, run.target])
-            if path and not np.isin(queries.episode[[0, -1]], queries.support.episode).all():
+            if path and not np.isin(queries.episode[[0, -1]], supports[path].episode).all():
                 raise damaged(path, "does not hold the episodes that were answered", run.command)
             place = (run.experiment, run.source, run.target, shots, run.fold)
             first, other = asked.setdefault(place, (queries, run))

@@ -106,13 +106,14 @@ def short_note(short: int, trainings: int) -> str:
 
 def _which(trainings: Sequence[tuple[int, int | None, Failed]]) -> str:
     """seeds 0 and 2; fold 3 of seed 1; folds 1 to 4 and 7 of seed 0, fold 2 of seed 1."""
-    folds = defaultdict(list)
+    folds: dict[int, list[int | None]] = defaultdict(list)
     for seed, fold, _ in sorted(trainings, key=lambda one: (one[0], one[1] or 0)):
         folds[seed].append(fold)
     if None in next(iter(folds.values())):
         return f"seed{'s' * (len(folds) > 1)} {_listed(map(str, folds))}"
+    numbers = {seed: [fold for fold in own if fold is not None] for seed, own in folds.items()}
     return ", ".join(
-        f"fold{'s' * (len(own) > 1)} {_listed(_ranges(own))} of seed {seed}" for seed, own in folds.items()
+        f"fold{'s' * (len(own) > 1)} {_listed(_ranges(own))} of seed {seed}" for seed, own in numbers.items()
     )
 
 

@@ -56,7 +56,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from fer_meta.statistics.queries import Members, Queries, Sums, numbered
+from fer_meta.statistics.queries import Members, Queries, Sums, Support, numbered
 
 ALPHA = 0.05
 
@@ -202,7 +202,9 @@ def effect_size(a: Outcomes, b: Outcomes) -> float:
 def _same(one: Queries, other: Queries) -> bool:
     if one is other:
         return True
-    sides = [(one, other, ("episode", "group", "label"))]
+    sides: list[tuple[Queries | Support, Queries | Support, tuple[str, ...]]] = [
+        (one, other, ("episode", "group", "label"))
+    ]
     if one.support and other.support:
         sides.append((one.support, other.support, ("episode", "image")))
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for a, b, names in sides for name in names)
@@ -321,12 +323,17 @@ def _estimate(sides: list[_Side]) -> Estimate:
 def _join(sides: list[Sums]) -> Sums:
     """Members' sums added by name, sums of squares added."""
     names, place = np.unique(np.concatenate([side.names for side in sides]), return_inverse=True)
-    sums = [
+    queries, asked, whole = (
         np.bincount(place, np.concatenate([getattr(side, name) for side in sides]), len(names))
         for name in ("queries", "asked", "whole")
-    ]
+    )
     return Sums(
-        names, *sums, sum(side.asked_squares for side in sides), sum(side.whole_squares for side in sides)
+        names,
+        queries,
+        asked,
+        whole,
+        sum(side.asked_squares for side in sides),
+        sum(side.whole_squares for side in sides),
     )
 
 
@@ -357,7 +364,8 @@ def _interval(
     total = sum(variance.values())
     # one member of each level, or none that differ by more than rounding: the spread is unknown, not 0
     if total < 1e-24:
-        return Estimate(value, *[math.nan] * 5, variance, counts)
+        nan = math.nan
+        return Estimate(value, nan, nan, nan, nan, nan, variance, counts)
     se = math.sqrt(total)
     df = sum(found.values()) / sum(spread / (counts[level] - 1) for level, spread in found.items())
     half = se * float(special.stdtrit(df, 1 - ALPHA / 2))

@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from fer_meta.errors import ResultsError
-from fer_meta.report import compare, experiments, gap, latex, leakage, numbers, tables, terminal
+from fer_meta.report.aggregate.accuracy import CSV_COLUMNS
+from fer_meta.report.aggregate.found import find
 from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.document import Block
+from fer_meta.report.formats import csv, latex, markdown, terminal
 from fer_meta.report.load import read_results
-from fer_meta.report.published import beside
+from fer_meta.report.sections import comparisons, leakage, published, reproduction
+from fer_meta.report.sections.brief import brief
+from fer_meta.report.sections.page import page
+from fer_meta.report.sections.paper import paper
 
 RUNS = ["protonet-fer2013-to-press_faces-seed0", "supervised-fer2013-to-press_faces-seed0"]
 HOSTILE = "<script>alert(1)</script> # `code` *bold* [a](b) | 50 % of $x_1$ & \\x {y} ~ ^"
@@ -19,19 +25,25 @@ ESCAPES = "red\x1b[31m and\n# a heading\r\nand\u2028more"
 def texts(folder: Path) -> dict[str, str]:
     """All that a report writes in words, without its plots."""
     results, names = read_results(folder), Names()
-    cells = read_cells(results, names)
-    table, heads = numbers.accuracy_table(results, cells), numbers.head_table(results, cells)
-    gaps, reproduced = gap.gap_table(results, table), experiments.reproduction_table(results, table, heads)
-    leaks, oracles = leakage.leak_table(results, cells, names), leakage.oracle_table(results, cells)
-    sections = [experiments.section(results, reproduced), leakage.section(results, leaks, oracles)]
-    compared = compare.section(results, compare.comparisons(results, cells), table, compare.ranks(table))
-    page = tables.to_markdown(results, table, heads, gaps, sections, compared)
+    found = find(results, read_cells(results, names), names)
+    first = [
+        reproduction.section(results, found.reproduced),
+        leakage.section(results, found.leaks, found.oracles),
+    ]
+    compared = comparisons.section(results, found.compared, found.scores, found.ranked)
+    last = [published.section(results, found.scores, found.once)]
+    whole = page(results, found.scores, found.once, found.gaps, first, compared, last)
     return {
-        "md": page + beside(results, table, heads),
-        "tex": latex.to_latex(results, table),
-        "txt": terminal.to_text(results, table),
-        "csv": tables.to_csv(table, tables.CSV_COLUMNS),
+        "md": markdown.render(whole),
+        "tex": latex.render(paper(results, found.scores)),
+        "txt": terminal.render(brief(results, found.scores)),
+        "csv": csv.render(found.scores, CSV_COLUMNS),
     }
+
+
+def as_markdown(block: Block | None) -> str:
+    """A section as it stands on the page; nothing for none."""
+    return markdown.block(block) if block else ""
 
 
 def change(path: Path, **fields) -> None:

@@ -9,12 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import stored_results
+from helpers.report_texts import as_markdown
 from matplotlib.text import Text
 
-from fer_meta.report import compare, numbers, plots_compared
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import comparisons as compare
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
-from fer_meta.report.pieces import interval_note
+from fer_meta.report.plots import ranks as ranks_plot
+from fer_meta.report.sections.comparisons import section as comparisons_section
+from fer_meta.report.sections.words import interval_note
 from fer_meta.statistics.ranks import Ranks
 
 pytestmark = pytest.mark.numeric
@@ -89,7 +93,7 @@ def test_intervals_and_p_values_are_corrected_together_so_that_words_never_contr
 
 def test_the_page_sets_the_best_method_against_each_other_one(folder):
     results, _, table, compared = read(folder)
-    text = compare.section(results, compared, table, compare.ranks(table))
+    text = as_markdown(comparisons_section(results, compared, table, compare.ranks(table)))
     told = [line[2:] for line in text.splitlines() if line.startswith("- ")]
     assert len(told) == 5 * 6 and set(told) <= set(compared["statement"])
     blocks = text.split("\n\n`")[1:]
@@ -117,8 +121,8 @@ def test_methods_in_most_blocks_are_ranked_and_the_others_are_named(folder):
     whole_table, table = table, table[(table["method"] != "maml") | (table["source"] == "fer2013")]
     ranked = compare.ranks(table)
     assert "maml" not in ranked.methods and len(ranked.methods) == 5
-    assert "Not ranked, because not in most blocks: MAML." in compare.section(
-        results, compared, table, ranked
+    assert "Not ranked, because not in most blocks: MAML." in as_markdown(
+        comparisons_section(results, compared, table, ranked)
     )
     most = whole_table[(whole_table["method"] != "maml") | (whole_table["source"] != "fer2013")]
     over = compare.ranks(pd.concat([most, most.assign(target="elsewhere")]))
@@ -147,19 +151,18 @@ def test_two_pairs_of_source_and_target_are_too_few_for_mean_ranks_and_the_page_
         "`comparisons.csv`; no mean ranks, for they need 3 pairs of source and target.",
     )
     assert compare.ranks(few) is None and len(few["shots"].unique()) == 2
-    assert said in compare.section(results, compared, few, None)
-    assert said not in compare.section(results, compared, table, compare.ranks(table))
+    assert said in as_markdown(comparisons_section(results, compared, few, None))
+    assert said not in as_markdown(comparisons_section(results, compared, table, compare.ranks(table)))
 
 
 def test_the_diagram_joins_those_that_cannot_be_told_apart(folder):
     results, *_ = read(folder)
     ranked = Ranks(["protonet", "maml", "relationnet"], np.array([1.2, 2.0, 2.8]), 1.0, 0.01, 5, 0.05)
-    figure = plots_compared.ranks(results, ranked)
+    figure = ranks_plot.figure(results, ranked)
     bars = [tuple(np.round(line.get_xdata(), 2)) for line in figure.axes[0].lines if line.get_linewidth() > 3]
     assert bars == [(1.16, 2.04), (1.96, 2.84)]
     texts = [text.get_text() for text in figure.findobj(Text)]
     assert "ProtoNet  1.20" in texts and "2.80  Relation Net" in texts and "critical difference 1.00" in texts
-    assert plots_compared.figures(results, [], None, [], pd.DataFrame(), pd.DataFrame()) == {}
 
 
 def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):
@@ -171,7 +174,10 @@ def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):
     (alone / "runs").symlink_to(folder / "runs")
     (alone / "episodes").symlink_to(folder / "episodes")
     results, _, table, compared = read(alone)
-    assert compared.empty and compare.section(results, compared, table, compare.ranks(table)) == ""
+    assert (
+        compared.empty
+        and as_markdown(comparisons_section(results, compared, table, compare.ranks(table))) == ""
+    )
 
 
 def test_the_page_warns_where_people_are_too_few_for_the_interval(folder, tmp_path):

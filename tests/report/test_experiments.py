@@ -13,14 +13,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import stored_results
+from helpers.report_texts import as_markdown
 from matplotlib.text import Text
 
 from fer_meta.errors import ResultsError
-from fer_meta.report import experiments, leakage, numbers, plots, plots_compared, tables, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import leakage
+from fer_meta.report.aggregate import reproduction as experiments
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.failed import MARK
+from fer_meta.report.formats import markdown
 from fer_meta.report.load import Results, read_results
-from fer_meta.report.protocol import protocol_line
+from fer_meta.report.names import method_name
+from fer_meta.report.plots import accuracy as accuracy_plot
+from fer_meta.report.plots import leakage as leakage_plot
+from fer_meta.report.plots import reproduction as reproduction_plot
+from fer_meta.report.sections.leakage import section as leakage_section
+from fer_meta.report.sections.page import page
+from fer_meta.report.sections.protocol import protocol_line
+from fer_meta.report.sections.reproduction import section as reproduction_section
 from fer_meta.tasks.protocol import Protocol
 
 pytestmark = pytest.mark.numeric
@@ -88,8 +100,8 @@ def test_an_experiment_that_balances_its_classes_otherwise_is_named(reproduction
     assert len(set(supervised)) > 2 and set(table.loc[table["class_balance"] == "natural", "experiment"]) == {
         one
     }
-    assert f"Class balance in supervised training: balanced; natural in {one}." in tables.to_markdown(
-        changed, table, heads, pd.DataFrame()
+    assert f"Class balance in supervised training: balanced; natural in {one}." in markdown.render(
+        page(changed, table, heads, pd.DataFrame())
     )
 
 
@@ -126,7 +138,7 @@ def test_a_published_figure_stands_beside_what_it_really_is(reproduction):
     assert (protonet["published_test"], protonet["published_training"]) == (0.37, 0.87)
     head = rows["published_test"].dropna()
     assert head.to_dict() == {("E1", "protonet", 5): 0.37, ("E4", "supervised-head", 0): 0.18}
-    text = experiments.section(read(reproduction)[0], reproduced(reproduction))
+    text = as_markdown(reproduction_section(read(reproduction)[0], reproduced(reproduction)))
     lines = [line for line in text.splitlines() if line.startswith("|")]
     names = [name.strip() for name in lines[0].split("|")]
     cells = dict(zip(names, (cell.strip() for cell in lines[2].split("|"))))
@@ -153,8 +165,10 @@ def test_training_accuracy_is_that_of_the_last_tenth_with_its_own_chance(reprodu
 def test_where_there_is_no_number_there_is_no_mark_of_a_failed_training(reproduction):
     """As in the training episodes of a supervised network, which has none."""
     results, *_ = read(reproduction)
-    page = experiments.section(
-        results, reproduced(reproduction).assign(failed_seeds="0", shared_failed_seeds="0")
+    page = as_markdown(
+        reproduction_section(
+            results, reproduced(reproduction).assign(failed_seeds="0", shared_failed_seeds="0")
+        )
     )
     told = [cell.strip() for line in page.splitlines() if line.startswith("|") for cell in line.split("|")]
     assert MARK not in told and any(cell.endswith(MARK) for cell in told)
@@ -177,8 +191,8 @@ def test_the_shared_clips_reading_is_the_experiment_of_that_name(reproduction):
 def test_extra_readings_are_shown_only_where_the_suite_asks_for_them(reproduction, tmp_path):
     results, rows = read(reproduction)[0], reproduced(reproduction)
     bare = replace(results, plan=results.plan | {"readings": []})
-    assert "training episodes" in experiments.section(results, rows).split("| :--")[0]
-    head = experiments.section(bare, rows).split("| :--")[0].rsplit("\n\n", 1)[1]
+    assert "training episodes" in as_markdown(reproduction_section(results, rows)).split("| :--")[0]
+    head = as_markdown(reproduction_section(bare, rows)).split("| :--")[0].rsplit("\n\n", 1)[1]
     assert "in training episodes" not in head and "shared clips" not in head
 
 
@@ -189,7 +203,9 @@ def test_a_published_method_that_was_not_run_has_a_row(reproduction, tmp_path):
     rows = reproduced(folder)
     [row] = rows[rows["method"] == "protonet"].to_dict("records")
     assert (row["experiment"], row["published_test"], row["published_training"]) == ("E1", 0.37, 0.87)
-    assert pd.isna(row["accuracy"]) and "| not run |" in experiments.section(read(folder)[0], rows)
+    assert pd.isna(row["accuracy"]) and "| not run |" in as_markdown(
+        reproduction_section(read(folder)[0], rows)
+    )
 
 
 def repeated(folder: Path, tmp_path: Path, **changes) -> Path:
@@ -207,7 +223,7 @@ def test_experiments_that_repeat_faults_stand_in_a_table_of_their_own_with_their
     folder = repeated(reproduction, tmp_path)
     results, _, _, table, _heads = read(folder)
     rows = reproduced(folder)
-    text = experiments.section(results, rows)
+    text = as_markdown(reproduction_section(results, rows))
     above, below = text.split(
         "The rows below **repeat the published experiments with their faults on purpose**"
     )
@@ -231,8 +247,8 @@ def test_experiments_that_repeat_faults_stand_in_a_table_of_their_own_with_their
 
 def test_what_is_to_know_of_an_experiments_images_is_said_below(reproduction, tmp_path):
     folder = repeated(reproduction, tmp_path, remarks=["of the 1,020 mixed-in frames 907 are trained on"])
-    assert "- E4: of the 1,020 mixed-in frames 907 are trained on." in experiments.section(
-        read(folder)[0], reproduced(folder)
+    assert "- E4: of the 1,020 mixed-in frames 907 are trained on." in as_markdown(
+        reproduction_section(read(folder)[0], reproduced(folder))
     )
 
 
@@ -249,7 +265,9 @@ def test_the_settings_of_a_training_stand_beside_its_figures(reproduction, confi
         runs=[replace(run, config=config) if run.algorithm == "supervised" else run for run in results.runs],
     )
     lines = [
-        line for line in experiments.section(told, rows).splitlines() if "own head, each image once" in line
+        line
+        for line in as_markdown(reproduction_section(told, rows)).splitlines()
+        if "own head, each image once" in line
     ]
     assert lines and all(f"own head, each image once{words} |" in line for line in lines)
 
@@ -259,22 +277,26 @@ def test_the_settings_of_a_training_stand_beside_its_figures(reproduction, confi
     ("smoke", "**Preset smoke: does it run at all?"), ("full", None),
 ])  # fmt: skip
 def test_a_short_preset_says_that_its_numbers_explain_nothing(reproduction, preset, words):
-    text = experiments.section(
-        replace(read(reproduction)[0], plan=read(reproduction)[0].plan | {"preset": preset}),
-        reproduced(reproduction),
+    text = as_markdown(
+        reproduction_section(
+            replace(read(reproduction)[0], plan=read(reproduction)[0].plan | {"preset": preset}),
+            reproduced(reproduction),
+        )
     )
     assert words in text and "(`--preset full`)" in text if words else "Preset" not in text
 
 
 def test_without_published_figures_there_is_no_such_section(leaky):
-    assert reproduced(leaky).empty and experiments.section(read(leaky)[0], reproduced(leaky)) == ""
+    assert (
+        reproduced(leaky).empty and as_markdown(reproduction_section(read(leaky)[0], reproduced(leaky))) == ""
+    )
 
 
 def test_both_relation_networks_are_told_apart_where_both_occur(reproduction, leaky):
     results, other = read(reproduction)[0], read(leaky)[0]
-    assert numbers.method_name("relationnet", results) == "Relation Net (summed maps)"
-    assert numbers.method_name("relationnet-mean", results) == "Relation Net (averaged maps)"
-    assert numbers.method_name("relationnet", other) == "Relation Net"
+    assert method_name(results, "relationnet") == "Relation Net (summed maps)"
+    assert method_name(results, "relationnet-mean") == "Relation Net (averaged maps)"
+    assert method_name(other, "relationnet") == "Relation Net"
 
 
 def test_clips_stand_beside_frames_and_are_decided_by_vote_and_by_mean(reproduction, tmp_path):
@@ -371,7 +393,7 @@ def test_a_leak_is_worth_the_difference_to_the_experiment_it_is_compared_with(le
         else:
             assert row.difference == pytest.approx(row.accuracy - cells["subject", row.method, row.shots])
             assert row.low < row.difference < row.high and 0 <= row.p <= 1
-    text = leakage.section(read(leaky)[0], rows, leakage.oracle_table(*read(leaky)[:2]))
+    text = as_markdown(leakage_section(read(leaky)[0], rows, leakage.oracle_table(*read(leaky)[:2])))
     assert (
         " to subject |" in text
         and "- **image**: no image on both sides." in text
@@ -394,7 +416,7 @@ def test_what_is_known_of_no_image_is_said_and_not_counted_as_never_shared(own, 
     rows = leaks(own)
     kind = {"subject": "person", "clip": "clip"}[column]
     assert rows[f"share_{kind}"].isna().all() and rows["accuracy_unshared"].notna().any()
-    text = leakage.section(read(own)[0], rows, leakage.oracle_table(*read(own)[:2]))
+    text = as_markdown(leakage_section(read(own)[0], rows, leakage.oracle_table(*read(own)[:2])))
     assert words in text and "nan" not in text
 
 
@@ -426,7 +448,7 @@ def test_episodes_that_are_not_those_predicted_are_refused(own):
 @pytest.mark.parametrize("draw", ["leakage", "reproduction"])
 def test_plots_of_experiments_call_rendered_domains_so(leaky, reproduction, draw):
     folder, rows = (leaky, leaks(leaky)) if draw == "leakage" else (reproduction, reproduced(reproduction))
-    figure = getattr(plots_compared, draw)(read(folder)[0], rows)
+    figure = {"leakage": leakage_plot, "reproduction": reproduction_plot}[draw].figure(read(folder)[0], rows)
     shown = " ".join(text.get_text().replace("\n", " ") for text in figure.findobj(Text))
     assert "synthetic-film" in shown and not re.search(UNRENDERED, shown)
 
@@ -434,8 +456,8 @@ def test_plots_of_experiments_call_rendered_domains_so(leaky, reproduction, draw
 def test_an_experiment_that_was_not_run_is_named_with_the_reason(leaky):
     results, _cells, _, table, heads = read(leaky)
     told = replace(results, plan=results.plan | {"not_run": {"E9": "no film: give --data afew=PATH"}})
-    page = tables.to_markdown(told, table, heads, table.iloc[:0])
-    assert "## Experiments not run\n\n- E9: no film: give --data afew=PATH" in page
+    text = markdown.render(page(told, table, heads, table.iloc[:0]))
+    assert "## Experiments not run\n\n- E9: no film: give --data afew=PATH" in text
 
 
 OTHERS = {
@@ -466,8 +488,10 @@ def test_every_field_of_a_protocol_is_shown(leaky, name):
     asked = Protocol(support_from="source-train", disjoint="image").model_dump(mode="json")
 
     def line(**changes) -> str:
-        return protocol_line(
-            replace(results, runs=[replace(run, protocol=asked | changes) for run in results.runs]), block
+        return markdown.inline(
+            protocol_line(
+                replace(results, runs=[replace(run, protocol=asked | changes) for run in results.runs]), block
+            )
         )
 
     if OTHERS[name] is None:  # what was done, not what was asked for
@@ -481,9 +505,8 @@ def test_a_method_keeps_its_colour_in_the_legend_where_the_last_panel_lacks_it(l
     results, cells, _, table, _ = read(leaky)
     methods = table["method"].unique()
     last = table["experiment"] == table["experiment"].iloc[-1]
-    figure = plots.figures(results, cells, table[~last | (table["method"] == methods[0])], table.iloc[:0])[
-        "accuracy"
-    ]()
+    shown = table[(table["selection"] == "source-val") & (~last | (table["method"] == methods[0]))]
+    figure = accuracy_plot.figure(results, shown, cells)
     colours = [
         handle.get_facecolor()
         for handle in figure.legends[0].legend_handles
@@ -500,7 +523,7 @@ def test_the_plot_beside_published_figures_shows_the_trainings_of_shared_clips_t
         if cell.experiment == "E1-shared" and cell.method == "protonet"
     ]
     others = [cell for cell in cells if cell.experiment != "E1-shared" or cell.method != "protonet"]
-    figure = plots_compared.reproduction(results, reproduced(reproduction), [*others, *shared])
+    figure = reproduction_plot.figure(results, reproduced(reproduction), [*others, *shared])
     crosses = [
         line
         for axis in figure.axes

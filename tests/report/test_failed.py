@@ -8,13 +8,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import stored_results
+from helpers.report_texts import as_markdown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_meta.report import compare, folds, leakage, numbers, plots, tables, terminal, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import comparisons as compare
+from fer_meta.report.aggregate import folds, leakage
+from fer_meta.report.aggregate.found import find
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.failed import FEWEST, MARGIN, MARK, Failed, failure, footnote, is_short
+from fer_meta.report.formats import markdown, terminal
 from fer_meta.report.load import read_results
+from fer_meta.report.plots.all import figures
+from fer_meta.report.sections.brief import brief
+from fer_meta.report.sections.comparisons import section as comparisons_section
+from fer_meta.report.sections.leakage import section as leakage_section
+from fer_meta.report.sections.page import page
 
 pytestmark = pytest.mark.numeric
 
@@ -32,13 +43,13 @@ def read(folder: Path):
     return results, cells, numbers.accuracy_table(results, cells)
 
 
-def page(folder: Path) -> str:
+def texts(folder: Path) -> str:
     """The page and the terminal's text."""
     results, cells, table = read(folder)
-    compared = compare.section(results, compare.comparisons(results, cells), table, None)
-    return tables.to_markdown(
-        results, table, numbers.head_table(results, cells), table.iloc[:0], (), compared
-    ) + terminal.to_text(results, table)
+    compared = comparisons_section(results, compare.comparisons(results, cells), table, None)
+    return markdown.render(
+        page(results, table, numbers.head_table(results, cells), table.iloc[:0], (), compared)
+    ) + terminal.render(brief(results, table))
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +189,9 @@ def test_a_failed_fold_is_named_and_flagged(tmp_path):
         "failed"
     ].any()
     table = numbers.accuracy_table(results, cells)
-    assert "† ProtoNet, trained on a, fold 2 of seed 0: training accuracy" in terminal.to_text(results, table)
+    assert "† ProtoNet, trained on a, fold 2 of seed 0: training accuracy" in terminal.render(
+        brief(results, table)
+    )
 
 
 def test_trainings_too_short_to_judge_are_counted_once_below_the_table_and_not_marked(tmp_path):
@@ -187,7 +200,7 @@ def test_trainings_too_short_to_judge_are_counted_once_below_the_table_and_not_m
     )
     for log in folder.glob("models/protonet-*/history.jsonl"):
         log.write_text("".join(log.read_text().splitlines(keepends=True)[:6]))
-    text = page(folder)
+    text = texts(folder)
     assert MARK not in text
     assert (
         " ".join(text.split()).count(
@@ -202,13 +215,13 @@ def test_a_method_of_which_a_training_failed_is_never_the_best(tmp_path):
     folder = stored_results.stay_at_chance(
         stored_results.write(tmp_path / "cross-domain", 1, 10), "supervised-press_faces-seed0"
     )
-    line = next(line for line in page(folder).splitlines() if line.startswith("| `press_faces` | `fer2013`"))
+    line = next(line for line in texts(folder).splitlines() if line.startswith("| `press_faces` | `fer2013`"))
     (best,) = [cell for cell in line.split("|") if "**" in cell]
     assert MARK not in best and line.count(MARK) == 3
 
 
 def test_results_of_an_older_version_are_not_flagged(tmp_path):
-    assert MARK not in page(stored_results.write(tmp_path / "cross-domain", 1, 5))
+    assert MARK not in texts(stored_results.write(tmp_path / "cross-domain", 1, 5))
 
 
 def test_a_page_of_failed_trainings_alone_stays_short(tmp_path):
@@ -218,7 +231,7 @@ def test_a_page_of_failed_trainings_alone_stays_short(tmp_path):
         for source, _ in stored_results.PAIRS
     ]
     folder = stored_results.stay_at_chance(stored_results.write(tmp_path / "cross-domain", 1, 5), *models)
-    text = page(folder)
+    text = texts(folder)
     assert "† none of the 12 trainings learned" in text and not re.search(r"trained on \S+, seed", text)
 
 
@@ -262,7 +275,8 @@ def test_what_a_leak_is_worth_is_not_said_by_a_failed_training(tmp_path):
     failed = leaks["method"] == "relationnet"
     assert leaks.loc[failed, ["difference", "low", "high", "p"]].isna().all(axis=None)
     assert leaks.loc[~failed & leaks["against"].notna(), "difference"].notna().all()
-    said = leakage.section(results, leaks, leakage.oracle_table(results, read_cells(results, Names())))
+    oracles = leakage.oracle_table(results, read_cells(results, Names()))
+    said = as_markdown(leakage_section(results, leaks, oracles))
     assert (
         "Relation Net, trained on synthetic-wild (rendered) (subject, image, nothing), seed 1" in said
         and "nan" not in said
@@ -282,8 +296,9 @@ def marks_in(figure, label: str) -> int:
 def test_each_seed_is_a_dot_and_a_failed_one_a_cross(folder):
     results, cells, table = read(folder)
     shown = table[table["selection"] == "source-val"]
-    figure = plots.figures(results, cells, table, table.iloc[:0])["accuracy"]()
+    drawn = figures(find(results, cells, Names()))
+    figure = drawn["accuracy"]()
     assert marks_in(figure, "a training that did not learn") == 2  # 1-shot and 5-shot
     assert marks_in(figure, "one training") == shown["seeds"].sum() - 2
-    training = plots.figures(results, cells, table, table.iloc[:0])["training"]()
+    training = drawn["training"]()
     assert marks_in(training, "a training that did not learn") == 2  # its loss and its validation

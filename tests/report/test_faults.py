@@ -25,11 +25,9 @@ from fer_meta.errors import ResultsError
 from fer_meta.fileio import replacing
 from fer_meta.records.history import history
 from fer_meta.records.seals import seal
-from fer_meta.report import (
-    drawing,
-    write_report,
-)
+from fer_meta.report import write_report
 from fer_meta.report.load import read_results
+from fer_meta.report.plots import writing
 
 # ------------------------------------------------------------------------------------------------------- plan
 # and run
@@ -304,7 +302,7 @@ def test_a_report_that_cannot_be_written_names_the_folder_and_leaves_nothing(
     (stored / "table.md").write_text("old")
     before = {path: path.stat().st_mtime_ns for path in stored.rglob("*") if path.is_file()}
     monkeypatch.setattr("fer_meta.report.replacing", full)
-    monkeypatch.setattr(drawing, "replacing", full)
+    monkeypatch.setattr(writing, "replacing", full)
     done = CliRunner().invoke(main, ["report", "--out", str(stored.parent)])
     assert done.exit_code == 1 and done.output.count("\n") == 1
     assert done.output.startswith(f"fer-meta: {stored}: the report cannot be written ({os.strerror(code)}); ")
@@ -318,7 +316,7 @@ def test_a_plot_that_cannot_be_written_is_the_same_line(stored, monkeypatch, cap
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return replacing(path)
 
-    monkeypatch.setattr(drawing, "replacing", full)
+    monkeypatch.setattr(writing, "replacing", full)
     done = CliRunner().invoke(main, ["report", "--out", str(stored.parent)])
     assert (
         done.exit_code == 1
@@ -406,7 +404,7 @@ def test_hostile_names_are_text_in_markdown_and_latex(stored):
     )
     assert (
         r"\caption{\textless{}script\textgreater{}alert(1)\textless{}/script\textgreater{} \# `code` *bold*"
-        r" [a](b) \textbar{} 50 \% of "
+        r" [a](b) \textbar{} 50\,\% of "
         r"\$x\_1\$ \& \textbackslash{}x \{y\} \textasciitilde{} \textasciicircum{}: accuracy"
     ) in found["tex"]
     # an error with a fence in it stands within a longer one

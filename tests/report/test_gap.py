@@ -14,10 +14,19 @@ from helpers import stored_results
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from fer_meta.report import gap, latex, numbers, plots, tables, terminal, write_report
+from fer_meta.report import names, write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import gap
+from fer_meta.report.aggregate.found import find
 from fer_meta.report.cells import Cell, Names, read_cells
-from fer_meta.report.drawing import ManyWords
+from fer_meta.report.formats import csv, latex, markdown, terminal
 from fer_meta.report.load import Results, read_results
+from fer_meta.report.plots import accuracy, severity
+from fer_meta.report.plots.all import figures
+from fer_meta.report.plots.texts import ManyWords
+from fer_meta.report.sections.brief import brief
+from fer_meta.report.sections.page import page
+from fer_meta.report.sections.paper import paper
 
 pytestmark = pytest.mark.numeric
 
@@ -36,10 +45,10 @@ def read(folder: Path) -> tuple[Results, list[Cell], pd.DataFrame, pd.DataFrame]
 def texts(folder: Path) -> dict[str, str]:
     results, cells, table, gaps = read(folder)
     return {
-        "csv": tables.to_csv(table, tables.CSV_COLUMNS),
-        "tex": latex.to_latex(results, table),
-        "txt": terminal.to_text(results, table),
-        "md": tables.to_markdown(results, table, numbers.head_table(results, cells), gaps),
+        "csv": csv.render(table, numbers.CSV_COLUMNS),
+        "tex": latex.render(paper(results, table)),
+        "txt": terminal.render(brief(results, table)),
+        "md": markdown.render(page(results, table, numbers.head_table(results, cells), gaps)),
     }
 
 
@@ -75,9 +84,10 @@ def test_every_rendered_domain_is_called_so_in_every_text(folder):
 
 
 def test_every_rendered_domain_is_called_so_in_every_plot(folder):
-    results, cells, table, gaps = read(folder)
-    drawn = {name: draw() for name, draw in plots.figures(results, cells, table, gaps).items()}
+    results, cells, _table, _gaps = read(folder)
+    drawn = {name: draw() for name, draw in figures(find(results, cells, Names())).items()}
     assert {"accuracy", "transfer", "training", "severity", f"confusion-{WILD}@0.5"} <= set(drawn)
+    drawn.pop("ranks")  # which is over all domains, and names none
     for name, figure in drawn.items():
         words = [text.get_text() for text in figure.findobj(Text)]
         words += [words.text for artist in figure.findobj(ManyWords) for words in artist.places]
@@ -104,9 +114,9 @@ def test_the_studio_is_severity_0_of_each_recipe_and_each_point_is_the_headline_
     assert points == {"synthetic-film": [0, 0.1, 1], WILD: [0, 0.25, 0.5, 1]}
     assert set(gaps.loc[gaps["severity"] == 0, "target"]) == {STUDIO}
     cell = {"target": f"{WILD}@0.25", "method": "maml", "shots": 5, "selection": "source-val"}
-    [accuracy] = table[(table[list(cell)] == pd.Series(cell)).all(axis=1)]["accuracy"]
+    [expected] = table[(table[list(cell)] == pd.Series(cell)).all(axis=1)]["accuracy"]
     [point] = gaps[(gaps["severity"] == 0.25) & (gaps["method"] == "maml") & (gaps["shots"] == 5)]["accuracy"]
-    assert point == accuracy
+    assert point == expected
 
 
 def test_another_source_than_the_studio_is_put_at_its_own_severity(tmp_path):
@@ -131,8 +141,8 @@ def test_one_severity_a_recipe_is_no_gap_and_an_older_plot_of_one_does_not_stay_
 def test_a_missing_run_leaves_a_hole_in_the_gap_and_not_an_error(tmp_path):
     folder = stored_results.write_gap(tmp_path / "domain-gap", episodes=5)
     (folder / "runs" / f"protonet-{STUDIO}-to-{WILD}@0.25-seed0" / "DONE").unlink()
-    results, cells, table, gaps = read(folder)
-    assert "severity" in plots.figures(results, cells, table, gaps)
+    results, cells, _table, _gaps = read(folder)
+    assert "severity" in figures(find(results, cells, Names()))
     section = texts(folder)["md"].split(f"tested on `{WILD}`")[1].split("##")[0]
     row = next(line for line in section.splitlines() if line.startswith("| ProtoNet | 1 "))
     assert [cell.strip() == "" for cell in row.split("|")[3:-1]] == [False, True, False, False]
@@ -166,13 +176,13 @@ def test_the_text_with_the_exact_accuracy_fits_a_terminal(folder):
 
 def test_plots_show_the_exact_accuracy_where_there_is_one(folder, mixed):
     results, _cells, table, gaps = read(folder)
-    for figure in (plots._accuracy(results, table), plots._severity(results, gaps)):
+    for figure in (accuracy.figure(results, table), severity.figure(results, gaps)):
         labels = [text.get_text() for text in figure.legends[0].texts]
         assert labels[-2:] == ["chance", "Bayes-optimal AU reader"]
     results, _, table, _ = read(mixed)
     heights = [
         [line.get_ydata()[0] for line in axis.lines if line.get_label() == "Bayes-optimal AU reader"]
-        for axis in plots._accuracy(results, table).axes
+        for axis in accuracy.figure(results, table).axes
     ]
     assert heights == [[], [], [97.5], [96.25]]
 
@@ -183,8 +193,8 @@ def test_a_method_has_one_colour_in_all_plots(folder):
         {
             entry.get_label(): to_hex(entry[0].get_color() if line else entry[0].get_facecolor())
             for entry in figure.axes[0].containers
-            if entry.get_label() in numbers.METHODS.values()
+            if entry.get_label() in {one.label for one in names.KNOWN.values()}
         }
-        for line, figure in enumerate([plots._accuracy(results, table), plots._severity(results, gaps)])
+        for line, figure in enumerate([accuracy.figure(results, table), severity.figure(results, gaps)])
     ]
     assert colours[0] == colours[1] and len(colours[0]) == table["method"].nunique()

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.report import numbers, per_seed, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import per_seed
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.statistics import metrics
@@ -33,7 +35,7 @@ def written(request, tmp_path_factory) -> Path:
     """A stored results folder of two seeds with its report, but no plots."""
     folder = WRITERS[request.param](tmp_path_factory.mktemp("seeds") / request.param, episodes=8)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("fer_meta.report.drawing.write_figures", lambda figures, folder: [])
+        patched.setattr("fer_meta.report.plots.writing.write_figures", lambda figures, folder: [])
         write_report(folder)
     return folder
 

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from helpers import stored_results
 
-from fer_meta.report import folds, primary, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import folds, primary
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
+from fer_meta.report.sections.primary import in_words
 from fer_meta.statistics.intervals import contrast
 from fer_meta.suites.schema import read_suite, suite_names
 
@@ -83,7 +85,7 @@ def found(folder: Path) -> str:
     table = primary.primary_table(results, cells)
     assert table.empty
     return (
-        primary.in_words(results, cells, table)
+        in_words(results, cells, table)
         .split("Found: ")[1]
         .removesuffix(". All else on this page is exploratory.")
     )
@@ -180,7 +182,7 @@ def test_an_experiment_that_the_data_cannot_tell_apart_is_named_with_the_reason(
 def test_without_a_checkpoint_picked_on_the_source_nothing_is_called_missing(folder):
     results = read_results(folder)
     cells = [cell for cell in read_cells(results, Names()) if cell.selection == "last"]
-    assert "not asked here: no checkpoint is picked on the source's validation split" in primary.in_words(
+    assert "not asked here: no checkpoint is picked on the source's validation split" in in_words(
         results, cells, primary.primary_table(results, cells)
     )
 

@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.report_texts import as_markdown
 
+from fer_meta.report.aggregate.published import (
+    Setting,
+    differs_in,
+    read_published,
+    same_setting,
+    why_none,
+)
+from fer_meta.report.formats import terminal
 from fer_meta.report.load import Results, Run
-from fer_meta.report.published import Setting, beside, differs_in, read_published, same_setting, why_none
+from fer_meta.report.sections.published import section
 from fer_meta.suites.schema import read_suite
 
 COLUMNS = [
@@ -372,7 +381,7 @@ def cell(run: Run, **changes) -> dict:
 
 
 def text(runs: list[Run], table: list[dict], heads: list[dict]) -> str:
-    return beside(made_results(*runs), pd.DataFrame(table), pd.DataFrame(heads))
+    return as_markdown(section(made_results(*runs), pd.DataFrame(table), pd.DataFrame(heads)))
 
 
 def cells(text: str, method: str) -> list[str]:
@@ -403,12 +412,11 @@ def test_ours_and_the_published_stand_in_one_table():
     assert "No published figure" not in shown
 
 
-def test_the_columns_of_a_table_line_up():
+def test_the_columns_of_a_table_line_up_in_a_terminal():
     run = made_run("supervised", "fer2013", "fer2013", 7)
-    block = [
-        line for line in text([run], [], [head(run)]).split("###")[1].splitlines() if line.startswith("|")
-    ]
-    assert len(block) > 10 and len({len(line) for line in block}) == 1
+    told = section(made_results(run), pd.DataFrame([]), pd.DataFrame([head(run)]))
+    lines = [line for line in terminal.blocks([told]).splitlines() if "verified [" in line]
+    assert len(lines) > 10 and len({line.index("verified [") for line in lines[:10]}) == 1
 
 
 def test_what_has_no_figure_is_named_with_the_reason():

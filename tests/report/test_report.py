@@ -22,9 +22,15 @@ from PIL import Image
 import fer_meta
 from fer_meta.errors import ResultsError
 from fer_meta.records.history import history
-from fer_meta.report import drawing, gap, latex, numbers, tables, write_report
+from fer_meta.report import write_report
+from fer_meta.report.aggregate import accuracy as numbers
+from fer_meta.report.aggregate import gap
 from fer_meta.report.cells import Cell, Names, read_cells
+from fer_meta.report.formats import csv, latex, markdown
 from fer_meta.report.load import Results, read_results
+from fer_meta.report.plots import matrix, writing
+from fer_meta.report.sections.page import page
+from fer_meta.report.sections.paper import paper
 
 pytestmark = pytest.mark.numeric
 
@@ -164,10 +170,10 @@ def test_a_run_without_done_never_enters_the_table(report):
 
 
 def test_a_run_the_plan_does_not_name_is_ignored(stored):
-    before = tables.to_csv(numbers.accuracy_table(*read(stored)))
+    before = csv.render(numbers.accuracy_table(*read(stored)))
     first = next((stored / "runs").glob("protonet-*"))
     shutil.copytree(first, stored / "runs" / "protonet-left-over-from-another-plan")
-    assert tables.to_csv(numbers.accuracy_table(*read(stored))) == before
+    assert csv.render(numbers.accuracy_table(*read(stored))) == before
 
 
 def test_rendered_domains_are_called_rendered_everywhere(report):
@@ -233,16 +239,16 @@ def test_scores_of_an_own_head_on_a_worked_example(stored):
 
 
 def test_one_seed_has_no_sd(stored):
-    csv = tables.to_csv(numbers.accuracy_table(*read(stored)))
-    assert pd.read_csv(io.StringIO(csv))["sd_seeds"].isna().all()
+    table = csv.render(numbers.accuracy_table(*read(stored)))
+    assert pd.read_csv(io.StringIO(table))["sd_seeds"].isna().all()
 
 
 def test_one_seed_is_said_to_tell_nothing_of_other_trainings(stored, report):
     results, cells = read(stored)
     table = numbers.accuracy_table(results, cells)
     told = "with one seed it says nothing about other trainings"
-    assert told in tables.to_markdown(
-        results, table, numbers.head_table(results, cells), gap.gap_table(results, table)
+    assert told in markdown.render(
+        page(results, table, numbers.head_table(results, cells), gap.gap_table(results, table))
     )
     assert told not in report[1] and "over trainings (1 to 2 seeds)" in report[1]
 
@@ -255,8 +261,8 @@ def test_a_method_without_probabilities_has_no_calibration_error(report):
 def test_only_the_best_source_val_cell_of_a_source_is_bold(stored):
     results, cells = read(stored)
     table = numbers.accuracy_table(results, cells)
-    text = tables.to_markdown(
-        results, table, numbers.head_table(results, cells), gap.gap_table(results, table)
+    text = markdown.render(
+        page(results, table, numbers.head_table(results, cells), gap.gap_table(results, table))
     )
     rivals = table[table["selection"] == "source-val"].groupby(["source", "target", "shots"])["accuracy"]
     best = [f"{100 * accuracy:.1f}" for accuracy in rivals.max()]
@@ -423,7 +429,7 @@ def test_any_name_can_stand_in_the_latex_table(small, sign):
     results, cells = read(small)
     table = numbers.accuracy_table(results, cells)
     table["method"] = table["method"].replace("supervised-ncm", f"a{sign}b")
-    [name] = set(re.findall(r"& (a[^ ]* ?b) & \$", latex.to_latex(results, table)))
+    [name] = set(re.findall(r"& (a[^ ]* ?b) & \$", latex.render(paper(results, table))))
     assert name == f"a\\{sign}b" or re.fullmatch(r"a\\text[a-z]+\{\}b", name)
 
 
@@ -451,7 +457,7 @@ def test_published_figures_are_told_only_when_asked_for(report, small, tmp_path)
     folder = shutil.copytree(small, tmp_path / "cross-domain")
     only(folder, "supervised-press_faces-to-fer2013-seed0")
     text = write_report(folder, published=True)
-    assert "## Published figures beside ours" in text
+    assert "\nPublished figures beside ours\n" in text
     assert "## Published figures beside ours" in (folder / "table.md").read_text(encoding="utf-8")
     assert "## Published figures beside ours" not in (report[0] / "table.md").read_text(encoding="utf-8")
 
@@ -464,14 +470,14 @@ def test_an_error_in_any_plot_is_the_users(tmp_path):
     def broken():
         raise ResultsError("no plot")
 
-    panel = drawing.Matrix("one", ["anger"], ["anger", "fear"], np.array([[60, np.nan]]))
-    whole = partial(drawing.matrices, [panel], "title", ("true", "predicted"), "{:.0f}", "Blues", (0, 100))
+    panel = matrix.Matrix("one", ["anger"], ["anger", "fear"], np.array([[60, np.nan]]))
+    whole = partial(matrix.matrices, [panel], "title", ("true", "predicted"), "{:.0f}", "Blues", (0, 100))
     for order in (["whole", "broken"], ["broken", "whole"]):  # whoever draws it
         with pytest.raises(ResultsError, match="no plot"):
-            drawing.write_figures(
+            writing.write_figures(
                 {name: {"whole": whole, "broken": broken}[name] for name in order}, tmp_path
             )
-    assert drawing.write_figures({"whole": whole, "again": whole}, tmp_path) == [
+    assert writing.write_figures({"whole": whole, "again": whole}, tmp_path) == [
         tmp_path / name for name in ("whole.png", "whole.pdf", "again.png", "again.pdf")
     ]
     assert (tmp_path / "whole.png").read_bytes() == (tmp_path / "again.png").read_bytes()

@@ -2,14 +2,14 @@
 
 import json
 
-import pandas as pd
 import pytest
 from helpers import stored_results
 
 from fer_meta.records.history import history
-from fer_meta.report import numbers, plots
+from fer_meta.report.aggregate.found import find
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
+from fer_meta.report.plots.all import figures
 
 pytestmark = pytest.mark.numeric
 
@@ -34,8 +34,6 @@ def test_a_history_holds_a_value_for_each_readout_of_which_the_first_is_shown(tm
 def test_the_training_plot_says_whether_accuracy_or_uar_was_validated(tmp_path):
     results = read_results(stored_results.write(tmp_path / "cross-domain", seeds=1, episodes=5))
     cells = read_cells(results, Names())
-    figure = plots.figures(results, cells, numbers.accuracy_table(results, cells), pd.DataFrame())[
-        "training"
-    ]()
+    figure = figures(find(results, cells, Names()))["training"]()
     titles = [axis.get_title() for axis in figure.axes]
     assert "Supervised: validation UAR" in titles and "ProtoNet: validation accuracy" in titles

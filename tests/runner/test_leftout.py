@@ -175,7 +175,7 @@ def test_a_command_for_missing_runs_writes_where_the_others_lie(given, tmp_path)
     given(f"{BENCH} --out mine --domains day --algorithms protonet --seeds 2")
     shutil.rmtree(next((tmp_path / "mine/tiny/runs").glob("*seed1*")))
     done = CliRunner().invoke(main, ["report", "--suite", "tiny", "--out", "mine"])
-    fill = re.search("Fill them: (.*)", done.output)[1]
+    fill = re.search(r"This fills them:\n  (.*)", done.output)[1]
     given(fill)
     assert not (tmp_path / "results").exists() and not read_results(tmp_path / "mine/tiny").missing
 

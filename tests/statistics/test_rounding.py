@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_meta.report import tables
-from fer_meta.report.pieces import p_value
+from fer_meta.report.formats import csv
+from fer_meta.report.sections.words import p_value
 from fer_meta.statistics import metrics
 from fer_meta.statistics.ranks import mean_ranks
 from fer_meta.statistics.rounding import percent, points, settled
@@ -127,9 +127,9 @@ def test_a_csv_does_not_depend_on_the_last_bits(share, ulps):
     exact = pd.DataFrame({"method": ["a", "b", "c"], "score": [share, share / 64, 0.0], "seeds": [1, 2, 3]})
     other = exact.assign(score=exact["score"] + ulps)
     assert (
-        tables.to_csv(other) == tables.to_csv(exact)
-        and "-0.0\n" not in tables.to_csv(other)
-        and "-0.0," not in tables.to_csv(other)
+        csv.render(other) == csv.render(exact)
+        and "-0.0\n" not in csv.render(other)
+        and "-0.0," not in csv.render(other)
     )
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from fer_meta.cli.main import main
 from fer_meta.errors import ProtocolError, SuiteError
 from fer_meta.expressions import EXPRESSIONS
-from fer_meta.report.folds import concatenated
+from fer_meta.report.aggregate.folds import concatenated
 from fer_meta.statistics.queries import Queries, Support
 from fer_meta.suites.schema import read_suite
 from fer_meta.tasks.folds import cross_validate, fold_numbers

@@ -1,0 +1,1 @@
+"""Numbers from the cells of a bench: data frames of scores, without words."""

@@ -1,0 +1,247 @@
+"""The numbers of the report and what they are called; `tables.py` gives them their forms."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from fer_meta.report.cells import Cell
+from fer_meta.report.load import Results, Run
+from fer_meta.report.names import order
+from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_episodes
+
+CELL = ["experiment", "target", "source", "algorithm", "method", "way", "shots", "selection"]
+PLACE = ["experiment", "source", "target"]
+CSV_COLUMNS = [
+    "experiment",
+    "method",
+    "backbone",
+    "class_balance",
+    "source",
+    "target",
+    "way",
+    "shots",
+    "selection",
+    "accuracy",
+    "ci95",
+    "ci95_episodes",
+    "sd_seeds",
+    "uar",
+    "uar_ci95",
+    "macro_f1",
+    "ece",
+    "chance",
+    "bayes",
+    "episodes",
+    "seeds",
+    "failed_seeds",
+    "groups",
+    "members",
+    "classes",
+    "test_images",
+    "copies_removed",
+    "excluded",
+    "rendered",
+]
+HEAD_COLUMNS = [
+    "experiment",
+    "target",
+    "source",
+    "algorithm",
+    "method",
+    "shots",
+    "selection",
+    "accuracy",
+    "ci95",
+    "uar",
+    "uar_ci95",
+    "macro_f1",
+    "ece",
+    "clip_accuracy_vote",
+    "clip_accuracy_mean",
+    "clips",
+    "images",
+    "classes",
+    "seeds",
+    "failed_seeds",
+    "groups",
+    "members",
+    "chance",
+    "bayes",
+]
+
+
+def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
+    """A row a cell (experiment, method, source, target, way, shots, selection), sorted; all scores are 0 to
+    1.
+
+    `accuracy`, `uar`, `macro_f1` and `ece` (expected calibration error, NaN where a method gives no
+    probability) are over all queries, means over seeds. `ci95` is the half width of the 95 % interval of
+    accuracy over seeds, episodes and people (clips, images where people are unknown: `groups`, of which
+    `members` are asked), `uar_ci95` that of UAR; `ci95_episodes` over episodes alone; NaN where there is one
+    of each. `sd_seeds` is the sample sd of the seeds' accuracies, NaN for one seed. `bayes` is the exact
+    accuracy of a perfect reader of the drawn action units, NaN where the plan has none. `class_balance` is
+    that of supervised training, empty for episodes, whose classes are of equal size. `failed_seeds` names,
+    with spaces between, the seeds whose training did not learn. `planned_seeds`, which is not in the CSV,
+    tells a cell that lacks seeds.
+    """
+    rows = []
+    for cell in cells:
+        if cell.shots > 0:
+            row, interval = _scores(cell)
+            rows.append(
+                row
+                | {
+                    "ci95_episodes": half_width(of_episodes(interval)),
+                    "episodes": interval.counts["episodes"],
+                }
+            )
+    if not rows:
+        raise results.runs[0].damaged("predictions.parquet", "has no answers in episodes")
+    table = pd.DataFrame(rows)
+    table["chance"] = 1 / table["way"]
+    table["bayes"] = _bayes(results, table, "way")
+    # The classes, and with them the test images, may depend on what source and target share.
+    runs: dict[tuple, dict[int | None, Run]] = defaultdict(dict)
+    for run in results.runs:
+        runs[place_of(run)][run.fold] = run
+    tested = pd.DataFrame(
+        {place: _tested(list(folds.values())) for place, folds in runs.items()}
+    ).T.rename_axis(PLACE)
+    table = table.join(tested.infer_objects(), on=PLACE)
+    rendered = results.plan.get("rendered", [])
+    table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
+    # An experiment may train in its own way.
+    configs = {(run.experiment, run.algorithm): run.config for run in results.runs}
+    trained = [configs[key] for key in zip(table["experiment"], table["algorithm"])]
+    table["backbone"] = [config["backbone"] for config in trained]
+    table["class_balance"] = [str(config.get("class_balance", "")) for config in trained]
+    pair = ["algorithm", *PLACE]
+    planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
+    table = table.join(planned.rename("planned_seeds"), on=pair)
+    return table.sort_values(
+        ["experiment", "target", "way", "source", "method", "shots", "selection"],
+        key=partial(order, results),
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def _tested(folds: list[Run]) -> dict:
+    """What a run was tested on, or the folds of a cross-validation together."""
+    excluded: Counter[str] = Counter()
+    for run in folds:
+        excluded.update(run.excluded)
+    return {
+        "classes": len({name for run in folds for name in run.classes}),
+        "test_images": sum(run.test_images for run in folds),
+        "copies_removed": sum(run.copies_removed for run in folds),
+        "excluded": " ".join(f"{name}:{images}" for name, images in sorted(excluded.items())),
+    }
+
+
+def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
+    """Each test image scored once: a row a (experiment, target, source, method, shots, selection), scores 0
+    to 1.
+
+    `shots` is 0 for a model's own head, which needs no support. Columns as in `accuracy_table`, and `clips`
+    with `clip_accuracy_vote` and `clip_accuracy_mean`: the clips and how many of them are named right by most
+    of their frames and by their mean probability; NaN where no clip has two frames. `bayes` is the exact UAR
+    of a perfect reader of the drawn action units, NaN where the plan has none.
+    """
+    classes = defaultdict(set)  # those that could be answered: a target may have no image of one
+    for run in results.runs:
+        classes[place_of(run)].update(run.classes)
+    rows = [
+        _scores(cell)[0]
+        | {
+            "images": len(cell.queries.image),
+            "classes": len(classes[place_of(cell)]),
+            "clips": cell.clips["clips"].max(),
+            "clip_accuracy_vote": cell.clips["vote"].mean(),
+            "clip_accuracy_mean": cell.clips["mean"].mean(),
+        }
+        for cell in cells
+        if cell.once
+    ]
+    table = pd.DataFrame(rows, columns=None if rows else HEAD_COLUMNS)
+    table["chance"] = 1 / table["classes"]
+    table["bayes"] = _bayes(results, table, "classes")
+    keys = ["experiment", "target", "source", "method", "shots", "selection"]
+    return table.sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)[
+        HEAD_COLUMNS
+    ]
+
+
+def recall_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
+    """A row a cell and true class: `recall`, the mean over seeds, 0 to 1."""
+    rows = [
+        _key(cell)
+        | {
+            "failed_seeds": in_one_text(cell.failed),
+            "class": name,
+            "recall": np.mean([scores.recall[name] for scores in cell.scores]),
+        }
+        for cell in cells
+        for name in cell.scores[0].recall
+    ]
+    keys = ["experiment", "target", "source", "method", "shots", "selection"]
+    return pd.DataFrame(rows).sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)
+
+
+def half_width(interval: Estimate) -> float:
+    """Half the width of a 95 % interval; NaN where there is one member of each level, so that no spread is
+    known.
+    """
+    return (interval.high - interval.low) / 2
+
+
+def place_of(run: Run | Cell) -> tuple[str, str, str]:
+    """What tells an experiment's source and target apart from the others: PLACE."""
+    return run.experiment, run.source, run.target
+
+
+def _scores(cell: Cell) -> tuple[dict, Estimate]:
+    """A cell's scores, and its accuracy with the interval."""
+    accuracy, interval = (
+        pd.Series([scores.accuracy for scores in cell.scores]),
+        hierarchical_interval(cell.outcomes()),
+    )
+    return (
+        _key(cell)
+        | {
+            "accuracy": accuracy.mean(),
+            "ci95": half_width(interval),
+            "sd_seeds": accuracy.std(),
+            "uar": np.mean([scores.uar for scores in cell.scores]),
+            # Where classes are asked equally often, UAR is accuracy, and so is its interval.
+            "uar_ci95": half_width(hierarchical_interval(cell.outcomes(), "uar")) if cell.once else np.nan,
+            "ece": cell.ece.mean(),
+            "macro_f1": np.mean([scores.macro_f1 for scores in cell.scores]),
+            "seeds": len(cell.seeds),
+            "failed_seeds": in_one_text(cell.failed),
+            "groups": cell.queries.groups,
+            "members": interval.counts["groups"],
+            # The spread between folds holds what their few images for support do.
+            "support_share": 0.0 if cell.queries.fold is not None else cell.queries.support_share,
+        },
+        interval,
+    )
+
+
+def in_one_text(seeds: Iterable[int]) -> str:
+    """Seeds as one column of a CSV has them: 0 2."""
+    return " ".join(map(str, seeds))
+
+
+def _key(cell: Cell) -> dict:
+    return {name: getattr(cell, name) for name in CELL}
+
+
+def _bayes(results: Results, table: pd.DataFrame, way: str) -> list[float]:
+    known = {
+        (row["source"], row["target"], row["way"]): row["accuracy"] for row in results.plan.get("bayes", [])
+    }
+    return [float(known.get(key, "nan")) for key in zip(table["source"], table["target"], table[way])]

@@ -1,0 +1,50 @@
+"""All numbers of a report."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fer_meta.report.aggregate.accuracy import accuracy_table, head_table
+from fer_meta.report.aggregate.comparisons import comparisons, ranks
+from fer_meta.report.aggregate.gap import gap_table
+from fer_meta.report.aggregate.leakage import leak_table, oracle_table
+from fer_meta.report.aggregate.primary import primary_table
+from fer_meta.report.aggregate.reproduction import reproduction_table
+from fer_meta.report.cells import Cell, Names
+from fer_meta.report.load import Results
+from fer_meta.statistics.ranks import Ranks
+
+
+@dataclass(frozen=True)
+class Found:
+    """The `results`, their `cells` (folds pooled), and the tables that the functions of this package make."""
+
+    results: Results
+    cells: list[Cell]
+    scores: pd.DataFrame  # accuracy_table
+    once: pd.DataFrame  # head_table
+    gaps: pd.DataFrame
+    primary: pd.DataFrame
+    compared: pd.DataFrame
+    ranked: Ranks | None
+    reproduced: pd.DataFrame
+    leaks: pd.DataFrame
+    oracles: pd.DataFrame
+
+
+def find(results: Results, cells: list[Cell], names: Names) -> Found:
+    """Everything; `names` are those that the cells were read with."""
+    scores, once = accuracy_table(results, cells), head_table(results, cells)
+    return Found(
+        results,
+        cells,
+        scores,
+        once,
+        gaps=gap_table(results, scores),
+        primary=primary_table(results, cells),
+        compared=comparisons(results, cells),
+        ranked=ranks(scores),
+        reproduced=reproduction_table(results, scores, once),
+        leaks=leak_table(results, cells, names),
+        oracles=oracle_table(results, cells),
+    )

@@ -1,0 +1,1 @@
+"""A document as Markdown, LaTeX, text for a terminal; numbers as CSV."""

@@ -1,0 +1,135 @@
+"""What the report calls methods, domains and experiments, which colour a method has, and who comes first.
+
+A plan says it of its methods (`labels`, written by the bench from the methods themselves). Plans of older
+versions do not; for them, and for a method that a plan does not name, KNOWN answers.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from zlib import crc32
+
+import pandas as pd
+
+from fer_meta.report.load import Results
+
+SELECTIONS = {"source-val": "source-val", "last": "last", "oracle": "oracle (target's validation)"}
+BAYES = "Bayes-optimal AU reader"
+LAST = 999  # the place of a method that nobody knows
+
+
+@dataclass(frozen=True)
+class Look:
+    """How people see an answer of a method: its `label`, its `colour` (#rrggbb) and its place in tables."""
+
+    label: str
+    colour: str
+    order: int
+
+
+# Okabe and Ito's colours (and a violet), which colour-blind readers can tell apart.
+KNOWN = {
+    "protonet": Look("ProtoNet", "#0072B2", 0),
+    "relationnet": Look("Relation Net", "#E69F00", 1),
+    "relationnet-mean": Look("Relation Net (averaged maps)", "#7F3C8D", 2),
+    "maml": Look("MAML", "#009E73", 3),
+    "fomaml": Look("FOMAML", "#56B4E9", 4),
+    "supervised-head": Look("Supervised (own head)", "#999999", 5),
+    "supervised-ncm": Look("Supervised (nearest mean)", "#D55E00", 6),
+    "supervised-probe": Look("Supervised (linear probe)", "#CC79A7", 7),
+}
+ALGORITHMS = {"fomaml": "maml"}  # of answers that are not called after theirs
+# Paul Tol's "muted": for methods without a colour of their own, and for sources and experiments.
+MUTED = ["#332288", "#882255", "#117733", "#999933", "#AA4499", "#44AA99", "#CC6677", "#88CCEE", "#DDCC77"]
+
+
+def look(results: Results, method: str) -> Look:
+    """Of an answer, by its name alone and never by who else is present. A method that nobody knows keeps its
+    name, is last, and has a colour by its name.
+    """
+    told = results.plan.get("labels", {}).get(method)
+    if told:
+        return Look(told["label"], told["colour"], told["order"])
+    return KNOWN.get(method) or Look(method, MUTED[crc32(method.encode()) % len(MUTED)], LAST)
+
+
+def method_name(results: Results, method: str) -> str:
+    """The name for people.
+
+    Older plans: Relation Net is distinguished from the one of averaged maps where `results` hold both.
+    """
+    old = method not in results.plan.get("labels", {})
+    if old and method == "relationnet" and any(run.algorithm == "relationnet_mean" for run in results.runs):
+        return "Relation Net (summed maps)"
+    return look(results, method).label
+
+
+def training_name(results: Results, algorithm: str, method: str) -> str:
+    """What a training is called, by any answer `method` of it: "Supervised" for all readings of a supervised
+    network. An answer that is called as its training has the same name.
+    """
+    name = method_name(results, method)
+    return name if algorithm.replace("_", "-") == method else name.split(" (")[0]
+
+
+def is_own_head(method: str) -> bool:
+    """Whether an answer is that of a network's own head, which needs no support: it is called so."""
+    return method.endswith("-head")
+
+
+def rank(results: Results, method: str) -> tuple[int, str]:
+    """Sort key of a method: its place in the tables; unknown ones are last, by name."""
+    return look(results, method).order, method
+
+
+def in_order(results: Results, methods: Iterable[str]) -> list[str]:
+    """Each method once, in the order of the tables."""
+    return sorted(set(methods), key=partial(rank, results))
+
+
+def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
+    """Key and title of an experiment with `end` after them; nothing in a suite that has none."""
+    told = results.experiments.get(experiment)
+    return f"{experiment}, {told['title']}{end}" if told else experiment and experiment + end
+
+
+def domain_name(results: Results, domain: str) -> str:
+    """The name for people: a rendered domain is always called so."""
+    return domain + (RENDERED if domain in results.plan.get("rendered", ()) else "")
+
+
+RENDERED = " (rendered)"
+
+
+def domain_key(results: Results, domain: str) -> str:
+    """Sort key of a domain: by name, and the severities of one recipe as numbers."""
+    place = results.plan.get("severity", {}).get(domain)
+    return f"{place['recipe']}@{place['severity']:.6f} {domain}" if place else domain
+
+
+def domains_in_order(results: Results, names: Iterable[str]) -> list[str]:
+    """Each domain once, in the order of the tables."""
+    return sorted(set(names), key=partial(domain_key, results))
+
+
+def order(results: Results, column: pd.Series) -> pd.Series:
+    """Sort key of a column of methods, selections, domains, or experiments (as in the plan), by its name; any
+    other column by its values.
+    """
+    keys: dict[str, Callable[[str], str | int]] = {
+        "method": lambda name: "{:06}{}".format(*rank(results, name)),
+        "selection": _selection_key,
+        "source": partial(domain_key, results),
+        "target": partial(domain_key, results),
+        "experiment": partial(_experiment_key, results),
+    }
+    key = keys.get(str(column.name))
+    return column if key is None else column.map({name: key(name) for name in column.unique()})
+
+
+def _experiment_key(results: Results, name: str) -> int:
+    return [*results.experiments].index(name) if name in results.experiments else -1
+
+
+def _selection_key(name: str) -> str:
+    return f"{[*SELECTIONS].index(name)}" if name in SELECTIONS else f"9{name}"

@@ -1,0 +1,63 @@
+"""Which plots a report has."""
+
+from collections.abc import Callable
+from functools import partial
+
+from matplotlib.figure import Figure
+
+from fer_meta.report.aggregate.comparisons import failed_methods
+from fer_meta.report.aggregate.found import Found
+from fer_meta.report.cells import Cell
+from fer_meta.report.plots import (
+    accuracy,
+    confusion,
+    leakage,
+    ranks,
+    reproduction,
+    severity,
+    training,
+    transfer,
+)
+
+
+def figures(found: Found) -> dict[str, Callable[[], Figure]]:
+    """What draws each plot, by its name: confusion (one for each target if there are several), accuracy,
+    severity, transfer, training, ranks, leakage, reproduction.
+
+    A plot whose selection (source-val) or log is in no run is left out, as are those of sections that the
+    page does not have, and transfer where experiments have protocols of their own.
+    """
+    results, cells = found.results, found.cells
+    shown = found.scores[found.scores["selection"] == "source-val"]
+    models = {run.model: run for run in results.runs}.values()
+    logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
+    drawn = _confusions(found)
+    if len(shown):
+        drawn["accuracy"] = partial(accuracy.figure, results, shown, cells)
+    if len(found.gaps):
+        drawn["severity"] = partial(severity.figure, results, found.gaps, cells)
+    if len(shown) and not results.experiments:
+        drawn["transfer"] = partial(transfer.figure, results, shown)
+    if logs:
+        drawn["training"] = partial(training.figure, results, logs, cells)
+    if found.ranked:
+        drawn["ranks"] = partial(ranks.figure, results, found.ranked, failed_methods(found.scores))
+    if len(found.leaks):
+        drawn["leakage"] = partial(leakage.figure, results, found.leaks, cells)
+    if len(found.reproduced):
+        drawn["reproduction"] = partial(reproduction.figure, results, found.reproduced, cells)
+    return drawn
+
+
+def _confusions(found: Found) -> dict[str, Callable[[], Figure]]:
+    """Of the largest number of shots on each target of each experiment."""
+    tested: dict[tuple[str, str], list[Cell]] = {}
+    for cell in found.cells:
+        if cell.selection == "source-val" and cell.shots > 0:
+            tested.setdefault((cell.experiment, cell.target), []).append(cell)
+    drawn: dict[str, Callable[[], Figure]] = {}
+    for key, block in tested.items():
+        name = "-".join(["confusion", *filter(None, key)]) if len(tested) > 1 else "confusion"
+        most = max(cell.shots for cell in block)
+        drawn[name] = partial(confusion.figure, found.results, [cell for cell in block if cell.shots == most])
+    return drawn

@@ -1,0 +1,41 @@
+"""Which expressions are taken for which."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_meta.expressions import EXPRESSIONS
+from fer_meta.report.cells import Cell
+from fer_meta.report.failed import MARK
+from fer_meta.report.load import Results
+from fer_meta.report.names import (
+    domain_key,
+    domain_name,
+    method_name,
+    rank,
+)
+from fer_meta.report.plots.look import FAILED_NOTE
+from fer_meta.report.plots.matrix import Matrix, matrices
+
+
+def figure(results: Results, cells: list[Cell]) -> Figure:
+    """Row-normalised counts on one target, over all seeds: a panel a method and source."""
+    experiment, target, shots = cells[0].experiment, cells[0].target, cells[0].shots
+    cells = sorted(cells, key=lambda cell: (domain_key(results, cell.source), rank(results, cell.method)))
+    shown = []
+    for cell in cells:
+        counts = pd.DataFrame(cell.confusion.sum(axis=0), EXPRESSIONS, EXPRESSIONS)
+        true = sorted(counts.index[counts.sum(axis=1) > 0])
+        predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
+        grid = counts.loc[true, predicted]
+        title = (
+            f"{method_name(results, cell.method)}{MARK if cell.failed else ''}\nfrom"
+            f" {domain_name(results, cell.source)}"
+        )
+        shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))
+    start = f"{experiment}: confusion" if experiment else "Confusion"
+    title = (
+        f"{start} on {domain_name(results, target)}, {shots}-shot, percent of each true class\n"
+        "(checkpoint picked on the source's validation split)"
+        + (f"\n{FAILED_NOTE}" if any(cell.failed for cell in cells) else "")
+    )
+    return matrices(shown, title, ("true", "predicted"), "{:.0f}", "Blues", (0, 100))

@@ -1,0 +1,70 @@
+"""What support and query share."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_meta.report.cells import Cell
+from fer_meta.report.load import Results
+from fer_meta.report.names import (
+    MUTED,
+    domain_name,
+    in_order,
+    method_name,
+)
+from fer_meta.report.plots.look import CHANCE, MARKERS, NORMAL, SMALL
+from fer_meta.report.plots.panels import arrow, cells_of, draw_seeds, panels, quiet, settle
+from fer_meta.report.plots.texts import inches
+
+
+def figure(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
+    """Accuracy by method, a point an experiment in the order of the plan; a panel a source, target
+    and shots.
+    """
+    blocks = list(leaks.groupby(["source", "target", "shots"], sort=False))
+    methods = in_order(results, leaks["method"])
+    experiments = [key for key in results.experiments if (leaks["experiment"] == key).any()]
+    most = max(block["experiment"].nunique() for _, block in blocks)
+    figure, axes = panels(len(blocks), 2, 1.4 + 0.2 * len(methods) * most)
+    for axis, ((source, target, shots), block) in zip(axes, blocks):
+        here = [key for key in experiments if (block["experiment"] == key).any()]
+        for place, key in enumerate(here):
+            rows, look = block[block["experiment"] == key], experiments.index(key)
+            heights = [
+                methods.index(method) + 0.7 * ((place + 0.5) / len(here) - 0.5) for method in rows["method"]
+            ]
+            axis.errorbar(
+                100 * rows["accuracy"],
+                heights,
+                xerr=100 * rows["ci95"].fillna(0),
+                fmt=MARKERS[look % len(MARKERS)],
+                color=MUTED[look % len(MUTED)],
+                markersize=4.5,
+                elinewidth=1,
+                capsize=2,
+                label=f"{key}: {results.experiments[key]['title']}",
+            )
+            draw_seeds(axis, heights, cells_of(rows, cells), 0.4 / len(here), upright=False, dots=False)
+        axis.axvline(100 * block["chance"].iloc[0], **CHANCE)
+        axis.set_yticks(
+            range(len(methods)), [method_name(results, method) for method in methods], fontsize=SMALL
+        )
+        axis.set_ylim(len(methods) - 0.5, -0.5)
+        axis.set_xlim(0, 100)
+        axis.set_xlabel("accuracy (%)", fontsize=NORMAL)
+        axis.set_title(
+            arrow(domain_name(results, source), f"{domain_name(results, target)}, {shots:.0f}-shot"),
+            fontsize=NORMAL,
+        )
+        quiet(axis)
+    settle(
+        figure,
+        axes,
+        "What support and query share, with 95 % intervals\n(checkpoint picked on the source's validation"
+        " split)",
+        legend=1,
+        left=0.2 + max(inches(method_name(results, method)) for method in methods),
+        below=0.5,
+    )
+    return figure

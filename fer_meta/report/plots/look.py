@@ -1,0 +1,33 @@
+"""Sizes, lines and markers of all plots."""
+
+from fer_meta.report.failed import MARK
+from fer_meta.report.names import BAYES
+
+WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt text still readable
+SMALL, NORMAL = 8, 9  # points
+DASHES = ["-", "--", ":", "-."]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+# What is known exactly: black lines, last in the legend.
+CHANCE = {"color": "black", "linestyle": "--", "linewidth": 1, "label": "chance"}
+BEST = {"color": "black", "linestyle": ":", "linewidth": 1.5, "label": BAYES}
+# Trainings beside their mean.
+SEED = {
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 3,
+    "markerfacecolor": "white",
+    "markeredgecolor": "black",
+    "markeredgewidth": 0.6,
+    "label": "one training",
+    "zorder": 4,
+}
+FAILED = {
+    "linestyle": "none",
+    "marker": "x",
+    "markersize": 5,
+    "color": "black",
+    "markeredgewidth": 1.3,
+    "label": "a training that did not learn",
+    "zorder": 5,
+}
+FAILED_NOTE = f"{MARK}: at least one of the trainings did not learn"

@@ -1,0 +1,147 @@
+"""Panels side by side: their places, legends, and the trainings beside their mean."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_meta.report.cells import Cell
+from fer_meta.report.names import BAYES
+from fer_meta.report.plots.look import FAILED, NORMAL, SEED, SMALL, WIDTH
+
+
+def intervals_in_words(table: pd.DataFrame) -> str:
+    """What the intervals of these accuracies are over."""
+    levels = (
+        (["trainings"] if table["seeds"].max() > 1 else [])
+        + [kind for kind in ("people", "clips", "images") if (table["groups"] == kind).any()]
+        + ["episodes"]
+    )
+    return f"95 % intervals over {', '.join(levels[:-1])} and {levels[-1]}"
+
+
+def panels(count: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure of WIDTH with `count` axes, `columns` a row at most, each row `height` inches; `settle` finds
+    their places.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(WIDTH, rows * height))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def settle(
+    figure: Figure,
+    axes,
+    title: str,
+    legend: int = 0,
+    left: float = 0.6,
+    below: float = 0.35,
+    points: float = NORMAL + 2,
+) -> None:
+    """Last of all: the title, a legend for all axes in `legend` columns, and the places of everything.
+
+    `left` and `below` are the inches that ticks and labels take beside each axes. matplotlib's own layouts
+    find these by measuring every text several times, which takes longer than the drawing.
+    """
+    entries = (
+        {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
+        if legend
+        else {}
+    )
+    # last, for matplotlib lists lines before bars
+    for label in (SEED["label"], FAILED["label"], "chance", BAYES):
+        if label in entries:
+            entries[label] = entries.pop(label)
+    above = 0.14 + 0.16 * max(bool(axis.get_title()) + axis.get_title().count("\n") for axis in axes)
+    head, foot = (
+        0.22 + 0.19 * (1 + title.count("\n")),
+        (0.1 + 0.2 * -(-len(entries) // legend) if legend else 0.1),
+    )
+    grid, (width, height) = axes[0].get_gridspec(), figure.get_size_inches()
+    wide, tall = (width - 0.1) / grid.ncols - left - 0.1, height / grid.nrows - above - below
+    height += head + foot
+    figure.set_size_inches(width, height)
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - 0.2 / width,
+        bottom=(foot + below) / height,
+        top=1 - (head + above) / height,
+        wspace=(left + 0.1) / wide,
+        hspace=(above + below) / tall,
+    )
+    for axis in axes:
+        axis.yaxis.set_label_coords(-(left - 0.2) / wide, 0.5)
+        axis.xaxis.set_label_coords(0.5, -(below - 0.2) / tall)
+        axis.set_title(axis.get_title(), fontsize=NORMAL, y=1)
+    figure.suptitle(title, fontsize=points, y=1 - 0.12 / height)
+    if entries:
+        figure.legend(
+            entries.values(),
+            entries.keys(),
+            loc="lower center",
+            ncols=legend,
+            fontsize=NORMAL,
+            frameon=False,
+            borderaxespad=0.3,
+        )
+
+
+def cells_of(rows: pd.DataFrame, cells: Sequence[Cell]) -> list[Cell | None]:
+    """The cell of each row of a table with columns experiment, source, target, method, shots and perhaps
+    selection (else it is source-val); None where there is none.
+    """
+    keys = ["experiment", "source", "target", "method", "shots", "selection"]
+    known = {tuple(getattr(cell, key) for key in keys): cell for cell in cells}
+    return [
+        known.get(key)
+        for key in rows.assign(selection=rows.get("selection", "source-val"))[keys].itertuples(
+            index=False, name=None
+        )
+    ]
+
+
+def draw_seeds(
+    axis, places, cells: list[Cell | None], width: float, upright: bool = True, dots: bool = True
+) -> None:
+    """The trainings of each cell at their accuracies in percent, side by side within `width` about its place;
+    crosses are those that failed.
+
+    The only training of a cell is its mean, and is drawn only if it failed. `upright`: places are along x and
+    accuracies along y. Without `dots`, where they would hide what matters, there are crosses alone.
+    """
+    learned, failed = [], []
+    for place, cell in zip(places, cells):
+        if cell is None:
+            continue
+        seeds = cell.seeds
+        for number, (seed, scores) in enumerate(zip(seeds, cell.scores)):
+            shift = width * ((number + 0.5) / len(seeds) - 0.5)
+            if seed in cell.failed:
+                failed.append((place + shift, 100 * scores.accuracy))
+            elif dots and len(seeds) > 1:
+                learned.append((place + shift, 100 * scores.accuracy))
+    for points, look in ((learned, SEED), (failed, FAILED)):
+        if points:
+            along, across = zip(*points)
+            axis.plot(*((along, across) if upright else (across, along)), **look)
+
+
+def quiet(axis) -> None:
+    """No frame at the top and right, small numbers."""
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=SMALL)
+
+
+def arrow(source: str, target: str) -> str:
+    """A panel's title, in two lines where one is too narrow."""
+    return f"{source} → {target}" if len(source + target) < 42 else f"{source}\n→ {target}"
+
+
+def top_of(table: pd.DataFrame) -> float:
+    """The upper end of an axis of accuracies in percent, with the intervals and Bayes inside."""
+    return 108 * max((table["accuracy"] + table["ci95"].fillna(0)).max(), table["bayes"].fillna(0).max())

@@ -1,0 +1,98 @@
+"""Mean ranks with the critical difference."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from fer_meta.report.load import Results
+from fer_meta.report.names import (
+    method_name,
+)
+from fer_meta.report.plots.look import NORMAL, SMALL
+from fer_meta.report.plots.panels import panels, settle
+from fer_meta.statistics.ranks import Ranks
+
+
+def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figure:
+    """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins methods that cannot be
+    told apart.
+    """
+    places = sorted(zip(ranked.mean, ranked.methods))
+    count, half = len(places), -(-len(places) // 2)
+    bars = _joined([mean for mean, _ in places], ranked.critical_difference)
+    lowest = 0.5 + 0.3 * len(bars)  # where the first method's line ends, below the bars
+    figure, [axis] = panels(1, 1, 1.2 + 0.3 * (len(bars) + half))
+    axis.set_xlim(0.2 - 0.45 * count, count + 0.8 + 0.45 * count)
+    axis.set_ylim(lowest + 0.6 * half + 0.2, -1.6)
+    axis.axis("off")
+    axis.plot([1, count], [0, 0], color="black", linewidth=1.2)
+    for tick in range(1, count + 1):
+        axis.plot([tick, tick], [0, -0.15], color="black", linewidth=1.2)
+        axis.text(tick, -0.25, str(tick), ha="center", va="bottom", fontsize=SMALL)
+    for number, (mean, method) in enumerate(places):
+        left = number < half
+        height = lowest + 0.6 * (number if left else count - 1 - number)
+        edge, side = (0.9, "right") if left else (count + 0.1, "left")
+        axis.plot([mean, mean, edge], [0, height, height], color="black", linewidth=0.9)
+        name = (
+            f"{method_name(results, method)}  {mean:.2f}"
+            if left
+            else f"{mean:.2f}  {method_name(results, method)}"
+        )
+        axis.text(edge - 0.08 if left else edge + 0.08, height, name, ha=side, va="center", fontsize=NORMAL)
+    for number, (low, high) in enumerate(bars):
+        axis.plot(
+            [low - 0.04, high + 0.04],
+            [0.3 + 0.3 * number] * 2,
+            color="black",
+            linewidth=3.5,
+            solid_capstyle="butt",
+        )
+    axis.plot([1, 1 + ranked.critical_difference], [-1.0, -1.0], color="black", linewidth=1.2)
+    for end in (1, 1 + ranked.critical_difference):
+        axis.plot([end, end], [-1.1, -0.9], color="black", linewidth=1.2)
+    axis.text(
+        1 + ranked.critical_difference / 2,
+        -1.15,
+        f"critical difference {ranked.critical_difference:.2f}",
+        ha="center",
+        va="bottom",
+        fontsize=SMALL,
+    )
+    settle(
+        figure,
+        [axis],
+        _title(results, ranked, unranked),
+        left=0.1,
+        below=0.1,
+        points=NORMAL + 1,
+    )
+    return figure
+
+
+def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
+    domains = {name for run in results.runs for name in (run.source, run.target)}
+    drawn = domains & set(results.plan.get("rendered", []))
+    faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
+    return (
+        f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be"
+        " told\napart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation"
+        + (
+            "\nnot ranked, for a training did not learn:"
+            f" {', '.join(method_name(results, name) for name in unranked)}"
+            if unranked
+            else ""
+        )
+    )
+
+
+def _joined(means: list[float], critical: float) -> list[tuple[float, float]]:
+    """The longest runs of ascending mean ranks that lie within the critical difference; none of one method
+    alone.
+    """
+    runs = [(low, max(mean for mean in means if mean < low + critical)) for low in means]
+    return [
+        (low, high)
+        for number, (low, high) in enumerate(runs)
+        if high > low and all(high > before for _, before in runs[:number])
+    ]

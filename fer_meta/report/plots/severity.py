@@ -1,0 +1,81 @@
+"""Accuracy over the severity of the target."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_meta.report.cells import Cell
+from fer_meta.report.load import Results
+from fer_meta.report.names import (
+    domain_name,
+    in_order,
+    look,
+    method_name,
+)
+from fer_meta.report.plots.look import BEST, CHANCE, MARKERS, NORMAL
+from fer_meta.report.plots.panels import (
+    arrow,
+    cells_of,
+    draw_seeds,
+    intervals_in_words,
+    panels,
+    quiet,
+    settle,
+    top_of,
+)
+
+
+def figure(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
+    """Lines by method over the target's severity, with crosses where a training failed; a row of panels a
+    source and recipe, a column a number of shots.
+    """
+    shots = sorted(gaps["shots"].unique())
+    blocks = list(gaps.groupby(["source", "recipe"], sort=False))
+    methods = in_order(results, gaps["method"])
+    figure, axes = panels(len(shots) * len(blocks), columns=len(shots), height=3.3)
+    for number, axis in enumerate(axes):
+        (source, recipe), block = blocks[number // len(shots)]
+        count = shots[number % len(shots)]
+        block = block[block["shots"] == count]
+        for place, method in enumerate(methods):
+            rows = block[block["method"] == method]
+            # Side by side, or the intervals of one severity would hide each other.
+            shift = 0.01 * (place - (len(methods) - 1) / 2)
+            axis.errorbar(
+                rows["severity"] + shift,
+                100 * rows["accuracy"],
+                100 * rows["ci95"].fillna(0),
+                color=look(results, method).colour,
+                marker=MARKERS[place % len(MARKERS)],
+                markersize=4,
+                linewidth=1.4,
+                elinewidth=1,
+                capsize=2,
+                label=method_name(results, method),
+            )
+            draw_seeds(axis, rows["severity"] + shift, cells_of(rows, cells), 0.008, dots=False)
+        for column, style in [("chance", CHANCE), ("bayes", BEST)]:
+            exact = block.drop_duplicates("target").dropna(subset=[column])
+            if len(exact):
+                axis.plot(exact["severity"], 100 * exact[column], **style)
+        # The studio is its own target at severity 0.
+        zero = "0\n(source itself)" if (block.loc[block["severity"] == 0, "target"] == source).any() else "0"
+        axis.set_xticks([0, 0.25, 0.5, 0.75, 1], [zero, "0.25", "0.5", "0.75", "1"])
+        axis.set_xlim(-0.06, 1.06)
+        axis.set_ylim(0, top_of(gaps))
+        axis.set_xlabel(f"severity of {recipe} (rendered)", fontsize=NORMAL)
+        axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
+        axis.set_title(
+            arrow(domain_name(results, source), f"{recipe} (rendered), {count}-shot"), fontsize=NORMAL
+        )
+        quiet(axis)
+    settle(
+        figure,
+        axes,
+        f"Accuracy against the size of the domain gap, with {intervals_in_words(gaps)}\n"
+        "(checkpoint picked on the source's validation split)",
+        legend=3,
+        below=0.65,
+    )
+    return figure

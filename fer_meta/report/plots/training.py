@@ -1,0 +1,78 @@
+"""Loss and validation over the steps of the trainings."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_meta.report.cells import Cell
+from fer_meta.report.load import Results, Run
+from fer_meta.report.names import (
+    MUTED,
+    domain_key,
+    domain_name,
+    rank,
+    training_name,
+)
+from fer_meta.report.plots.look import DASHES, FAILED, NORMAL
+from fer_meta.report.plots.panels import panels, quiet, settle
+
+
+def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequence[Cell]) -> Figure:
+    """Loss and validation over steps: a row an algorithm, a line a model, its colour the source; of an own
+    head the UAR is shown.
+    """
+    read = {cell.algorithm: cell.method for cell in reversed(_ranked(results, cells))}
+    first = {run.algorithm: read.get(run.algorithm, run.algorithm) for run, _ in logs}
+    algorithms = sorted(first, key=lambda name: rank(results, first[name]))
+    heads = {run.algorithm for run, log in logs if log["val_uar"].notna().any()}
+    # Experiments may share a model, or train a source in two ways.
+    used: dict[str, list[str]] = {run.model: [] for run, _ in logs}
+    for run in results.runs:
+        if run.model in used and run.experiment not in used[run.model]:
+            used[run.model].append(run.experiment)
+    lines = sorted(
+        {(run.source, ", ".join(used[run.model])) for run, _ in logs},
+        key=lambda line: (domain_key(results, line[0]), *line),
+    )
+    figure, axes = panels(2 * len(algorithms), columns=2, height=1.9)
+    for run, log in logs:
+        told = ", ".join(used[run.model])
+        row, line = algorithms.index(run.algorithm), lines.index((run.source, told))
+        label = f"{told}{': ' if told else ''}trained on {domain_name(results, run.source)}"
+        style = {
+            "color": MUTED[line % len(MUTED)],
+            "linestyle": DASHES[line % len(DASHES)],
+            "linewidth": 1.2,
+            "alpha": 0.8,
+            "label": label,
+        }
+        validated = "val_uar" if run.algorithm in heads else "val_accuracy"
+        for axis, column, scale, marker in [
+            (axes[2 * row], "loss", 1, None),
+            (axes[2 * row + 1], validated, 100, "o"),
+        ]:
+            logged = log.dropna(subset=[column])
+            axis.plot(logged["step"], scale * logged[column], marker=marker, markersize=2.5, **style)
+            if run.failed and len(logged):
+                axis.plot(logged["step"].iloc[-1:], scale * logged[column].iloc[-1:], **FAILED)
+    for number, axis in enumerate(axes):
+        algorithm = algorithms[number // 2]
+        name = training_name(results, algorithm, first[algorithm])
+        metric = "UAR" if algorithm in heads else "accuracy"
+        axis.set_title(f"{name}: {f'validation {metric}' if number % 2 else 'loss'}", fontsize=NORMAL)
+        axis.set_ylabel(f"{metric} (%)" if number % 2 else "loss", fontsize=NORMAL)
+        axis.set_xlabel("training step", fontsize=NORMAL)
+        quiet(axis)
+    settle(
+        figure,
+        axes,
+        "Training on the source, a line a model; validation on the source's own split",
+        legend=2,
+        below=0.5,
+    )
+    return figure
+
+
+def _ranked(results: Results, cells: Sequence[Cell]) -> list[Cell]:
+    return sorted(cells, key=lambda cell: rank(results, cell.method))

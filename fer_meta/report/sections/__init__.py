@@ -1,0 +1,1 @@
+"""What the report says, one file a section: documents from numbers, without any format."""

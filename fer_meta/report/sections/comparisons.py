@@ -1,0 +1,76 @@
+"""Method against method: the best one of each place against the others, and the mean ranks."""
+
+import pandas as pd
+
+from fer_meta.report.aggregate.comparisons import BLOCK, FEWEST_PAIRS, failed_methods, to_rank
+from fer_meta.report.document import Block, Code, Figure, Items, Paragraph, Section, Text
+from fer_meta.report.failed import MARK
+from fer_meta.report.load import Results
+from fer_meta.report.names import experiment_title, method_name
+from fer_meta.report.sections.words import domain, failed_note
+from fer_meta.statistics.ranks import Ranks
+
+INTRODUCTION = (
+    "Exploratory, for no one of these pairs was named beforehand. On the same queries, by the checkpoint"
+    " picked on the source's validation split: the best method against each other one. Intervals and"
+    " p-values are over seeds, people (clips, images) and episodes, and simultaneous for all pairs of"
+    " methods of the same source, target and shots (Bonferroni). All pairs: "
+)
+
+
+def section(
+    results: Results, compared: pd.DataFrame, scores: pd.DataFrame, ranked: Ranks | None
+) -> Section | None:
+    """From the rows of `comparisons` and `accuracy_table`, and `ranks`; nothing without rows."""
+    if compared.empty:
+        return None
+    few = to_rank(scores)[1] < FEWEST_PAIRS
+    end = f"; no mean ranks, for they need {FEWEST_PAIRS} pairs of source and target." if few else "."
+    blocks: list[Block] = [Paragraph((INTRODUCTION, Code("comparisons.csv"), end))]
+    for place, block in compared.groupby(BLOCK, sort=False):
+        blocks += [
+            Paragraph(_title(results, *place)),
+            Items(tuple(_statements(results, place, block, scores))),
+        ]
+    if ranked:
+        words = _ranks_in_words(results, scores, ranked)
+        plot = Figure("plots/ranks", "Mean ranks with the critical difference")
+        blocks.append(Section("Mean ranks", (Paragraph(words), plot)))
+    return Section("Method against method", tuple(blocks))
+
+
+def _title(results: Results, experiment: str, source: str, target: str, way: int, shots: int) -> Text:
+    pair: Text = domain(results, source), " → ", domain(results, target)
+    return experiment_title(results, experiment), pair, f", {way}-way {shots}-shot:"
+
+
+def _statements(results: Results, place: tuple, block: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
+    """The best method against each other one, in words."""
+    claimed, unclaimed = block[block["failed_seeds"] == ""], block[block["failed_seeds"] != ""]
+    said = [*claimed.loc[claimed["first"] == claimed["first"].iloc[0], "statement"]] if len(claimed) else []
+    if len(unclaimed):
+        here = (scores[BLOCK] == pd.Series(place, BLOCK)).all(axis=1)
+        note = failed_note(results, scores[(scores["selection"] == "source-val") & here])
+        said.append(f"no claim where a training failed: {note}")
+    return said
+
+
+def _ranks_in_words(results: Results, scores: pd.DataFrame, ranked: Ranks) -> str:
+    places = sorted(zip(ranked.mean, ranked.methods))
+    listed = ", ".join(f"{method_name(results, name)} {mean:.2f}" for mean, name in places)
+    failed = failed_methods(scores)
+    others = [name for name in scores["method"].drop_duplicates() if name not in {*ranked.methods, *failed}]
+    friedman = "< 0.001" if ranked.friedman_p < 0.001 else f"= {ranked.friedman_p:.3f}"
+    words = (
+        f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's"
+        f" test: p {friedman}; mean ranks are separable where they differ by {ranked.critical_difference:.2f}"
+        " (Nemenyi, 5 %). For orientation only: blocks of one bench share models and images and are no"
+        " independent data sets."
+    )
+    for why, names in [
+        ("because not in most blocks", others),
+        (f"because a training did not learn ({MARK})", failed),
+    ]:
+        if names:
+            words += f" Not ranked, {why}: {', '.join(method_name(results, name) for name in names)}."
+    return words

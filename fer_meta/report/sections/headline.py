@@ -1,0 +1,62 @@
+"""The headline: each method on each source and target, the checkpoint picked on the source's validation."""
+
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
+
+from fer_meta.report.document import Block, Paragraph, Section, Table, paragraphs, table
+from fer_meta.report.load import Results
+from fer_meta.report.names import BAYES, method_name, order
+from fer_meta.report.sections.words import BAYES_NOTE, best_of, domain, exact, failed_note, is_best, measured
+
+
+def section(results: Results, scores: pd.DataFrame) -> Section | None:
+    """From the rows of `accuracy_table`; nothing without source-val."""
+    shown = scores[scores["selection"] == "source-val"]
+    if shown.empty:
+        return None
+    shown = shown.sort_values(
+        ["experiment", "source", "target", "way"], key=partial(order, results), kind="stable"
+    )
+    methods = list(shown["method"].drop_duplicates().sort_values(key=partial(order, results)))
+    blocks: list[Block] = []
+    for shots, rows in shown.groupby("shots"):
+        blocks += [Paragraph(f"{shots}-shot:"), _table(results, rows, methods)]
+    lacking = (shown["seeds"] < shown["planned_seeds"]).any()
+    notes = paragraphs(
+        failed_note(results, shown),
+        "* seeds are missing." if lacking else "",
+        f"{BAYES}: {BAYES_NOTE}" if shown["bayes"].notna().any() else "",
+    )
+    return Section("Headline, the checkpoint picked on the source's validation split", (*blocks, *notes))
+
+
+def _table(results: Results, rows: pd.DataFrame, methods: list[str]) -> Table:
+    """One row per source and target, one column per method."""
+    bayes = rows["bayes"].notna().any()
+    lines = []
+    for (experiment, source, target, _), row in rows.groupby(
+        ["experiment", "source", "target", "way"], sort=False
+    ):
+        best = best_of(row)
+        # No spaces: a cell of a table this wide would be broken at them.
+        cells = {
+            cell.method: replace(measured(cell, is_best(cell, best), lacking=True), tight=True)
+            for cell in row.itertuples()
+        }
+        lines.append(
+            [
+                *([experiment] if results.experiments else []),
+                domain(results, source),
+                domain(results, target),
+                *(cells.get(name, "") for name in methods),
+                exact(row["chance"].iloc[0]),
+                *([exact(row["bayes"].iloc[0])] if bayes else []),
+            ]
+        )
+    return table(
+        [*(["experiment"] if results.experiments else []), "source", "target"],
+        [*(method_name(results, name) for name in methods), "Chance", *([BAYES] if bayes else [])],
+        lines,
+    )

@@ -1,0 +1,68 @@
+"""The table for a paper: each method on each source and target, one column per number of shots."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from fer_meta.report.document import Row, Table, table
+from fer_meta.report.load import Results
+from fer_meta.report.names import domain_name, method_name
+from fer_meta.report.sections.words import (
+    BAYES_NOTE,
+    best_of,
+    exact,
+    failed_note,
+    interval_note,
+    is_best,
+    measured,
+    seeds_lacking,
+)
+
+
+def paper(results: Results, scores: pd.DataFrame) -> Table:
+    """From the source-val rows of `accuracy_table`, a group of rows for each source and target."""
+    scores = scores[scores["selection"] == "source-val"]
+    shots = sorted(scores["shots"].unique())
+    bayes = ["Bayes"] if scores["bayes"].notna().any() else []
+    groups = [
+        _rows(results, block, experiment, shots, bool(bayes))
+        for (experiment, *_), block in scores.groupby(["experiment", "target", "way", "source"], sort=False)
+    ]
+    heads = table(
+        [*(["Experiment"] if results.experiments else []), "Source", "Target", "Method"],
+        [*(f"{count}-shot" for count in shots), "Chance", *bayes],
+        [],
+    )
+    caption = [
+        f"{results.plan.get('title') or results.plan['suite']}: accuracy in % of the checkpoint picked on the"
+        " source's validation split; the best method of a source and target is bold.",
+        interval_note(scores),
+        f"Bayes: {BAYES_NOTE}" if bayes else "",
+        failed_note(results, scores),
+    ]
+    return replace(
+        heads,
+        groups=tuple(groups),
+        caption=" ".join(filter(None, caption)),
+        label=results.plan["suite"],
+    )
+
+
+def _rows(
+    results: Results, block: pd.DataFrame, experiment: str, shots: list[int], bayes: bool
+) -> tuple[Row, ...]:
+    best, rows = best_of(block), []
+    for method, row in block.groupby("method", sort=False):
+        cells = {cell.shots: measured(cell, is_best(cell, best)) for cell in row.itertuples()}
+        rows.append(
+            (
+                *([experiment] if results.experiments else []),
+                domain_name(results, block["source"].iloc[0]),
+                domain_name(results, block["target"].iloc[0]),
+                method_name(results, method) + seeds_lacking(row),
+                *(cells.get(count, "") for count in shots),
+                exact(block["chance"].iloc[0]),
+                *([exact(block["bayes"].iloc[0])] if bayes else []),
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,51 @@
+"""The primary contrast, in words."""
+
+import pandas as pd
+
+from fer_meta.report.aggregate.planned import planned
+from fer_meta.report.aggregate.primary import why_not
+from fer_meta.report.cells import Cell
+from fer_meta.report.document import Paragraph, Section
+from fer_meta.report.load import Results
+from fer_meta.report.names import method_name
+from fer_meta.statistics import rounding
+from fer_meta.statistics.words import p_in_words
+
+WORDS = {"across": "domains that it was not trained on", "within": "its own domain's test images"}
+
+
+def section(results: Results, cells: list[Cell], primary: pd.DataFrame) -> Section | None:
+    """Nothing where the suite names no primary contrast."""
+    words = in_words(results, cells, primary)
+    return Section("Primary contrast", (Paragraph(words),)) if words else None
+
+
+def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
+    """What was named beforehand and what came of it; nothing where the suite names nothing."""
+    named = results.plan.get("primary")
+    if not named:
+        return ""
+    first, second = (method_name(results, named[side]) for side in ("first", "second"))
+    over, less = (WORDS.get(named[part], named[part]) for part in ("over", "less"))
+    what = f"Named before the runs: {first} less {second}, {named['shots']}-shot, on {over}" + (
+        f", less the same on {less}." if named["less"] else "."
+    )
+    if primary.empty:
+        return (
+            f"{what} Found: {why_not(results, planned(results, cells))}. All else on this page is"
+            " exploratory."
+        )
+    row = primary.iloc[0]
+    points, low, high, one, other = (
+        rounding.points(row[name], "+") if pd.notna(row[name]) else ""
+        for name in ("value", "low", "high", "advantage_over", "advantage_less")
+    )
+    parts = f"{one} points less {other} is {points} points" if named["less"] else f"{points} points"
+    spread = (
+        f" (95 % interval {low} to {high}, {p_in_words(rounding.settled(row['p']))}"
+        if low
+        else " (its spread is not known"
+    )
+    seeds = f"{row['seeds']} seeds" if row["seeds"] > 1 else "one seed: nothing is said about other trainings"
+    pairs = f"{row['pairs']} pairs of source and target, " if row["pairs"] > 1 else ""
+    return f"{what} Found: {parts}{spread}; {pairs}{seeds}). All else on this page is exploratory."
