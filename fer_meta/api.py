@@ -278,7 +278,7 @@ def bench(
     """Run a suite (a name of `list_suites`, or the path of a suite file) as `fer-meta bench` does; its table.
 
     `data` gives the folders of data sets: `{"fer2013": "~/fer2013"}`. The other options are those of the
-    command line, as fields of `fer_meta.runner.options.BenchOptions`: `domains=["synthetic-wild", "fer2013"]`,
+    command line (`fer_meta.runner.options.BenchOptions`): `domains=["synthetic-wild", "fer2013"]`,
     `methods=["protonet"]`, `seeds=(0, 1, 2)`, `preset="full"`, `out="results"`. Finished runs are not redone.
     The table is that of `read_results`. Raises FerMetaError if anything is wrong before the first run, and
     TypeError for an unknown option; a run that fails is printed and is not in the table.

@@ -1,4 +1,4 @@
-"""What the report calls methods: as the plan says; for older plans, by the table of the names of their time."""
+"""What the report calls methods: as the plan says; for older plans, by a table of names."""
 
 from pathlib import Path
 
