@@ -143,7 +143,7 @@ def _beside_published(faces: CachedFaces, published: Mapping[str, int]) -> str:
         if found.get(label, 0) != count
     ]
     return (
-        f"{faces.name} differs from the published mixture, whose images a class are in brackets:"
+        f"{faces.name} differs from the published mixture, whose images per class are in brackets:"
         f" {', '.join(other)}"
         if other
         else (

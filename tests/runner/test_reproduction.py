@@ -178,7 +178,7 @@ def test_a_mixture_that_is_not_the_notes_is_named_with_the_classes_that_differ()
     setting = staged("E4-note", frames=NOTE_FRAMES | {"fear": 120})["E4-note"]
     assert (
         remarks(setting)[0]
-        == "all-basic+film differs from the published mixture, whose images a class stand in brackets: fear"
+        == "all-basic+film differs from the published mixture, whose images per class are in brackets: fear"
         " 475 (514)"
     )
 
