@@ -1,0 +1,33 @@
+"""What options of a bench make of its suite."""
+
+import pytest
+
+from fer_meta.errors import SuiteError
+from fer_meta.runner.again import key_of
+from fer_meta.runner.options import BenchOptions
+from fer_meta.runner.select import chosen_suite
+
+
+def test_weights_are_for_methods_that_start_from_pretrained_ones():
+    methods = chosen_suite(BenchOptions("cross-domain", weights="imagenet")).methods
+    assert methods["supervised"].weights == "imagenet" and methods["protonet"].weights == "none"
+    with pytest.raises(SuiteError, match=r"--weights .* name such a method in --methods \(supervised\)"):
+        chosen_suite(BenchOptions("cross-domain", methods=["protonet"], weights="imagenet"))
+
+
+def test_a_method_of_the_package_that_the_suite_does_not_name_is_trained_as_its_kind():
+    methods = chosen_suite(BenchOptions("cross-domain", methods=["relationnet_mean", "relationnet"])).methods
+    assert list(methods) == ["relationnet_mean", "relationnet"]
+    assert methods["relationnet_mean"] == methods["relationnet"]
+
+
+def test_a_change_of_an_extended_file_or_of_a_users_method_is_another_bench(tmp_path):
+    for name, text in {"base.yaml": "image_size: 32\n", "mine.py": "x = 1\n"}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "mine.yaml").write_text("name: mine\ntitle: Mine\nextends: base.yaml\n")
+    options = BenchOptions(str(tmp_path / "mine.yaml"), methods=[f"{tmp_path / 'mine.py'}:Mine"])
+    keys = [key_of(options, {}, [])]
+    for name in ("base.yaml", "mine.py"):
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "# changed\n")
+        keys.append(key_of(options, {}, []))
+    assert len(set(keys)) == 3
