@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,8 @@ from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry as methods
 from fer_meta.methods.base import FewShotMethod, TrainingConfig
 from fer_meta.networks import backbones
+from fer_meta.preprocessing import MEAN, STD
+from fer_meta.records.model import MODEL, ModelRecord, Normalisation, read_model, write_model
 from fer_meta.report.aggregate.accuracy import accuracy_table
 from fer_meta.report.aggregate.folds import pooled
 from fer_meta.report.cells import Names, read_cells
@@ -39,8 +42,8 @@ from fer_meta.suites.folders import PRESETS
 from fer_meta.suites.settings import methods_of
 from fer_meta.suites.text import suite_names
 from fer_meta.tasks.episodes import ImageTasks, draw
-from fer_meta.tasks.pools import Domain, Pool, divide, restrict
-from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
+from fer_meta.tasks.pools import Domain, Pool, divide, needed, restrict
+from fer_meta.tasks.protocol import Protocol
 from fer_meta.training import batches, checkpoints, loop
 
 EPISODE_SEED = "evaluation/0"
@@ -122,7 +125,7 @@ def make_tasks(
     `disjoint` says so. Task i depends on `seed` and i alone. Raises ProtocolError if the split is too small.
     """
     protocol = _training_protocol(way, shots, queries, disjoint)
-    pool, shape = getattr(_domain(faces, protocol), split), protocol.train
+    pool, shape = needed(getattr(_domain(faces, protocol), split)), protocol.train
     return ImageTasks(
         restrict(pool, pool.classes, faces.index, way), shape, f"tasks/{seed}", num_tasks, faces.images
     )
@@ -187,23 +190,35 @@ def train(
     `way`, `shots` and `queries` (a class) shape its training and validation episodes; a supervised network
     needs them for validation only. `preset` (smoke, quick, full) gives steps, learning rate and the like;
     `settings` changes some: `steps=1000, lr=1e-3, backbone="resnet18"`. After each of `validations` parts of
-    the training a checkpoint is kept and validated on the val split. With `out`, a folder, a training that
-    was stopped goes on there. Raises FerMetaError (or one of its kinds) for faces that are too few, unknown
-    settings and a loss that is not finite.
+    the training a checkpoint is kept and validated on the val split. With `out`, a folder, the
+    same training goes on there after a stop. Raises FerMetaError (or one of its kinds) for faces that are too
+    few, unknown settings, a loss that is not finite, and an `out` that holds another training.
     """
     protocol = _training_protocol(way, shots, queries, disjoint)
     name = method if isinstance(method, str) else methods.register_method(method).name
     config, on = _config(name, preset, settings), choose_device(device)
-    domain = _domain(faces, protocol)
-    source = domain.train
-    network = loop.build(
-        methods.load(name), config, protocol, source.classes, faces.images.shape[1], seed, on
-    )
-    val = restrict(domain.val, source.classes, faces.index, protocol.validation.way)
-    validate = validator(protocol, network, Shown(faces.images, val), on, precision_on(config.precision, on))
+    domain, size = _domain(faces, protocol), faces.images.shape[1]
+    source = needed(domain.train)
+    network = loop.build(methods.load(name), config, protocol, source.classes, size, seed, on)
+    val = restrict(needed(domain.val), source.classes, faces.index, protocol.validation.way)
+    precision = precision_on(config.precision, on)
+    validate = validator(protocol, network, Shown(faces.images, val), on, precision)
     steps, batch_at = batches.steps_and_batches(network, config, domain, protocol, seed, on)
     kept = tempfile.TemporaryDirectory(prefix="fer-meta-") if out is None else None
-    folder = Path(kept.name) if kept else Path(out)
+    folder = Path(kept.name if kept else out or "")
+    record = ModelRecord(
+        id=f"{name}-{faces.name}-seed{seed}",
+        method=name,
+        config=config.model_dump(mode="json"),
+        classes=list(source.classes),
+        protocol=protocol.model_dump(mode="json"),
+        image_size=size,
+        normalisation=Normalisation(mean=list(MEAN), std=list(STD)),
+        seed=seed,
+        steps=steps,
+        precision=precision,
+    )
+    _claim(folder, record, {"train": source.digest, "val": val.digest})
     with tqdm(total=steps, desc=f"train {name}", dynamic_ncols=True, leave=False, disable=None) as bar:
 
         def progress(done: int, accuracy: float, validation: Mapping[str, float]) -> None:
@@ -240,7 +255,7 @@ def evaluate(
     pool = test_pool(model, faces, protocol)
     drawn = draw(pool, protocol.test_shape(shots), episodes, EPISODE_SEED)
     shown = Shown(faces.images, pool)
-    found = {}
+    found: dict[str, dict] = {}
     for step in sorted(set(model.selected.values())):
         readouts = [name for name, picked in model.selected.items() if picked == step]
         method = model.load(readouts[0])
@@ -253,23 +268,25 @@ def evaluate(
             precision=precision_on(model.config.precision, model.device),
         )
         with tqdm(total=episodes, desc="evaluate", dynamic_ncols=True, leave=False, disable=None) as bar:
-            found |= score(
-                answer_episodes(
-                    method,
-                    embed,
-                    pool,
-                    pool,
-                    drawn,
-                    protocol.batchnorm,
-                    lambda done, _, bar=bar: bar.update(done - bar.n),
-                    readouts=readouts,
-                ),
-                drawn,
-                pool,
-                faces.index,
+            answers = answer_episodes(
+                method, embed, pool, pool, drawn, protocol.batchnorm, partial(_show, bar), readouts=readouts
             )
+            found |= score(answers, drawn, pool, faces.index)
     rows = {name: {**found[name], "chance": 1 / way} for name in model.selected if name in found}
     return pd.DataFrame.from_dict(rows, orient="index", columns=SHOWN)
+
+
+def _show(bar: tqdm, done: int, accuracy: float) -> None:
+    bar.update(done - bar.n)
+
+
+def _claim(folder: Path, record: ModelRecord, images: dict[str, str]) -> None:
+    """Let `folder` be that of a training, unless it is another's. Raises SuiteError then."""
+    names = {"method", "config", "protocol", "image_size", "seed"}
+    made_of = record.model_dump(mode="json", include=names) | {"images": images}
+    if (folder / MODEL).exists() and (there := read_model(folder)).identity != made_of:
+        raise SuiteError(f"{folder}: holds another training ({there.id}); give another `out`")
+    write_model(folder, record.model_copy(update={"identity": made_of}))
 
 
 def bench(
@@ -306,12 +323,9 @@ def read_results(folder: str | Path) -> pd.DataFrame:
 def _training_protocol(way: int, shots: int, queries: int, disjoint: str) -> Protocol:
     """Training and validation episodes of one shape."""
     shape = {"way": way, "shots": shots, "queries": queries, "disjoint": disjoint}
+    validation = {**shape, "episodes": VALIDATION_EPISODES}
     with _in_one_line("episodes"):
-        return Protocol(
-            **{**shape, "shots": (shots,)},
-            train=EpisodeShape(**shape),
-            validation=Validation(**shape, episodes=VALIDATION_EPISODES),
-        )
+        return Protocol.model_validate({**shape, "shots": (shots,), "train": shape, "validation": validation})
 
 
 @contextmanager

@@ -127,6 +127,8 @@ def test_a_stopped_training_goes_on_in_its_folder(day, model, tmp_path, monkeypa
             fm.train("protonet", day, queries=2, out=tmp_path / "mine", **SMALL, **QUICK)
     resumed = fm.train("protonet", day, queries=2, out=tmp_path / "mine", **SMALL, **QUICK)
     assert resumed.validated == model.validated
+    with pytest.raises(FerMetaError, match="mine: holds another training .*give another `out`"):
+        fm.train("protonet", day, queries=2, out=tmp_path / "mine", seed=1, **SMALL, **QUICK)
 
 
 @pytest.mark.parametrize(

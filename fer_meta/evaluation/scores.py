@@ -26,10 +26,11 @@ def score(
     for part in answers:
         right = part["label"].cat.codes.to_numpy() == part["predicted"].cat.codes.to_numpy()
         parts[part["method"].iloc[0]].append((part["episode"].to_numpy(), part["row"].to_numpy(), right))
-    return {
-        readout: _scored(*map(np.concatenate, zip(*own)), episodes, pool, index)
-        for readout, own in parts.items()
-    }
+    found = {}
+    for readout, own in parts.items():
+        episode, row, right = (np.concatenate(column) for column in zip(*own))
+        found[readout] = _scored(episode, row, right, episodes, pool, index)
+    return found
 
 
 def _scored(episode, row, right, episodes: FixedEpisodes, pool: Pool, index: pd.DataFrame) -> dict:

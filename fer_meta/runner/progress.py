@@ -174,7 +174,7 @@ class _WholeBar:
             one.done / one.total * costs[run].train for run, one in at.items() if one.stage == "train"
         )
         tested = sum(costs[run].train for run, one in at.items() if one.stage != "train")
-        ended = self._bar.total - progress.left_over()
+        ended = sum(map(sum, costs.values())) - progress.left_over()
         where = [
             f"[{progress.running[run][0]}] {one.stage.partition(' (')[0]} {one.done}/{one.total}"
             for run, one in at.items()

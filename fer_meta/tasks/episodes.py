@@ -187,15 +187,15 @@ class ImageTasks(Episodes):
     """The same with pixels: task i is (images, labels), as in learn2learn's own examples.
 
     `images` [N, H, W, 3] (uint8) are those of the data set. A task's images [way * (shots + queries), 3, H,
-    W] are normalised float32, and its labels 0 .. way - 1 int64; classes follow one another, the
-    support first.
+    W] are normalised float32, and its labels 0 .. way - 1 int64; classes follow one another, the support
+    first.
     """
 
     def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int, images: np.ndarray):
         super().__init__(pool, shape, seed, num_tasks)
         self.images = images
 
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # pixels, not rows
         rows = super().__getitem__(i)
         labels = torch.arange(self.shape.way).repeat_interleave(rows.shape[1])
         return normalise(fetch(self.images, rows.ravel(), torch.device("cpu"))), labels

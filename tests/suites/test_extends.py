@@ -58,7 +58,7 @@ def test_methods_of_a_suite_that_extends_the_presets_need_only_be_named(written)
     (MINE.replace("steps: 5, ", ""), GOOD, "mine.yaml, line 5: methods.relationnet.steps: Field required"),
     (MINE, GOOD.replace("steps: 100", "steps: 0"), "base.yaml, line 7: methods.protonet.steps: .*greater"),
     (MINE, GOOD.replace("way: 5", "way: 1"), "base.yaml, line 4: protocol.way: "),
-    (MINE, GOOD.replace("way: 5", "way: ["), "base.yaml, line .[,:] not valid"),
+    (MINE, GOOD.replace("way: 5", "way: ["), "base.yaml, line .: not valid YAML"),
     (MINE + "kinds: {episodic: {batch: x}}\n", GOOD, "mine.yaml, line 6: methods.*net.batch: .*integer"),
     (MINE + "kinds: {episodic: {stpes: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodic.stpes: no method"),
     (MINE + "kinds: {episodc: {steps: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodc: is no kind of method"),
