@@ -10,8 +10,10 @@ import torch
 
 from fer_meta.records.freshness import versions
 
-if sys.platform != "win32":
+try:
     import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 
 def environment(device: torch.device, jobs: int) -> dict:
@@ -35,7 +37,7 @@ def peak_memory_mb(device: torch.device) -> dict[str, float]:
     allocation (`gpu`), in MB.
     """
     peak = {}
-    if sys.platform != "win32":
+    if resource:
         unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB
         peak["process"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
     if device.type == "cuda":

@@ -201,10 +201,10 @@ def test_what_killed_benches_left_is_removed(bench, tmp_path, done):
 def test_a_method_that_fails_when_it_is_timed_fails_alone(bench, tmp_path, monkeypatch, error):
     build = loop.build
 
-    def broken(module, *arguments):
-        if module is protonet:
+    def broken(method, *arguments):
+        if method is protonet.Method:
             raise error
-        return build(module, *arguments)
+        return build(method, *arguments)
 
     monkeypatch.setattr(loop, "build", broken)
     result = bench("--algorithms", "protonet,supervised", domains=("day",))

@@ -58,7 +58,7 @@ CROSSED, STAGED = (
 @pytest.mark.parametrize("added, text, first, second", [
     ("--seeds 0,1,3", CROSSED, "--algorithms protonet --sources day --seeds 0,3",
      "--algorithms protonet --sources day --seeds=1,"),
-    ("--algorithms protonet,supervised", CROSSED, "--sources day --algorithms protonet,supervised",
+    ("--methods protonet,supervised", CROSSED, "--sources day --algorithms protonet,supervised",
      "--sources day --algorithms protonet"),
     ("--experiments plain,third", STAGED, "--algorithms protonet --experiments third",
      "--algorithms protonet --experiments plain"),
@@ -120,7 +120,7 @@ def test_runs_of_several_benches_are_shown_by_one_command_for_each_set_of_option
     assert len(lines) == 2 and all(line in output for line in lines)
     commands = {line.split("`")[1] for line in lines}
     assert sorted(command.split(" --seeds ")[1] for command in commands) == [
-        "0,2 --algorithms protonet",
+        "0,2 --methods protonet",
         "1 --image-size 40",
     ]
     for command in commands:
