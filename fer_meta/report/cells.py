@@ -43,7 +43,7 @@ class Cell:
     source: str
     target: str
     algorithm: str
-    method: str
+    readout: str
     way: int
     shots: int  # 0: a model's own head, which needs no support
     selection: str
@@ -121,8 +121,8 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
     kept: dict[tuple, list[Queries]] = defaultdict(list)
     supports: dict[Path | None, Support] = {}
     for run in sorted(results.runs, key=lambda run: run.seed):
-        for (method, shots, selection), queries, row in _read_run(results, run, names):
-            path = episodes_path(results, run, shots) if shots and not is_own_head(method) else None
+        for (readout, shots, selection), queries, row in _read_run(results, run, names):
+            path = episodes_path(results, run, shots) if shots and not is_own_head(readout) else None
             if path and path not in supports:
                 supports[path] = _support(results, run, path, names)
             queries = _once(queries, supports.get(path), kept[path, run.target])
@@ -137,7 +137,7 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
                     "two cannot be compared",
                 )
             scored[
-                run.experiment, run.source, run.target, run.algorithm, method, shots, selection, run.fold
+                run.experiment, run.source, run.target, run.algorithm, readout, shots, selection, run.fold
             ].append((run, row, queries))
     places = list(
         dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs)
@@ -149,7 +149,7 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
 
 
 def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
-    experiment, source, target, algorithm, method, shots, selection, fold = key
+    experiment, source, target, algorithm, readout, shots, selection, fold = key
     run, _, queries = rows[0]
     once = shots == 0 or run.protocol["queries"] == "all"
     packed, confusion, ece = (
@@ -161,7 +161,7 @@ def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
         source,
         target,
         algorithm,
-        method,
+        readout,
         run.protocol["way"],
         shots,
         selection,
@@ -251,13 +251,19 @@ def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
 def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
     """The file's parts, cut where the block changes."""
     for table in _parts(run):
-        (methods, method), (selections, selection) = coded(table["method"]), coded(table["selection"])
+        (readouts, readout), (selections, selection) = coded(table["readout"]), coded(table["selection"])
         shots = table["shots"].to_numpy()
-        changes = (method[1:] != method[:-1]) | (shots[1:] != shots[:-1]) | (selection[1:] != selection[:-1])
+        changes = (
+            (readout[1:] != readout[:-1]) | (shots[1:] != shots[:-1]) | (selection[1:] != selection[:-1])
+        )
         starts = [0, *np.flatnonzero(changes) + 1, len(table)]
         for start, end in pairwise(starts):
             if end > start:
-                key = methods[method[start]].as_py(), int(shots[start]), selections[selection[start]].as_py()
+                key = (
+                    readouts[readout[start]].as_py(),
+                    int(shots[start]),
+                    selections[selection[start]].as_py(),
+                )
                 _check_key(run, *key)
                 yield (one_line(key[0]), *key[1:]), table.slice(start, end - start)
 
@@ -269,7 +275,7 @@ def _parts(run: Run) -> Iterator[pa.Table]:
         raise run.damaged(ANSWERS, str(error)) from None
 
 
-def _check_key(run: Run, method: str, shots: int, selection: str) -> None:
+def _check_key(run: Run, readout: str, shots: int, selection: str) -> None:
     if selection not in SELECTIONS:
         raise run.damaged(
             ANSWERS, f"selection: {one_line(selection, 60)!r} is none of {', '.join(SELECTIONS)}"

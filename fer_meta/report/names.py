@@ -43,48 +43,48 @@ ALGORITHMS = {"fomaml": "maml"}  # of answers that are not called after theirs
 MUTED = ["#332288", "#882255", "#117733", "#999933", "#AA4499", "#44AA99", "#CC6677", "#88CCEE", "#DDCC77"]
 
 
-def look(results: Results, method: str) -> Look:
+def look(results: Results, readout: str) -> Look:
     """Of an answer, by its name alone and never by who else is present. A method that nobody knows keeps its
     name, is last, and has a colour by its name.
     """
-    told = results.plan.get("labels", {}).get(method)
+    told = results.plan.get("labels", {}).get(readout)
     if told:
         return Look(told["label"], told["colour"], told["order"])
-    return KNOWN.get(method) or Look(method, MUTED[crc32(method.encode()) % len(MUTED)], LAST)
+    return KNOWN.get(readout) or Look(readout, MUTED[crc32(readout.encode()) % len(MUTED)], LAST)
 
 
-def method_name(results: Results, method: str) -> str:
+def readout_name(results: Results, readout: str) -> str:
     """The name for people.
 
     Older plans: Relation Net is distinguished from the one of averaged maps where `results` hold both.
     """
-    old = method not in results.plan.get("labels", {})
-    if old and method == "relationnet" and any(run.algorithm == "relationnet_mean" for run in results.runs):
+    old = readout not in results.plan.get("labels", {})
+    if old and readout == "relationnet" and any(run.algorithm == "relationnet_mean" for run in results.runs):
         return "Relation Net (summed maps)"
-    return look(results, method).label
+    return look(results, readout).label
 
 
-def training_name(results: Results, algorithm: str, method: str) -> str:
+def training_name(results: Results, algorithm: str, readout: str) -> str:
     """What a training is called, by any answer `method` of it: "Supervised" for all readings of a supervised
     network. An answer that is called as its training has the same name.
     """
-    name = method_name(results, method)
-    return name if algorithm.replace("_", "-") == method else name.split(" (")[0]
+    name = readout_name(results, readout)
+    return name if algorithm.replace("_", "-") == readout else name.split(" (")[0]
 
 
-def is_own_head(method: str) -> bool:
+def is_own_head(readout: str) -> bool:
     """Whether an answer is that of a network's own head, which needs no support: it is called so."""
-    return method.endswith("-head")
+    return readout.endswith("-head")
 
 
-def rank(results: Results, method: str) -> tuple[int, str]:
+def rank(results: Results, readout: str) -> tuple[int, str]:
     """Sort key of a method: its place in the tables; unknown ones are last, by name."""
-    return look(results, method).order, method
+    return look(results, readout).order, readout
 
 
-def in_order(results: Results, methods: Iterable[str]) -> list[str]:
+def in_order(results: Results, readouts: Iterable[str]) -> list[str]:
     """Each method once, in the order of the tables."""
-    return sorted(set(methods), key=partial(rank, results))
+    return sorted(set(readouts), key=partial(rank, results))
 
 
 def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
@@ -117,7 +117,7 @@ def order(results: Results, column: pd.Series) -> pd.Series:
     other column by its values.
     """
     keys: dict[str, Callable[[str], str | int]] = {
-        "method": lambda name: "{:06}{}".format(*rank(results, name)),
+        "readout": lambda name: "{:06}{}".format(*rank(results, name)),
         "selection": _selection_key,
         "source": partial(domain_key, results),
         "target": partial(domain_key, results),

@@ -292,7 +292,7 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
                 rules.setdefault(readout, []).append(rule)
         checkpoints.load_snapshot(method, snapshots[step])
         for part in _ask(bench, run, method, step, rules):
-            for rule in rules[part["method"].iloc[0]]:
+            for rule in rules[part["readout"].iloc[0]]:
                 yield part.assign(selection=rule)
 
 

@@ -360,7 +360,7 @@ def _predictions(
     folder: Path,
     stored: dict,
     images: pd.DataFrame,
-    methods: dict,
+    readouts: dict,
     rng: np.random.RandomState,
     near: float,
     leak: float,
@@ -368,8 +368,8 @@ def _predictions(
 ) -> pd.DataFrame:
     parts, classes = [], sorted(images["label"].unique())
     once = protocol["queries"] == "all"
-    for method, mean in methods.items():
-        for shots in [0] * (method == "supervised-head") + protocol["shots"]:
+    for readout, mean in readouts.items():
+        for shots in [0] * (readout == "supervised-head") + protocol["shots"]:
             queries, shares = images.assign(episode=0), np.zeros(len(images))
             if shots:
                 rows = pd.read_parquet(folder / stored[str(shots)])
@@ -392,11 +392,11 @@ def _predictions(
                 ]
                 confidence = 0.5 + 0.5 * rng.rand(len(labels))
                 part = queries[["episode", "path", "label", "subject", "clip"]].assign(
-                    method=method,
+                    readout=readout,
                     shots=shots,
                     selection=selection,
                     predicted=np.where(right, labels, wrong),
-                    confidence=np.nan if method == "relationnet" else confidence,
+                    confidence=np.nan if readout == "relationnet" else confidence,
                 )
                 if once or not shots:
                     for name in classes:
@@ -404,7 +404,7 @@ def _predictions(
                         part[f"p_{name}"] = np.where(part["predicted"] == name, confidence, others)
                 parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    texts = ["method", "selection", "path", "label", "predicted", "subject", "clip"]
+    texts = ["readout", "selection", "path", "label", "predicted", "subject", "clip"]
     return table.astype(dict.fromkeys(texts, "category") | {"confidence": "float32", "episode": "int32"})
 
 

@@ -158,7 +158,7 @@ def test_every_table_marks_the_failed_training_and_names_it(folder, report):
 @pytest.mark.parametrize("name", ["table.csv", "recall.csv"])
 def test_csv_files_name_the_failed_seeds(folder, report, name):
     rows = pd.read_csv(folder / name, dtype={"failed_seeds": str}, keep_default_na=False)
-    failed = (rows["source"] == "fer2013") & (rows["method"] == "relationnet")
+    failed = (rows["source"] == "fer2013") & (rows["readout"] == "relationnet")
     assert (
         failed.any()
         and (rows.loc[failed, "failed_seeds"] == "2").all()
@@ -169,7 +169,7 @@ def test_csv_files_name_the_failed_seeds(folder, report, name):
 @pytest.mark.parametrize("name", ["seeds.csv", "confusion.csv"])
 def test_csv_files_with_a_row_for_each_seed_flag_the_failed_one(folder, report, name):
     rows = pd.read_csv(folder / name)
-    failed = (rows["source"] == "fer2013") & (rows["method"] == "relationnet") & (rows["seed"] == 2)
+    failed = (rows["source"] == "fer2013") & (rows["readout"] == "relationnet") & (rows["seed"] == 2)
     assert failed.any() and (rows["failed"] == failed).all()
 
 
@@ -185,7 +185,7 @@ def test_a_failed_fold_is_named_and_flagged(tmp_path):
     results = read_results(folder)
     cells = folds.pooled(results, read_cells(results, Names()))
     rows = folds.folds_table(cells)
-    assert (rows["failed"] == ((rows["fold"] == 2) & (rows["method"] == "protonet"))).all() and rows[
+    assert (rows["failed"] == ((rows["fold"] == 2) & (rows["readout"] == "protonet"))).all() and rows[
         "failed"
     ].any()
     table = numbers.accuracy_table(results, cells)
@@ -259,7 +259,7 @@ def test_no_claim_is_made_of_a_failed_training_and_its_p_corrects_no_other(folde
 
 def test_a_method_of_which_a_training_failed_is_not_ranked_and_the_page_says_so(folder, report):
     _, _, table = read(folder)
-    assert "relationnet" not in compare.ranks(table).methods
+    assert "relationnet" not in compare.ranks(table).names
     assert (
         "Not ranked, because a training did not learn (†): Relation Net." in (folder / "table.md").read_text()
     )
@@ -272,7 +272,7 @@ def test_what_a_leak_is_worth_is_not_said_by_a_failed_training(tmp_path):
     results = read_results(folder)
     names = Names()
     leaks = leakage.leak_table(results, read_cells(results, names), names)
-    failed = leaks["method"] == "relationnet"
+    failed = leaks["readout"] == "relationnet"
     assert leaks.loc[failed, ["difference", "low", "high", "p"]].isna().all(axis=None)
     assert leaks.loc[~failed & leaks["against"].notna(), "difference"].notna().all()
     oracles = leakage.oracle_table(results, read_cells(results, Names()))

@@ -354,7 +354,7 @@ def head(run: Run, **changes) -> dict:
         "target": run.target,
         "source": run.source,
         "algorithm": run.algorithm,
-        "method": "supervised-head",
+        "readout": "supervised-head",
         "selection": "source-val",
         "accuracy": 0.5123,
         "ci95": 0.0111,
@@ -370,7 +370,7 @@ def cell(run: Run, **changes) -> dict:
         "target": run.target,
         "source": run.source,
         "algorithm": run.algorithm,
-        "method": run.algorithm,
+        "readout": run.algorithm,
         "way": 5,
         "shots": 5,
         "selection": "source-val",
@@ -461,7 +461,7 @@ def test_clips_are_set_beside_clips():
 
 def test_a_score_that_needs_support_is_no_own_head():
     run = made_run("protonet", "fer2013", "fer2013", 7)
-    shown = text([run], [cell(run, way=7)], [head(run, method="protonet", shots=5)])
+    shown = text([run], [cell(run, way=7)], [head(run, readout="protonet", shots=5)])
     assert "each test image once" not in shown and "no figure of 7-way 5-shot episodes" in shown
 
 

@@ -170,6 +170,6 @@ def test_seen_classes_are_those_that_source_and_target_share_and_unseen_the_othe
         told = json.loads((run / "run.json").read_text())
         answers = pd.read_parquet(run / "predictions.parquet")
         assert told["classes"] == list(expected) and set(answers["label"]) == set(expected)
-        assert ("supervised-head" in set(answers["method"])) == (
+        assert ("supervised-head" in set(answers["readout"])) == (
             tested == "seen" and told["method"] == "supervised"
         )

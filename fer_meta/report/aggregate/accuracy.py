@@ -12,11 +12,11 @@ from fer_meta.report.load import Results, Run
 from fer_meta.report.names import order
 from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_episodes
 
-CELL = ["experiment", "target", "source", "algorithm", "method", "way", "shots", "selection"]
+CELL = ["experiment", "target", "source", "algorithm", "readout", "way", "shots", "selection"]
 PLACE = ["experiment", "source", "target"]
 CSV_COLUMNS = [
     "experiment",
-    "method",
+    "readout",
     "backbone",
     "class_balance",
     "source",
@@ -50,7 +50,7 @@ HEAD_COLUMNS = [
     "target",
     "source",
     "algorithm",
-    "method",
+    "readout",
     "shots",
     "selection",
     "accuracy",
@@ -122,7 +122,7 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
     table = table.join(planned.rename("planned_seeds"), on=pair)
     return table.sort_values(
-        ["experiment", "target", "way", "source", "method", "shots", "selection"],
+        ["experiment", "target", "way", "source", "readout", "shots", "selection"],
         key=partial(order, results),
         kind="stable",
         ignore_index=True,
@@ -169,7 +169,7 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=None if rows else HEAD_COLUMNS)
     table["chance"] = 1 / table["classes"]
     table["bayes"] = _bayes(results, table, "classes")
-    keys = ["experiment", "target", "source", "method", "shots", "selection"]
+    keys = ["experiment", "target", "source", "readout", "shots", "selection"]
     return table.sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)[
         HEAD_COLUMNS
     ]
@@ -187,7 +187,7 @@ def recall_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
         for cell in cells
         for name in cell.scores[0].recall
     ]
-    keys = ["experiment", "target", "source", "method", "shots", "selection"]
+    keys = ["experiment", "target", "source", "readout", "shots", "selection"]
     return pd.DataFrame(rows).sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)
 
 

@@ -28,7 +28,7 @@ LACKING = " A seed that lacks a fold is left out."
 
 COLUMNS = [
     "experiment",
-    "method",
+    "readout",
     "source",
     "target",
     "way",
@@ -55,7 +55,13 @@ def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:
     kept: dict[tuple, Queries] = {}
     for cell in cells:
         together[
-            cell.experiment, cell.source, cell.target, cell.algorithm, cell.method, cell.shots, cell.selection
+            cell.experiment,
+            cell.source,
+            cell.target,
+            cell.algorithm,
+            cell.readout,
+            cell.shots,
+            cell.selection,
         ].append(cell)
     found = []
     for key, own in together.items():

@@ -21,7 +21,7 @@ COLUMNS = [
     "source",
     "target",
     "algorithm",
-    "method",
+    "readout",
     "way",
     "shots",
     "accuracy",
@@ -45,7 +45,7 @@ ORACLE_COLUMNS = [
     "source",
     "target",
     "algorithm",
-    "method",
+    "readout",
     "way",
     "shots",
     "difference",
@@ -118,7 +118,7 @@ def oracle_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 
 def _key(cell: Cell) -> tuple:
-    return cell.experiment, cell.source, cell.target, cell.method, cell.shots
+    return cell.experiment, cell.source, cell.target, cell.readout, cell.shots
 
 
 def _fields(cell: Cell, columns: list[str]) -> dict:

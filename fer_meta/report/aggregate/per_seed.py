@@ -15,7 +15,7 @@ from fer_meta.report.failed import last_tenth
 from fer_meta.report.load import Results, Run
 from fer_meta.report.names import order
 
-SORTED_BY = ["experiment", "target", "source", "method", "shots", "selection"]
+SORTED_BY = ["experiment", "target", "source", "readout", "shots", "selection"]
 
 
 def seed_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
@@ -99,4 +99,4 @@ def _in_order(results: Results, cells: list[Cell]) -> list[Cell]:
 
 def _step(run: Run, cell: Cell) -> int | None:
     """Of the checkpoint that a run was tested with, which may be another one for each of its readouts."""
-    return run.selected.get(cell.selection, {}).get(cell.method)
+    return run.selected.get(cell.selection, {}).get(cell.readout)

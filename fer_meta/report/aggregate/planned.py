@@ -9,7 +9,7 @@ from functools import partial
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
-from fer_meta.report.names import ALGORITHMS, domain_name, method_name
+from fer_meta.report.names import ALGORITHMS, domain_name, readout_name
 
 Place = tuple[str, str, str]  # experiment, source, target
 Pair = tuple[Cell, Cell]
@@ -40,7 +40,7 @@ def planned(results: Results, cells: Iterable[Cell]) -> Planned:
     for cell in cells:
         shown[cell.experiment, cell.source, cell.target].append(cell)
         if cell.selection == "source-val" and cell.shots == named["shots"]:
-            found[cell.experiment, cell.source, cell.target][cell.method] = cell
+            found[cell.experiment, cell.source, cell.target][cell.readout] = cell
     algorithms = [_algorithm(results, named[side], shown) for side in ("first", "second")]
     over, less = (
         {place: seeds for place, seeds in _places(results, algorithms).items() if is_of(named[part], place)}
@@ -80,7 +80,7 @@ def is_of(part: str | None, place: Place) -> bool:
 def _algorithm(results: Results, readout: str, shown: dict[Place, list[Cell]]) -> str | None:
     """Which algorithm of the plan a readout is of: as its answers say, else by its name."""
     answered = next(
-        (cell.algorithm for own in shown.values() for cell in own if cell.method == readout), None
+        (cell.algorithm for own in shown.values() for cell in own if cell.readout == readout), None
     )
     names = {run["algorithm"] for run in results.plan["runs"]}
     dashed = ALGORITHMS.get(readout, readout)
@@ -110,7 +110,7 @@ def _unasked(
             return f"{part} is not run ({results.plan['not_run'][part]})"
     for side, algorithm in zip(("first", "second"), algorithms):
         if algorithm is None:
-            return f"{method_name(results, named[side])} is not trained in this bench"
+            return f"{readout_name(results, named[side])} is not trained in this bench"
     folds = any(run["fold"] for run in results.plan["runs"])
     for part, places in parts:
         if not places and part in SETS:
@@ -148,7 +148,7 @@ def _unanswered(
                 (lambda cell: cell.shots == named["shots"], f"no episodes are {named['shots']}-shot"),
                 (
                     partial(_is_answer, named[side]),
-                    f"{method_name(results, named[side])} does not answer for {_called(results, place)}",
+                    f"{readout_name(results, named[side])} does not answer for {_called(results, place)}",
                 ),
             ]
             for fits, why in steps:
@@ -157,8 +157,8 @@ def _unanswered(
     return ""
 
 
-def _is_answer(method: str, cell: Cell) -> bool:
-    return cell.method == method
+def _is_answer(readout: str, cell: Cell) -> bool:
+    return cell.readout == readout
 
 
 def _missing(results: Results, part: Collection[Place], seeds: set[int], both: dict[Place, Pair]) -> str:

@@ -8,13 +8,13 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import is_own_head, rank
 
 TRAINING = "training accuracy, printed as evaluation"
-CELL = ["experiment", "source", "target", "method", "shots", "selection"]
+CELL = ["experiment", "source", "target", "readout", "shots", "selection"]
 COLUMNS = [
     "experiment",
     "source",
     "target",
     "algorithm",
-    "method",
+    "readout",
     "way",
     "shots",
     "accuracy",
@@ -61,7 +61,7 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
         == ours["experiment"].map({key: told["checkpoint"] for key, told in results.experiments.items()})
     ]
     # Who has an own head is trained on batches, and has no training episodes.
-    batches = set(heads.loc[heads["method"].map(is_own_head).astype(bool), "algorithm"])
+    batches = set(heads.loc[heads["readout"].map(is_own_head).astype(bool), "algorithm"])
     rows = []
     for key, told in published.items():
         block = [
@@ -70,13 +70,13 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
         ]
         block.sort(
             key=lambda row: (
-                rank(results, row["method"]),
+                rank(results, row["readout"]),
                 row["shots"],
             )
         )
         for figure in told["published"]:
             if not any(_is_of(figure, row) for row in block):
-                block.append({"experiment": key, "method": _bare(figure), "shots": np.nan})
+                block.append({"experiment": key, "readout": _bare(figure), "shots": np.nan})
             for row in block:
                 if _is_of(figure, row):
                     row.setdefault(_reading(figure), figure["figure"])
@@ -96,7 +96,9 @@ def _reading(figure: dict) -> str:
 
 def _is_of(figure: dict, row: dict) -> bool:
     """A figure of a method with an own head belongs to that head, on each test image once."""
-    return row["method"] == _bare(figure) or (row["method"] == f"{_bare(figure)}-head" and row["shots"] == 0)
+    return row["readout"] == _bare(figure) or (
+        row["readout"] == f"{_bare(figure)}-head" and row["shots"] == 0
+    )
 
 
 def _bare(figure: dict) -> str:
@@ -123,7 +125,7 @@ def _training(results: Results, row: dict, batches: set[str]) -> dict:
 def _shared(results: Results, row: dict, ours: pd.DataFrame, batches: set[str]) -> dict:
     same = ours[
         (ours["experiment"] == f"{row['experiment']}-shared")
-        & (ours["method"] == row["method"])
+        & (ours["readout"] == row["readout"])
         & (ours["shots"] == row["shots"])
     ].to_dict("records")
     if not same:

@@ -5,7 +5,7 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from fer_meta.report.aggregate.comparisons import failed_methods
+from fer_meta.report.aggregate.comparisons import failed_readouts
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.cells import Cell
 from fer_meta.report.plots import (
@@ -41,7 +41,7 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     if logs:
         drawn["training"] = partial(training.figure, results, logs, cells)
     if found.ranked:
-        drawn["ranks"] = partial(ranks.figure, results, found.ranked, failed_methods(found.scores))
+        drawn["ranks"] = partial(ranks.figure, results, found.ranked, failed_readouts(found.scores))
     if len(found.leaks):
         drawn["leakage"] = partial(leakage.figure, results, found.leaks, cells)
     if len(found.reproduced):

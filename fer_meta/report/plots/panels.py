@@ -95,7 +95,7 @@ def cells_of(rows: pd.DataFrame, cells: Sequence[Cell]) -> list[Cell | None]:
     """The cell of each row of a table with columns experiment, source, target, method, shots and perhaps
     selection (else it is source-val); None where there is none.
     """
-    keys = ["experiment", "source", "target", "method", "shots", "selection"]
+    keys = ["experiment", "source", "target", "readout", "shots", "selection"]
     known = {tuple(getattr(cell, key) for key in keys): cell for cell in cells}
     return [
         known.get(key)

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from fer_meta.report.load import Results
-from fer_meta.report.names import (
-    method_name,
-)
+from fer_meta.report.names import readout_name
 from fer_meta.report.plots.look import NORMAL, SMALL
 from fer_meta.report.plots.panels import panels, settle
 from fer_meta.statistics.ranks import Ranks
@@ -17,7 +15,7 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
     """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins methods that cannot be
     told apart.
     """
-    places = sorted(zip(ranked.mean, ranked.methods))
+    places = sorted(zip(ranked.mean, ranked.names))
     count, half = len(places), -(-len(places) // 2)
     bars = _joined([mean for mean, _ in places], ranked.critical_difference)
     lowest = 0.5 + 0.3 * len(bars)  # where the first method's line ends, below the bars
@@ -29,15 +27,15 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
     for tick in range(1, count + 1):
         axis.plot([tick, tick], [0, -0.15], color="black", linewidth=1.2)
         axis.text(tick, -0.25, str(tick), ha="center", va="bottom", fontsize=SMALL)
-    for number, (mean, method) in enumerate(places):
+    for number, (mean, readout) in enumerate(places):
         left = number < half
         height = lowest + 0.6 * (number if left else count - 1 - number)
         edge, side = (0.9, "right") if left else (count + 0.1, "left")
         axis.plot([mean, mean, edge], [0, height, height], color="black", linewidth=0.9)
         name = (
-            f"{method_name(results, method)}  {mean:.2f}"
+            f"{readout_name(results, readout)}  {mean:.2f}"
             if left
-            else f"{mean:.2f}  {method_name(results, method)}"
+            else f"{mean:.2f}  {readout_name(results, readout)}"
         )
         axis.text(edge - 0.08 if left else edge + 0.08, height, name, ha=side, va="center", fontsize=NORMAL)
     for number, (low, high) in enumerate(bars):
@@ -79,7 +77,7 @@ def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
         " told\napart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation"
         + (
             "\nnot ranked, for a training did not learn:"
-            f" {', '.join(method_name(results, name) for name in unranked)}"
+            f" {', '.join(readout_name(results, name) for name in unranked)}"
             if unranked
             else ""
         )

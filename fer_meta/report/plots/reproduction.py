@@ -10,7 +10,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import (
     domain_name,
     in_order,
-    method_name,
+    readout_name,
 )
 from fer_meta.report.plots.look import CHANCE, NORMAL, SMALL
 from fer_meta.report.plots.panels import cells_of, draw_seeds, panels, quiet, settle
@@ -35,11 +35,11 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
         ],
         selection=[results.experiments[key]["checkpoint"] for key in rows["experiment"]],
     )
-    methods = in_order(results, rows["method"])
+    readouts = in_order(results, rows["readout"])
     readings = {column: look for column, look in READINGS.items() if rows[column].notna().any()}
-    figure, axes = panels(len(methods), 2, 2.9)
-    for axis, method in zip(axes, methods):
-        block = rows[rows["method"] == method].reset_index(drop=True)
+    figure, axes = panels(len(readouts), 2, 2.9)
+    for axis, readout in zip(axes, readouts):
+        block = rows[rows["readout"] == readout].reset_index(drop=True)
         for number, (column, (label, marker, colour, filled)) in enumerate(readings.items()):
             places = block.index + 0.7 * ((number + 0.5) / len(readings) - 0.5)
             half = {"accuracy": "ci95", "shared_accuracy": "shared_ci95"}.get(column)
@@ -72,7 +72,7 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
         axis.set_xlim(-0.6, max(len(block), 2) - 0.4)
         axis.set_ylim(0, 100)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
-        axis.set_title(method_name(results, method), fontsize=NORMAL)
+        axis.set_title(readout_name(results, readout), fontsize=NORMAL)
         quiet(axis)
     tested = [domain_name(results, name) for name in dict.fromkeys(rows["target"].dropna())]
     settle(

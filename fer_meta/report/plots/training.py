@@ -22,7 +22,7 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
     """Loss and validation over steps: a row an algorithm, a line a model, its colour the source; of an own
     head the UAR is shown.
     """
-    read = {cell.algorithm: cell.method for cell in reversed(_ranked(results, cells))}
+    read = {cell.algorithm: cell.readout for cell in reversed(_ranked(results, cells))}
     first = {run.algorithm: read.get(run.algorithm, run.algorithm) for run, _ in logs}
     algorithms = sorted(first, key=lambda name: rank(results, first[name]))
     heads = {run.algorithm for run, log in logs if log["val_uar"].notna().any()}
@@ -75,4 +75,4 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
 
 
 def _ranked(results: Results, cells: Sequence[Cell]) -> list[Cell]:
-    return sorted(cells, key=lambda cell: rank(results, cell.method))
+    return sorted(cells, key=lambda cell: rank(results, cell.readout))

@@ -27,7 +27,7 @@ from fer_meta.report.document import (
 )
 from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
-from fer_meta.report.names import method_name
+from fer_meta.report.names import readout_name
 from fer_meta.report.sections.words import domain
 from fer_meta.statistics.rounding import percent
 
@@ -76,7 +76,7 @@ def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Se
         run = runs[row.get("experiment", ""), row["source"], row["target"], row["algorithm"]]
         way, shots = (row["way"], row["shots"]) if scored == "episode" else (None, None)
         setting = Setting(run.source, run.target, len(run.classes), metric, way, shots)
-        name = f"ours: {method_name(results, row['method'])}"
+        name = f"ours: {readout_name(results, row['readout'])}"
         name += ", clips by majority vote" if scored == "clip" else ""
         found.setdefault(setting, []).append(
             {

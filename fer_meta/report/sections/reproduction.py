@@ -17,7 +17,7 @@ from fer_meta.report.document import (
     paragraphs,
 )
 from fer_meta.report.load import Results
-from fer_meta.report.names import SELECTIONS, domain_name, method_name
+from fer_meta.report.names import SELECTIONS, domain_name, readout_name
 from fer_meta.report.sections.words import exact, failed_note, measured
 
 FAULTS = {
@@ -95,7 +95,7 @@ def _table(results: Results, rows: pd.DataFrame) -> Table:
             _domain_words(results, one["tested_on"], row.target) if first else ""
             for row, one, first in zip(lines, told, new)
         ],
-        "method": [method_name(results, row.method) for row in lines],
+        "method": [readout_name(results, row.readout) for row in lines],
         "protocol": [_protocol(results, row) for row in lines],
     }
     numbers: dict[str, list[Text]] = {
@@ -163,7 +163,7 @@ def _notes(results: Results, rows: pd.DataFrame) -> list[Text]:
     for key in keys:
         for figure in results.experiments[key]["published"]:
             if figure.get("note"):
-                name = method_name(results, figure["method"].replace("_", "-"))
+                name = readout_name(results, figure["method"].replace("_", "-"))
                 lines.append((key, ", ", name, f" {exact(figure['figure'])}: ", figure["note"], "."))
         lines += [(key, ": ", remark, ".") for remark in results.experiments[key]["remarks"]]
     return lines

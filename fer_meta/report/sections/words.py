@@ -139,7 +139,7 @@ def _trainings(results: Results, rows: pd.DataFrame) -> list[tuple[Run, str, lis
     """
     names = {
         (row.experiment, row.source, row.target, row.algorithm): training_name(
-            results, row.algorithm, row.method
+            results, row.algorithm, row.readout
         )
         for row in rows.itertuples()
     }
