@@ -84,7 +84,7 @@ def accuracies(folder: Path) -> pd.DataFrame:
             .mean()
         )
         rows += [
-            (run.source, run.target, run.algorithm, readout, run.seed, 100 * share)
+            (run.source, run.target, run.method, readout, run.seed, 100 * share)
             for readout, share in right.items()
         ]
     return pd.DataFrame(rows, columns=["source", "target", "method", "readout", "seed", "accuracy"])

@@ -1,4 +1,4 @@
-"""What each method scored: the predictions of every run, read once and reduced to what tables and statistics
+"""What each readout scored: the predictions of every run, read once and reduced to what tables and statistics
 need.
 
 A `full` run holds millions of queries, so rows are only ever handled as whole columns of numbers, and one
@@ -37,12 +37,12 @@ GROUPS = [("people", "subject"), ("clips", "clip"), ("images", "path")]
 
 @dataclass(frozen=True)
 class Cell:
-    """What one method scored on its queries, a row a seed: S seeds, N queries."""
+    """What one readout scored on its queries, one row per seed: S seeds, N queries."""
 
     experiment: str
     source: str
     target: str
-    algorithm: str
+    method: str
     readout: str
     way: int
     shots: int  # 0: a model's own head, which needs no support
@@ -54,7 +54,7 @@ class Cell:
     packed: np.ndarray  # [S, ceil(N / 8)] uint8: bit by bit, whether the query was named right
     confusion: np.ndarray  # [S, C, C] counts, true x predicted, in the order of EXPRESSIONS
     scores: tuple[Scores, ...]  # [S]
-    ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the method gives no probability
+    ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the readout gives no probability
     # [S] clips, vote, mean: their number and the accuracies of the two decisions; NaN without
     clips: pd.DataFrame
     fold: int | None = None  # of a cross-validation, until its folds are pooled
@@ -137,19 +137,17 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
                     "two cannot be compared",
                 )
             scored[
-                run.experiment, run.source, run.target, run.algorithm, readout, shots, selection, run.fold
+                run.experiment, run.source, run.target, run.method, readout, shots, selection, run.fold
             ].append((run, row, queries))
-    places = list(
-        dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs)
-    )
+    places = list(dict.fromkeys((run.experiment, run.source, run.target, run.method) for run in results.runs))
     cells = [_cell(key, rows) for key, rows in scored.items()]
     return sorted(
-        cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.algorithm))
+        cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.method))
     )
 
 
 def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
-    experiment, source, target, algorithm, readout, shots, selection, fold = key
+    experiment, source, target, method, readout, shots, selection, fold = key
     run, _, queries = rows[0]
     once = shots == 0 or run.protocol["queries"] == "all"
     packed, confusion, ece = (
@@ -160,7 +158,7 @@ def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
         experiment,
         source,
         target,
-        algorithm,
+        method,
         readout,
         run.protocol["way"],
         shots,
@@ -179,7 +177,7 @@ def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
 
 
 def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
-    """(method, shots, selection), its queries and its row of a cell, for each block of a run's
+    """(readout, shots, selection), its queries and its row of a cell, for each block of a run's
     predictions.
     """
     for key, table in _blocks(run):
@@ -234,7 +232,7 @@ def _numbers(results: Results, names: Names, table: pa.Table, data: str) -> dict
 
 
 def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
-    """The (method, shots, selection) and the rows of each block; they stand together."""
+    """The (readout, shots, selection) and the rows of each block; they stand together."""
     seen = set()
     for key, parts in groupby(_pieces(run), key=lambda piece: piece[0]):
         if key in seen:

@@ -205,16 +205,16 @@ def _runs(pairs: list[tuple[str, str]], methods: dict, seeds: int, experiment: s
     start = f"{experiment}-" if experiment else ""
     return [
         {
-            "id": f"{start}{algorithm}-{source}-to-{target}-seed{seed}",
+            "id": f"{start}{method}-{source}-to-{target}-seed{seed}",
             "experiment": experiment,
-            "algorithm": algorithm,
+            "method": method,
             "source": source,
             "target": target,
             "seed": seed,
-            "model": f"{algorithm}-{source}-seed{seed}",
+            "model": f"{method}-{source}-seed{seed}",
         }
         for source, target in pairs
-        for algorithm in methods
+        for method in methods
         for seed in range(seeds)
     ]
 
@@ -229,7 +229,7 @@ def _write(folder: Path, plan: dict, runs: list[dict], methods: dict, episodes: 
         _write_run(
             folder,
             run,
-            methods[run["algorithm"]],
+            methods[run["method"]],
             np.random.RandomState(number),
             episodes,
             told.get("near", 0),
@@ -253,7 +253,7 @@ def _write_run(
     home.mkdir(parents=True)
     model.mkdir(parents=True, exist_ok=True)
     (model / "history.jsonl").write_text(
-        "".join(json.dumps(row) + "\n" for row in _history(rng, run["algorithm"]))
+        "".join(json.dumps(row) + "\n" for row in _history(rng, run["method"]))
     )
     protocol = {
         "way": 5,
@@ -306,7 +306,7 @@ def _write_run(
         | {
             "config": (
                 {"backbone": "resnet50", "class_balance": "balanced", "steps": 1000}
-                if run["algorithm"] == "supervised"
+                if run["method"] == "supervised"
                 else {"backbone": "conv4", "steps": 1000}
             ),
             "protocol": protocol,
@@ -408,10 +408,8 @@ def _predictions(
     return table.astype(dict.fromkeys(texts, "category") | {"confidence": "float32", "episode": "int32"})
 
 
-def _history(rng: np.random.RandomState, algorithm: str) -> list[dict]:
-    metric, readout = (
-        ("val_uar", "supervised-head") if algorithm == "supervised" else ("val_accuracy", algorithm)
-    )
+def _history(rng: np.random.RandomState, method: str) -> list[dict]:
+    metric, readout = ("val_uar", "supervised-head") if method == "supervised" else ("val_accuracy", method)
     rows = []
     for step in range(50, 1001, 50):
         rows.append(

@@ -168,7 +168,7 @@ def test_the_diagram_joins_those_that_cannot_be_told_apart(folder):
 
 def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):
     plan = json.loads((folder / "plan.json").read_text())
-    plan["runs"] = [run for run in plan["runs"] if run["algorithm"] == "protonet"]
+    plan["runs"] = [run for run in plan["runs"] if run["method"] == "protonet"]
     alone = tmp_path / "cross-domain"
     alone.mkdir()
     (alone / "plan.json").write_text(json.dumps(plan))

@@ -22,7 +22,6 @@ from fer_meta.report.aggregate import accuracy as numbers
 from fer_meta.report.aggregate import leakage
 from fer_meta.report.aggregate import reproduction as experiments
 from fer_meta.report.cells import Cell, Names, read_cells
-from fer_meta.report.failed import MARK
 from fer_meta.report.formats import markdown
 from fer_meta.report.load import Results, read_results
 from fer_meta.report.names import readout_name
@@ -33,6 +32,7 @@ from fer_meta.report.sections.leakage import section as leakage_section
 from fer_meta.report.sections.page import page
 from fer_meta.report.sections.protocol import protocol_line
 from fer_meta.report.sections.reproduction import section as reproduction_section
+from fer_meta.statistics.failed import MARK
 from fer_meta.tasks.protocol import Protocol
 
 pytestmark = pytest.mark.numeric
@@ -83,14 +83,14 @@ def own(leaky, tmp_path) -> Path:
 
 def test_an_experiment_that_balances_its_classes_otherwise_is_named(reproduction):
     results, cells, *_ = read(reproduction)
-    supervised = [run.experiment for run in results.runs if run.algorithm == "supervised"]
+    supervised = [run.experiment for run in results.runs if run.method == "supervised"]
     one = supervised[0]
     changed = replace(
         results,
         runs=[
             (
                 replace(run, config=run.config | {"class_balance": "natural"})
-                if (run.experiment, run.algorithm) == (one, "supervised")
+                if (run.experiment, run.method) == (one, "supervised")
                 else run
             )
             for run in results.runs
@@ -127,7 +127,7 @@ def test_the_report_of_experiments_has_their_tables_plots_and_titles(reproductio
         "a rendered domain is not called so"
     )
     rows = pd.read_csv(folder / "experiments.csv")
-    texts = ["experiment", "source", "target", "algorithm", "readout", "section", "against", "groups"]
+    texts = ["experiment", "source", "target", "method", "readout", "section", "against", "groups"]
     assert all(pd.api.types.is_numeric_dtype(rows[name]) for name in rows.columns.drop(texts))
     assert set(rows["section"]) == {"published", "leak", "oracle"}
 
@@ -199,7 +199,7 @@ def test_extra_readings_are_shown_only_where_the_suite_asks_for_them(reproductio
 def test_a_published_method_that_was_not_run_has_a_row(reproduction, tmp_path):
     folder = shutil.copytree(reproduction, tmp_path / "reproduction")
     plan = json.loads((folder / "plan.json").read_text())
-    plan_of(folder, runs=[run for run in plan["runs"] if run["algorithm"] != "protonet"])
+    plan_of(folder, runs=[run for run in plan["runs"] if run["method"] != "protonet"])
     rows = reproduced(folder)
     [row] = rows[rows["readout"] == "protonet"].to_dict("records")
     assert (row["experiment"], row["published_test"], row["published_training"]) == ("E1", 0.37, 0.87)
@@ -262,7 +262,7 @@ def test_the_settings_of_a_training_stand_beside_its_figures(reproduction, confi
     results, rows = read(reproduction)[0], reproduced(reproduction)
     told = replace(
         results,
-        runs=[replace(run, config=config) if run.algorithm == "supervised" else run for run in results.runs],
+        runs=[replace(run, config=config) if run.method == "supervised" else run for run in results.runs],
     )
     lines = [
         line

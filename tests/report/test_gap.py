@@ -131,7 +131,7 @@ def test_one_severity_a_recipe_is_no_gap_and_an_older_plot_of_one_does_not_stay_
     pairs = [(STUDIO, STUDIO), (STUDIO, WILD), (STUDIO, "synthetic-film")]
     folder = stored_results.write_gap(tmp_path / "cross-domain", pairs, episodes=5)
     plan = json.loads((folder / "plan.json").read_text())
-    runs = [run for run in plan["runs"] if run["algorithm"] == "protonet"]
+    runs = [run for run in plan["runs"] if run["method"] == "protonet"]
     (folder / "plan.json").write_text(json.dumps(plan | {"runs": runs}))
     (folder / "plots").mkdir()
     (folder / "plots" / "severity.png").touch()

@@ -42,7 +42,7 @@ def test_a_strangers_colour_is_its_own_whoever_else_is_present():
 
 
 @pytest.mark.parametrize(
-    "algorithm, readout, name",
+    "method, readout, name",
     [
         ("supervised", "supervised-probe", "Supervised"),
         ("relationnet_mean", "relationnet-mean", "Relation Net (averaged maps)"),
@@ -50,5 +50,5 @@ def test_a_strangers_colour_is_its_own_whoever_else_is_present():
         ("own", "own-head", "own-head"),
     ],
 )
-def test_a_training_is_called_after_any_of_its_answers(algorithm, readout, name):
-    assert training_name(results_of(), algorithm, readout) == name
+def test_a_training_is_called_after_any_of_its_answers(method, readout, name):
+    assert training_name(results_of(), method, readout) == name

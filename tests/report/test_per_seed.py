@@ -129,9 +129,7 @@ def test_a_seed_has_its_checkpoints_step_and_the_end_of_its_training(written):
             "train_accuracy"
         ].dropna()
         same = seeds[
-            (seeds["source"] == run.source)
-            & (seeds["algorithm"] == run.algorithm)
-            & (seeds["seed"] == run.seed)
+            (seeds["source"] == run.source) & (seeds["method"] == run.method) & (seeds["seed"] == run.seed)
         ]
         # of 20 log points
         assert same["train_accuracy"].to_list() == pytest.approx([log[-2:].mean()] * len(same), **ROUNDED)

@@ -61,7 +61,7 @@ def test_experiments_run_on_what_plays_their_roles_and_leaky_tests_share_the_mod
     ].startswith("both, ")
     out = tmp_path / "results" / "tiny"
     run = next(
-        run for run in read_results(out).runs if run.experiment == "mixed" and run.algorithm == "protonet"
+        run for run in read_results(out).runs if run.experiment == "mixed" and run.method == "protonet"
     )
     answers = pd.read_parquet(
         out / "runs" / run.id / "predictions.parquet", filters=[("selection", "==", "last")]

@@ -12,7 +12,7 @@ from fer_meta.report.load import Results, Run
 from fer_meta.report.names import order
 from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_episodes
 
-CELL = ["experiment", "target", "source", "algorithm", "readout", "way", "shots", "selection"]
+CELL = ["experiment", "target", "source", "method", "readout", "way", "shots", "selection"]
 PLACE = ["experiment", "source", "target"]
 CSV_COLUMNS = [
     "experiment",
@@ -49,7 +49,7 @@ HEAD_COLUMNS = [
     "experiment",
     "target",
     "source",
-    "algorithm",
+    "method",
     "readout",
     "shots",
     "selection",
@@ -74,10 +74,10 @@ HEAD_COLUMNS = [
 
 
 def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """A row a cell (experiment, method, source, target, way, shots, selection), sorted; all scores are 0 to
-    1.
+    """One row per cell (experiment, readout, source, target, way, shots, selection), sorted; all scores are
+    0 to 1.
 
-    `accuracy`, `uar`, `macro_f1` and `ece` (expected calibration error, NaN where a method gives no
+    `accuracy`, `uar`, `macro_f1` and `ece` (expected calibration error, NaN where a readout gives no
     probability) are over all queries, means over seeds. `ci95` is the half width of the 95 % interval of
     accuracy over seeds, episodes and people (clips, images where people are unknown: `groups`, of which
     `members` are asked), `uar_ci95` that of UAR; `ci95_episodes` over episodes alone; NaN where there is one
@@ -114,11 +114,11 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     rendered = results.plan.get("rendered", [])
     table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
     # An experiment may train in its own way.
-    configs = {(run.experiment, run.algorithm): run.config for run in results.runs}
-    trained = [configs[key] for key in zip(table["experiment"], table["algorithm"])]
+    configs = {(run.experiment, run.method): run.config for run in results.runs}
+    trained = [configs[key] for key in zip(table["experiment"], table["method"])]
     table["backbone"] = [config["backbone"] for config in trained]
     table["class_balance"] = [str(config.get("class_balance", "")) for config in trained]
-    pair = ["algorithm", *PLACE]
+    pair = ["method", *PLACE]
     planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
     table = table.join(planned.rename("planned_seeds"), on=pair)
     return table.sort_values(
@@ -143,8 +143,8 @@ def _tested(folds: list[Run]) -> dict:
 
 
 def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """Each test image scored once: a row a (experiment, target, source, method, shots, selection), scores 0
-    to 1.
+    """Each test image scored once: one row per experiment, target, source, readout, shots and selection;
+    scores are 0 to 1.
 
     `shots` is 0 for a model's own head, which needs no support. Columns as in `accuracy_table`, and `clips`
     with `clip_accuracy_vote` and `clip_accuracy_mean`: the clips and how many of them are named right by most
@@ -176,7 +176,7 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 
 def recall_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """A row a cell and true class: `recall`, the mean over seeds, 0 to 1."""
+    """One row per cell and true class: `recall`, the mean over seeds, 0 to 1."""
     rows = [
         _key(cell)
         | {

@@ -58,7 +58,7 @@ def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:
             cell.experiment,
             cell.source,
             cell.target,
-            cell.algorithm,
+            cell.method,
             cell.readout,
             cell.shots,
             cell.selection,
@@ -106,10 +106,10 @@ def folds_table(cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def _planned(results: Results) -> dict[tuple, set[int]]:
-    """The folds of each experiment, source, target and algorithm."""
+    """The folds of each experiment, source, target and method."""
     found = defaultdict(set)
     for run in results.plan["runs"]:
-        found[run["experiment"], run["source"], run["target"], run["algorithm"]].add(run["fold"])
+        found[run["experiment"], run["source"], run["target"], run["method"]].add(run["fold"])
     return found
 
 

@@ -20,7 +20,7 @@ COLUMNS = [
     "against",
     "source",
     "target",
-    "algorithm",
+    "method",
     "readout",
     "way",
     "shots",
@@ -44,7 +44,7 @@ ORACLE_COLUMNS = [
     "experiment",
     "source",
     "target",
-    "algorithm",
+    "method",
     "readout",
     "way",
     "shots",
@@ -58,8 +58,8 @@ ORACLE_COLUMNS = [
 
 
 def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFrame:
-    """A row a method and experiment that is compared with another (`against`), or that others are compared
-    with.
+    """One row per readout and experiment that is compared with another (`against`), or that others are
+    compared with.
 
     The checkpoint is picked on the source's validation split. `difference` (-1 to 1) to `against` with its 95
     % interval `low` to `high` and p-value: other episodes of the same images. `share_*` are the shares of
@@ -102,8 +102,8 @@ def oracle_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     """What picking the checkpoint on the target's validation split is worth: oracle less source-val on the
     same queries.
 
-    A row a method of the experiment that the others, one after the other, are compared with; no rows where
-    nothing was picked so.
+    One row per readout of the experiment that the others, one after the other, are compared with; no rows
+    where nothing was picked so.
     """
     against = {key: told["against"] for key, told in results.experiments.items()}
     bases = {other for other in against.values() if other and not against.get(other)}

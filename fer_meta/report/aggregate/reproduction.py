@@ -13,7 +13,7 @@ COLUMNS = [
     "experiment",
     "source",
     "target",
-    "algorithm",
+    "method",
     "readout",
     "way",
     "shots",
@@ -37,7 +37,7 @@ COLUMNS = [
 
 
 def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> pd.DataFrame:
-    """A row an experiment, method and shots (0: an own head on each test image once) of a suite with
+    """One row per experiment, readout and shots (0: an own head on each test image once) of a suite with
     published figures.
 
     Accuracies are 0 to 1, ours of the experiment's `checkpoint` (source-val unless it says otherwise).
@@ -61,7 +61,7 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
         == ours["experiment"].map({key: told["checkpoint"] for key, told in results.experiments.items()})
     ]
     # Who has an own head is trained on batches, and has no training episodes.
-    batches = set(heads.loc[heads["readout"].map(is_own_head).astype(bool), "algorithm"])
+    batches = set(heads.loc[heads["readout"].map(is_own_head).astype(bool), "method"])
     rows = []
     for key, told in published.items():
         block = [
@@ -110,9 +110,9 @@ def _training(results: Results, row: dict, batches: set[str]) -> dict:
     runs = [
         run
         for run in results.runs
-        if (run.experiment, run.source, run.algorithm) == (row["experiment"], row["source"], row["algorithm"])
+        if (run.experiment, run.source, run.method) == (row["experiment"], row["source"], row["method"])
     ]
-    if not runs or row["algorithm"] in batches:
+    if not runs or row["method"] in batches:
         return {}
     ends = [training_accuracy(results, model) for model in sorted({run.model for run in runs})]
     train = runs[0].protocol.get("train", {})

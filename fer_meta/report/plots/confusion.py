@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
-from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.names import (
     domain_key,
@@ -15,6 +14,7 @@ from fer_meta.report.names import (
 )
 from fer_meta.report.plots.look import FAILED_NOTE
 from fer_meta.report.plots.matrix import Matrix, matrices
+from fer_meta.statistics.failed import MARK
 
 
 def figure(results: Results, cells: list[Cell]) -> Figure:

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
-from fer_meta.report.failed import MARK
 from fer_meta.report.plots.look import NORMAL, SMALL, WIDTH
 from fer_meta.report.plots.texts import ManyWords, Words, inches
+from fer_meta.statistics.failed import MARK
 
 
 @dataclass(frozen=True)

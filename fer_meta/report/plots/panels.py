@@ -92,7 +92,7 @@ def settle(
 
 
 def cells_of(rows: pd.DataFrame, cells: Sequence[Cell]) -> list[Cell | None]:
-    """The cell of each row of a table with columns experiment, source, target, method, shots and perhaps
+    """The cell of each row of a table with columns experiment, source, target, readout, shots and perhaps
     selection (else it is source-val); None where there is none.
     """
     keys = ["experiment", "source", "target", "readout", "shots", "selection"]

@@ -4,10 +4,10 @@ import pandas as pd
 
 from fer_meta.report.aggregate.comparisons import BLOCK, FEWEST_PAIRS, failed_readouts, to_rank
 from fer_meta.report.document import Block, Code, Figure, Items, Paragraph, Section, Text
-from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.names import experiment_title, readout_name
 from fer_meta.report.sections.words import domain, failed_note
+from fer_meta.statistics.failed import MARK
 from fer_meta.statistics.ranks import Ranks
 
 INTRODUCTION = (

@@ -24,7 +24,7 @@ def missing(results: Results) -> Section | None:
 
 def _lines(results: Results) -> list[str]:
     return [
-        f"{run['experiment']}{': ' if run['experiment'] else ''}{run['algorithm']}, "
+        f"{run['experiment']}{': ' if run['experiment'] else ''}{run['method']}, "
         f"{domain_name(results, run['source'])} -> {domain_name(results, run['target'])}, "
         f"{'' if run['fold'] is None else 'fold {}, '.format(run['fold'])}seed {run['seed']}: {why}"
         for run, why in results.missing

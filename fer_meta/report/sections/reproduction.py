@@ -177,9 +177,7 @@ def _domain_words(results: Results, words: str, domain: str) -> str:
 def _protocol(results: Results, row) -> str:
     if pd.isna(row.accuracy):
         return ""
-    run = next(
-        run for run in results.runs if (run.experiment, run.algorithm) == (row.experiment, row.algorithm)
-    )
+    run = next(run for run in results.runs if (run.experiment, run.method) == (row.experiment, row.method))
     if row.shots == 0:
         return f"{row.way:.0f} classes, own head, each image once{_settings(run.config)}"
     queries = run.protocol["queries"]
