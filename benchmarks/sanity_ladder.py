@@ -67,7 +67,7 @@ def main(data, device, runs, out):
 
 
 def ladder(table: pd.DataFrame, given: str) -> list[str]:
-    """The 5-way 5-shot table in Markdown, a row a source and target; the supervised networks by their own
+    """The 5-way 5-shot table in Markdown, one row per source and target; the supervised networks by their own
     head.
     """
     table = table[table["readout"].isin(["protonet", "supervised-head", "supervised-probe"])]

@@ -62,7 +62,7 @@ class Cell:
 
     @property
     def place(self) -> tuple:
-        """Whoever shares it was asked the same queries."""
+        """Cells of one place answered the same queries."""
         return self.experiment, self.source, self.target, self.way, self.shots
 
     def of_seeds(self, seeds: tuple[int, ...]) -> "Cell":
@@ -113,8 +113,8 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
     seeds ascending.
 
     Raises:
-        ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not
-            asked the same queries.
+        ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target do
+            not answer the same queries.
     """
     asked: dict[tuple, tuple[Queries, Run]] = {}
     scored: dict[tuple, list[tuple[Run, dict, Queries]]] = defaultdict(list)
@@ -312,9 +312,9 @@ def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> di
     None where no clip has two frames, or where one has two labels, so that no decision could be right.
     """
     chances = [name for name in table.column_names if name.startswith("p_")]
-    known, told = clip >= 0, np.unique(clip[clip >= 0])
+    known, clips = clip >= 0, np.unique(clip[clip >= 0])
     labels = np.unique(clip[known] * len(EXPRESSIONS) + label[known])
-    if not chances or len(told) == known.sum() or len(labels) > len(told):
+    if not chances or len(clips) == known.sum() or len(labels) > len(clips):
         return None
     frames = table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas()
     given = frames[chances].notna()
@@ -323,13 +323,13 @@ def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> di
     ):
         raise run.damaged(ANSWERS, "has probabilities that are empty or outside 0 to 1")
     try:
-        clips = metrics.decide_clips(frames)
+        decided = metrics.decide_clips(frames)
     except ValueError as error:
         raise run.damaged(ANSWERS, one_line(str(error), 120)) from None
     return {
-        "clips": len(clips),
-        "vote": (clips["vote"] == clips["label"]).mean(),
-        "mean": (clips["mean"] == clips["label"]).mean(),
+        "clips": len(decided),
+        "vote": (decided["vote"] == decided["label"]).mean(),
+        "mean": (decided["mean"] == decided["label"]).mean(),
     }
 
 

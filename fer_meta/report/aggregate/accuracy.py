@@ -1,4 +1,4 @@
-"""The numbers of the report and what they are called; `tables.py` gives them their forms."""
+"""The tables of accuracies, with the names of their columns; `sections/` gives them their form."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -80,12 +80,12 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     `accuracy`, `uar`, `macro_f1` and `ece` (expected calibration error, NaN where a readout gives no
     probability) are over all queries, means over seeds. `ci95` is the half width of the 95 % interval of
     accuracy over seeds, episodes and people (clips, images where people are unknown: `groups`, of which
-    `members` are asked), `uar_ci95` that of UAR; `ci95_episodes` over episodes alone; NaN where there is one
+    `members` are tested), `uar_ci95` that of UAR; `ci95_episodes` over episodes alone; NaN where there is one
     of each. `sd_seeds` is the sample sd of the seeds' accuracies, NaN for one seed. `bayes` is the exact
-    accuracy of a perfect reader of the drawn action units, NaN where the plan has none. `class_balance` is
-    that of supervised training, empty for episodes, whose classes are of equal size. `failed_seeds` names,
-    with spaces between, the seeds whose training did not learn. `planned_seeds`, which is not in the CSV,
-    tells a cell that lacks seeds.
+    accuracy of a perfect reader of the rendered action units, NaN where the plan has none. `class_balance` is
+    that of supervised training, empty for episodes, whose classes have equal size. `failed_seeds` names,
+    with spaces between, the seeds whose training did not learn. `planned_seeds`, which is not in the csv
+    file, shows where a cell lacks seeds.
     """
     rows = []
     for cell in cells:
@@ -149,7 +149,7 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     `shots` is 0 for a model's own head, which needs no support. Columns as in `accuracy_table`, and `clips`
     with `clip_accuracy_vote` and `clip_accuracy_mean`: the clips and how many of them are named right by most
     of their frames and by their mean probability; NaN where no clip has two frames. `bayes` is the exact UAR
-    of a perfect reader of the drawn action units, NaN where the plan has none.
+    of a perfect reader of the rendered action units, NaN where the plan has none.
     """
     classes = defaultdict(set)  # those that could be answered: a target may have no image of one
     for run in results.runs:
@@ -216,7 +216,7 @@ def _scores(cell: Cell) -> tuple[dict, Estimate]:
             "ci95": half_width(interval),
             "sd_seeds": accuracy.std(),
             "uar": np.mean([scores.uar for scores in cell.scores]),
-            # Where classes are asked equally often, UAR is accuracy, and so is its interval.
+            # Where all classes have equally many queries, UAR is accuracy, and so is its interval.
             "uar_ci95": half_width(hierarchical_interval(cell.outcomes(), "uar")) if cell.once else np.nan,
             "ece": cell.ece.mean(),
             "macro_f1": np.mean([scores.macro_f1 for scores in cell.scores]),

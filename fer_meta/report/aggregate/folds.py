@@ -1,8 +1,8 @@
 """The folds of a cross-validation as one result: each image was tested in one fold, so its answers are those
 of the whole data set.
 
-A seed of the pooled result is the set of trainings, one a fold, with that seed. People lie in one fold each
-and are the groups as ever.
+A seed of the pooled result is the set of trainings with that seed, one per fold. Each person is in one fold
+only, and people are the groups as in other protocols.
 """
 
 from collections import defaultdict
@@ -117,7 +117,7 @@ def _pool(parts: Sequence[Cell], planned: set[int], kept: dict[tuple, Queries]) 
     """The cells of all folds as one, over the seeds that all of them have; None if there are no such seeds,
     or folds are missing.
 
-    `kept`: the queries that were concatenated before, for the methods share them.
+    `kept`: the queries that were concatenated before, for all readouts share them.
     """
     seeds = tuple(seed for seed in parts[0].seeds if all(seed in part.seeds for part in parts))
     if not seeds or {part.fold for part in parts} != planned:

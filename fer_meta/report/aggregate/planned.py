@@ -132,9 +132,7 @@ def _unanswered(
     places: Sequence[Place],
     shown: dict[Place, list[Cell]],
 ) -> str:
-    """What finished runs of the contrast were not asked, in words; nothing where each of them, if there are
-    any, was asked all.
-    """
+    """What the contrast needs and its finished runs do not answer, in words; nothing if they answer all."""
     for side, method in zip(("first", "second"), methods):
         for place in places:
             own = [cell for cell in shown[place] if cell.method == method]

@@ -43,14 +43,16 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
     Accuracies are 0 to 1, ours of the experiment's `checkpoint` (source-val unless it says otherwise).
     `published_*` are the first figures of each reading. `training_accuracy` is the mean over the last tenth
     of a training's log (mean over seeds), for methods trained on episodes, with `training_chance`. `shared_*`
-    belong to the experiment `<key>-shared`. `uar` and clips are told where each test image is scored once.
+    belong to the experiment `<key>-shared`. `uar` and clips are filled where each test image is scored once.
     NaN where there is none; a published method that has not been run has a row too. No rows where nothing is
     published.
     """
     published = {
-        key: told for key, told in results.experiments.items() if told["published"] or not told["against"]
+        key: experiment
+        for key, experiment in results.experiments.items()
+        if experiment["published"] or not experiment["against"]
     }
-    if not any(told["published"] for told in published.values()):
+    if not any(experiment["published"] for experiment in published.values()):
         return pd.DataFrame(columns=COLUMNS)
     once = heads[[*CELL, "uar", "clip_accuracy_vote", "clip_accuracy_mean"]]
     own_heads = heads[heads["shots"] == 0].rename(columns={"classes": "way"})
@@ -58,12 +60,14 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
     ours = pd.concat([ours, own_heads]) if len(own_heads) else ours
     ours = ours[
         ours["selection"]
-        == ours["experiment"].map({key: told["checkpoint"] for key, told in results.experiments.items()})
+        == ours["experiment"].map(
+            {key: experiment["checkpoint"] for key, experiment in results.experiments.items()}
+        )
     ]
     # Who has an own head is trained on batches, and has no training episodes.
     batches = set(heads.loc[heads["readout"].map(is_own_head).astype(bool), "method"])
     rows = []
-    for key, told in published.items():
+    for key, experiment in published.items():
         block = [
             row | _training(results, row, batches) | _shared(results, row, ours, batches)
             for row in ours[ours["experiment"] == key].to_dict("records")
@@ -74,7 +78,7 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
                 row["shots"],
             )
         )
-        for figure in told["published"]:
+        for figure in experiment["published"]:
             if not any(_is_of(figure, row) for row in block):
                 block.append({"experiment": key, "readout": _bare(figure), "shots": np.nan})
             for row in block:

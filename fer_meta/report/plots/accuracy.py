@@ -28,7 +28,7 @@ from fer_meta.report.plots.panels import (
 
 
 def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Bars by method, grouped by shots, with a dot a training; a panel a source -> target."""
+    """Bars by readout, grouped by shots, with one dot per training and one panel per source and target."""
     pairs = list(table.groupby(["experiment", "source", "target", "way"], sort=False))
     readouts = in_order(results, table["readout"])
     figure, axes = panels(len(pairs), columns=2, height=2.9)

@@ -18,7 +18,7 @@ from fer_meta.statistics.failed import MARK
 
 
 def figure(results: Results, cells: list[Cell]) -> Figure:
-    """Row-normalised counts on one target, over all seeds: a panel a method and source."""
+    """Row-normalised counts on one target, over all seeds: one panel per readout and source."""
     experiment, target, shots = cells[0].experiment, cells[0].target, cells[0].shots
     cells = sorted(cells, key=lambda cell: (domain_key(results, cell.source), rank(results, cell.readout)))
     shown = []

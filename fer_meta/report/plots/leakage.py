@@ -19,8 +19,8 @@ from fer_meta.report.plots.texts import inches
 
 
 def figure(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Accuracy by method, a point an experiment in the order of the plan; a panel a source, target
-    and shots.
+    """Accuracy by readout: one point per experiment, in the order of the plan, and one panel per source,
+    target and shots.
     """
     blocks = list(leaks.groupby(["source", "target", "shots"], sort=False))
     readouts = in_order(results, leaks["readout"])

@@ -111,7 +111,7 @@ def draw_seeds(
     """The trainings of each cell at their accuracies in percent, side by side within `width` about its place;
     crosses are those that failed.
 
-    The only training of a cell is its mean, and is drawn only if it failed. `upright`: places are along x and
+    The only training of a cell is its mean, and is shown only if it failed. `upright`: places are along x and
     accuracies along y. Without `dots`, where they would hide what matters, there are crosses alone.
     """
     learned, failed = [], []

@@ -12,13 +12,13 @@ from fer_meta.statistics.ranks import Ranks
 
 
 def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figure:
-    """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins methods that cannot be
-    told apart.
+    """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins readouts whose ranks do
+    not differ significantly.
     """
     places = sorted(zip(ranked.mean, ranked.names))
     count, half = len(places), -(-len(places) // 2)
     bars = _joined([mean for mean, _ in places], ranked.critical_difference)
-    lowest = 0.5 + 0.3 * len(bars)  # where the first method's line ends, below the bars
+    lowest = 0.5 + 0.3 * len(bars)  # where the first readout's line ends, below the bars
     figure, [axis] = panels(1, 1, 1.2 + 0.3 * (len(bars) + half))
     axis.set_xlim(0.2 - 0.45 * count, count + 0.8 + 0.45 * count)
     axis.set_ylim(lowest + 0.6 * half + 0.2, -1.6)
@@ -70,8 +70,10 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
 
 def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
     domains = {name for run in results.runs for name in (run.source, run.target)}
-    drawn = domains & set(results.plan.get("rendered", []))
-    faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
+    rendered = domains & set(results.plan.get("rendered", []))
+    faces = (
+        " of rendered faces" if rendered == domains else " of rendered and other faces" if rendered else ""
+    )
     return (
         f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be"
         " told\napart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation"

@@ -27,7 +27,7 @@ READINGS = {
 
 
 def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Published and own figures of one experiment side by side, each with its chance; a panel a method."""
+    """Published and own figures of one experiment with their chance: one panel per readout."""
     rows = rows[rows[list(READINGS)].notna().any(axis=1)].assign(
         own=[
             key + (", no support" if shots == 0 else "")
@@ -89,10 +89,10 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
 def _mark_chance(axis, block: pd.DataFrame, column: str, places: pd.Index) -> None:
     """A short line at the chance of each figure."""
     chance = block["training_chance"] if "training" in column else block["chance"]
-    told = block[column].notna() & chance.notna()
+    known = block[column].notna() & chance.notna()
     axis.hlines(
-        100 * chance[told],
-        places[told] - 0.06,
-        places[told] + 0.06,
+        100 * chance[known],
+        places[known] - 0.06,
+        places[known] + 0.06,
         **CHANCE | {"linestyle": "-", "linewidth": 1.5},
     )

@@ -27,8 +27,8 @@ from fer_meta.report.plots.panels import (
 
 
 def figure(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Lines by method over the target's severity, with crosses where a training failed; a row of panels a
-    source and recipe, a column a number of shots.
+    """One line per readout over the target's severity, with a cross where a training failed. One row of
+    panels per source and recipe, one column per number of shots.
     """
     shots = sorted(gaps["shots"].unique())
     blocks = list(gaps.groupby(["source", "recipe"], sort=False))

@@ -37,9 +37,9 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
     )
     figure, axes = panels(2 * len(methods), columns=2, height=1.9)
     for run, log in logs:
-        told = ", ".join(used[run.model])
-        row, line = methods.index(run.method), lines.index((run.source, told))
-        label = f"{told}{': ' if told else ''}trained on {domain_name(results, run.source)}"
+        experiments = ", ".join(used[run.model])
+        row, line = methods.index(run.method), lines.index((run.source, experiments))
+        label = f"{experiments}{': ' if experiments else ''}trained on {domain_name(results, run.source)}"
         style = {
             "color": MUTED[line % len(MUTED)],
             "linestyle": DASHES[line % len(DASHES)],
@@ -67,7 +67,7 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
     settle(
         figure,
         axes,
-        "Training on the source, a line a model; validation on the source's own split",
+        "Training on the source, one line per model; validation on the source's own split",
         legend=2,
         below=0.5,
     )

@@ -20,7 +20,7 @@ from fer_meta.statistics.rounding import in_percent, percent
 
 
 def figure(results: Results, table: pd.DataFrame) -> Figure:
-    """Source x target, a panel a method, on one colour scale that starts at chance."""
+    """Source x target, one panel per readout, on one colour scale that starts at chance."""
     shots = table["shots"].max()
     table = table[table["shots"] == shots]
     readouts = in_order(results, table["readout"])

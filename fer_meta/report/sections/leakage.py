@@ -42,8 +42,8 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> Sec
     if leaks.empty:
         return None
     titles: list[Text] = [
-        (Bold(key), ": ", told["title"], ".")
-        for key, told in results.experiments.items()
+        (Bold(key), ": ", one["title"], ".")
+        for key, one in results.experiments.items()
         if (leaks["experiment"] == key).any()
     ]
     blocks: list[Block] = [Paragraph(INTRODUCTION), Items(tuple(titles))]

@@ -7,10 +7,10 @@ from fer_meta.report.names import domain_name
 
 def not_run(results: Results) -> Section | None:
     """Experiments of the suite that this bench leaves out, and why."""
-    told = results.plan.get("not_run", {})
-    if not told:
+    not_run = results.plan.get("not_run", {})
+    if not not_run:
         return None
-    return Section("Experiments not run", (Items(tuple(f"{key}: {why}" for key, why in told.items())),))
+    return Section("Experiments not run", (Items(tuple(f"{key}: {why}" for key, why in not_run.items())),))
 
 
 def missing(results: Results) -> Section | None:
