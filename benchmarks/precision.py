@@ -62,7 +62,7 @@ def main(data, device, runs, out):
     )
     lines = paired(
         found.pivot(
-            index=["source", "target", "algorithm", "method", "seed"], columns="precision", values="accuracy"
+            index=["source", "target", "method", "readout", "seed"], columns="precision", values="accuracy"
         ),
         "".join(f" --data {name}=PATH" for name in data),
     )
@@ -72,26 +72,26 @@ def main(data, device, runs, out):
 
 
 def accuracies(folder: Path) -> pd.DataFrame:
-    """Of each training's classifiers: source, target, algorithm, method, seed, accuracy in %."""
+    """Of each training's classifiers: source, target, method, readout, seed, accuracy in %."""
     rows = []
     for run in read_results(folder).runs:
-        answers = pd.read_parquet(run.predictions, columns=["method", "shots", "label", "predicted"]).query(
+        answers = pd.read_parquet(run.predictions, columns=["readout", "shots", "label", "predicted"]).query(
             "shots == 5"
         )
         right = (
             (answers["label"].astype(str) == answers["predicted"].astype(str))
-            .groupby(answers["method"].astype(str))
+            .groupby(answers["readout"].astype(str))
             .mean()
         )
         rows += [
-            (run.source, run.target, run.algorithm, method, run.seed, 100 * share)
-            for method, share in right.items()
+            (run.source, run.target, run.method, readout, run.seed, 100 * share)
+            for readout, share in right.items()
         ]
-    return pd.DataFrame(rows, columns=["source", "target", "algorithm", "method", "seed", "accuracy"])
+    return pd.DataFrame(rows, columns=["source", "target", "method", "readout", "seed", "accuracy"])
 
 
 def paired(found: pd.DataFrame, given: str) -> list[str]:
-    """Markdown, a row a method and target; `found` has a row a training and a column a precision."""
+    """Markdown, one row per readout and target; `found` has one row per training, a column per precision."""
     found = found.assign(difference=found["bf16"] - found["fp32"])
     seeds = found.index.get_level_values("seed").nunique()
     lines = [
@@ -104,20 +104,20 @@ def paired(found: pd.DataFrame, given: str) -> list[str]:
             " pairs."
         ),
         "",
-        "| source -> target | method | fp32 | bf16 | bf16 - fp32 |",
+        "| source -> target | readout | fp32 | bf16 | bf16 - fp32 |",
         "|---|---|---|---|---|",
     ]
-    for (source, target, method), rows in found.groupby(["source", "target", "method"], sort=False):
+    for (source, target, readout), rows in found.groupby(["source", "target", "readout"], sort=False):
         cells = [f"{rows[name].mean():.1f} ({rows[name].std():.1f})" for name in PRECISIONS]
         place = " -> ".join(
             name + (" (rendered)" if name.startswith("synthetic-") else "") for name in (source, target)
         )
         lines.append(
-            f"| {place} | {KNOWN[method].label if method in KNOWN else method} | {' | '.join(cells)} |"
+            f"| {place} | {KNOWN[readout].label if readout in KNOWN else readout} | {' | '.join(cells)} |"
             f" {_interval(rows['difference'])} |"
         )
     # one training has several readings and targets
-    trainings = found["difference"].groupby(["source", "algorithm", "seed"]).mean()
+    trainings = found["difference"].groupby(["source", "method", "seed"]).mean()
     return [*lines, "", f"Over all {len(trainings)} pairs of trainings: {_interval(trainings)} points.", ""]
 
 

@@ -31,8 +31,8 @@ from fer_meta.fileio import write_json, write_text
 from fer_meta.memory import keep_freed_memory
 from fer_meta.methods import registry
 from fer_meta.records.history import history
-from fer_meta.report.failed import failure, last_tenth
 from fer_meta.runner.selection import validator
+from fer_meta.statistics.failed import failure, last_tenth
 from fer_meta.tasks.pools import Domain, divide
 from fer_meta.tasks.protocol import EpisodeShape, Protocol, Validation
 from fer_meta.training import batches, checkpoints, loop

@@ -67,10 +67,10 @@ def main(data, device, runs, out):
 
 
 def ladder(table: pd.DataFrame, given: str) -> list[str]:
-    """The 5-way 5-shot table in Markdown, a row a source and target; the supervised networks by their own
+    """The 5-way 5-shot table in Markdown, one row per source and target; the supervised networks by their own
     head.
     """
-    table = table[table["method"].isin(["protonet", "supervised-head", "supervised-probe"])]
+    table = table[table["readout"].isin(["protonet", "supervised-head", "supervised-probe"])]
     names = {
         ("protonet", "conv4"): "ProtoNet Conv4",
         ("supervised-head", "conv4"): "Supervised Conv4",
@@ -94,7 +94,7 @@ def ladder(table: pd.DataFrame, given: str) -> list[str]:
     ]
     for (source, target), cells in table.groupby(["source", "target"], sort=False):
         found = {
-            (row.method, row.backbone): f"{100 * row.accuracy:.1f} ± {100 * row.ci95_episodes:.1f}"
+            (row.readout, row.backbone): f"{100 * row.accuracy:.1f} ± {100 * row.ci95_episodes:.1f}"
             for row in cells.itertuples()
         }
         first = cells.iloc[0]

@@ -62,7 +62,7 @@ def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
             home / ANSWERS,
             answers,
             run.setting,
-            any(set(OWN_HEAD) & {*part["method"]} for part in answers),
+            any(set(OWN_HEAD) & {*part["readout"]} for part in answers),
         )
         write_run(home, run_record(suite, run, made_by))
         write_text(home / DONE, "")
@@ -94,7 +94,7 @@ def _answers(run: Run, rng: np.random.Generator) -> list[pd.DataFrame]:
 
 
 def _answer(
-    setting: Setting, rows: np.ndarray, method: str, shots: int, skill: float, rng: np.random.Generator
+    setting: Setting, rows: np.ndarray, readout: str, shots: int, skill: float, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Right with probability `skill`, else any other class."""
     classes, truth = setting.test.classes, setting.test.class_numbers(rows)
@@ -103,12 +103,12 @@ def _answer(
     confidence = rng.uniform(0.3, 1, len(rows)).round(3).astype(np.float32)
     part = pd.DataFrame(
         {
-            "method": method,
+            "readout": readout,
             "shots": shots,
             "row": rows,
             "label": pd.Categorical.from_codes(truth, classes),
             "predicted": pd.Categorical.from_codes(predicted, classes),
-            "confidence": np.nan if method == "relationnet" else confidence,
+            "confidence": np.nan if readout == "relationnet" else confidence,
         }
     )
     if shots == 0:

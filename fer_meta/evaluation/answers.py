@@ -106,7 +106,7 @@ def answer_episodes(
     `episodes`.
 
     Yields tables of one classifier's answers to some of the episodes, in order, with a row an answer:
-    `method`, `label` and `predicted` (categorical), `episode` (int32), `row` (of the target's data set),
+    `readout`, `label` and `predicted` (categorical), `episode` (int32), `row` (of the target's data set),
     `confidence` (float32, the probability of `predicted`; NaN if the method gives none) and, with
     `probabilities`, `p_<class>` for each class of `query`. `progress` is told how many episodes are done and
     the first classifier's mean accuracy so far.
@@ -203,7 +203,7 @@ def accuracies_of(answers: Iterable[pd.DataFrame]) -> dict[str, float]:
     right: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for part in answers:
-        name = part["method"].iloc[0]
+        name = part["readout"].iloc[0]
         right[name] += int((part["label"].cat.codes == part["predicted"].cat.codes).sum())
         asked[name] += len(part)
     return {name: right[name] / count for name, count in asked.items()}
@@ -220,7 +220,7 @@ def _frame(method, name: str, pool: Pool, rows, labels, predicted, confidence) -
     """Answers of one classifier as a table; `labels` and `predicted` are class numbers of `pool`."""
     return pd.DataFrame(
         {
-            "method": pd.Categorical.from_codes(np.zeros(len(rows), dtype=np.int8), [name]),
+            "readout": pd.Categorical.from_codes(np.zeros(len(rows), dtype=np.int8), [name]),
             "row": rows,
             "label": pd.Categorical.from_codes(labels, pool.classes),
             "predicted": pd.Categorical.from_codes(predicted, pool.classes),

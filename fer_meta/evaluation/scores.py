@@ -25,7 +25,7 @@ def score(
     parts = defaultdict(list)
     for part in answers:
         right = part["label"].cat.codes.to_numpy() == part["predicted"].cat.codes.to_numpy()
-        parts[part["method"].iloc[0]].append((part["episode"].to_numpy(), part["row"].to_numpy(), right))
+        parts[part["readout"].iloc[0]].append((part["episode"].to_numpy(), part["row"].to_numpy(), right))
     found = {}
     for readout, own in parts.items():
         episode, row, right = (np.concatenate(column) for column in zip(*own))

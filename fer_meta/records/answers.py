@@ -1,8 +1,7 @@
 """`predictions.parquet`: what was answered to each query of a run, one row per answer.
 
-Answers of one readout, number of shots and selection (a block) are next to each other. `method` is the
-readout's name; `shots` is 0 for an own head that saw every test image once; `episode` counts from 0 in a
-block.
+Answers of one readout, number of shots and selection (a block) are next to each other. `shots` is 0 for an
+own head that saw every test image once; `episode` counts from 0 in a block.
 """
 
 import contextlib
@@ -23,7 +22,7 @@ CHANCE = "p_"
 
 SCHEMA = pa.schema(
     [
-        ("method", TEXTS),
+        ("readout", TEXTS),
         ("shots", pa.int16()),
         ("selection", TEXTS),
         ("episode", pa.int32()),
@@ -35,7 +34,10 @@ SCHEMA = pa.schema(
         ("clip", TEXTS),
     ]
 )
-NEVER_EMPTY = ("method", "selection", "path")
+OLD_NAMES = {"readout": "method"}
+"""Columns that the files of an older version call otherwise."""
+
+NEVER_EMPTY = ("readout", "selection", "path")
 
 
 def answers_schema(classes: Sequence[str]) -> pa.Schema:
@@ -69,7 +71,7 @@ def read_answers(path: Path) -> Iterator[pa.Table]:
 
     Raises ValueError: what is wrong with the file, in one line.
     """
-    for table in read_parts(path, kinds(SCHEMA), CHANCE):
+    for table in read_parts(path, kinds(SCHEMA), CHANCE, OLD_NAMES):
         for name in NEVER_EMPTY:
             if table[name].null_count or (coded(table[name])[1] < 0).any():
                 raise ValueError(f"{name}: an empty cell")

@@ -55,13 +55,15 @@ def _kind(held: pa.DataType) -> str:
     return "whole" if pa.types.is_integer(held) else "number"
 
 
-def read_parts(path: Path, columns: Mapping[str, str], prefix: str | None = None) -> Iterator[pa.Table]:
+def read_parts(
+    path: Path, columns: Mapping[str, str], prefix: str | None = None, old_names: Mapping[str, str] = {}
+) -> Iterator[pa.Table]:
     """`columns` of a table (and those that begin with `prefix`, where they hold something), part by part as
     it was written, texts as dictionaries.
 
     `columns` says of each what it holds: "text", "whole" (numbers, no cell empty) or "number"; those of
-    `prefix` hold numbers. Whole numbers come as int64, numbers as floats with NaN for an empty cell. The
-    checksums of the pages are verified.
+    `prefix` hold numbers. Whole numbers come as int64, numbers as floats with NaN for an empty cell. A column
+    that is not there is looked for under its name in `old_names`. The checksums of the pages are verified.
 
     Raises:
         ValueError: it cannot be read, a column is not there, or it holds something else; in one line.
@@ -71,7 +73,8 @@ def read_parts(path: Path, columns: Mapping[str, str], prefix: str | None = None
     try:
         footer = pq.read_metadata(path)
         schema = footer.schema.to_arrow_schema()
-        wanted = dict(columns)
+        names = {_name_in(schema, name, old_names): name for name in columns}  # in the file -> here
+        wanted = {stored: columns[name] for stored, name in names.items()}
         wanted |= {name: "number" for name in schema.names if prefix and name.startswith(prefix)}
         for name, kind in wanted.items():
             _check_column(schema, name, kind)
@@ -82,8 +85,9 @@ def read_parts(path: Path, columns: Mapping[str, str], prefix: str | None = None
 
             def part(number: int) -> pa.Table:
                 empty = _empty(footer.row_group(number)) if prefix else set()
-                found = [name for name in wanted if name in columns or name not in empty]
-                return _as_kinds(file.read_row_group(number, found), wanted)
+                found = [name for name in wanted if name in names or name not in empty]
+                table = _as_kinds(file.read_row_group(number, found), wanted)
+                return table.rename_columns([names.get(name, name) for name in table.column_names])
 
             yield from _ahead(part, file.num_row_groups)
     except OSError as error:
@@ -132,6 +136,12 @@ def _ahead(part: Callable[[int], pa.Table], parts: int) -> Iterator[pa.Table]:
             here, coming = coming.result(), reader.submit(part, number)
             yield here
         yield coming.result()
+
+
+def _name_in(schema: pa.Schema, name: str, old_names: Mapping[str, str]) -> str:
+    """What a file calls a column: by its old name if it has no other."""
+    old = old_names.get(name, name)
+    return old if name not in schema.names and old in schema.names else name
 
 
 def _check_column(schema: pa.Schema, name: str, kind: str) -> None:

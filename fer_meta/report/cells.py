@@ -1,4 +1,4 @@
-"""What each method scored: the predictions of every run, read once and reduced to what tables and statistics
+"""What each readout scored: the predictions of every run, read once and reduced to what tables and statistics
 need.
 
 A `full` run holds millions of queries, so rows are only ever handled as whole columns of numbers, and one
@@ -37,13 +37,13 @@ GROUPS = [("people", "subject"), ("clips", "clip"), ("images", "path")]
 
 @dataclass(frozen=True)
 class Cell:
-    """What one method scored on its queries, a row a seed: S seeds, N queries."""
+    """What one readout scored on its queries, one row per seed: S seeds, N queries."""
 
     experiment: str
     source: str
     target: str
-    algorithm: str
     method: str
+    readout: str
     way: int
     shots: int  # 0: a model's own head, which needs no support
     selection: str
@@ -54,7 +54,7 @@ class Cell:
     packed: np.ndarray  # [S, ceil(N / 8)] uint8: bit by bit, whether the query was named right
     confusion: np.ndarray  # [S, C, C] counts, true x predicted, in the order of EXPRESSIONS
     scores: tuple[Scores, ...]  # [S]
-    ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the method gives no probability
+    ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the readout gives no probability
     # [S] clips, vote, mean: their number and the accuracies of the two decisions; NaN without
     clips: pd.DataFrame
     fold: int | None = None  # of a cross-validation, until its folds are pooled
@@ -62,7 +62,7 @@ class Cell:
 
     @property
     def place(self) -> tuple:
-        """Whoever shares it was asked the same queries."""
+        """Cells of one place answered the same queries."""
         return self.experiment, self.source, self.target, self.way, self.shots
 
     def of_seeds(self, seeds: tuple[int, ...]) -> "Cell":
@@ -113,16 +113,16 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
     seeds ascending.
 
     Raises:
-        ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target were not
-            asked the same queries.
+        ResultsError: a `predictions.parquet` is damaged, or two of one experiment, source and target do
+            not answer the same queries.
     """
     asked: dict[tuple, tuple[Queries, Run]] = {}
     scored: dict[tuple, list[tuple[Run, dict, Queries]]] = defaultdict(list)
     kept: dict[tuple, list[Queries]] = defaultdict(list)
     supports: dict[Path | None, Support] = {}
     for run in sorted(results.runs, key=lambda run: run.seed):
-        for (method, shots, selection), queries, row in _read_run(results, run, names):
-            path = episodes_path(results, run, shots) if shots and not is_own_head(method) else None
+        for (readout, shots, selection), queries, row in _read_run(results, run, names):
+            path = episodes_path(results, run, shots) if shots and not is_own_head(readout) else None
             if path and path not in supports:
                 supports[path] = _support(results, run, path, names)
             queries = _once(queries, supports.get(path), kept[path, run.target])
@@ -137,19 +137,17 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
                     "two cannot be compared",
                 )
             scored[
-                run.experiment, run.source, run.target, run.algorithm, method, shots, selection, run.fold
+                run.experiment, run.source, run.target, run.method, readout, shots, selection, run.fold
             ].append((run, row, queries))
-    places = list(
-        dict.fromkeys((run.experiment, run.source, run.target, run.algorithm) for run in results.runs)
-    )
+    places = list(dict.fromkeys((run.experiment, run.source, run.target, run.method) for run in results.runs))
     cells = [_cell(key, rows) for key, rows in scored.items()]
     return sorted(
-        cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.algorithm))
+        cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.method))
     )
 
 
 def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
-    experiment, source, target, algorithm, method, shots, selection, fold = key
+    experiment, source, target, method, readout, shots, selection, fold = key
     run, _, queries = rows[0]
     once = shots == 0 or run.protocol["queries"] == "all"
     packed, confusion, ece = (
@@ -160,8 +158,8 @@ def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
         experiment,
         source,
         target,
-        algorithm,
         method,
+        readout,
         run.protocol["way"],
         shots,
         selection,
@@ -179,7 +177,7 @@ def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
 
 
 def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple, Queries, dict]]:
-    """(method, shots, selection), its queries and its row of a cell, for each block of a run's
+    """(readout, shots, selection), its queries and its row of a cell, for each block of a run's
     predictions.
     """
     for key, table in _blocks(run):
@@ -234,7 +232,7 @@ def _numbers(results: Results, names: Names, table: pa.Table, data: str) -> dict
 
 
 def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
-    """The (method, shots, selection) and the rows of each block; they stand together."""
+    """The (readout, shots, selection) and the rows of each block; they stand together."""
     seen = set()
     for key, parts in groupby(_pieces(run), key=lambda piece: piece[0]):
         if key in seen:
@@ -251,13 +249,19 @@ def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
 def _pieces(run: Run) -> Iterator[tuple[tuple, pa.Table]]:
     """The file's parts, cut where the block changes."""
     for table in _parts(run):
-        (methods, method), (selections, selection) = coded(table["method"]), coded(table["selection"])
+        (readouts, readout), (selections, selection) = coded(table["readout"]), coded(table["selection"])
         shots = table["shots"].to_numpy()
-        changes = (method[1:] != method[:-1]) | (shots[1:] != shots[:-1]) | (selection[1:] != selection[:-1])
+        changes = (
+            (readout[1:] != readout[:-1]) | (shots[1:] != shots[:-1]) | (selection[1:] != selection[:-1])
+        )
         starts = [0, *np.flatnonzero(changes) + 1, len(table)]
         for start, end in pairwise(starts):
             if end > start:
-                key = methods[method[start]].as_py(), int(shots[start]), selections[selection[start]].as_py()
+                key = (
+                    readouts[readout[start]].as_py(),
+                    int(shots[start]),
+                    selections[selection[start]].as_py(),
+                )
                 _check_key(run, *key)
                 yield (one_line(key[0]), *key[1:]), table.slice(start, end - start)
 
@@ -269,7 +273,7 @@ def _parts(run: Run) -> Iterator[pa.Table]:
         raise run.damaged(ANSWERS, str(error)) from None
 
 
-def _check_key(run: Run, method: str, shots: int, selection: str) -> None:
+def _check_key(run: Run, readout: str, shots: int, selection: str) -> None:
     if selection not in SELECTIONS:
         raise run.damaged(
             ANSWERS, f"selection: {one_line(selection, 60)!r} is none of {', '.join(SELECTIONS)}"
@@ -308,9 +312,9 @@ def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> di
     None where no clip has two frames, or where one has two labels, so that no decision could be right.
     """
     chances = [name for name in table.column_names if name.startswith("p_")]
-    known, told = clip >= 0, np.unique(clip[clip >= 0])
+    known, clips = clip >= 0, np.unique(clip[clip >= 0])
     labels = np.unique(clip[known] * len(EXPRESSIONS) + label[known])
-    if not chances or len(told) == known.sum() or len(labels) > len(told):
+    if not chances or len(clips) == known.sum() or len(labels) > len(clips):
         return None
     frames = table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas()
     given = frames[chances].notna()
@@ -319,13 +323,13 @@ def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> di
     ):
         raise run.damaged(ANSWERS, "has probabilities that are empty or outside 0 to 1")
     try:
-        clips = metrics.decide_clips(frames)
+        decided = metrics.decide_clips(frames)
     except ValueError as error:
         raise run.damaged(ANSWERS, one_line(str(error), 120)) from None
     return {
-        "clips": len(clips),
-        "vote": (clips["vote"] == clips["label"]).mean(),
-        "mean": (clips["mean"] == clips["label"]).mean(),
+        "clips": len(decided),
+        "vote": (decided["vote"] == decided["label"]).mean(),
+        "mean": (decided["mean"] == decided["label"]).mean(),
     }
 
 

@@ -11,10 +11,10 @@ from fer_meta.errors import ResultsError
 from fer_meta.records.answers import ANSWERS
 from fer_meta.records.base import read_record
 from fer_meta.records.history import HISTORY, history
-from fer_meta.records.plan import Plan, read_plan
+from fer_meta.records.plan import read_plan
 from fer_meta.records.run import RUN, FoundRun, RunRecord
 from fer_meta.records.seals import DONE, broken_seal, why_unfinished
-from fer_meta.report.failed import Failed, failure
+from fer_meta.statistics.failed import Failed, failure
 
 # accuracies of episodes, which an older version kept of a run instead of answers
 OLD_ANSWERS = "episodes.parquet"
@@ -27,7 +27,7 @@ class Run:
     folder: Path
     id: str
     experiment: str  # its key in the plan's `experiments`; "" in a suite that crosses domains
-    algorithm: str
+    method: str
     source: str
     target: str
     seed: int
@@ -100,7 +100,7 @@ def read_results(folder: Path) -> Results:
     Raises:
         ResultsError: there is no plan, no finished run, or one of these files is damaged.
     """
-    plan = _rows(read_plan(folder))
+    plan = read_plan(folder).model_dump()
     planned = {run["id"]: run for run in plan["runs"]}  # a run listed twice must not count twice
     runs, missing = [], []
     done = {home.name: home for home in sorted(folder.glob("runs/*")) if (home / DONE).is_file()}
@@ -141,18 +141,6 @@ def _anew(command: str) -> str:
     return f"run `{command}` again, which makes this run anew"
 
 
-def _rows(plan: Plan) -> dict:
-    """The plan as the report has it: in its tables `method` is what a readout is called, and so the method of
-    a run is `algorithm`.
-    """
-    told = plan.model_dump()
-    return told | {"runs": [_row(run) for run in told["runs"]]}
-
-
-def _row(run: dict) -> dict:
-    return {"algorithm" if name == "method" else name: value for name, value in run.items()}
-
-
 def _read_run(folder: Path, planned: dict, command: str) -> Run:
     broken = broken_seal(folder)
     if broken:
@@ -184,6 +172,6 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
 def _unplanned(folder: Path) -> dict:
     """What a run says of itself; nothing if that cannot be read, for the plan does not need it."""
     try:
-        return _row(read_record(folder / RUN, FoundRun).model_dump())
+        return read_record(folder / RUN, FoundRun).model_dump()
     except ValueError:
         return {}

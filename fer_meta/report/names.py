@@ -1,7 +1,7 @@
-"""What the report calls methods, domains and experiments, which colour a method has, and who comes first.
+"""The names of readouts, domains and experiments in the report, and the colours and order of readouts.
 
-A plan says it of its methods (`labels`, written by the bench from the methods themselves). Plans of older
-versions do not; for them, and for a method that a plan does not name, KNOWN answers.
+The bench writes it into the plan (`labels`), from the methods themselves. A plan of an older version has no
+labels: then, and for a readout without a label, KNOWN says it.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,12 +15,12 @@ from fer_meta.report.load import Results
 
 SELECTIONS = {"source-val": "source-val", "last": "last", "oracle": "oracle (target's validation)"}
 BAYES = "Bayes-optimal AU reader"
-LAST = 999  # the place of a method that nobody knows
+LAST = 999  # the place of a readout without a label
 
 
 @dataclass(frozen=True)
 class Look:
-    """How people see an answer of a method: its `label`, its `colour` (#rrggbb) and its place in tables."""
+    """How tables and plots show a readout: its `label`, its `colour` (#rrggbb) and its place in tables."""
 
     label: str
     colour: str
@@ -38,59 +38,60 @@ KNOWN = {
     "supervised-ncm": Look("Supervised (nearest mean)", "#D55E00", 6),
     "supervised-probe": Look("Supervised (linear probe)", "#CC79A7", 7),
 }
-ALGORITHMS = {"fomaml": "maml"}  # of answers that are not called after theirs
-# Paul Tol's "muted": for methods without a colour of their own, and for sources and experiments.
+METHODS = {"fomaml": "maml"}  # readout -> its method, where it is not named after it
+# Paul Tol's "muted": for readouts without a colour of their own, and for sources and experiments.
 MUTED = ["#332288", "#882255", "#117733", "#999933", "#AA4499", "#44AA99", "#CC6677", "#88CCEE", "#DDCC77"]
 
 
-def look(results: Results, method: str) -> Look:
-    """Of an answer, by its name alone and never by who else is present. A method that nobody knows keeps its
-    name, is last, and has a colour by its name.
+def look(results: Results, readout: str) -> Look:
+    """The look of a readout. It depends on the name of the readout alone, never on which others are there. A
+    readout without a label keeps its name, comes last, and its name decides its colour.
     """
-    told = results.plan.get("labels", {}).get(method)
-    if told:
-        return Look(told["label"], told["colour"], told["order"])
-    return KNOWN.get(method) or Look(method, MUTED[crc32(method.encode()) % len(MUTED)], LAST)
+    label = results.plan.get("labels", {}).get(readout)
+    if label:
+        return Look(label["label"], label["colour"], label["order"])
+    return KNOWN.get(readout) or Look(readout, MUTED[crc32(readout.encode()) % len(MUTED)], LAST)
 
 
-def method_name(results: Results, method: str) -> str:
-    """The name for people.
+def readout_name(results: Results, readout: str) -> str:
+    """The label of a readout.
 
-    Older plans: Relation Net is distinguished from the one of averaged maps where `results` hold both.
+    In an older plan, the label of Relation Net says "summed maps" if `results` also have the variant of
+    averaged maps.
     """
-    old = method not in results.plan.get("labels", {})
-    if old and method == "relationnet" and any(run.algorithm == "relationnet_mean" for run in results.runs):
+    old = readout not in results.plan.get("labels", {})
+    if old and readout == "relationnet" and any(run.method == "relationnet_mean" for run in results.runs):
         return "Relation Net (summed maps)"
-    return look(results, method).label
+    return look(results, readout).label
 
 
-def training_name(results: Results, algorithm: str, method: str) -> str:
-    """What a training is called, by any answer `method` of it: "Supervised" for all readings of a supervised
-    network. An answer that is called as its training has the same name.
+def training_name(results: Results, method: str, readout: str) -> str:
+    """The name of a training of `method`, from any one of its readouts: "Supervised" for each readout of a
+    supervised network. A readout that is named after its method has the same label.
     """
-    name = method_name(results, method)
-    return name if algorithm.replace("_", "-") == method else name.split(" (")[0]
+    name = readout_name(results, readout)
+    return name if method.replace("_", "-") == readout else name.split(" (")[0]
 
 
-def is_own_head(method: str) -> bool:
-    """Whether an answer is that of a network's own head, which needs no support: it is called so."""
-    return method.endswith("-head")
+def is_own_head(readout: str) -> bool:
+    """Whether a readout is a network's own head, which needs no support. Its name says so."""
+    return readout.endswith("-head")
 
 
-def rank(results: Results, method: str) -> tuple[int, str]:
-    """Sort key of a method: its place in the tables; unknown ones are last, by name."""
-    return look(results, method).order, method
+def rank(results: Results, readout: str) -> tuple[int, str]:
+    """Sort key of a readout: its place in the tables. Those without a label come last, by name."""
+    return look(results, readout).order, readout
 
 
-def in_order(results: Results, methods: Iterable[str]) -> list[str]:
-    """Each method once, in the order of the tables."""
-    return sorted(set(methods), key=partial(rank, results))
+def in_order(results: Results, readouts: Iterable[str]) -> list[str]:
+    """Each readout once, in the order of the tables."""
+    return sorted(set(readouts), key=partial(rank, results))
 
 
 def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
     """Key and title of an experiment with `end` after them; nothing in a suite that has none."""
-    told = results.experiments.get(experiment)
-    return f"{experiment}, {told['title']}{end}" if told else experiment and experiment + end
+    found = results.experiments.get(experiment)
+    return f"{experiment}, {found['title']}{end}" if found else experiment and experiment + end
 
 
 def domain_name(results: Results, domain: str) -> str:
@@ -113,11 +114,11 @@ def domains_in_order(results: Results, names: Iterable[str]) -> list[str]:
 
 
 def order(results: Results, column: pd.Series) -> pd.Series:
-    """Sort key of a column of methods, selections, domains, or experiments (as in the plan), by its name; any
-    other column by its values.
+    """Sort key of a column, by the column's name: readouts, selections, domains, and experiments (as in the
+    plan) have an order of their own; any other column is sorted by its values.
     """
     keys: dict[str, Callable[[str], str | int]] = {
-        "method": lambda name: "{:06}{}".format(*rank(results, name)),
+        "readout": lambda name: "{:06}{}".format(*rank(results, name)),
         "selection": _selection_key,
         "source": partial(domain_key, results),
         "target": partial(domain_key, results),

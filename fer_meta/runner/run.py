@@ -23,7 +23,6 @@ from fer_meta.records.history import HISTORY, history
 from fer_meta.records.model import read_model, write_model
 from fer_meta.records.run import RUN, Environment, Timings, write_run
 from fer_meta.records.seals import DONE, FAILED, seal, write_failure
-from fer_meta.report.failed import failure, in_words
 from fer_meta.runner.describe import MadeBy, model_record, run_record
 from fer_meta.runner.environment import environment, peak_memory_mb
 from fer_meta.runner.messages import Message, Said, Stage
@@ -31,6 +30,7 @@ from fer_meta.runner.plan import Model, Run
 from fer_meta.runner.selection import pick, validator
 from fer_meta.runner.settings import needed
 from fer_meta.runner.words import write_predictions
+from fer_meta.statistics.failed import failure, in_words
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import restrict
 from fer_meta.training import batches, checkpoints, loop
@@ -292,7 +292,7 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
                 rules.setdefault(readout, []).append(rule)
         checkpoints.load_snapshot(method, snapshots[step])
         for part in _ask(bench, run, method, step, rules):
-            for rule in rules[part["method"].iloc[0]]:
+            for rule in rules[part["readout"].iloc[0]]:
                 yield part.assign(selection=rule)
 
 

@@ -19,7 +19,7 @@ from fer_meta.runner.settings import Setting, in_names
 EPISODES = 500
 
 # What a block of answers has in common.
-BLOCK = ["method", "shots", "selection"]
+BLOCK = ["readout", "shots", "selection"]
 
 
 def write_episodes(folder: Path, setting: Setting) -> None:

@@ -66,8 +66,8 @@ def calibration_error(confidence, right, bins: int = 15) -> float:
 
 
 def decide_clips(frames: pd.DataFrame) -> pd.DataFrame:
-    """A row a clip, sorted, from a row a frame (`clip`, `label`, `predicted` and a column `p_<class>` for
-    each class).
+    """One row per clip, sorted, from one row per frame (`clip`, `label`, `predicted` and a column `p_<class>`
+    for each class).
 
     Columns: `clip`, `label`, `frames` (int), `vote` (the class predicted for most frames; of tied classes the
     one with the larger mean probability, then the first by name) and `mean` (the class with the largest mean

@@ -26,7 +26,7 @@ class Support:
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """What is asked of every method and seed: numbers [N], equal ones meaning equal things in all that is
+    """The queries of every method and seed: numbers [N], equal ones meaning equal things in all that is
     compared.
 
     `group` is the query's person where known for all, else its clip, else the image itself; `groups` says

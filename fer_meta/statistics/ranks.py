@@ -12,7 +12,7 @@ from fer_meta.statistics.rounding import settled
 
 @dataclass(frozen=True)
 class Ranks:
-    """Methods ranked in each of `blocks` blocks: `mean` ranks [methods] (1 = best, ties share the mean of
+    """Methods ranked in each of `blocks` blocks: `mean` ranks [names] (1 = best, ties share the mean of
     their ranks).
 
     Two methods differ at level `alpha` where their mean ranks are `critical_difference` or more apart
@@ -20,7 +20,7 @@ class Ranks:
     is small. Both are NaN with fewer than 3 methods or 2 blocks.
     """
 
-    methods: list[str]
+    names: list[str]
     mean: np.ndarray
     critical_difference: float
     friedman_p: float

@@ -59,13 +59,13 @@ def statement(
     )
     if p < ALPHA:
         return f"{first} > {second} by {value} points ({spread}){one_seed}"
-    drawn = difference.counts["episodes"] > 1 and not once
+    in_episodes = difference.counts["episodes"] > 1 and not once
     tested = (
         f"{difference.counts['episodes']:,} episodes"
-        if drawn
+        if in_episodes
         else f"{difference.counts['groups']:,} {groups}"
     )
-    more = _more(difference, groups) if drawn else ""
+    more = _more(difference, groups) if in_episodes else ""
     return (
         f"{first} and {second} are not separable with these {tested} (difference {value} points,"
         f" {spread}){more}{one_seed}"
@@ -83,8 +83,8 @@ def p_in_words(p: float) -> str:
 
 def p_digits(p: float, decimals: int = 3) -> str:
     """A p to so many decimals, or to as many more as it takes to tell it from ALPHA."""
-    told = (f"{settled(p):.{more}f}" for more in range(decimals, DECIMALS + 1))
-    return next((text for text in told if float(text) != ALPHA), f"{ALPHA:.{decimals}f}")
+    texts = (f"{settled(p):.{more}f}" for more in range(decimals, DECIMALS + 1))
+    return next((text for text in texts if float(text) != ALPHA), f"{ALPHA:.{decimals}f}")
 
 
 def _more(difference: Estimate, groups: str) -> str:

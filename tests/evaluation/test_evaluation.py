@@ -46,7 +46,7 @@ def test_answers_are_those_of_the_classifier_asked_by_hand(name, batchnorm):
             classifiers = method.adapt(features[:6], torch.arange(3).repeat_interleave(2), names)
             for key, classify in classifiers.items():
                 shares = method.probabilities(key, classify(features[6:])).numpy()
-                found = answers[(answers["episode"] == number) & (answers["method"] == key)]
+                found = answers[(answers["episode"] == number) & (answers["readout"] == key)]
                 assert found["row"].to_list() == query.tolist() and found[
                     "label"
                 ].to_list() == pool.class_names(query)

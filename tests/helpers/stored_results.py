@@ -205,16 +205,16 @@ def _runs(pairs: list[tuple[str, str]], methods: dict, seeds: int, experiment: s
     start = f"{experiment}-" if experiment else ""
     return [
         {
-            "id": f"{start}{algorithm}-{source}-to-{target}-seed{seed}",
+            "id": f"{start}{method}-{source}-to-{target}-seed{seed}",
             "experiment": experiment,
-            "algorithm": algorithm,
+            "method": method,
             "source": source,
             "target": target,
             "seed": seed,
-            "model": f"{algorithm}-{source}-seed{seed}",
+            "model": f"{method}-{source}-seed{seed}",
         }
         for source, target in pairs
-        for algorithm in methods
+        for method in methods
         for seed in range(seeds)
     ]
 
@@ -229,7 +229,7 @@ def _write(folder: Path, plan: dict, runs: list[dict], methods: dict, episodes: 
         _write_run(
             folder,
             run,
-            methods[run["algorithm"]],
+            methods[run["method"]],
             np.random.RandomState(number),
             episodes,
             told.get("near", 0),
@@ -253,7 +253,7 @@ def _write_run(
     home.mkdir(parents=True)
     model.mkdir(parents=True, exist_ok=True)
     (model / "history.jsonl").write_text(
-        "".join(json.dumps(row) + "\n" for row in _history(rng, run["algorithm"]))
+        "".join(json.dumps(row) + "\n" for row in _history(rng, run["method"]))
     )
     protocol = {
         "way": 5,
@@ -306,7 +306,7 @@ def _write_run(
         | {
             "config": (
                 {"backbone": "resnet50", "class_balance": "balanced", "steps": 1000}
-                if run["algorithm"] == "supervised"
+                if run["method"] == "supervised"
                 else {"backbone": "conv4", "steps": 1000}
             ),
             "protocol": protocol,
@@ -360,7 +360,7 @@ def _predictions(
     folder: Path,
     stored: dict,
     images: pd.DataFrame,
-    methods: dict,
+    readouts: dict,
     rng: np.random.RandomState,
     near: float,
     leak: float,
@@ -368,8 +368,8 @@ def _predictions(
 ) -> pd.DataFrame:
     parts, classes = [], sorted(images["label"].unique())
     once = protocol["queries"] == "all"
-    for method, mean in methods.items():
-        for shots in [0] * (method == "supervised-head") + protocol["shots"]:
+    for readout, mean in readouts.items():
+        for shots in [0] * (readout == "supervised-head") + protocol["shots"]:
             queries, shares = images.assign(episode=0), np.zeros(len(images))
             if shots:
                 rows = pd.read_parquet(folder / stored[str(shots)])
@@ -392,11 +392,11 @@ def _predictions(
                 ]
                 confidence = 0.5 + 0.5 * rng.rand(len(labels))
                 part = queries[["episode", "path", "label", "subject", "clip"]].assign(
-                    method=method,
+                    readout=readout,
                     shots=shots,
                     selection=selection,
                     predicted=np.where(right, labels, wrong),
-                    confidence=np.nan if method == "relationnet" else confidence,
+                    confidence=np.nan if readout == "relationnet" else confidence,
                 )
                 if once or not shots:
                     for name in classes:
@@ -404,14 +404,12 @@ def _predictions(
                         part[f"p_{name}"] = np.where(part["predicted"] == name, confidence, others)
                 parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    texts = ["method", "selection", "path", "label", "predicted", "subject", "clip"]
+    texts = ["readout", "selection", "path", "label", "predicted", "subject", "clip"]
     return table.astype(dict.fromkeys(texts, "category") | {"confidence": "float32", "episode": "int32"})
 
 
-def _history(rng: np.random.RandomState, algorithm: str) -> list[dict]:
-    metric, readout = (
-        ("val_uar", "supervised-head") if algorithm == "supervised" else ("val_accuracy", algorithm)
-    )
+def _history(rng: np.random.RandomState, method: str) -> list[dict]:
+    metric, readout = ("val_uar", "supervised-head") if method == "supervised" else ("val_accuracy", method)
     rows = []
     for step in range(50, 1001, 50):
         rows.append(

@@ -37,9 +37,9 @@ def numbers(out: Path) -> pd.DataFrame:
     ]
     answers = pd.concat(parts, ignore_index=True)
     answers["accuracy"] = (answers["label"].astype(str) == answers["predicted"].astype(str)).astype(float)
-    keys = ["run", "method", "shots", "selection", "episode"]
+    keys = ["run", "readout", "shots", "selection", "episode"]
     return (
-        answers.astype({"method": str, "selection": str})
+        answers.astype({"readout": str, "selection": str})
         .groupby(keys, as_index=False, sort=False)["accuracy"]
         .mean()
     )

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from helpers.tiny_bench import folders
 
@@ -100,19 +101,34 @@ def test_a_field_of_another_type_is_not_written(tmp_path):
 
 
 def test_answers_come_back_block_by_block_with_the_probabilities_that_there_are(tmp_path):
-    def part(method, shots, episode):
+    def part(readout, shots, episode):
         text = {name: [name] * 2 for name in ("selection", "path", "label", "predicted", "subject", "clip")}
-        cells = {**text, "method": [method] * 2, "shots": [shots] * 2, "episode": [episode] * 2}
+        cells = {**text, "readout": [readout] * 2, "shots": [shots] * 2, "episode": [episode] * 2}
         cells |= {"confidence": [0.5, None], "p_anger": [0.25, 0.75] if shots == 0 else [None, None]}
         schema = answers_schema(["anger"])
-        return (method, shots), pa.table({name: cells[name] for name in schema.names}, schema)
+        return (readout, shots), pa.table({name: cells[name] for name in schema.names}, schema)
 
     parts = [part("a", 1, 0), part("b", 0, 0), part("a", 1, 1), part("b", 0, 1)]
     write_answers(tmp_path / "answers.parquet", parts, answers_schema(["anger"]))
     rows = pd.concat(table.to_pandas() for table in read_answers(tmp_path / "answers.parquet"))
-    assert list(rows["method"]) == list("aaaabbbb") and list(rows["episode"]) == [0, 0, 1, 1] * 2
+    assert list(rows["readout"]) == list("aaaabbbb") and list(rows["episode"]) == [0, 0, 1, 1] * 2
     assert list(rows["p_anger"])[4:] == [0.25, 0.75] * 2
     assert [path.name for path in tmp_path.iterdir()] == ["answers.parquet"]
+
+
+@pytest.mark.parametrize("texts", [["protonet"] * 2, [None, "protonet"], [None, None]])
+def test_older_answers_call_the_readout_method(tmp_path, texts):
+    numbers = {"shots": [1, 1], "episode": [0, 0], "confidence": [0.5, None]}
+    cells = {name: numbers.get(name, texts) for name in answers_schema([]).names}
+    old = pa.table(cells, answers_schema([])).rename_columns({"readout": "method"})
+    pq.write_table(old, tmp_path / "answers.parquet")
+    if None in texts:
+        with pytest.raises(ValueError, match="readout: an empty cell"):
+            list(read_answers(tmp_path / "answers.parquet"))
+    else:
+        [table] = read_answers(tmp_path / "answers.parquet")
+        assert table.column_names == answers_schema([]).names
+        assert table["readout"].to_pylist() == texts
 
 
 def test_a_code_below_zero_is_an_empty_cell():

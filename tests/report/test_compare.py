@@ -58,9 +58,10 @@ def test_a_difference_and_its_effect_size_on_a_worked_example(folder):
         next(
             cell
             for cell in cells
-            if (cell.source, cell.shots, cell.method, cell.selection) == ("fer2013", 5, method, "source-val")
+            if (cell.source, cell.shots, cell.readout, cell.selection)
+            == ("fer2013", 5, readout, "source-val")
         ).outcomes()
-        for method in ("protonet", "maml")
+        for readout in ("protonet", "maml")
     )
     by_episode = (ours.right.mean(0) - theirs.right.mean(0)).reshape(40, 20).mean(1)
     assert row["difference"] == pytest.approx(by_episode.mean())
@@ -75,7 +76,7 @@ def test_seeds_that_one_method_lacks_are_left_out_of_the_other(folder):
     pair = {"source": "synthetic-wild", "shots": 5, "first": "supervised-head", "second": "maml"}
     [row] = compared[(compared[list(pair)] == pd.Series(pair)).all(axis=1)].to_dict("records")
     assert row["seeds"] == 1 and "one seed each: says nothing about other trainings" in row["statement"]
-    cell = {"source": "synthetic-wild", "shots": 5, "method": "supervised-head", "selection": "source-val"}
+    cell = {"source": "synthetic-wild", "shots": 5, "readout": "supervised-head", "selection": "source-val"}
     [both] = table[(table[list(cell)] == pd.Series(cell)).all(axis=1)]["accuracy"]
     assert row["accuracy_first"] != both
 
@@ -117,20 +118,20 @@ def test_where_each_image_is_asked_once_no_more_episodes_are_asked_for(tmp_path)
 def test_methods_in_most_blocks_are_ranked_and_the_others_are_named(folder):
     results, _, table, compared = read(folder)
     whole = compare.ranks(table)
-    assert whole.blocks == 6 and len(whole.methods) == 6
-    whole_table, table = table, table[(table["method"] != "maml") | (table["source"] == "fer2013")]
+    assert whole.blocks == 6 and len(whole.names) == 6
+    whole_table, table = table, table[(table["readout"] != "maml") | (table["source"] == "fer2013")]
     ranked = compare.ranks(table)
-    assert "maml" not in ranked.methods and len(ranked.methods) == 5
+    assert "maml" not in ranked.names and len(ranked.names) == 5
     assert "Not ranked, because not in most blocks: MAML." in as_markdown(
         comparisons_section(results, compared, table, ranked)
     )
-    most = whole_table[(whole_table["method"] != "maml") | (whole_table["source"] != "fer2013")]
+    most = whole_table[(whole_table["readout"] != "maml") | (whole_table["source"] != "fer2013")]
     over = compare.ranks(pd.concat([most, most.assign(target="elsewhere")]))
-    assert "maml" in over.methods and over.blocks == 8  # those that have all of the ranked
+    assert "maml" in over.names and over.blocks == 8  # those that have all of the ranked
 
 
 def test_ranks_on_a_worked_example_and_none_where_there_are_too_few():
-    scores = pd.DataFrame([("a", 0.9), ("b", 0.8), ("c", 0.7)], columns=["method", "accuracy"])
+    scores = pd.DataFrame([("a", 0.9), ("b", 0.8), ("c", 0.7)], columns=["readout", "accuracy"])
     blocks = [
         scores.assign(
             experiment="", source=source, target="t", way=5, shots=5, selection="source-val", failed_seeds=""
@@ -138,10 +139,10 @@ def test_ranks_on_a_worked_example_and_none_where_there_are_too_few():
         for source in "xyz"
     ]
     ranked = compare.ranks(pd.concat(blocks))
-    assert dict(zip(ranked.methods, ranked.mean)) == {"a": 1, "b": 2, "c": 3} and ranked.blocks == 3
+    assert dict(zip(ranked.names, ranked.mean)) == {"a": 1, "b": 2, "c": 3} and ranked.blocks == 3
     assert compare.ranks(blocks[0]) is None
     two = pd.concat(blocks)
-    assert compare.ranks(two[two["method"] != "a"]) is None
+    assert compare.ranks(two[two["readout"] != "a"]) is None
 
 
 def test_two_pairs_of_source_and_target_are_too_few_for_mean_ranks_and_the_page_says_so(folder):
@@ -167,7 +168,7 @@ def test_the_diagram_joins_those_that_cannot_be_told_apart(folder):
 
 def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):
     plan = json.loads((folder / "plan.json").read_text())
-    plan["runs"] = [run for run in plan["runs"] if run["algorithm"] == "protonet"]
+    plan["runs"] = [run for run in plan["runs"] if run["method"] == "protonet"]
     alone = tmp_path / "cross-domain"
     alone.mkdir()
     (alone / "plan.json").write_text(json.dumps(plan))

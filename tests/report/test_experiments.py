@@ -22,10 +22,9 @@ from fer_meta.report.aggregate import accuracy as numbers
 from fer_meta.report.aggregate import leakage
 from fer_meta.report.aggregate import reproduction as experiments
 from fer_meta.report.cells import Cell, Names, read_cells
-from fer_meta.report.failed import MARK
 from fer_meta.report.formats import markdown
 from fer_meta.report.load import Results, read_results
-from fer_meta.report.names import method_name
+from fer_meta.report.names import readout_name
 from fer_meta.report.plots import accuracy as accuracy_plot
 from fer_meta.report.plots import leakage as leakage_plot
 from fer_meta.report.plots import reproduction as reproduction_plot
@@ -33,6 +32,7 @@ from fer_meta.report.sections.leakage import section as leakage_section
 from fer_meta.report.sections.page import page
 from fer_meta.report.sections.protocol import protocol_line
 from fer_meta.report.sections.reproduction import section as reproduction_section
+from fer_meta.statistics.failed import MARK
 from fer_meta.tasks.protocol import Protocol
 
 pytestmark = pytest.mark.numeric
@@ -83,14 +83,14 @@ def own(leaky, tmp_path) -> Path:
 
 def test_an_experiment_that_balances_its_classes_otherwise_is_named(reproduction):
     results, cells, *_ = read(reproduction)
-    supervised = [run.experiment for run in results.runs if run.algorithm == "supervised"]
+    supervised = [run.experiment for run in results.runs if run.method == "supervised"]
     one = supervised[0]
     changed = replace(
         results,
         runs=[
             (
                 replace(run, config=run.config | {"class_balance": "natural"})
-                if (run.experiment, run.algorithm) == (one, "supervised")
+                if (run.experiment, run.method) == (one, "supervised")
                 else run
             )
             for run in results.runs
@@ -127,13 +127,13 @@ def test_the_report_of_experiments_has_their_tables_plots_and_titles(reproductio
         "a rendered domain is not called so"
     )
     rows = pd.read_csv(folder / "experiments.csv")
-    texts = ["experiment", "source", "target", "algorithm", "method", "section", "against", "groups"]
+    texts = ["experiment", "source", "target", "method", "readout", "section", "against", "groups"]
     assert all(pd.api.types.is_numeric_dtype(rows[name]) for name in rows.columns.drop(texts))
     assert set(rows["section"]) == {"published", "leak", "oracle"}
 
 
 def test_a_published_figure_stands_beside_what_it_really_is(reproduction):
-    rows = reproduced(reproduction).set_index(["experiment", "method", "shots"])
+    rows = reproduced(reproduction).set_index(["experiment", "readout", "shots"])
     protonet = rows.loc["E1", "protonet", 5]
     assert (protonet["published_test"], protonet["published_training"]) == (0.37, 0.87)
     head = rows["published_test"].dropna()
@@ -156,10 +156,10 @@ def test_a_published_figure_stands_beside_what_it_really_is(reproduction):
 def test_training_accuracy_is_that_of_the_last_tenth_with_its_own_chance(reproduction):
     rows = reproduced(reproduction)
     expected = np.mean([0.8 - 0.4 * np.exp(-step / 300) for step in (950, 1000)])
-    episodic = rows[~rows["method"].str.startswith("supervised")]
+    episodic = rows[~rows["readout"].str.startswith("supervised")]
     assert episodic["training_accuracy"].to_numpy() == pytest.approx(expected)
     assert (episodic["training_chance"] == 1 / 3).all() and (episodic["chance"] == 0.2).all()
-    assert rows[rows["method"].str.startswith("supervised")]["training_accuracy"].isna().all()
+    assert rows[rows["readout"].str.startswith("supervised")]["training_accuracy"].isna().all()
 
 
 def test_where_there_is_no_number_there_is_no_mark_of_a_failed_training(reproduction):
@@ -177,9 +177,9 @@ def test_where_there_is_no_number_there_is_no_mark_of_a_failed_training(reproduc
 def test_the_shared_clips_reading_is_the_experiment_of_that_name(reproduction):
     rows, table = reproduced(reproduction), read(reproduction)[3]
     shared = table[(table["experiment"] == "E1-shared") & (table["selection"] == "source-val")].set_index(
-        "method"
+        "readout"
     )["accuracy"]
-    ours = rows[(rows["experiment"] == "E1") & (rows["shots"] == 5)].set_index("method")
+    ours = rows[(rows["experiment"] == "E1") & (rows["shots"] == 5)].set_index("readout")
     assert ours["shared_accuracy"].to_dict() == shared.to_dict()
     assert (ours["shared_accuracy"] > ours["accuracy"]).all()  # as stored
     assert (
@@ -199,9 +199,9 @@ def test_extra_readings_are_shown_only_where_the_suite_asks_for_them(reproductio
 def test_a_published_method_that_was_not_run_has_a_row(reproduction, tmp_path):
     folder = shutil.copytree(reproduction, tmp_path / "reproduction")
     plan = json.loads((folder / "plan.json").read_text())
-    plan_of(folder, runs=[run for run in plan["runs"] if run["algorithm"] != "protonet"])
+    plan_of(folder, runs=[run for run in plan["runs"] if run["method"] != "protonet"])
     rows = reproduced(folder)
-    [row] = rows[rows["method"] == "protonet"].to_dict("records")
+    [row] = rows[rows["readout"] == "protonet"].to_dict("records")
     assert (row["experiment"], row["published_test"], row["published_training"]) == ("E1", 0.37, 0.87)
     assert pd.isna(row["accuracy"]) and "| not run |" in as_markdown(
         reproduction_section(read(folder)[0], rows)
@@ -234,9 +234,9 @@ def test_experiments_that_repeat_faults_stand_in_a_table_of_their_own_with_their
         and "The checkpoint: last." in below
     )
     last = table[(table["experiment"] == "E4") & (table["selection"] == "last")].set_index(
-        ["method", "shots"]
+        ["readout", "shots"]
     )["accuracy"]
-    shown = rows[(rows["experiment"] == "E4") & (rows["shots"] > 0)].set_index(["method", "shots"])[
+    shown = rows[(rows["experiment"] == "E4") & (rows["shots"] > 0)].set_index(["readout", "shots"])[
         "accuracy"
     ]
     assert shown.to_dict() == last.to_dict() and len(shown)
@@ -262,7 +262,7 @@ def test_the_settings_of_a_training_stand_beside_its_figures(reproduction, confi
     results, rows = read(reproduction)[0], reproduced(reproduction)
     told = replace(
         results,
-        runs=[replace(run, config=config) if run.algorithm == "supervised" else run for run in results.runs],
+        runs=[replace(run, config=config) if run.method == "supervised" else run for run in results.runs],
     )
     lines = [
         line
@@ -294,9 +294,9 @@ def test_without_published_figures_there_is_no_such_section(leaky):
 
 def test_both_relation_networks_are_told_apart_where_both_occur(reproduction, leaky):
     results, other = read(reproduction)[0], read(leaky)[0]
-    assert method_name(results, "relationnet") == "Relation Net (summed maps)"
-    assert method_name(results, "relationnet-mean") == "Relation Net (averaged maps)"
-    assert method_name(other, "relationnet") == "Relation Net"
+    assert readout_name(results, "relationnet") == "Relation Net (summed maps)"
+    assert readout_name(results, "relationnet-mean") == "Relation Net (averaged maps)"
+    assert readout_name(other, "relationnet") == "Relation Net"
 
 
 def test_clips_stand_beside_frames_and_are_decided_by_vote_and_by_mean(reproduction, tmp_path):
@@ -309,7 +309,7 @@ def test_clips_stand_beside_frames_and_are_decided_by_vote_and_by_mean(reproduct
     path = folder / "runs" / run / "predictions.parquet"
     frames = pd.DataFrame(
         {
-            "method": "supervised-head",
+            "readout": "supervised-head",
             "shots": 0,
             "selection": "source-val",
             "episode": 0,
@@ -340,7 +340,7 @@ def test_episodes_that_share_out_the_images_are_also_scored_as_a_whole(reproduct
     *_, table, heads = read(reproduction)
     once = heads[(heads["experiment"] == "E4") & (heads["shots"] == 5)]
     assert (
-        set(once["method"]) == set(table["method"])
+        set(once["readout"]) == set(table["readout"])
         and (once["images"] == 200).all()
         and (once["clips"] == 68).all()
     )
@@ -354,11 +354,11 @@ def test_episodes_that_share_out_the_images_are_also_scored_as_a_whole(reproduct
 
 
 def test_what_queries_share_is_counted_in_the_stored_episodes(leaky):
-    rows = leaks(leaky).set_index(["experiment", "method", "shots"])
+    rows = leaks(leaky).set_index(["experiment", "readout", "shots"])
     cells = {
         cell.experiment: cell
         for cell in read(leaky)[1]
-        if (cell.method, cell.shots, cell.selection) == ("protonet", 5, "source-val")
+        if (cell.readout, cell.shots, cell.selection) == ("protonet", 5, "source-val")
     }
     for experiment, cell in cells.items():
         stored = pd.read_parquet(leaky / "episodes" / f"synthetic-film-5shot-{experiment}.parquet")
@@ -385,13 +385,15 @@ def test_what_queries_share_is_counted_in_the_stored_episodes(leaky):
 
 def test_a_leak_is_worth_the_difference_to_the_experiment_it_is_compared_with(leaky):
     rows, table = leaks(leaky), read(leaky)[3]
-    cells = table[table["selection"] == "source-val"].set_index(["experiment", "method", "shots"])["accuracy"]
+    cells = table[table["selection"] == "source-val"].set_index(["experiment", "readout", "shots"])[
+        "accuracy"
+    ]
     for row in rows.itertuples():
-        assert row.accuracy == pytest.approx(cells[row.experiment, row.method, row.shots])
+        assert row.accuracy == pytest.approx(cells[row.experiment, row.readout, row.shots])
         if row.experiment == "subject":
             assert pd.isna(row.difference) and pd.isna(row.against)
         else:
-            assert row.difference == pytest.approx(row.accuracy - cells["subject", row.method, row.shots])
+            assert row.difference == pytest.approx(row.accuracy - cells["subject", row.readout, row.shots])
             assert row.low < row.difference < row.high and 0 <= row.p <= 1
     text = as_markdown(leakage_section(read(leaky)[0], rows, leakage.oracle_table(*read(leaky)[:2])))
     assert (
@@ -423,10 +425,10 @@ def test_what_is_known_of_no_image_is_said_and_not_counted_as_never_shared(own, 
 def test_picking_on_the_target_is_compared_on_the_same_queries(leaky):
     results, cells, _, table, _ = read(leaky)
     rows = leakage.oracle_table(results, cells)
-    assert set(rows["experiment"]) == {"subject"} and len(rows) == 2 * table["method"].nunique()
-    cells = table.set_index(["experiment", "method", "shots", "selection"])["accuracy"]
+    assert set(rows["experiment"]) == {"subject"} and len(rows) == 2 * table["readout"].nunique()
+    cells = table.set_index(["experiment", "readout", "shots", "selection"])["accuracy"]
     for row in rows.itertuples():
-        key = row.experiment, row.method, row.shots
+        key = row.experiment, row.readout, row.shots
         assert row.difference == pytest.approx(cells[(*key, "oracle")] - cells[(*key, "source-val")])
 
 
@@ -503,16 +505,16 @@ def test_every_field_of_a_protocol_is_shown(leaky, name):
 
 def test_a_method_keeps_its_colour_in_the_legend_where_the_last_panel_lacks_it(leaky):
     results, cells, _, table, _ = read(leaky)
-    methods = table["method"].unique()
+    readouts = table["readout"].unique()
     last = table["experiment"] == table["experiment"].iloc[-1]
-    shown = table[(table["selection"] == "source-val") & (~last | (table["method"] == methods[0]))]
+    shown = table[(table["selection"] == "source-val") & (~last | (table["readout"] == readouts[0]))]
     figure = accuracy_plot.figure(results, shown, cells)
     colours = [
         handle.get_facecolor()
         for handle in figure.legends[0].legend_handles
         if hasattr(handle, "get_facecolor")
     ]
-    assert len(methods) > 1 and len(set(colours)) == len(colours) == len(methods)
+    assert len(readouts) > 1 and len(set(colours)) == len(colours) == len(readouts)
 
 
 def test_the_plot_beside_published_figures_shows_the_trainings_of_shared_clips_too(reproduction):
@@ -520,9 +522,9 @@ def test_the_plot_beside_published_figures_shows_the_trainings_of_shared_clips_t
     shared = [
         replace(cell, failed=cell.seeds)
         for cell in cells
-        if cell.experiment == "E1-shared" and cell.method == "protonet"
+        if cell.experiment == "E1-shared" and cell.readout == "protonet"
     ]
-    others = [cell for cell in cells if cell.experiment != "E1-shared" or cell.method != "protonet"]
+    others = [cell for cell in cells if cell.experiment != "E1-shared" or cell.readout != "protonet"]
     figure = reproduction_plot.figure(results, reproduced(reproduction), [*others, *shared])
     crosses = [
         line

@@ -219,7 +219,7 @@ ANSWERS = [
     ),
     (lambda t: t.assign(shots=t["shots"] - 7), "shots: -6 is no number of shots"),
     (lambda t: t.assign(confidence="high"), "its column confidence holds .*, not numbers"),
-    (lambda t: t.assign(method=None), "method: an empty cell"),
+    (lambda t: t.assign(readout=None), "readout: an empty cell"),
     (lambda t: t.assign(selection="best"), "selection: 'best' is none of"),
     (lambda t: t.assign(path=t["path"].astype(object).mask(t.index == 3, None)), "path: an empty cell"),
     (lambda t: t.assign(label=3), "its column label holds .*, not text"),
@@ -370,7 +370,7 @@ def hostile(folder: Path, text: str) -> None:
         path = folder / "runs" / name / "predictions.parquet"
         table = pd.read_parquet(path)
         table.assign(
-            method=table["method"].astype(str).replace({"protonet": text, "supervised-ncm": f"b {text}"})
+            readout=table["readout"].astype(str).replace({"protonet": text, "supervised-ncm": f"b {text}"})
         ).to_parquet(path)
         run = json.loads((path.with_name("run.json")).read_text())
         change(

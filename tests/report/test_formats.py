@@ -60,7 +60,7 @@ def test_a_command_in_a_text_is_not_broken_over_lines():
 
 
 def test_tables_with_the_same_head_line_up_with_each_other_and_others_do_not():
-    narrow, wide = (table(["method"], ["shots"], [[name, "5"]]) for name in ("a", "a long name"))
+    narrow, wide = (table(["readout"], ["shots"], [[name, "5"]]) for name in ("a", "a long name"))
     lines = terminal.blocks([narrow, wide, table(["x"], [], [["y"]])]).splitlines()
     assert lines[1] == "  a                5" and lines[4] == "  a long name      5" and lines[6] == "  x"
 

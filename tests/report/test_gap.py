@@ -113,9 +113,11 @@ def test_the_studio_is_severity_0_of_each_recipe_and_each_point_is_the_headline_
     points = {recipe: sorted(block["severity"].unique()) for recipe, block in gaps.groupby("recipe")}
     assert points == {"synthetic-film": [0, 0.1, 1], WILD: [0, 0.25, 0.5, 1]}
     assert set(gaps.loc[gaps["severity"] == 0, "target"]) == {STUDIO}
-    cell = {"target": f"{WILD}@0.25", "method": "maml", "shots": 5, "selection": "source-val"}
+    cell = {"target": f"{WILD}@0.25", "readout": "maml", "shots": 5, "selection": "source-val"}
     [expected] = table[(table[list(cell)] == pd.Series(cell)).all(axis=1)]["accuracy"]
-    [point] = gaps[(gaps["severity"] == 0.25) & (gaps["method"] == "maml") & (gaps["shots"] == 5)]["accuracy"]
+    [point] = gaps[(gaps["severity"] == 0.25) & (gaps["readout"] == "maml") & (gaps["shots"] == 5)][
+        "accuracy"
+    ]
     assert point == expected
 
 
@@ -129,7 +131,7 @@ def test_one_severity_a_recipe_is_no_gap_and_an_older_plot_of_one_does_not_stay_
     pairs = [(STUDIO, STUDIO), (STUDIO, WILD), (STUDIO, "synthetic-film")]
     folder = stored_results.write_gap(tmp_path / "cross-domain", pairs, episodes=5)
     plan = json.loads((folder / "plan.json").read_text())
-    runs = [run for run in plan["runs"] if run["algorithm"] == "protonet"]
+    runs = [run for run in plan["runs"] if run["method"] == "protonet"]
     (folder / "plan.json").write_text(json.dumps(plan | {"runs": runs}))
     (folder / "plots").mkdir()
     (folder / "plots" / "severity.png").touch()
@@ -197,4 +199,4 @@ def test_a_method_has_one_colour_in_all_plots(folder):
         }
         for line, figure in enumerate([accuracy.figure(results, table), severity.figure(results, gaps)])
     ]
-    assert colours[0] == colours[1] and len(colours[0]) == table["method"].nunique()
+    assert colours[0] == colours[1] and len(colours[0]) == table["readout"].nunique()

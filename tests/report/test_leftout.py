@@ -45,7 +45,7 @@ def test_finished_runs_that_the_plan_lacks_are_said_with_the_command_that_adds_o
     assert above(stored) == [f"2 {several}; `{bare} --seeds 0,1,2` adds them and makes 2 runs anew."], (
         "supervised with these seeds"
     )
-    change(stored / "runs" / "copied-1" / "run.json", algorithm="maml", target=first["source"])
+    change(stored / "runs" / "copied-1" / "run.json", method="maml", target=first["source"])
     assert above(stored) == [
         f"2 {several}; `{bare} --seeds 0,1,2 --methods protonet,supervised,maml` adds them and makes 14"
         " runs anew."
@@ -88,7 +88,7 @@ def test_a_run_that_no_command_shows_is_said_with_its_name(stored, fields):
             **{"seed": 1, "suite_hash": "suite", "settings_hash": "other", "command": "fer-meta bench"}
             | fields,
         )
-    [line] = above(stored)
+    line = " ".join(above(stored))
     assert line.startswith(
         "1 finished run in runs/ is not in these tables (stale), made by another version of fer-meta or from"
         " another suite file"

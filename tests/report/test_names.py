@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fer_meta.report.load import Results
-from fer_meta.report.names import in_order, look, method_name, order, training_name
+from fer_meta.report.names import in_order, look, order, readout_name, training_name
 
 
 def results_of(**plan) -> Results:
@@ -21,17 +21,17 @@ LABELS = {
 
 def test_a_plan_says_what_its_methods_are_called_and_their_colours_and_order():
     results = results_of(labels=LABELS)
-    assert (method_name(results, "mine"), look(results, "mine").colour) == ("My method", "#123456")
-    assert method_name(results, "protonet") == "ProtoNet, squared"
+    assert (readout_name(results, "mine"), look(results, "mine").colour) == ("My method", "#123456")
+    assert readout_name(results, "protonet") == "ProtoNet, squared"
     assert in_order(results, ["protonet", "maml", "mine", "mine"]) == ["mine", "maml", "protonet"]
-    column = pd.Series(["protonet", "mine", "maml"], name="method")
+    column = pd.Series(["protonet", "mine", "maml"], name="readout")
     assert list(column.sort_values(key=lambda names: order(results, names))) == ["mine", "maml", "protonet"]
 
 
 def test_an_older_plan_has_the_names_of_its_time_and_a_stranger_keeps_its_own_and_is_last():
     results = results_of()
-    assert method_name(results, "supervised-ncm") == "Supervised (nearest mean)"
-    assert method_name(results, "a-stranger") == "a-stranger"
+    assert readout_name(results, "supervised-ncm") == "Supervised (nearest mean)"
+    assert readout_name(results, "a-stranger") == "a-stranger"
     assert in_order(results, ["a-stranger", "maml", "protonet"]) == ["protonet", "maml", "a-stranger"]
 
 
@@ -42,7 +42,7 @@ def test_a_strangers_colour_is_its_own_whoever_else_is_present():
 
 
 @pytest.mark.parametrize(
-    "algorithm, method, name",
+    "method, readout, name",
     [
         ("supervised", "supervised-probe", "Supervised"),
         ("relationnet_mean", "relationnet-mean", "Relation Net (averaged maps)"),
@@ -50,5 +50,5 @@ def test_a_strangers_colour_is_its_own_whoever_else_is_present():
         ("own", "own-head", "own-head"),
     ],
 )
-def test_a_training_is_called_after_any_of_its_answers(algorithm, method, name):
-    assert training_name(results_of(), algorithm, method) == name
+def test_a_training_is_called_after_any_of_its_answers(method, readout, name):
+    assert training_name(results_of(), method, readout) == name

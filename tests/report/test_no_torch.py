@@ -21,7 +21,7 @@ def modules(package: str) -> list[str]:
     return [package, *(one.name for one in pkgutil.walk_packages(path, f"{package}."))]
 
 
-@pytest.mark.parametrize("package", ["fer_meta.report", "fer_meta.statistics"])
+@pytest.mark.parametrize("package", ["fer_meta.report", "fer_meta.records", "fer_meta.statistics"])
 def test_no_module_imports_torch_or_pyplot(package):
     names = modules(package)
     assert len(names) > 5

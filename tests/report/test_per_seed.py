@@ -25,7 +25,7 @@ from fer_meta.statistics.rounding import percent
 
 pytestmark = pytest.mark.numeric
 
-CELL = ["experiment", "source", "target", "method", "shots", "selection"]
+CELL = ["experiment", "source", "target", "readout", "shots", "selection"]
 ROUNDED = dict(abs=2e-6, nan_ok=True)  # files have six decimals
 WRITERS = {"cross-domain": stored_results.write, "reproduction": stored_results.write_experiments}
 
@@ -110,11 +110,11 @@ def test_recall_and_the_number_of_queries_are_those_of_the_confusion(written):
 def test_all_queries_of_every_run_are_counted(written):
     counted = read(written, "confusion.csv").groupby([*CELL, "seed"])["count"].sum()
     for run in read_results(written).runs:
-        answers = pd.read_parquet(run.predictions).astype({"method": str, "selection": str})
-        for (method, shots, selection), rows in answers.groupby(["method", "shots", "selection"]):
-            assert counted[run.experiment, run.source, run.target, method, shots, selection, run.seed] == len(
-                rows
-            )
+        answers = pd.read_parquet(run.predictions).astype({"readout": str, "selection": str})
+        for (readout, shots, selection), rows in answers.groupby(["readout", "shots", "selection"]):
+            assert counted[
+                run.experiment, run.source, run.target, readout, shots, selection, run.seed
+            ] == len(rows)
 
 
 def test_a_seed_has_its_checkpoints_step_and_the_end_of_its_training(written):
@@ -129,9 +129,7 @@ def test_a_seed_has_its_checkpoints_step_and_the_end_of_its_training(written):
             "train_accuracy"
         ].dropna()
         same = seeds[
-            (seeds["source"] == run.source)
-            & (seeds["algorithm"] == run.algorithm)
-            & (seeds["seed"] == run.seed)
+            (seeds["source"] == run.source) & (seeds["method"] == run.method) & (seeds["seed"] == run.seed)
         ]
         # of 20 log points
         assert same["train_accuracy"].to_list() == pytest.approx([log[-2:].mean()] * len(same), **ROUNDED)

@@ -45,12 +45,12 @@ def test_the_advantage_elsewhere_less_that_at_home_on_a_worked_example(folder):
             next(
                 cell
                 for cell in cells
-                if (cell.source, cell.target, cell.method, cell.shots, cell.selection)
-                == (source, target, method, 5, "source-val")
+                if (cell.source, cell.target, cell.readout, cell.shots, cell.selection)
+                == (source, target, readout, 5, "source-val")
             )
             .outcomes()
             .right.mean()
-            for method in ("supervised-ncm", "protonet")
+            for readout in ("supervised-ncm", "protonet")
         )
         return ours - theirs
 
@@ -209,7 +209,7 @@ def test_terms_of_the_same_queries_are_paired(folder):
         if (cell.source, cell.target, cell.shots, cell.selection) == ("a", "b", 5, "source-val")
     ]
     one, other = (
-        next(cell for cell in cells if cell.method == name).outcomes() for name in ("protonet", "maml")
+        next(cell for cell in cells if cell.readout == name).outcomes() for name in ("protonet", "maml")
     )
     assert contrast([(0.5, one), (-1, other), (0.5, one)]).se == pytest.approx(
         contrast([(1, one), (-1, other)]).se

@@ -321,19 +321,19 @@ def test_frames_are_told_from_clips(figures):
 RESNET50 = {"backbone": "resnet50", "weights": "imagenet"}
 
 
-def made_run(algorithm: str, source: str, target: str, classes: int, **changes) -> Run:
+def made_run(method: str, source: str, target: str, classes: int, **changes) -> Run:
     return Run(
         **{
             "folder": Path("runs"),
-            "id": f"{algorithm}-{source}-{target}",
+            "id": f"{method}-{source}-{target}",
             "experiment": "",
             "source": source,
-            "algorithm": algorithm,
+            "method": method,
             "target": target,
             "seed": 0,
             "model": "m",
             "protocol": {"way": 5, "shots": [5], "queries": 15},
-            "config": {"backbone": "conv4"} if algorithm == "protonet" else RESNET50,
+            "config": {"backbone": "conv4"} if method == "protonet" else RESNET50,
             "classes": [str(number) for number in range(classes)],
             "excluded": {},
             "copies_removed": 0,
@@ -353,8 +353,8 @@ def head(run: Run, **changes) -> dict:
     return {
         "target": run.target,
         "source": run.source,
-        "algorithm": run.algorithm,
-        "method": "supervised-head",
+        "method": run.method,
+        "readout": "supervised-head",
         "selection": "source-val",
         "accuracy": 0.5123,
         "ci95": 0.0111,
@@ -369,8 +369,8 @@ def cell(run: Run, **changes) -> dict:
     return {
         "target": run.target,
         "source": run.source,
-        "algorithm": run.algorithm,
-        "method": run.algorithm,
+        "method": run.method,
+        "readout": run.method,
         "way": 5,
         "shots": 5,
         "selection": "source-val",
@@ -461,7 +461,7 @@ def test_clips_are_set_beside_clips():
 
 def test_a_score_that_needs_support_is_no_own_head():
     run = made_run("protonet", "fer2013", "fer2013", 7)
-    shown = text([run], [cell(run, way=7)], [head(run, method="protonet", shots=5)])
+    shown = text([run], [cell(run, way=7)], [head(run, readout="protonet", shots=5)])
     assert "each test image once" not in shown and "no figure of 7-way 5-shot episodes" in shown
 
 

@@ -80,7 +80,7 @@ def answers(right: list[bool], label: str = "anger", **columns) -> pd.DataFrame:
     """Predictions of one block, the wrong ones `fear`; further columns as given."""
     return pd.DataFrame(
         {
-            "method": "protonet",
+            "readout": "protonet",
             "shots": 1,
             "selection": "source-val",
             "episode": 0,
@@ -126,7 +126,7 @@ def test_numbers_in_the_csv_are_numbers(report):
     table = pd.read_csv(report[0] / "table.csv")
     texts = [
         "experiment",
-        "method",
+        "readout",
         "backbone",
         "class_balance",
         "source",
@@ -165,7 +165,7 @@ def test_a_missing_run_is_listed_with_the_reason_and_the_command_that_fills_it(r
 
 def test_a_run_without_done_never_enters_the_table(report):
     table = pd.read_csv(report[0] / "table.csv")
-    torn = table["method"].isin(["protonet", "maml"]) & (table["source"] == "synthetic-wild")
+    torn = table["readout"].isin(["protonet", "maml"]) & (table["source"] == "synthetic-wild")
     assert (table[torn]["seeds"] == 1).all() and (table[~torn]["seeds"] == 2).all()
 
 
@@ -225,7 +225,7 @@ def test_scores_of_an_own_head_on_a_worked_example(stored):
     only(stored, "supervised-fer2013-to-press_faces-seed0")
     path = stored / "runs" / "supervised-fer2013-to-press_faces-seed0" / "predictions.parquet"
     head = answers(
-        [True] * 10, label=["anger"] * 8 + ["fear"] * 2, method="supervised-head", shots=0, confidence=0.9
+        [True] * 10, label=["anger"] * 8 + ["fear"] * 2, readout="supervised-head", shots=0, confidence=0.9
     )
     pd.concat([head, answers([True] * 20)]).to_parquet(path)
     results, cells = read(stored)
@@ -255,7 +255,7 @@ def test_one_seed_is_said_to_tell_nothing_of_other_trainings(stored, report):
 
 def test_a_method_without_probabilities_has_no_calibration_error(report):
     table = pd.read_csv(report[0] / "table.csv")
-    assert set(table.loc[table["ece"].isna(), "method"]) == {"relationnet"}
+    assert set(table.loc[table["ece"].isna(), "readout"]) == {"relationnet"}
 
 
 def test_only_the_best_source_val_cell_of_a_source_is_bold(stored):
@@ -303,7 +303,7 @@ def test_a_damaged_file_of_a_finished_run_is_named_with_the_mend(stored, name, c
     )
 
 
-@pytest.mark.parametrize("columns", [["confidence"], ["method", "episode"]])
+@pytest.mark.parametrize("columns", [["confidence"], ["readout", "episode"]])
 def test_a_missing_column_is_named_with_its_file(stored, columns):
     path = next((stored / "runs").glob("*/predictions.parquet"))
     pd.read_parquet(path).drop(columns=columns).to_parquet(path)
@@ -428,7 +428,7 @@ def test_tables_and_plots_of_an_older_plan_do_not_stay_behind(stored):
 def test_any_name_can_stand_in_the_latex_table(small, sign):
     results, cells = read(small)
     table = numbers.accuracy_table(results, cells)
-    table["method"] = table["method"].replace("supervised-ncm", f"a{sign}b")
+    table["readout"] = table["readout"].replace("supervised-ncm", f"a{sign}b")
     [name] = set(re.findall(r"& (a[^ ]* ?b) & \$", latex.render(paper(results, table))))
     assert name == f"a\\{sign}b" or re.fullmatch(r"a\\text[a-z]+\{\}b", name)
 

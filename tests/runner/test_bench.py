@@ -40,7 +40,7 @@ def test_a_bench_ends_with_every_file_of_a_run_and_a_table(bench, tmp_path):
         model = set(os.listdir(out / "models" / run["model"]))
         assert model == {"model.json", "history.jsonl", "checkpoints", "DONE"}
     table = pd.read_csv(out / "table.csv")
-    assert set(table["method"]) == {
+    assert set(table["readout"]) == {
         "protonet", "relationnet", "fomaml", "supervised-head", "supervised-ncm", "supervised-probe"
     }  # fmt: skip
     assert (

@@ -61,7 +61,7 @@ def test_experiments_run_on_what_plays_their_roles_and_leaky_tests_share_the_mod
     ].startswith("both, ")
     out = tmp_path / "results" / "tiny"
     run = next(
-        run for run in read_results(out).runs if run.experiment == "mixed" and run.algorithm == "protonet"
+        run for run in read_results(out).runs if run.experiment == "mixed" and run.method == "protonet"
     )
     answers = pd.read_parquet(
         out / "runs" / run.id / "predictions.parquet", filters=[("selection", "==", "last")]
@@ -170,6 +170,6 @@ def test_seen_classes_are_those_that_source_and_target_share_and_unseen_the_othe
         told = json.loads((run / "run.json").read_text())
         answers = pd.read_parquet(run / "predictions.parquet")
         assert told["classes"] == list(expected) and set(answers["label"]) == set(expected)
-        assert ("supervised-head" in set(answers["method"])) == (
+        assert ("supervised-head" in set(answers["readout"])) == (
             tested == "seen" and told["method"] == "supervised"
         )

@@ -146,7 +146,7 @@ def validated_as(monkeypatch):
 def answers_of(folder) -> pd.DataFrame:
     [run] = folders(folder / "tiny" / "runs").values()
     told = json.loads((run / "run.json").read_text())
-    return pd.read_parquet(run / "predictions.parquet").astype({"method": str, "selection": str}), told
+    return pd.read_parquet(run / "predictions.parquet").astype({"readout": str, "selection": str}), told
 
 
 def test_readouts_that_pick_different_checkpoints_are_tested_with_them_and_with_no_others(
@@ -168,9 +168,9 @@ def test_readouts_that_pick_different_checkpoints_are_tested_with_them_and_with_
         assert bench(*asked, domains=("day",), out=f"all-at-{step}").exit_code == 0
     for readout, step in BEST.items():
         whole, _ = answers_of(tmp_path / ("own" if step == 6 else f"all-at-{step}"))
-        mine = answers[(answers["method"] == readout) & (answers["selection"] == "source-val")]
+        mine = answers[(answers["readout"] == readout) & (answers["selection"] == "source-val")]
         same = whole[
-            (whole["method"] == readout) & (whole["selection"] == ("last" if step == 6 else "source-val"))
+            (whole["readout"] == readout) & (whole["selection"] == ("last" if step == 6 else "source-val"))
         ]
         assert len(mine) and mine["predicted"].astype(str).tolist() == same["predicted"].astype(str).tolist()
     assert fitted
@@ -213,7 +213,7 @@ def test_the_oracle_of_unseen_classes_looks_at_the_targets_episodes(bench, suite
     assert result.exit_code == 0, result.output
     answers, told = answers_of(tmp_path / "results")
     others = {"supervised-ncm", "supervised-probe"}
-    assert set(answers["method"]) == others and set(answers["selection"]) == {"source-val", "last", "oracle"}
+    assert set(answers["readout"]) == others and set(answers["selection"]) == {"source-val", "last", "oracle"}
     assert all(set(picked) == others for picked in told["selected"].values())
     assert set(told["target_validation"]) == {"2", "4"} and all(
         set(found) == others for found in told["target_validation"].values()

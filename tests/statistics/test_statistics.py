@@ -73,7 +73,7 @@ def test_ranks_share_ties_and_put_the_best_first():
         {"A": [0.9, 0.8, 0.7, 0.9], "B": [0.5, 0.8, 0.6, 0.4], "C": [0.1, 0.2, 0.9, math.nan]}
     )
     ranks = mean_ranks(scores)
-    assert ranks.methods == ["A", "B", "C"] and ranks.blocks == 3 and ranks.alpha == 0.05
+    assert ranks.names == ["A", "B", "C"] and ranks.blocks == 3 and ranks.alpha == 0.05
     assert ranks.mean == pytest.approx([(1 + 1.5 + 2) / 3, (2 + 1.5 + 3) / 3, (3 + 3 + 1) / 3])
     assert ranks.friedman_p == pytest.approx(stats.friedmanchisquare(*scores.dropna().to_numpy().T).pvalue)
 

@@ -376,24 +376,24 @@ def test_leave_one_subject_out_ends_with_one_row_that_pools_the_folds(crossed, t
         answers = pd.read_parquet(out / "runs" / run["id"] / "predictions.parquet")
         assert answers["subject"].nunique() == 1  # the fold's only person
         parts.append(
-            answers.astype({"method": str, "label": str, "predicted": str, "path": str}).assign(
+            answers.astype({"readout": str, "label": str, "predicted": str, "path": str}).assign(
                 seed=run["seed"]
             )
         )
     answers = pd.concat(parts)
     answers["right"] = answers["label"] == answers["predicted"]
-    # 5 people, 5 classes, 2 images, less the two of who is never surprised: each image once for a method,
+    # 5 people, 5 classes, 2 images, less the two of who is never surprised: each image once for a readout,
     # number of shots and seed.
-    assert (answers.groupby(["method", "shots", "seed"])["path"].agg(["size", "nunique"]) == 48).all(
+    assert (answers.groupby(["readout", "shots", "seed"])["path"].agg(["size", "nunique"]) == 48).all(
         axis=None
     )
-    for file, method in (("table.csv", "protonet"), ("heads.csv", "supervised-head")):
+    for file, readout in (("table.csv", "protonet"), ("heads.csv", "supervised-head")):
         rows = pd.read_csv(out / file)
         row = rows[
-            (rows["method"] == method)
+            (rows["readout"] == readout)
             & (rows["shots"] == rows["shots"].max() if file == "table.csv" else rows["shots"] == 0)
         ]
-        own = answers[(answers["method"] == method) & (answers["shots"] == row["shots"].iloc[0])]
+        own = answers[(answers["readout"] == readout) & (answers["shots"] == row["shots"].iloc[0])]
         assert len(row) == 1 and row["accuracy"].iloc[0] == pytest.approx(own["right"].mean(), abs=1e-6)
         recalls = own.groupby(["seed", "label"])["right"].mean()
         assert row["uar"].iloc[0] == pytest.approx(recalls.mean(), abs=1e-6)
@@ -401,12 +401,12 @@ def test_leave_one_subject_out_ends_with_one_row_that_pools_the_folds(crossed, t
     assert (pd.read_csv(out / "table.csv")["test_images"] == 48).all()
     folds = pd.read_csv(out / "folds.csv")
     mean = (
-        folds[folds["method"] == "supervised-head"]
+        folds[folds["readout"] == "supervised-head"]
         .groupby("seed")
         .apply(lambda t: np.average(t["accuracy"], weights=t["queries"]))
     )
     assert mean.mean() == pytest.approx(
-        answers.loc[answers["method"] == "supervised-head", "right"].mean(), abs=1e-6
+        answers.loc[answers["readout"] == "supervised-head", "right"].mean(), abs=1e-6
     )
     assert (
         set(folds["fold"]) == {1, 2, 3, 4, 5}

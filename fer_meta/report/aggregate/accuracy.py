@@ -1,4 +1,4 @@
-"""The numbers of the report and what they are called; `tables.py` gives them their forms."""
+"""The tables of accuracies, with the names of their columns; `sections/` gives them their form."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from fer_meta.report.load import Results, Run
 from fer_meta.report.names import order
 from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_episodes
 
-CELL = ["experiment", "target", "source", "algorithm", "method", "way", "shots", "selection"]
+CELL = ["experiment", "target", "source", "method", "readout", "way", "shots", "selection"]
 PLACE = ["experiment", "source", "target"]
 CSV_COLUMNS = [
     "experiment",
-    "method",
+    "readout",
     "backbone",
     "class_balance",
     "source",
@@ -49,8 +49,8 @@ HEAD_COLUMNS = [
     "experiment",
     "target",
     "source",
-    "algorithm",
     "method",
+    "readout",
     "shots",
     "selection",
     "accuracy",
@@ -74,18 +74,18 @@ HEAD_COLUMNS = [
 
 
 def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """A row a cell (experiment, method, source, target, way, shots, selection), sorted; all scores are 0 to
-    1.
+    """One row per cell (experiment, readout, source, target, way, shots, selection), sorted; all scores are
+    0 to 1.
 
-    `accuracy`, `uar`, `macro_f1` and `ece` (expected calibration error, NaN where a method gives no
+    `accuracy`, `uar`, `macro_f1` and `ece` (expected calibration error, NaN where a readout gives no
     probability) are over all queries, means over seeds. `ci95` is the half width of the 95 % interval of
     accuracy over seeds, episodes and people (clips, images where people are unknown: `groups`, of which
-    `members` are asked), `uar_ci95` that of UAR; `ci95_episodes` over episodes alone; NaN where there is one
+    `members` are tested), `uar_ci95` that of UAR; `ci95_episodes` over episodes alone; NaN where there is one
     of each. `sd_seeds` is the sample sd of the seeds' accuracies, NaN for one seed. `bayes` is the exact
-    accuracy of a perfect reader of the drawn action units, NaN where the plan has none. `class_balance` is
-    that of supervised training, empty for episodes, whose classes are of equal size. `failed_seeds` names,
-    with spaces between, the seeds whose training did not learn. `planned_seeds`, which is not in the CSV,
-    tells a cell that lacks seeds.
+    accuracy of a perfect reader of the rendered action units, NaN where the plan has none. `class_balance` is
+    that of supervised training, empty for episodes, whose classes have equal size. `failed_seeds` names,
+    with spaces between, the seeds whose training did not learn. `planned_seeds`, which is not in the csv
+    file, shows where a cell lacks seeds.
     """
     rows = []
     for cell in cells:
@@ -114,15 +114,15 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     rendered = results.plan.get("rendered", [])
     table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
     # An experiment may train in its own way.
-    configs = {(run.experiment, run.algorithm): run.config for run in results.runs}
-    trained = [configs[key] for key in zip(table["experiment"], table["algorithm"])]
+    configs = {(run.experiment, run.method): run.config for run in results.runs}
+    trained = [configs[key] for key in zip(table["experiment"], table["method"])]
     table["backbone"] = [config["backbone"] for config in trained]
     table["class_balance"] = [str(config.get("class_balance", "")) for config in trained]
-    pair = ["algorithm", *PLACE]
+    pair = ["method", *PLACE]
     planned = pd.DataFrame(results.plan["runs"]).groupby(pair)["seed"].nunique()
     table = table.join(planned.rename("planned_seeds"), on=pair)
     return table.sort_values(
-        ["experiment", "target", "way", "source", "method", "shots", "selection"],
+        ["experiment", "target", "way", "source", "readout", "shots", "selection"],
         key=partial(order, results),
         kind="stable",
         ignore_index=True,
@@ -143,13 +143,13 @@ def _tested(folds: list[Run]) -> dict:
 
 
 def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """Each test image scored once: a row a (experiment, target, source, method, shots, selection), scores 0
-    to 1.
+    """Each test image scored once: one row per experiment, target, source, readout, shots and selection;
+    scores are 0 to 1.
 
     `shots` is 0 for a model's own head, which needs no support. Columns as in `accuracy_table`, and `clips`
     with `clip_accuracy_vote` and `clip_accuracy_mean`: the clips and how many of them are named right by most
     of their frames and by their mean probability; NaN where no clip has two frames. `bayes` is the exact UAR
-    of a perfect reader of the drawn action units, NaN where the plan has none.
+    of a perfect reader of the rendered action units, NaN where the plan has none.
     """
     classes = defaultdict(set)  # those that could be answered: a target may have no image of one
     for run in results.runs:
@@ -169,14 +169,14 @@ def head_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=None if rows else HEAD_COLUMNS)
     table["chance"] = 1 / table["classes"]
     table["bayes"] = _bayes(results, table, "classes")
-    keys = ["experiment", "target", "source", "method", "shots", "selection"]
+    keys = ["experiment", "target", "source", "readout", "shots", "selection"]
     return table.sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)[
         HEAD_COLUMNS
     ]
 
 
 def recall_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """A row a cell and true class: `recall`, the mean over seeds, 0 to 1."""
+    """One row per cell and true class: `recall`, the mean over seeds, 0 to 1."""
     rows = [
         _key(cell)
         | {
@@ -187,7 +187,7 @@ def recall_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
         for cell in cells
         for name in cell.scores[0].recall
     ]
-    keys = ["experiment", "target", "source", "method", "shots", "selection"]
+    keys = ["experiment", "target", "source", "readout", "shots", "selection"]
     return pd.DataFrame(rows).sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)
 
 
@@ -216,7 +216,7 @@ def _scores(cell: Cell) -> tuple[dict, Estimate]:
             "ci95": half_width(interval),
             "sd_seeds": accuracy.std(),
             "uar": np.mean([scores.uar for scores in cell.scores]),
-            # Where classes are asked equally often, UAR is accuracy, and so is its interval.
+            # Where all classes have equally many queries, UAR is accuracy, and so is its interval.
             "uar_ci95": half_width(hierarchical_interval(cell.outcomes(), "uar")) if cell.once else np.nan,
             "ece": cell.ece.mean(),
             "macro_f1": np.mean([scores.macro_f1 for scores in cell.scores]),

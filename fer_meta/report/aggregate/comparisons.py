@@ -10,7 +10,7 @@ import pandas as pd
 from fer_meta.report.aggregate.accuracy import PLACE, in_one_text
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
-from fer_meta.report.names import method_name, order
+from fer_meta.report.names import order, readout_name
 from fer_meta.statistics.intervals import Outcomes, difference, effect_size
 from fer_meta.statistics.ranks import Ranks, mean_ranks
 from fer_meta.statistics.rounding import settled
@@ -65,7 +65,7 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
         pairs = [pair for pair in pairs if not pair["failed_seeds"]]
         for row in pairs:
             estimate = row.pop("estimate").one_of(len(pairs))
-            first, second = (method_name(results, row[side]) for side in ("first", "second"))
+            first, second = (readout_name(results, row[side]) for side in ("first", "second"))
             rows.append(
                 dict(zip(BLOCK, place))
                 | row
@@ -97,15 +97,15 @@ def to_rank(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Accuracies of the methods that may be ranked (columns) in the blocks that have them all, and of how
     many pairs of PLACE these are.
     """
-    shown = table[(table["selection"] == "source-val") & ~table["method"].isin(failed_methods(table))]
-    scores = shown.pivot_table("accuracy", BLOCK, "method")
+    shown = table[(table["selection"] == "source-val") & ~table["readout"].isin(failed_readouts(table))]
+    scores = shown.pivot_table("accuracy", BLOCK, "readout")
     scores = scores.dropna(axis="columns", thresh=len(scores) // 2 + 1).dropna()
     return scores, len(scores.reset_index()[PLACE].drop_duplicates())
 
 
-def failed_methods(table: pd.DataFrame) -> list[str]:
+def failed_readouts(table: pd.DataFrame) -> list[str]:
     """Those of which a training did not learn, each once."""
-    return list(table.loc[table["failed_seeds"] != "", "method"].drop_duplicates())
+    return list(table.loc[table["failed_seeds"] != "", "readout"].drop_duplicates())
 
 
 def _best_first(block: list[Cell]) -> list[Cell]:
@@ -118,13 +118,13 @@ def _pair(results: Results, first: Cell, second: Cell) -> dict | None:
     if not seeds:
         return None
     ours, theirs = first.outcomes(seeds), second.outcomes(seeds)
-    lost = {cell.method: [seed for seed in cell.failed if seed in seeds] for cell in (first, second)}
+    lost = {cell.readout: [seed for seed in cell.failed if seed in seeds] for cell in (first, second)}
     if any(lost.values()):
         return _no_claim(results, first, second, ours, theirs, lost)
     estimate = difference(ours, theirs)
     return {
-        "first": first.method,
-        "second": second.method,
+        "first": first.readout,
+        "second": second.readout,
         "accuracy_first": ours.right.mean(),
         "accuracy_second": theirs.right.mean(),
         "difference": estimate.value,
@@ -143,15 +143,15 @@ def _no_claim(
 ) -> dict:
     """The row of a pair of which a training did not learn; `lost` are those seeds of each."""
     which = [
-        f"{method_name(results, name)}, seed{'s' * (len(seeds) > 1)} {' and '.join(map(str, seeds))}"
+        f"{readout_name(results, name)}, seed{'s' * (len(seeds) > 1)} {' and '.join(map(str, seeds))}"
         for name, seeds in lost.items()
         if seeds
     ]
-    names = [method_name(results, cell.method) for cell in (first, second)]
+    names = [readout_name(results, cell.readout) for cell in (first, second)]
     accuracies = ours.right.mean(), theirs.right.mean()
     return {
-        "first": first.method,
-        "second": second.method,
+        "first": first.readout,
+        "second": second.readout,
         "accuracy_first": accuracies[0],
         "accuracy_second": accuracies[1],
         "difference": accuracies[0] - accuracies[1],

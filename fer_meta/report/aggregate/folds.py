@@ -1,8 +1,8 @@
 """The folds of a cross-validation as one result: each image was tested in one fold, so its answers are those
 of the whole data set.
 
-A seed of the pooled result is the set of trainings, one a fold, with that seed. People lie in one fold each
-and are the groups as ever.
+A seed of the pooled result is the set of trainings with that seed, one per fold. Each person is in one fold
+only, and people are the groups as in other protocols.
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ LACKING = " A seed that lacks a fold is left out."
 
 COLUMNS = [
     "experiment",
-    "method",
+    "readout",
     "source",
     "target",
     "way",
@@ -55,7 +55,13 @@ def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:
     kept: dict[tuple, Queries] = {}
     for cell in cells:
         together[
-            cell.experiment, cell.source, cell.target, cell.algorithm, cell.method, cell.shots, cell.selection
+            cell.experiment,
+            cell.source,
+            cell.target,
+            cell.method,
+            cell.readout,
+            cell.shots,
+            cell.selection,
         ].append(cell)
     found = []
     for key, own in together.items():
@@ -100,10 +106,10 @@ def folds_table(cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def _planned(results: Results) -> dict[tuple, set[int]]:
-    """The folds of each experiment, source, target and algorithm."""
+    """The folds of each experiment, source, target and method."""
     found = defaultdict(set)
     for run in results.plan["runs"]:
-        found[run["experiment"], run["source"], run["target"], run["algorithm"]].add(run["fold"])
+        found[run["experiment"], run["source"], run["target"], run["method"]].add(run["fold"])
     return found
 
 
@@ -111,7 +117,7 @@ def _pool(parts: Sequence[Cell], planned: set[int], kept: dict[tuple, Queries]) 
     """The cells of all folds as one, over the seeds that all of them have; None if there are no such seeds,
     or folds are missing.
 
-    `kept`: the queries that were concatenated before, for the methods share them.
+    `kept`: the queries that were concatenated before, for all readouts share them.
     """
     seeds = tuple(seed for seed in parts[0].seeds if all(seed in part.seeds for part in parts))
     if not seeds or {part.fold for part in parts} != planned:

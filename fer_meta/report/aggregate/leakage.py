@@ -20,8 +20,8 @@ COLUMNS = [
     "against",
     "source",
     "target",
-    "algorithm",
     "method",
+    "readout",
     "way",
     "shots",
     "accuracy",
@@ -44,8 +44,8 @@ ORACLE_COLUMNS = [
     "experiment",
     "source",
     "target",
-    "algorithm",
     "method",
+    "readout",
     "way",
     "shots",
     "difference",
@@ -58,18 +58,19 @@ ORACLE_COLUMNS = [
 
 
 def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFrame:
-    """A row a method and experiment that is compared with another (`against`), or that others are compared
-    with.
+    """One row per readout and experiment that is compared with another (`against`), or that others are
+    compared with.
 
-    The checkpoint is picked on the source's validation split. `difference` (-1 to 1) to `against` with its 95
-    % interval `low` to `high` and p-value: other episodes of the same images. `share_*` are the shares of
-    queries of which the same image, a frame of the same clip or the person is in their own class's support,
-    by the stored episodes; `accuracy_shared` is over the queries of which any is, `accuracy_unshared` over
-    the others; NaN where there are none, and a share where the clips or people of all images are unknown. A
-    difference is NaN where one of the trainings did not learn (`failed_seeds`). No rows without such
-    experiments.
+    The checkpoint is picked on the source's validation split. `difference` (-1 to 1) is the accuracy less
+    that in `against`, with its 95 % interval `low` to `high` and its p value; the two have other episodes of
+    the same images. It is NaN if one of the trainings did not learn (`failed_seeds`).
+
+    `share_image`, `share_clip` and `share_person` (0 to 1) are the shares of queries whose image, clip or
+    person is also in the support of their class, by the stored episodes; NaN if the clips or people of all
+    images are unknown. `accuracy_shared` is the accuracy on the queries that share any of these, and
+    `accuracy_unshared` that on the others; NaN if there are none. Without such experiments there are no rows.
     """
-    against = {key: told["against"] for key, told in results.experiments.items() if told["against"]}
+    against = {key: one["against"] for key, one in results.experiments.items() if one["against"]}
     family = set(against) | set(against.values())
     shown = {
         _key(cell): cell
@@ -99,13 +100,13 @@ def leak_table(results: Results, cells: list[Cell], names: Names) -> pd.DataFram
 
 
 def oracle_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
-    """What picking the checkpoint on the target's validation split is worth: oracle less source-val on the
-    same queries.
+    """What it is worth to pick the checkpoint on the target's validation split: the accuracy of `oracle` less
+    that of `source-val` on the same queries.
 
-    A row a method of the experiment that the others, one after the other, are compared with; no rows where
-    nothing was picked so.
+    One row per readout of the experiment that all others lead back to by `against`. There are no rows if no
+    checkpoint was picked on the target.
     """
-    against = {key: told["against"] for key, told in results.experiments.items()}
+    against = {key: one["against"] for key, one in results.experiments.items()}
     bases = {other for other in against.values() if other and not against.get(other)}
     shown = [cell for cell in cells if cell.experiment in bases and cell.shots > 0]
     picked = {_key(cell): cell for cell in shown if cell.selection == "source-val"}
@@ -118,7 +119,7 @@ def oracle_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
 
 
 def _key(cell: Cell) -> tuple:
-    return cell.experiment, cell.source, cell.target, cell.method, cell.shots
+    return cell.experiment, cell.source, cell.target, cell.readout, cell.shots
 
 
 def _fields(cell: Cell, columns: list[str]) -> dict:
@@ -179,8 +180,8 @@ def _shared_in(results: Results, cell: Cell, names: Names) -> dict[str, np.ndarr
 
 
 def _place_of_queries(rows: pa.Table, queries: Queries, names: Names, target: str) -> np.ndarray | None:
-    """[N] where in `rows` each query stands (one drawn twice in an episode may be found at either place);
-    None if one is not there.
+    """[N] where in `rows` each query is (either place, if an episode has it twice); None if one is not
+    there.
     """
     stored, asked = (
         episode.astype(np.int64) << 32 | image % (1 << 32)

@@ -11,11 +11,11 @@ import pandas as pd
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.aggregate.accuracy import CELL
 from fer_meta.report.cells import Cell
-from fer_meta.report.failed import last_tenth
 from fer_meta.report.load import Results, Run
 from fer_meta.report.names import order
+from fer_meta.statistics.failed import last_tenth
 
-SORTED_BY = ["experiment", "target", "source", "method", "shots", "selection"]
+SORTED_BY = ["experiment", "target", "source", "readout", "shots", "selection"]
 
 
 def seed_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
@@ -29,12 +29,12 @@ def seed_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     """
     runs = defaultdict(list)
     for run in results.runs:
-        runs[run.experiment, run.source, run.target, run.algorithm, run.seed].append(run)
+        runs[run.experiment, run.source, run.target, run.method, run.seed].append(run)
     learned = {model: training_accuracy(results, model) for model in {run.model for run in results.runs}}
     rows = []
     for cell in _in_order(results, cells):
         for seed, scores, ece in zip(cell.seeds, cell.scores, cell.ece):
-            own = runs[cell.experiment, cell.source, cell.target, cell.algorithm, seed]
+            own = runs[cell.experiment, cell.source, cell.target, cell.method, seed]
             rows.append(
                 {name: getattr(cell, name) for name in CELL}
                 | {
@@ -99,4 +99,4 @@ def _in_order(results: Results, cells: list[Cell]) -> list[Cell]:
 
 def _step(run: Run, cell: Cell) -> int | None:
     """Of the checkpoint that a run was tested with, which may be another one for each of its readouts."""
-    return run.selected.get(cell.selection, {}).get(cell.method)
+    return run.selected.get(cell.selection, {}).get(cell.readout)

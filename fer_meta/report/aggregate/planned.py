@@ -9,7 +9,7 @@ from functools import partial
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
-from fer_meta.report.names import ALGORITHMS, domain_name, method_name
+from fer_meta.report.names import METHODS, domain_name, readout_name
 
 Place = tuple[str, str, str]  # experiment, source, target
 Pair = tuple[Cell, Cell]
@@ -40,16 +40,16 @@ def planned(results: Results, cells: Iterable[Cell]) -> Planned:
     for cell in cells:
         shown[cell.experiment, cell.source, cell.target].append(cell)
         if cell.selection == "source-val" and cell.shots == named["shots"]:
-            found[cell.experiment, cell.source, cell.target][cell.method] = cell
-    algorithms = [_algorithm(results, named[side], shown) for side in ("first", "second")]
+            found[cell.experiment, cell.source, cell.target][cell.readout] = cell
+    methods = [_method(results, named[side], shown) for side in ("first", "second")]
     over, less = (
-        {place: seeds for place, seeds in _places(results, algorithms).items() if is_of(named[part], place)}
+        {place: seeds for place, seeds in _places(results, methods).items() if is_of(named[part], place)}
         for part in ("over", "less")
     )
     common = {source for _, source, _ in over}
     if named["less"]:
         common &= {source for _, source, _ in less}
-    unasked = _unasked(results, named, algorithms, over, less, common)
+    unasked = _unasked(results, named, methods, over, less, common)
     over, less = (
         {place: seeds for place, seeds in part.items() if place[1] in common} for part in (over, less)
     )
@@ -65,7 +65,7 @@ def planned(results: Results, cells: Iterable[Cell]) -> Planned:
         [both[place] for place in less if place in both],
         tuple(sorted(seeds)),
         missing,
-        unasked or _unanswered(results, named, algorithms, [*over, *less], shown),
+        unasked or _unanswered(results, named, methods, [*over, *less], shown),
     )
 
 
@@ -77,40 +77,38 @@ def is_of(part: str | None, place: Place) -> bool:
     return part is not None and experiment == part
 
 
-def _algorithm(results: Results, readout: str, shown: dict[Place, list[Cell]]) -> str | None:
-    """Which algorithm of the plan a readout is of: as its answers say, else by its name."""
-    answered = next(
-        (cell.algorithm for own in shown.values() for cell in own if cell.method == readout), None
-    )
-    names = {run["algorithm"] for run in results.plan["runs"]}
-    dashed = ALGORITHMS.get(readout, readout)
+def _method(results: Results, readout: str, shown: dict[Place, list[Cell]]) -> str | None:
+    """Which method of the plan a readout is of: as its answers say, else by its name."""
+    answered = next((cell.method for own in shown.values() for cell in own if cell.readout == readout), None)
+    names = {run["method"] for run in results.plan["runs"]}
+    dashed = METHODS.get(readout, readout)
     fitting = [name for name in names if f"{dashed}-".startswith(f"{name.replace('_', '-')}-")]
     return answered or max(fitting, key=len, default=None)
 
 
-def _places(results: Results, algorithms: Sequence[str | None]) -> dict[Place, set[int]]:
-    """The places of the plan that both algorithms are tested in, with all seeds planned there."""
+def _places(results: Results, methods: Sequence[str | None]) -> dict[Place, set[int]]:
+    """The places of the plan that both methods are tested in, with all seeds planned there."""
     seeds: dict[Place, dict[str | None, set[int]]] = defaultdict(lambda: defaultdict(set))
     for run in results.plan["runs"]:
-        seeds[run["experiment"], run["source"], run["target"]][run["algorithm"]].add(run["seed"])
+        seeds[run["experiment"], run["source"], run["target"]][run["method"]].add(run["seed"])
     return {
-        place: set().union(*(own[name] for name in algorithms))
+        place: set().union(*(own[name] for name in methods))
         for place, own in seeds.items()
-        if own.keys() >= set(algorithms)
+        if own.keys() >= set(methods)
     }
 
 
 def _unasked(
-    results: Results, named: dict, algorithms: Sequence[str | None], over: dict, less: dict, common: set[str]
+    results: Results, named: dict, methods: Sequence[str | None], over: dict, less: dict, common: set[str]
 ) -> str:
     """Why the plan has no such pairs, in words; nothing where it has."""
     parts = [(named[name], places) for name, places in (("over", over), ("less", less)) if named[name]]
     for part, _ in parts:
         if part in results.plan["not_run"]:
             return f"{part} is not run ({results.plan['not_run'][part]})"
-    for side, algorithm in zip(("first", "second"), algorithms):
-        if algorithm is None:
-            return f"{method_name(results, named[side])} is not trained in this bench"
+    for side, method in zip(("first", "second"), methods):
+        if method is None:
+            return f"{readout_name(results, named[side])} is not trained in this bench"
     folds = any(run["fold"] for run in results.plan["runs"])
     for part, places in parts:
         if not places and part in SETS:
@@ -130,16 +128,14 @@ def _unasked(
 def _unanswered(
     results: Results,
     named: dict,
-    algorithms: Sequence[str | None],
+    methods: Sequence[str | None],
     places: Sequence[Place],
     shown: dict[Place, list[Cell]],
 ) -> str:
-    """What finished runs of the contrast were not asked, in words; nothing where each of them, if there are
-    any, was asked all.
-    """
-    for side, algorithm in zip(("first", "second"), algorithms):
+    """What the contrast needs and its finished runs do not answer, in words; nothing if they answer all."""
+    for side, method in zip(("first", "second"), methods):
         for place in places:
-            own = [cell for cell in shown[place] if cell.algorithm == algorithm]
+            own = [cell for cell in shown[place] if cell.method == method]
             steps: list[tuple[Callable[[Cell], bool], str]] = [
                 (
                     lambda cell: cell.selection == "source-val",
@@ -148,7 +144,7 @@ def _unanswered(
                 (lambda cell: cell.shots == named["shots"], f"no episodes are {named['shots']}-shot"),
                 (
                     partial(_is_answer, named[side]),
-                    f"{method_name(results, named[side])} does not answer for {_called(results, place)}",
+                    f"{readout_name(results, named[side])} does not answer for {_called(results, place)}",
                 ),
             ]
             for fits, why in steps:
@@ -157,8 +153,8 @@ def _unanswered(
     return ""
 
 
-def _is_answer(method: str, cell: Cell) -> bool:
-    return cell.method == method
+def _is_answer(readout: str, cell: Cell) -> bool:
+    return cell.readout == readout
 
 
 def _missing(results: Results, part: Collection[Place], seeds: set[int], both: dict[Place, Pair]) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from fer_meta.report.aggregate.planned import Pair, Planned, planned
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
-from fer_meta.report.names import method_name
+from fer_meta.report.names import readout_name
 from fer_meta.statistics.intervals import Outcomes, contrast
 
 COLUMNS = [
@@ -67,7 +67,7 @@ def why_not(results: Results, found: Planned) -> str:
     if found.unasked:
         return f"not asked here: {found.unasked}"
     failed = [
-        f"{method_name(results, cell.method)} on {cell.source}, seed {seed}"
+        f"{readout_name(results, cell.readout)} on {cell.source}, seed {seed}"
         for pair in found.over + found.less
         for cell in pair
         for seed in cell.failed

@@ -1,6 +1,6 @@
 """What others have published, and which of it may be set beside a result of ours. Needs no torch.
 
-`published.csv` has a row a figure. `value` and `interval` (a half width) are percent as printed; an empty
+`published.csv` has one row per figure. `value` and `interval` (a half width) are percent as printed; an empty
 cell is not stated there. `scored` says what is right or wrong: each test image once, each clip once, or the
 queries of episodes, which have a `way` and `shots`. A figure is `verified` when it was read where its authors
 put it (`where`), and `re-printed` when it was read in the work of others.
@@ -22,7 +22,7 @@ TESTED_ON = {"afew": "validation"}
 
 
 class Setting(NamedTuple):
-    """What a published figure must share with a result of ours to stand beside it."""
+    """What a published figure must share with a result of ours to be comparable with it."""
 
     source: str
     target: str

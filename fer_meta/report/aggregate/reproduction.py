@@ -8,13 +8,13 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import is_own_head, rank
 
 TRAINING = "training accuracy, printed as evaluation"
-CELL = ["experiment", "source", "target", "method", "shots", "selection"]
+CELL = ["experiment", "source", "target", "readout", "shots", "selection"]
 COLUMNS = [
     "experiment",
     "source",
     "target",
-    "algorithm",
     "method",
+    "readout",
     "way",
     "shots",
     "accuracy",
@@ -37,20 +37,22 @@ COLUMNS = [
 
 
 def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> pd.DataFrame:
-    """A row an experiment, method and shots (0: an own head on each test image once) of a suite with
+    """One row per experiment, readout and shots (0: an own head on each test image once) of a suite with
     published figures.
 
     Accuracies are 0 to 1, ours of the experiment's `checkpoint` (source-val unless it says otherwise).
     `published_*` are the first figures of each reading. `training_accuracy` is the mean over the last tenth
     of a training's log (mean over seeds), for methods trained on episodes, with `training_chance`. `shared_*`
-    belong to the experiment `<key>-shared`. `uar` and clips are told where each test image is scored once.
+    belong to the experiment `<key>-shared`. `uar` and clips are filled where each test image is scored once.
     NaN where there is none; a published method that has not been run has a row too. No rows where nothing is
     published.
     """
     published = {
-        key: told for key, told in results.experiments.items() if told["published"] or not told["against"]
+        key: experiment
+        for key, experiment in results.experiments.items()
+        if experiment["published"] or not experiment["against"]
     }
-    if not any(told["published"] for told in published.values()):
+    if not any(experiment["published"] for experiment in published.values()):
         return pd.DataFrame(columns=COLUMNS)
     once = heads[[*CELL, "uar", "clip_accuracy_vote", "clip_accuracy_mean"]]
     own_heads = heads[heads["shots"] == 0].rename(columns={"classes": "way"})
@@ -58,25 +60,27 @@ def reproduction_table(results: Results, table: pd.DataFrame, heads: pd.DataFram
     ours = pd.concat([ours, own_heads]) if len(own_heads) else ours
     ours = ours[
         ours["selection"]
-        == ours["experiment"].map({key: told["checkpoint"] for key, told in results.experiments.items()})
+        == ours["experiment"].map(
+            {key: experiment["checkpoint"] for key, experiment in results.experiments.items()}
+        )
     ]
     # Who has an own head is trained on batches, and has no training episodes.
-    batches = set(heads.loc[heads["method"].map(is_own_head).astype(bool), "algorithm"])
+    batches = set(heads.loc[heads["readout"].map(is_own_head).astype(bool), "method"])
     rows = []
-    for key, told in published.items():
+    for key, experiment in published.items():
         block = [
             row | _training(results, row, batches) | _shared(results, row, ours, batches)
             for row in ours[ours["experiment"] == key].to_dict("records")
         ]
         block.sort(
             key=lambda row: (
-                rank(results, row["method"]),
+                rank(results, row["readout"]),
                 row["shots"],
             )
         )
-        for figure in told["published"]:
+        for figure in experiment["published"]:
             if not any(_is_of(figure, row) for row in block):
-                block.append({"experiment": key, "method": _bare(figure), "shots": np.nan})
+                block.append({"experiment": key, "readout": _bare(figure), "shots": np.nan})
             for row in block:
                 if _is_of(figure, row):
                     row.setdefault(_reading(figure), figure["figure"])
@@ -96,7 +100,9 @@ def _reading(figure: dict) -> str:
 
 def _is_of(figure: dict, row: dict) -> bool:
     """A figure of a method with an own head belongs to that head, on each test image once."""
-    return row["method"] == _bare(figure) or (row["method"] == f"{_bare(figure)}-head" and row["shots"] == 0)
+    return row["readout"] == _bare(figure) or (
+        row["readout"] == f"{_bare(figure)}-head" and row["shots"] == 0
+    )
 
 
 def _bare(figure: dict) -> str:
@@ -108,9 +114,9 @@ def _training(results: Results, row: dict, batches: set[str]) -> dict:
     runs = [
         run
         for run in results.runs
-        if (run.experiment, run.source, run.algorithm) == (row["experiment"], row["source"], row["algorithm"])
+        if (run.experiment, run.source, run.method) == (row["experiment"], row["source"], row["method"])
     ]
-    if not runs or row["algorithm"] in batches:
+    if not runs or row["method"] in batches:
         return {}
     ends = [training_accuracy(results, model) for model in sorted({run.model for run in runs})]
     train = runs[0].protocol.get("train", {})
@@ -123,7 +129,7 @@ def _training(results: Results, row: dict, batches: set[str]) -> dict:
 def _shared(results: Results, row: dict, ours: pd.DataFrame, batches: set[str]) -> dict:
     same = ours[
         (ours["experiment"] == f"{row['experiment']}-shared")
-        & (ours["method"] == row["method"])
+        & (ours["readout"] == row["readout"])
         & (ours["shots"] == row["shots"])
     ].to_dict("records")
     if not same:

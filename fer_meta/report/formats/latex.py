@@ -3,7 +3,7 @@
 import re
 
 from fer_meta.report.document import Bold, Code, Measured, Number, Row, Source, Table, Text
-from fer_meta.report.failed import MARK
+from fer_meta.statistics.failed import MARK
 
 DAGGER = r"^\dagger"
 

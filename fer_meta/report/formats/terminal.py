@@ -21,7 +21,7 @@ from fer_meta.report.document import (
     Text,
     Verbatim,
 )
-from fer_meta.report.failed import MARK
+from fer_meta.statistics.failed import MARK
 
 WIDTH = 98
 

@@ -12,7 +12,7 @@ from fer_meta.report.names import (
     domain_name,
     in_order,
     look,
-    method_name,
+    readout_name,
 )
 from fer_meta.report.plots.look import BEST, CHANCE, NORMAL
 from fer_meta.report.plots.panels import (
@@ -28,27 +28,27 @@ from fer_meta.report.plots.panels import (
 
 
 def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Bars by method, grouped by shots, with a dot a training; a panel a source -> target."""
+    """Bars by readout, grouped by shots, with one dot per training and one panel per source and target."""
     pairs = list(table.groupby(["experiment", "source", "target", "way"], sort=False))
-    methods = in_order(results, table["method"])
+    readouts = in_order(results, table["readout"])
     figure, axes = panels(len(pairs), columns=2, height=2.9)
     top = top_of(table)
     for axis, ((experiment, source, target, way), block) in zip(axes, pairs):
         shots = sorted(block["shots"].unique())
-        width = 0.84 / len(methods)
+        width = 0.84 / len(readouts)
         places = [
-            shots.index(row.shots) + (methods.index(row.method) - (len(methods) - 1) / 2) * width
+            shots.index(row.shots) + (readouts.index(row.readout) - (len(readouts) - 1) / 2) * width
             for row in block.itertuples()
         ]
-        for method in methods:
-            of = (block["method"] == method).to_numpy()
+        for readout in readouts:
+            of = (block["readout"] == readout).to_numpy()
             if of.any():  # no bars would be a legend's entry without a colour
                 axis.bar(
                     np.array(places)[of],
                     100 * block["accuracy"][of],
                     0.92 * width,
-                    color=look(results, method).colour,
-                    label=method_name(results, method),
+                    color=look(results, readout).colour,
+                    label=readout_name(results, readout),
                 )
         axis.errorbar(
             places,

@@ -5,7 +5,7 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from fer_meta.report.aggregate.comparisons import failed_methods
+from fer_meta.report.aggregate.comparisons import failed_readouts
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.cells import Cell
 from fer_meta.report.plots import (
@@ -31,22 +31,22 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     shown = found.scores[found.scores["selection"] == "source-val"]
     models = {run.model: run for run in results.runs}.values()
     logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
-    drawn = _confusions(found)
+    plots = _confusions(found)
     if len(shown):
-        drawn["accuracy"] = partial(accuracy.figure, results, shown, cells)
+        plots["accuracy"] = partial(accuracy.figure, results, shown, cells)
     if len(found.gaps):
-        drawn["severity"] = partial(severity.figure, results, found.gaps, cells)
+        plots["severity"] = partial(severity.figure, results, found.gaps, cells)
     if len(shown) and not results.experiments:
-        drawn["transfer"] = partial(transfer.figure, results, shown)
+        plots["transfer"] = partial(transfer.figure, results, shown)
     if logs:
-        drawn["training"] = partial(training.figure, results, logs, cells)
+        plots["training"] = partial(training.figure, results, logs, cells)
     if found.ranked:
-        drawn["ranks"] = partial(ranks.figure, results, found.ranked, failed_methods(found.scores))
+        plots["ranks"] = partial(ranks.figure, results, found.ranked, failed_readouts(found.scores))
     if len(found.leaks):
-        drawn["leakage"] = partial(leakage.figure, results, found.leaks, cells)
+        plots["leakage"] = partial(leakage.figure, results, found.leaks, cells)
     if len(found.reproduced):
-        drawn["reproduction"] = partial(reproduction.figure, results, found.reproduced, cells)
-    return drawn
+        plots["reproduction"] = partial(reproduction.figure, results, found.reproduced, cells)
+    return plots
 
 
 def _confusions(found: Found) -> dict[str, Callable[[], Figure]]:
@@ -55,9 +55,9 @@ def _confusions(found: Found) -> dict[str, Callable[[], Figure]]:
     for cell in found.cells:
         if cell.selection == "source-val" and cell.shots > 0:
             tested.setdefault((cell.experiment, cell.target), []).append(cell)
-    drawn: dict[str, Callable[[], Figure]] = {}
+    plots: dict[str, Callable[[], Figure]] = {}
     for key, block in tested.items():
         name = "-".join(["confusion", *filter(None, key)]) if len(tested) > 1 else "confusion"
         most = max(cell.shots for cell in block)
-        drawn[name] = partial(confusion.figure, found.results, [cell for cell in block if cell.shots == most])
-    return drawn
+        plots[name] = partial(confusion.figure, found.results, [cell for cell in block if cell.shots == most])
+    return plots

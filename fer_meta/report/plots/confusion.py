@@ -5,22 +5,22 @@ from matplotlib.figure import Figure
 
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
-from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
 from fer_meta.report.names import (
     domain_key,
     domain_name,
-    method_name,
     rank,
+    readout_name,
 )
 from fer_meta.report.plots.look import FAILED_NOTE
 from fer_meta.report.plots.matrix import Matrix, matrices
+from fer_meta.statistics.failed import MARK
 
 
 def figure(results: Results, cells: list[Cell]) -> Figure:
-    """Row-normalised counts on one target, over all seeds: a panel a method and source."""
+    """Row-normalised counts on one target, over all seeds: one panel per readout and source."""
     experiment, target, shots = cells[0].experiment, cells[0].target, cells[0].shots
-    cells = sorted(cells, key=lambda cell: (domain_key(results, cell.source), rank(results, cell.method)))
+    cells = sorted(cells, key=lambda cell: (domain_key(results, cell.source), rank(results, cell.readout)))
     shown = []
     for cell in cells:
         counts = pd.DataFrame(cell.confusion.sum(axis=0), EXPRESSIONS, EXPRESSIONS)
@@ -28,7 +28,7 @@ def figure(results: Results, cells: list[Cell]) -> Figure:
         predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
         grid = counts.loc[true, predicted]
         title = (
-            f"{method_name(results, cell.method)}{MARK if cell.failed else ''}\nfrom"
+            f"{readout_name(results, cell.readout)}{MARK if cell.failed else ''}\nfrom"
             f" {domain_name(results, cell.source)}"
         )
         shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))

@@ -11,7 +11,7 @@ from fer_meta.report.names import (
     MUTED,
     domain_name,
     in_order,
-    method_name,
+    readout_name,
 )
 from fer_meta.report.plots.look import CHANCE, MARKERS, NORMAL, SMALL
 from fer_meta.report.plots.panels import arrow, cells_of, draw_seeds, panels, quiet, settle
@@ -19,20 +19,21 @@ from fer_meta.report.plots.texts import inches
 
 
 def figure(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Accuracy by method, a point an experiment in the order of the plan; a panel a source, target
-    and shots.
+    """Accuracy by readout: one point per experiment, in the order of the plan, and one panel per source,
+    target and shots.
     """
     blocks = list(leaks.groupby(["source", "target", "shots"], sort=False))
-    methods = in_order(results, leaks["method"])
+    readouts = in_order(results, leaks["readout"])
     experiments = [key for key in results.experiments if (leaks["experiment"] == key).any()]
     most = max(block["experiment"].nunique() for _, block in blocks)
-    figure, axes = panels(len(blocks), 2, 1.4 + 0.2 * len(methods) * most)
+    figure, axes = panels(len(blocks), 2, 1.4 + 0.2 * len(readouts) * most)
     for axis, ((source, target, shots), block) in zip(axes, blocks):
         here = [key for key in experiments if (block["experiment"] == key).any()]
         for place, key in enumerate(here):
             rows, look = block[block["experiment"] == key], experiments.index(key)
             heights = [
-                methods.index(method) + 0.7 * ((place + 0.5) / len(here) - 0.5) for method in rows["method"]
+                readouts.index(readout) + 0.7 * ((place + 0.5) / len(here) - 0.5)
+                for readout in rows["readout"]
             ]
             axis.errorbar(
                 100 * rows["accuracy"],
@@ -48,9 +49,9 @@ def figure(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) ->
             draw_seeds(axis, heights, cells_of(rows, cells), 0.4 / len(here), upright=False, dots=False)
         axis.axvline(100 * block["chance"].iloc[0], **CHANCE)
         axis.set_yticks(
-            range(len(methods)), [method_name(results, method) for method in methods], fontsize=SMALL
+            range(len(readouts)), [readout_name(results, readout) for readout in readouts], fontsize=SMALL
         )
-        axis.set_ylim(len(methods) - 0.5, -0.5)
+        axis.set_ylim(len(readouts) - 0.5, -0.5)
         axis.set_xlim(0, 100)
         axis.set_xlabel("accuracy (%)", fontsize=NORMAL)
         axis.set_title(
@@ -64,7 +65,7 @@ def figure(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) ->
         "What support and query share, with 95 % intervals\n(checkpoint picked on the source's validation"
         " split)",
         legend=1,
-        left=0.2 + max(inches(method_name(results, method)) for method in methods),
+        left=0.2 + max(inches(readout_name(results, readout)) for readout in readouts),
         below=0.5,
     )
     return figure

@@ -1,7 +1,7 @@
 """Sizes, lines and markers of all plots."""
 
-from fer_meta.report.failed import MARK
 from fer_meta.report.names import BAYES
+from fer_meta.statistics.failed import MARK
 
 WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt text still readable
 SMALL, NORMAL = 8, 9  # points

@@ -7,9 +7,11 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
-from fer_meta.report.failed import MARK
 from fer_meta.report.plots.look import NORMAL, SMALL, WIDTH
 from fer_meta.report.plots.texts import ManyWords, Words, inches
+from fer_meta.statistics.failed import MARK
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Matrix:
     """A panel of `percent` [rows, columns] (NaN where there is none), with its title and the names of its
     rows and columns.
 
-    `marked` [rows, columns]: where MARK stands behind the number; nowhere if it is None.
+    `marked` [rows, columns]: whether MARK follows a number; None if it follows none.
     """
 
     title: str
@@ -39,81 +41,147 @@ def matrices(
     """Matrices side by side, three at most, on one scale of `colours` between `ends`, with a colour bar if
     `bar` says of what.
 
-    `axes` say what rows and columns are, `form` how a number is written. Rows are named once a line of panels
-    if all panels have the same. All of it is one axes in inches from the upper left: two dozen axes of their
-    own would take seconds.
+    `axes` say what rows and columns are, `form` how a number is written. If all panels have the same rows,
+    the rows are named once per line of panels. All of it is one axes in inches from the upper left: two dozen
+    axes of their own would take seconds.
     """
-    across = min(3, len(panels))
-    same = all(panel.rows == panels[0].rows for panel in panels)
-    # the width of rows' names and what they are
-    names = 0.5 + max(map(inches, {name for panel in panels for name in panel.rows}))
-    wide = (WIDTH - 0.1 - 0.8 * bool(bar) - names * (1 if same else across)) / across - 0.2
-    below = 0.42 + max(map(inches, {name for panel in panels for name in panel.columns})) / math.sqrt(2)
-    tall = max(1.2, 0.22 * max(len(panel.rows) for panel in panels))
-    head, pitch = 0.25 + 0.19 * (1 + title.count("\n")), 0.45 + tall + below
-    height = head + -(-len(panels) // across) * pitch
+    layout = _layout(panels, title, bool(bar))
+    height = layout.height(len(panels))
     figure = Figure(figsize=(WIDTH, height))
     axis = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     axis.axis("off")
-    cells, numbers, marked, strokes, middles = [], [], [], [], []
-    words = [
-        Words(WIDTH / 2, 0.26 + 0.19 * line, text, NORMAL + 2, va="baseline")
-        for line, text in enumerate(title.split("\n"))
-    ]
-    for number, panel in enumerate(panels):
-        line, place = divmod(number, across)
-        left, top = names + place * (wide + 0.2 + names * (not same)), head + 0.45 + line * pitch
-        cell_wide, cell_tall = wide / len(panel.columns), tall / len(panel.rows)
-        words += [
-            Words(left + wide / 2, top - 0.08 - 0.16 * up, text, NORMAL, va="baseline")
-            for up, text in enumerate(reversed(panel.title.split("\n")))
-        ]
-        strokes.append(
-            [(left, top), (left + wide, top), (left + wide, top + tall), (left, top + tall), (left, top)]
-        )
-        for column, name in enumerate(panel.columns):
-            x = left + (column + 0.5) * cell_wide
-            strokes.append([(x, top + tall), (x, top + tall + 0.05)])
-            words.append(Words(x + 0.03, top + tall + 0.13, name, ha="right", angle=45))
-        words.append(Words(left + wide / 2, top + tall + below - 0.12, axes[1], NORMAL, va="baseline"))
-        if not same or place == 0:
-            for row, name in enumerate(panel.rows):
-                y = top + (row + 0.5) * cell_tall
-                strokes.append([(left - 0.05, y), (left, y)])
-                words.append(Words(left - 0.09, y, name, ha="right"))
-            words.append(Words(left - names + 0.18, top + tall / 2, axes[0], NORMAL, angle=90))
-        for (row, column), percent in np.ndenumerate(panel.percent):
-            x, y = left + column * cell_wide, top + row * cell_tall
-            cells.append([(x, y), (x + cell_wide, y), (x + cell_wide, y + cell_tall), (x, y + cell_tall)])
-            numbers.append(percent)
-            marked.append(MARK if panel.marked is not None and panel.marked[row, column] else "")
-            middles.append(
-                (
-                    x + cell_wide / 2,
-                    y + cell_tall / 2,
-                    min(SMALL, 72 * cell_wide / (0.7 * len(form.format(10)))),
-                )
-            )
+    corners = [layout.corner(number) for number in range(len(panels))]
+    numbers = np.concatenate([panel.percent.ravel() for panel in panels])
     mesh = PolyCollection(
-        cells, array=np.array(numbers), cmap=colours, clim=ends, antialiaseds=False, linewidths=0
+        [cell for panel, corner in zip(panels, corners) for cell in _cells(panel, corner, layout)],
+        array=numbers,
+        cmap=colours,
+        clim=ends,
+        antialiaseds=False,
+        linewidths=0,
     )
-    dark = mesh.to_rgba(np.array(numbers))[:, :3] @ [0.3, 0.6, 0.1] < 0.5
-    words += [
-        Words(
-            x,
-            y,
-            "–" if np.isnan(percent) else form.format(percent) + mark,
-            points,
-            colour="white" if deep else "black",
-        )
-        for (x, y, points), percent, mark, deep in zip(middles, numbers, marked, dark & ~np.isnan(numbers))
-    ]
+    dark = (mesh.to_rgba(numbers)[:, :3] @ [0.3, 0.6, 0.1] < 0.5) & ~np.isnan(numbers)
+    words, strokes, first = _title(title), [], 0
+    for number, (panel, corner) in enumerate(zip(panels, corners)):
+        more = [_around(panel, corner, layout, axes[1])]
+        if not layout.same or number % layout.across == 0:
+            more.append(_rows(panel, corner, layout, axes[0]))
+        for some_words, some_strokes in more:
+            words += some_words
+            strokes += some_strokes
+        last = first + panel.percent.size
+        words += _numbers(panel, corner, layout, form, dark[first:last])
+        first = last
     axis.add_collection(mesh, autolim=False)
     axis.add_collection(LineCollection(strokes, colors="black", linewidths=0.8), autolim=False)
     axis.add_artist(ManyWords(words))
     if bar:
-        _scale(figure, mesh, bar, head, below)
+        _scale(figure, mesh, bar, layout.head, layout.below)
     return figure
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the panels are, in inches."""
+
+    across: int  # panels in a line
+    same: bool  # whether all panels have the same rows
+    names: float  # for the names of rows and what they are
+    wide: float  # of the cells of a panel
+    tall: float
+    head: float  # above the first line of panels
+    below: float  # for the names of columns and what they are
+
+    def height(self, panels: int) -> float:
+        return self.head + math.ceil(panels / self.across) * self._pitch
+
+    def corner(self, number: int) -> Point:
+        """The upper left of the cells of a panel."""
+        line, place = divmod(number, self.across)
+        left = self.names + place * (self.wide + 0.2 + self.names * (not self.same))
+        return left, self.head + 0.45 + line * self._pitch
+
+    def cell(self, panel: Matrix) -> tuple[float, float]:
+        """The width and height of a cell."""
+        return self.wide / len(panel.columns), self.tall / len(panel.rows)
+
+    @property
+    def _pitch(self) -> float:
+        return 0.45 + self.tall + self.below
+
+
+def _layout(panels: list[Matrix], title: str, bar: bool) -> _Layout:
+    across = min(3, len(panels))
+    same = all(panel.rows == panels[0].rows for panel in panels)
+    names = 0.5 + max(map(inches, {name for panel in panels for name in panel.rows}))
+    return _Layout(
+        across,
+        same,
+        names,
+        wide=(WIDTH - 0.1 - 0.8 * bar - names * (1 if same else across)) / across - 0.2,
+        tall=max(1.2, 0.22 * max(len(panel.rows) for panel in panels)),
+        head=0.25 + 0.19 * (1 + title.count("\n")),
+        below=0.42 + max(map(inches, {name for panel in panels for name in panel.columns})) / math.sqrt(2),
+    )
+
+
+def _title(title: str) -> list[Words]:
+    return [
+        Words(WIDTH / 2, 0.26 + 0.19 * line, text, NORMAL + 2, va="baseline")
+        for line, text in enumerate(title.split("\n"))
+    ]
+
+
+def _cells(panel: Matrix, corner: Point, layout: _Layout) -> list[list[Point]]:
+    """The corners of each cell, row by row."""
+    (left, top), (wide, tall) = corner, layout.cell(panel)
+    places = [(left + column * wide, top + row * tall) for row, column in np.ndindex(panel.percent.shape)]
+    return [[(x, y), (x + wide, y), (x + wide, y + tall), (x, y + tall)] for x, y in places]
+
+
+def _around(
+    panel: Matrix, corner: Point, layout: _Layout, columns: str
+) -> tuple[list[Words], list[list[Point]]]:
+    """The title, the frame and the names of the columns of a panel; `columns` says what they are."""
+    left, top = corner
+    middle, right, bottom = left + layout.wide / 2, left + layout.wide, top + layout.tall
+    words = [
+        Words(middle, top - 0.08 - 0.16 * up, text, NORMAL, va="baseline")
+        for up, text in enumerate(reversed(panel.title.split("\n")))
+    ]
+    words.append(Words(middle, bottom + layout.below - 0.12, columns, NORMAL, va="baseline"))
+    strokes = [[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]
+    for column, name in enumerate(panel.columns):
+        x = left + (column + 0.5) * layout.cell(panel)[0]
+        strokes.append([(x, bottom), (x, bottom + 0.05)])
+        words.append(Words(x + 0.03, bottom + 0.13, name, ha="right", angle=45))
+    return words, strokes
+
+
+def _rows(panel: Matrix, corner: Point, layout: _Layout, rows: str) -> tuple[list[Words], list[list[Point]]]:
+    """The names of the rows of a panel; `rows` says what they are."""
+    left, top = corner
+    heights = [top + (row + 0.5) * layout.cell(panel)[1] for row in range(len(panel.rows))]
+    words = [Words(left - 0.09, y, name, ha="right") for y, name in zip(heights, panel.rows)]
+    words.append(Words(left - layout.names + 0.18, top + layout.tall / 2, rows, NORMAL, angle=90))
+    return words, [[(left - 0.05, y), (left, y)] for y in heights]
+
+
+def _numbers(panel: Matrix, corner: Point, layout: _Layout, form: str, dark: np.ndarray) -> list[Words]:
+    """The numbers in the cells, white on those that are `dark` [cells]."""
+    (left, top), (wide, tall) = corner, layout.cell(panel)
+    points = min(SMALL, 72 * wide / (0.7 * len(form.format(10))))
+    marked = np.zeros(panel.percent.shape, bool) if panel.marked is None else panel.marked
+    return [
+        Words(
+            left + (column + 0.5) * wide,
+            top + (row + 0.5) * tall,
+            "–" if np.isnan(percent) else form.format(percent) + MARK * bool(marked[row, column]),
+            points,
+            colour="white" if deep else "black",
+        )
+        for ((row, column), percent), deep in zip(np.ndenumerate(panel.percent), dark)
+    ]
 
 
 def _scale(figure: Figure, mesh: PolyCollection, words: str, head: float, below: float) -> None:

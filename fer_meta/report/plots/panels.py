@@ -92,10 +92,10 @@ def settle(
 
 
 def cells_of(rows: pd.DataFrame, cells: Sequence[Cell]) -> list[Cell | None]:
-    """The cell of each row of a table with columns experiment, source, target, method, shots and perhaps
+    """The cell of each row of a table with columns experiment, source, target, readout, shots and perhaps
     selection (else it is source-val); None where there is none.
     """
-    keys = ["experiment", "source", "target", "method", "shots", "selection"]
+    keys = ["experiment", "source", "target", "readout", "shots", "selection"]
     known = {tuple(getattr(cell, key) for key in keys): cell for cell in cells}
     return [
         known.get(key)
@@ -111,7 +111,7 @@ def draw_seeds(
     """The trainings of each cell at their accuracies in percent, side by side within `width` about its place;
     crosses are those that failed.
 
-    The only training of a cell is its mean, and is drawn only if it failed. `upright`: places are along x and
+    The only training of a cell is its mean, and is shown only if it failed. `upright`: places are along x and
     accuracies along y. Without `dots`, where they would hide what matters, there are crosses alone.
     """
     learned, failed = [], []

@@ -5,22 +5,20 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from fer_meta.report.load import Results
-from fer_meta.report.names import (
-    method_name,
-)
+from fer_meta.report.names import readout_name
 from fer_meta.report.plots.look import NORMAL, SMALL
 from fer_meta.report.plots.panels import panels, settle
 from fer_meta.statistics.ranks import Ranks
 
 
 def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figure:
-    """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins methods that cannot be
-    told apart.
+    """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins readouts whose ranks do
+    not differ significantly.
     """
-    places = sorted(zip(ranked.mean, ranked.methods))
+    places = sorted(zip(ranked.mean, ranked.names))
     count, half = len(places), -(-len(places) // 2)
     bars = _joined([mean for mean, _ in places], ranked.critical_difference)
-    lowest = 0.5 + 0.3 * len(bars)  # where the first method's line ends, below the bars
+    lowest = 0.5 + 0.3 * len(bars)  # where the first readout's line ends, below the bars
     figure, [axis] = panels(1, 1, 1.2 + 0.3 * (len(bars) + half))
     axis.set_xlim(0.2 - 0.45 * count, count + 0.8 + 0.45 * count)
     axis.set_ylim(lowest + 0.6 * half + 0.2, -1.6)
@@ -29,15 +27,15 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
     for tick in range(1, count + 1):
         axis.plot([tick, tick], [0, -0.15], color="black", linewidth=1.2)
         axis.text(tick, -0.25, str(tick), ha="center", va="bottom", fontsize=SMALL)
-    for number, (mean, method) in enumerate(places):
+    for number, (mean, readout) in enumerate(places):
         left = number < half
         height = lowest + 0.6 * (number if left else count - 1 - number)
         edge, side = (0.9, "right") if left else (count + 0.1, "left")
         axis.plot([mean, mean, edge], [0, height, height], color="black", linewidth=0.9)
         name = (
-            f"{method_name(results, method)}  {mean:.2f}"
+            f"{readout_name(results, readout)}  {mean:.2f}"
             if left
-            else f"{mean:.2f}  {method_name(results, method)}"
+            else f"{mean:.2f}  {readout_name(results, readout)}"
         )
         axis.text(edge - 0.08 if left else edge + 0.08, height, name, ha=side, va="center", fontsize=NORMAL)
     for number, (low, high) in enumerate(bars):
@@ -72,14 +70,16 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
 
 def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
     domains = {name for run in results.runs for name in (run.source, run.target)}
-    drawn = domains & set(results.plan.get("rendered", []))
-    faces = " of rendered faces" if drawn == domains else " of rendered and other faces" if drawn else ""
+    rendered = domains & set(results.plan.get("rendered", []))
+    faces = (
+        " of rendered faces" if rendered == domains else " of rendered and other faces" if rendered else ""
+    )
     return (
         f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be"
         " told\napart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation"
         + (
             "\nnot ranked, for a training did not learn:"
-            f" {', '.join(method_name(results, name) for name in unranked)}"
+            f" {', '.join(readout_name(results, name) for name in unranked)}"
             if unranked
             else ""
         )

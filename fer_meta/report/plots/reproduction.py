@@ -10,7 +10,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import (
     domain_name,
     in_order,
-    method_name,
+    readout_name,
 )
 from fer_meta.report.plots.look import CHANCE, NORMAL, SMALL
 from fer_meta.report.plots.panels import cells_of, draw_seeds, panels, quiet, settle
@@ -27,7 +27,7 @@ READINGS = {
 
 
 def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Published and own figures of one experiment side by side, each with its chance; a panel a method."""
+    """Published and own figures of one experiment with their chance: one panel per readout."""
     rows = rows[rows[list(READINGS)].notna().any(axis=1)].assign(
         own=[
             key + (", no support" if shots == 0 else "")
@@ -35,11 +35,11 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
         ],
         selection=[results.experiments[key]["checkpoint"] for key in rows["experiment"]],
     )
-    methods = in_order(results, rows["method"])
+    readouts = in_order(results, rows["readout"])
     readings = {column: look for column, look in READINGS.items() if rows[column].notna().any()}
-    figure, axes = panels(len(methods), 2, 2.9)
-    for axis, method in zip(axes, methods):
-        block = rows[rows["method"] == method].reset_index(drop=True)
+    figure, axes = panels(len(readouts), 2, 2.9)
+    for axis, readout in zip(axes, readouts):
+        block = rows[rows["readout"] == readout].reset_index(drop=True)
         for number, (column, (label, marker, colour, filled)) in enumerate(readings.items()):
             places = block.index + 0.7 * ((number + 0.5) / len(readings) - 0.5)
             half = {"accuracy": "ci95", "shared_accuracy": "shared_ci95"}.get(column)
@@ -72,7 +72,7 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
         axis.set_xlim(-0.6, max(len(block), 2) - 0.4)
         axis.set_ylim(0, 100)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
-        axis.set_title(method_name(results, method), fontsize=NORMAL)
+        axis.set_title(readout_name(results, readout), fontsize=NORMAL)
         quiet(axis)
     tested = [domain_name(results, name) for name in dict.fromkeys(rows["target"].dropna())]
     settle(
@@ -89,10 +89,10 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
 def _mark_chance(axis, block: pd.DataFrame, column: str, places: pd.Index) -> None:
     """A short line at the chance of each figure."""
     chance = block["training_chance"] if "training" in column else block["chance"]
-    told = block[column].notna() & chance.notna()
+    known = block[column].notna() & chance.notna()
     axis.hlines(
-        100 * chance[told],
-        places[told] - 0.06,
-        places[told] + 0.06,
+        100 * chance[known],
+        places[known] - 0.06,
+        places[known] + 0.06,
         **CHANCE | {"linestyle": "-", "linewidth": 1.5},
     )

@@ -11,7 +11,7 @@ from fer_meta.report.names import (
     domain_name,
     in_order,
     look,
-    method_name,
+    readout_name,
 )
 from fer_meta.report.plots.look import BEST, CHANCE, MARKERS, NORMAL
 from fer_meta.report.plots.panels import (
@@ -27,32 +27,32 @@ from fer_meta.report.plots.panels import (
 
 
 def figure(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
-    """Lines by method over the target's severity, with crosses where a training failed; a row of panels a
-    source and recipe, a column a number of shots.
+    """One line per readout over the target's severity, with a cross where a training failed. One row of
+    panels per source and recipe, one column per number of shots.
     """
     shots = sorted(gaps["shots"].unique())
     blocks = list(gaps.groupby(["source", "recipe"], sort=False))
-    methods = in_order(results, gaps["method"])
+    readouts = in_order(results, gaps["readout"])
     figure, axes = panels(len(shots) * len(blocks), columns=len(shots), height=3.3)
     for number, axis in enumerate(axes):
         (source, recipe), block = blocks[number // len(shots)]
         count = shots[number % len(shots)]
         block = block[block["shots"] == count]
-        for place, method in enumerate(methods):
-            rows = block[block["method"] == method]
+        for place, readout in enumerate(readouts):
+            rows = block[block["readout"] == readout]
             # Side by side, or the intervals of one severity would hide each other.
-            shift = 0.01 * (place - (len(methods) - 1) / 2)
+            shift = 0.01 * (place - (len(readouts) - 1) / 2)
             axis.errorbar(
                 rows["severity"] + shift,
                 100 * rows["accuracy"],
                 100 * rows["ci95"].fillna(0),
-                color=look(results, method).colour,
+                color=look(results, readout).colour,
                 marker=MARKERS[place % len(MARKERS)],
                 markersize=4,
                 linewidth=1.4,
                 elinewidth=1,
                 capsize=2,
-                label=method_name(results, method),
+                label=readout_name(results, readout),
             )
             draw_seeds(axis, rows["severity"] + shift, cells_of(rows, cells), 0.008, dots=False)
         for column, style in [("chance", CHANCE), ("bayes", BEST)]:

@@ -19,13 +19,13 @@ from fer_meta.report.plots.panels import panels, quiet, settle
 
 
 def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequence[Cell]) -> Figure:
-    """Loss and validation over steps: a row an algorithm, a line a model, its colour the source; of an own
-    head the UAR is shown.
+    """Loss and validation over steps: one row per method, one line per model, one colour per source. For an
+    own head, the validation is the UAR.
     """
-    read = {cell.algorithm: cell.method for cell in reversed(_ranked(results, cells))}
-    first = {run.algorithm: read.get(run.algorithm, run.algorithm) for run, _ in logs}
-    algorithms = sorted(first, key=lambda name: rank(results, first[name]))
-    heads = {run.algorithm for run, log in logs if log["val_uar"].notna().any()}
+    read = {cell.method: cell.readout for cell in reversed(_ranked(results, cells))}
+    first = {run.method: read.get(run.method, run.method) for run, _ in logs}
+    methods = sorted(first, key=lambda name: rank(results, first[name]))
+    heads = {run.method for run, log in logs if log["val_uar"].notna().any()}
     # Experiments may share a model, or train a source in two ways.
     used: dict[str, list[str]] = {run.model: [] for run, _ in logs}
     for run in results.runs:
@@ -35,11 +35,11 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
         {(run.source, ", ".join(used[run.model])) for run, _ in logs},
         key=lambda line: (domain_key(results, line[0]), *line),
     )
-    figure, axes = panels(2 * len(algorithms), columns=2, height=1.9)
+    figure, axes = panels(2 * len(methods), columns=2, height=1.9)
     for run, log in logs:
-        told = ", ".join(used[run.model])
-        row, line = algorithms.index(run.algorithm), lines.index((run.source, told))
-        label = f"{told}{': ' if told else ''}trained on {domain_name(results, run.source)}"
+        experiments = ", ".join(used[run.model])
+        row, line = methods.index(run.method), lines.index((run.source, experiments))
+        label = f"{experiments}{': ' if experiments else ''}trained on {domain_name(results, run.source)}"
         style = {
             "color": MUTED[line % len(MUTED)],
             "linestyle": DASHES[line % len(DASHES)],
@@ -47,7 +47,7 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
             "alpha": 0.8,
             "label": label,
         }
-        validated = "val_uar" if run.algorithm in heads else "val_accuracy"
+        validated = "val_uar" if run.method in heads else "val_accuracy"
         for axis, column, scale, marker in [
             (axes[2 * row], "loss", 1, None),
             (axes[2 * row + 1], validated, 100, "o"),
@@ -57,9 +57,9 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
             if run.failed and len(logged):
                 axis.plot(logged["step"].iloc[-1:], scale * logged[column].iloc[-1:], **FAILED)
     for number, axis in enumerate(axes):
-        algorithm = algorithms[number // 2]
-        name = training_name(results, algorithm, first[algorithm])
-        metric = "UAR" if algorithm in heads else "accuracy"
+        method = methods[number // 2]
+        name = training_name(results, method, first[method])
+        metric = "UAR" if method in heads else "accuracy"
         axis.set_title(f"{name}: {f'validation {metric}' if number % 2 else 'loss'}", fontsize=NORMAL)
         axis.set_ylabel(f"{metric} (%)" if number % 2 else "loss", fontsize=NORMAL)
         axis.set_xlabel("training step", fontsize=NORMAL)
@@ -67,7 +67,7 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
     settle(
         figure,
         axes,
-        "Training on the source, a line a model; validation on the source's own split",
+        "Training on the source, one line per model; validation on the source's own split",
         legend=2,
         below=0.5,
     )
@@ -75,4 +75,4 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
 
 
 def _ranked(results: Results, cells: Sequence[Cell]) -> list[Cell]:
-    return sorted(cells, key=lambda cell: rank(results, cell.method))
+    return sorted(cells, key=lambda cell: rank(results, cell.readout))

@@ -12,7 +12,7 @@ from fer_meta.report.names import (
     domain_name,
     domains_in_order,
     in_order,
-    method_name,
+    readout_name,
 )
 from fer_meta.report.plots.look import FAILED_NOTE
 from fer_meta.report.plots.matrix import Matrix, matrices
@@ -20,21 +20,21 @@ from fer_meta.statistics.rounding import in_percent, percent
 
 
 def figure(results: Results, table: pd.DataFrame) -> Figure:
-    """Source x target, a panel a method, on one colour scale that starts at chance."""
+    """Source x target, one panel per readout, on one colour scale that starts at chance."""
     shots = table["shots"].max()
     table = table[table["shots"] == shots]
-    methods = in_order(results, table["method"])
+    readouts = in_order(results, table["readout"])
     sources, targets = domains_in_order(results, table["source"]), domains_in_order(results, table["target"])
     shown = []
-    for method in methods:
-        cells = table[table["method"] == method].pivot_table("accuracy", "source", "target")
+    for readout in readouts:
+        cells = table[table["readout"] == readout].pivot_table("accuracy", "source", "target")
         shown.append(
             Matrix(
-                method_name(results, method),
+                readout_name(results, readout),
                 [domain_name(results, name) for name in sources],
                 [domain_name(results, name) for name in targets],
                 in_percent(cells.reindex(index=sources, columns=targets).to_numpy()),
-                _marked(table[table["method"] == method], sources, targets),
+                _marked(table[table["readout"] == readout], sources, targets),
             )
         )
     low, high = 100 * table["chance"].min(), 100 * max(table["accuracy"].max(), table["chance"].min() + 0.01)

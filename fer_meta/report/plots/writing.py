@@ -63,7 +63,7 @@ def render(figure: Figure) -> dict[str, bytes]:
     """The bytes of a `.png` (150 dpi) and a `.pdf`, by suffix; the same figure gives the same bytes."""
     figure.set_dpi(150)
     FigureCanvasAgg(figure)
-    told: dict[str, dict[str, Any]] = {
+    options: dict[str, dict[str, Any]] = {
         ".png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
         ".pdf": {"metadata": {"CreationDate": None}},
     }
@@ -71,6 +71,6 @@ def render(figure: Figure) -> dict[str, bytes]:
     with matplotlib.rc_context({"pdf.fonttype": 42}):  # publishers refuse Type 3 fonts
         for suffix in FORMATS:
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix[1:], dpi=150, **told[suffix])
+            figure.savefig(buffer, format=suffix[1:], dpi=150, **options[suffix])
             rendered[suffix] = buffer.getvalue()
     return rendered

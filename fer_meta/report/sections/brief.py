@@ -8,7 +8,7 @@ from fer_meta.report.aggregate import folds
 from fer_meta.report.aggregate.accuracy import CELL
 from fer_meta.report.document import Page, Section, Table, Text, paragraphs, table
 from fer_meta.report.load import Results
-from fer_meta.report.names import BAYES, SELECTIONS, domain_name, experiment_title, method_name
+from fer_meta.report.names import BAYES, SELECTIONS, domain_name, experiment_title, readout_name
 from fer_meta.report.sections.left_out import left_out
 from fer_meta.report.sections.missing import missing
 from fer_meta.report.sections.words import (
@@ -57,11 +57,11 @@ def _title(results: Results, experiment: str, target: str, way: int, source: str
 def _table(results: Results, block: pd.DataFrame, selections: list[str]) -> Table:
     """One row per method and shots, one column per selection."""
     lines: list[list[Text]] = []
-    for (method, shots), row in block.groupby(["method", "shots"], sort=False):
+    for (readout, shots), row in block.groupby(["readout", "shots"], sort=False):
         cells = {cell.selection: measured(cell) for cell in row.itertuples()}
         lines.append(
             [
-                method_name(results, method),
+                readout_name(results, readout),
                 str(shots),
                 *(cells.get(name, "") for name in selections),
                 exact(row["chance"].iloc[0]),

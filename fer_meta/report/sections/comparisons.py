@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from fer_meta.report.aggregate.comparisons import BLOCK, FEWEST_PAIRS, failed_methods, to_rank
+from fer_meta.report.aggregate.comparisons import BLOCK, FEWEST_PAIRS, failed_readouts, to_rank
 from fer_meta.report.document import Block, Code, Figure, Items, Paragraph, Section, Text
-from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
-from fer_meta.report.names import experiment_title, method_name
+from fer_meta.report.names import experiment_title, readout_name
 from fer_meta.report.sections.words import domain, failed_note
+from fer_meta.statistics.failed import MARK
 from fer_meta.statistics.ranks import Ranks
 
 INTRODUCTION = (
@@ -56,10 +56,10 @@ def _statements(results: Results, place: tuple, block: pd.DataFrame, scores: pd.
 
 
 def _ranks_in_words(results: Results, scores: pd.DataFrame, ranked: Ranks) -> str:
-    places = sorted(zip(ranked.mean, ranked.methods))
-    listed = ", ".join(f"{method_name(results, name)} {mean:.2f}" for mean, name in places)
-    failed = failed_methods(scores)
-    others = [name for name in scores["method"].drop_duplicates() if name not in {*ranked.methods, *failed}]
+    places = sorted(zip(ranked.mean, ranked.names))
+    listed = ", ".join(f"{readout_name(results, name)} {mean:.2f}" for mean, name in places)
+    failed = failed_readouts(scores)
+    others = [name for name in scores["readout"].drop_duplicates() if name not in {*ranked.names, *failed}]
     friedman = "< 0.001" if ranked.friedman_p < 0.001 else f"= {ranked.friedman_p:.3f}"
     words = (
         f"{listed} (1 is best; {ranked.blocks} blocks: experiments, sources, targets and shots). Friedman's"
@@ -72,5 +72,5 @@ def _ranks_in_words(results: Results, scores: pd.DataFrame, ranked: Ranks) -> st
         (f"because a training did not learn ({MARK})", failed),
     ]:
         if names:
-            words += f" Not ranked, {why}: {', '.join(method_name(results, name) for name in names)}."
+            words += f" Not ranked, {why}: {', '.join(readout_name(results, name) for name in names)}."
     return words

@@ -4,7 +4,7 @@ import pandas as pd
 
 from fer_meta.report.document import Block, Code, Paragraph, Section, Table, paragraphs, table
 from fer_meta.report.load import Results
-from fer_meta.report.names import BAYES, method_name
+from fer_meta.report.names import BAYES, readout_name
 from fer_meta.report.sections.words import best_of, domain, exact, failed_note, is_best, measured
 
 
@@ -42,13 +42,13 @@ def _table(results: Results, block: pd.DataFrame, source: str) -> Table:
     lines = []
     for shots, rows in block.groupby("shots"):
         best = {target: best_of(here) for target, here in rows.groupby("target")}
-        for name, row in rows.groupby("method", sort=False):
+        for name, row in rows.groupby("readout", sort=False):
             cells = {
                 cell.target: measured(cell, is_best(cell, best[cell.target]), lacking=True)
                 for cell in row.itertuples()
             }
             lines.append(
-                [method_name(results, name), str(shots), *(cells.get(target, "") for target in targets)]
+                [readout_name(results, name), str(shots), *(cells.get(target, "") for target in targets)]
             )
     for label, column in [("Chance", "chance"), (BAYES, "bayes")]:
         if block[column].notna().any():

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fer_meta.report.document import Block, Paragraph, Section, Table, paragraphs, table
 from fer_meta.report.load import Results
-from fer_meta.report.names import BAYES, method_name, order
+from fer_meta.report.names import BAYES, order, readout_name
 from fer_meta.report.sections.words import BAYES_NOTE, best_of, domain, exact, failed_note, is_best, measured
 
 
@@ -19,10 +19,10 @@ def section(results: Results, scores: pd.DataFrame) -> Section | None:
     shown = shown.sort_values(
         ["experiment", "source", "target", "way"], key=partial(order, results), kind="stable"
     )
-    methods = list(shown["method"].drop_duplicates().sort_values(key=partial(order, results)))
+    readouts = list(shown["readout"].drop_duplicates().sort_values(key=partial(order, results)))
     blocks: list[Block] = []
     for shots, rows in shown.groupby("shots"):
-        blocks += [Paragraph(f"{shots}-shot:"), _table(results, rows, methods)]
+        blocks += [Paragraph(f"{shots}-shot:"), _table(results, rows, readouts)]
     lacking = (shown["seeds"] < shown["planned_seeds"]).any()
     notes = paragraphs(
         failed_note(results, shown),
@@ -32,7 +32,7 @@ def section(results: Results, scores: pd.DataFrame) -> Section | None:
     return Section("Headline, the checkpoint picked on the source's validation split", (*blocks, *notes))
 
 
-def _table(results: Results, rows: pd.DataFrame, methods: list[str]) -> Table:
+def _table(results: Results, rows: pd.DataFrame, readouts: list[str]) -> Table:
     """One row per source and target, one column per method."""
     bayes = rows["bayes"].notna().any()
     lines = []
@@ -42,7 +42,7 @@ def _table(results: Results, rows: pd.DataFrame, methods: list[str]) -> Table:
         best = best_of(row)
         # No spaces: a cell of a table this wide would be broken at them.
         cells = {
-            cell.method: replace(measured(cell, is_best(cell, best), lacking=True), tight=True)
+            cell.readout: replace(measured(cell, is_best(cell, best), lacking=True), tight=True)
             for cell in row.itertuples()
         }
         lines.append(
@@ -50,13 +50,13 @@ def _table(results: Results, rows: pd.DataFrame, methods: list[str]) -> Table:
                 *([experiment] if results.experiments else []),
                 domain(results, source),
                 domain(results, target),
-                *(cells.get(name, "") for name in methods),
+                *(cells.get(name, "") for name in readouts),
                 exact(row["chance"].iloc[0]),
                 *([exact(row["bayes"].iloc[0])] if bayes else []),
             ]
         )
     return table(
         [*(["experiment"] if results.experiments else []), "source", "target"],
-        [*(method_name(results, name) for name in methods), "Chance", *([BAYES] if bayes else [])],
+        [*(readout_name(results, name) for name in readouts), "Chance", *([BAYES] if bayes else [])],
         lines,
     )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from fer_meta.report.document import Paragraph, Section, Table, Text, by_column, filled, paragraphs
 from fer_meta.report.load import Results
-from fer_meta.report.names import BAYES, SELECTIONS, method_name
+from fer_meta.report.names import BAYES, SELECTIONS, readout_name
 from fer_meta.report.sections.words import domain, exact, failed_note, measured, with_half
 
 SCORES = {
@@ -43,7 +43,7 @@ def _table(results: Results, heads: pd.DataFrame) -> Table:
     names: dict[str, Sequence[Text]] = {
         "experiment": [*heads["experiment"]] if results.experiments else [],
         "method": [
-            method_name(results, row.method) + (f", {row.shots}-shot" if row.shots else "")
+            readout_name(results, row.readout) + (f", {row.shots}-shot" if row.shots else "")
             for row in heads.itertuples()
         ],
         "source": [domain(results, source) for source in heads["source"]],

@@ -16,7 +16,7 @@ from fer_meta.report.document import (
     paragraphs,
 )
 from fer_meta.report.load import Results
-from fer_meta.report.names import method_name, rank
+from fer_meta.report.names import rank, readout_name
 from fer_meta.report.sections.words import domain, exact, failed_note, measured, p_value
 from fer_meta.statistics import rounding
 
@@ -42,14 +42,14 @@ def section(results: Results, leaks: pd.DataFrame, oracles: pd.DataFrame) -> Sec
     if leaks.empty:
         return None
     titles: list[Text] = [
-        (Bold(key), ": ", told["title"], ".")
-        for key, told in results.experiments.items()
+        (Bold(key), ": ", one["title"], ".")
+        for key, one in results.experiments.items()
         if (leaks["experiment"] == key).any()
     ]
     blocks: list[Block] = [Paragraph(INTRODUCTION), Items(tuple(titles))]
     unknown = _unknown(results, leaks)
     blocks += [Items(tuple(unknown))] if unknown else []
-    leaks = leaks.assign(rank=[rank(results, name) for name in leaks["method"]])
+    leaks = leaks.assign(rank=[rank(results, name) for name in leaks["readout"]])
     for (source, target, shots), block in leaks.groupby(["source", "target", "shots"], sort=False):
         pair: Text = "Trained on ", domain(results, source), ", tested on ", domain(results, target)
         rows = block.sort_values("rank", kind="stable")
@@ -66,7 +66,7 @@ def _table(results: Results, block: pd.DataFrame) -> Table:
     differs = [not pd.isna(row.difference) for row in rows]
     return by_column(
         {
-            "method": [method_name(results, row.method) for row in rows],
+            "method": [readout_name(results, row.readout) for row in rows],
             "experiment": [row.experiment for row in rows],
         },
         {
@@ -89,7 +89,7 @@ def _oracle_table(results: Results, oracles: pd.DataFrame) -> Table:
     rows = list(oracles.itertuples())
     return by_column(
         {
-            "method": [method_name(results, row.method) for row in rows],
+            "method": [readout_name(results, row.readout) for row in rows],
             "experiment": [row.experiment for row in rows],
         },
         {

@@ -10,7 +10,7 @@ from fer_meta.report.load import Results
 
 # Of these a bench may take only some and still share the runs of one that takes all (`settings_hash` of
 # `bench.identity.bench_hashes`).
-OPTIONS = {"seed": "--seeds", "algorithm": "--methods", "experiment": "--experiments"}
+OPTIONS = {"seed": "--seeds", "method": "--methods", "experiment": "--experiments"}
 STALE = (
     "made by another version of fer-meta or from another suite file or data: no command shows them; delete"
     " what you no longer need"
@@ -87,11 +87,11 @@ def _asked(command: str, plan: dict, runs: list[dict]) -> set[tuple]:
     """
     seeds = _seeds_of(command) or plan.get("seeds") or _values(runs, "seed")
     places = dict.fromkeys((run["experiment"], run["source"], run["target"], run["fold"]) for run in runs)
-    asked = names_in(value_of(command, OPTIONS["algorithm"]) or "")
+    asked = names_in(value_of(command, OPTIONS["method"]) or "")
     found = set()
     for experiment, *rest in places:
         methods = plan.get("methods", {}).get(experiment) or _values(
-            [run for run in runs if run["experiment"] == experiment], "algorithm"
+            [run for run in runs if run["experiment"] == experiment], "method"
         )
         found |= {
             (experiment, method, *rest, seed)
@@ -122,7 +122,7 @@ def _settings(plan: dict, places: set[tuple], run: dict) -> str:
 
 
 def _place(run: dict) -> tuple:
-    return tuple(run[name] for name in ("experiment", "algorithm", "source", "target", "fold", "seed"))
+    return tuple(run[name] for name in ("experiment", "method", "source", "target", "fold", "seed"))
 
 
 def _extended(command: str, planned: list[dict], more: list[dict]) -> str:

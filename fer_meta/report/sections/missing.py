@@ -7,10 +7,10 @@ from fer_meta.report.names import domain_name
 
 def not_run(results: Results) -> Section | None:
     """Experiments of the suite that this bench leaves out, and why."""
-    told = results.plan.get("not_run", {})
-    if not told:
+    not_run = results.plan.get("not_run", {})
+    if not not_run:
         return None
-    return Section("Experiments not run", (Items(tuple(f"{key}: {why}" for key, why in told.items())),))
+    return Section("Experiments not run", (Items(tuple(f"{key}: {why}" for key, why in not_run.items())),))
 
 
 def missing(results: Results) -> Section | None:
@@ -24,7 +24,7 @@ def missing(results: Results) -> Section | None:
 
 def _lines(results: Results) -> list[str]:
     return [
-        f"{run['experiment']}{': ' if run['experiment'] else ''}{run['algorithm']}, "
+        f"{run['experiment']}{': ' if run['experiment'] else ''}{run['method']}, "
         f"{domain_name(results, run['source'])} -> {domain_name(results, run['target'])}, "
         f"{'' if run['fold'] is None else 'fold {}, '.format(run['fold'])}seed {run['seed']}: {why}"
         for run, why in results.missing

@@ -69,8 +69,8 @@ def _start(results: Results, scores: pd.DataFrame) -> list[Paragraph | Verbatim]
 
 
 def _backbones(scores: pd.DataFrame) -> str:
-    pairs = scores[["algorithm", "backbone"]].drop_duplicates().itertuples(index=False)
-    return "Backbones: " + ", ".join(f"{algorithm} {backbone}" for algorithm, backbone in pairs) + "."
+    pairs = scores[["method", "backbone"]].drop_duplicates().itertuples(index=False)
+    return "Backbones: " + ", ".join(f"{method} {backbone}" for method, backbone in pairs) + "."
 
 
 def _balance(scores: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from fer_meta.report.document import Row, Table, table
 from fer_meta.report.load import Results
-from fer_meta.report.names import domain_name, method_name
+from fer_meta.report.names import domain_name, readout_name
 from fer_meta.report.sections.words import (
     BAYES_NOTE,
     best_of,
@@ -52,14 +52,14 @@ def _rows(
     results: Results, block: pd.DataFrame, experiment: str, shots: list[int], bayes: bool
 ) -> tuple[Row, ...]:
     best, rows = best_of(block), []
-    for method, row in block.groupby("method", sort=False):
+    for readout, row in block.groupby("readout", sort=False):
         cells = {cell.shots: measured(cell, is_best(cell, best)) for cell in row.itertuples()}
         rows.append(
             (
                 *([experiment] if results.experiments else []),
                 domain_name(results, block["source"].iloc[0]),
                 domain_name(results, block["target"].iloc[0]),
-                method_name(results, method) + seeds_lacking(row),
+                readout_name(results, readout) + seeds_lacking(row),
                 *(cells.get(count, "") for count in shots),
                 exact(block["chance"].iloc[0]),
                 *([exact(block["bayes"].iloc[0])] if bayes else []),

@@ -7,7 +7,7 @@ from fer_meta.report.aggregate.primary import why_not
 from fer_meta.report.cells import Cell
 from fer_meta.report.document import Paragraph, Section
 from fer_meta.report.load import Results
-from fer_meta.report.names import method_name
+from fer_meta.report.names import readout_name
 from fer_meta.statistics import rounding
 from fer_meta.statistics.words import p_in_words
 
@@ -25,7 +25,7 @@ def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
     named = results.plan.get("primary")
     if not named:
         return ""
-    first, second = (method_name(results, named[side]) for side in ("first", "second"))
+    first, second = (readout_name(results, named[side]) for side in ("first", "second"))
     over, less = (WORDS.get(named[part], named[part]) for part in ("over", "less"))
     what = f"Named before the runs: {first} less {second}, {named['shots']}-shot, on {over}" + (
         f", less the same on {less}." if named["less"] else "."

@@ -29,7 +29,7 @@ def protocol_line(results: Results, block: pd.DataFrame) -> Text:
         if (run.experiment, run.source, run.target) in places and run.protocol["way"] == block["way"].iloc[0]
     ]
 
-    def told(words: Callable[[dict], object]) -> str:
+    def each(words: Callable[[dict], object]) -> str:
         return "/".join(sorted({str(words(run.protocol)) for run in runs}))
 
     others = sorted({key for run in runs for key in run.protocol} - _KNOWN)
@@ -37,34 +37,34 @@ def protocol_line(results: Results, block: pd.DataFrame) -> Text:
     selections = [name for name in SELECTIONS if (block["selection"] == name).any()]
     sizes = sorted({str(run.image_size) for run in runs if run.image_size})
     parts: list[Text] = [
-        f"Protocol: {block['way'].iloc[0]}-way, {told(_shots)}, {told(_queries)}",
+        f"Protocol: {block['way'].iloc[0]}-way, {each(_shots)}, {each(_queries)}",
         f"{count(block['episodes'], 'episode')}, {count(block['seeds'], 'seed')}",
-        told(
+        each(
             lambda p: DISJOINT.get(
                 p.get("disjoint", ""), f"support and query disjoint by {p.get('disjoint', '?')}"
             )
         ),
-        f"support {told(_support)}, {told(lambda p: SUPPORT_CLIPS.get(p.get('support_clips', ''), '?'))}",
-        f"BatchNorm at test: {told(lambda p: BATCHNORM.get(p.get('batchnorm', ''), '?'))}",
+        f"support {each(_support)}, {each(lambda p: SUPPORT_CLIPS.get(p.get('support_clips', ''), '?'))}",
+        f"BatchNorm at test: {each(lambda p: BATCHNORM.get(p.get('batchnorm', ''), '?'))}",
         (
-            f"classes tested ({told(lambda p: TESTED.get(p.get('tested_classes', ''), '?'))}): ",
+            f"classes tested ({each(lambda p: TESTED.get(p.get('tested_classes', ''), '?'))}): ",
             _classes(results, block),
         ),
         (
             f"{span(block['test_images'])} test"
             f" images{' of ' + '/'.join(sizes) + ' px' if sizes else ''}, copies"
-            f" {told(lambda p: p.get('copies', '?'))} ({span(block['copies_removed'])} removed)"
+            f" {each(lambda p: p.get('copies', '?'))} ({span(block['copies_removed'])} removed)"
         ),
         (
-            f"classes too small: {told(lambda p: p.get('small_classes', '?'))}, excluded"
+            f"classes too small: {each(lambda p: p.get('small_classes', '?'))}, excluded"
             f" (class:images): {excluded}"
         ),
-        told(_split),
-        f"trained in episodes of {told(lambda p: _shape(p.get('train', {})))}",
-        f"validated on {told(lambda p: _shape(p.get('validation', {})))}",
+        each(_split),
+        f"trained in episodes of {each(lambda p: _shape(p.get('train', {})))}",
+        f"validated on {each(lambda p: _shape(p.get('validation', {})))}",
         f"checkpoints: {', '.join(selections)}",
         *filter(None, [_precision(runs)]),
-        *(f"{key} {told(partial(_field, key))}" for key in others),
+        *(f"{key} {each(partial(_field, key))}" for key in others),
     ]
     return joined(parts, "; "), "."
 

@@ -25,10 +25,10 @@ from fer_meta.report.document import (
     Text,
     joined,
 )
-from fer_meta.report.failed import MARK
 from fer_meta.report.load import Results
-from fer_meta.report.names import method_name
+from fer_meta.report.names import readout_name
 from fer_meta.report.sections.words import domain
+from fer_meta.statistics.failed import MARK
 from fer_meta.statistics.rounding import percent
 
 LEGEND = (
@@ -69,14 +69,14 @@ def section(results: Results, scores: pd.DataFrame, heads: pd.DataFrame) -> Sect
 
 def _ours(results: Results, table: pd.DataFrame, heads: pd.DataFrame) -> dict[Setting, list[dict]]:
     """Our results by setting: of each what `_block` shows and `differs_in` compares, in percent."""
-    runs = {(run.experiment, run.source, run.target, run.algorithm): run for run in results.runs}
+    runs = {(run.experiment, run.source, run.target, run.method): run for run in results.runs}
     found: dict[Setting, list[dict]] = {}
 
     def add(row: dict, scored: str, metric: str, value: float, half: float) -> None:
-        run = runs[row.get("experiment", ""), row["source"], row["target"], row["algorithm"]]
+        run = runs[row.get("experiment", ""), row["source"], row["target"], row["method"]]
         way, shots = (row["way"], row["shots"]) if scored == "episode" else (None, None)
         setting = Setting(run.source, run.target, len(run.classes), metric, way, shots)
-        name = f"ours: {method_name(results, row['method'])}"
+        name = f"ours: {readout_name(results, row['readout'])}"
         name += ", clips by majority vote" if scored == "clip" else ""
         found.setdefault(setting, []).append(
             {

@@ -17,7 +17,7 @@ from fer_meta.report.document import (
     paragraphs,
 )
 from fer_meta.report.load import Results
-from fer_meta.report.names import SELECTIONS, domain_name, method_name
+from fer_meta.report.names import SELECTIONS, domain_name, readout_name
 from fer_meta.report.sections.words import exact, failed_note, measured
 
 FAULTS = {
@@ -82,31 +82,31 @@ def _table(results: Results, rows: pd.DataFrame) -> Table:
     lines = list(rows.itertuples())
     experiments = list(rows["experiment"])
     new = [key != before for key, before in zip(experiments, ["", *experiments])]
-    told = [results.experiments[key] for key in experiments]
+    named = [results.experiments[key] for key in experiments]
     readings = results.plan.get("readings", [])
     training, shared = "training" in readings, "shared-clips" in readings
     words: dict[str, list[Text]] = {
-        "experiment": [_experiment(*one) if first else "" for *one, first in zip(experiments, told, new)],
+        "experiment": [_experiment(*one) if first else "" for *one, first in zip(experiments, named, new)],
         "trained on": [
             _domain_words(results, one["trained_on"], row.source) if first else ""
-            for row, one, first in zip(lines, told, new)
+            for row, one, first in zip(lines, named, new)
         ],
         "tested on": [
             _domain_words(results, one["tested_on"], row.target) if first else ""
-            for row, one, first in zip(lines, told, new)
+            for row, one, first in zip(lines, named, new)
         ],
-        "method": [method_name(results, row.method) for row in lines],
+        "method": [readout_name(results, row.readout) for row in lines],
         "protocol": [_protocol(results, row) for row in lines],
     }
     numbers: dict[str, list[Text]] = {
-        "published test accuracy": [_figure(row.published_test, one) for row, one in zip(lines, told)],
+        "published test accuracy": [_figure(row.published_test, one) for row, one in zip(lines, named)],
         "ours": ["not run" if pd.isna(row.accuracy) else measured(row) for row in lines],
         "chance": [exact(row.chance) for row in lines],
         "UAR": [exact(row.uar) for row in lines],
         "of clips, by vote": [exact(row.clip_accuracy_vote) for row in lines],
         "of clips, by mean": [exact(row.clip_accuracy_mean) for row in lines],
         "published as evaluation, in truth training accuracy": [
-            _figure(row.published_training, one) for row, one in zip(lines, told)
+            _figure(row.published_training, one) for row, one in zip(lines, named)
         ],
         "ours, in training episodes": [
             _marked(row.training_accuracy, row.failed_seeds) if training else "" for row in lines
@@ -124,9 +124,9 @@ def _table(results: Results, rows: pd.DataFrame) -> Table:
     return by_column(filled(words) | {"protocol": words["protocol"]}, filled(numbers))
 
 
-def _experiment(key: str, told: dict) -> Text:
-    repeats = f"; repeats ({', '.join(map(str, told['carries']))})" if told["carries"] else ""
-    return Bold(key), " ", told["title"], repeats
+def _experiment(key: str, experiment: dict) -> Text:
+    repeats = f"; repeats ({', '.join(map(str, experiment['carries']))})" if experiment["carries"] else ""
+    return Bold(key), " ", experiment["title"], repeats
 
 
 def _failed(results: Results, rows: pd.DataFrame) -> str:
@@ -163,7 +163,7 @@ def _notes(results: Results, rows: pd.DataFrame) -> list[Text]:
     for key in keys:
         for figure in results.experiments[key]["published"]:
             if figure.get("note"):
-                name = method_name(results, figure["method"].replace("_", "-"))
+                name = readout_name(results, figure["method"].replace("_", "-"))
                 lines.append((key, ", ", name, f" {exact(figure['figure'])}: ", figure["note"], "."))
         lines += [(key, ": ", remark, ".") for remark in results.experiments[key]["remarks"]]
     return lines
@@ -177,16 +177,14 @@ def _domain_words(results: Results, words: str, domain: str) -> str:
 def _protocol(results: Results, row) -> str:
     if pd.isna(row.accuracy):
         return ""
-    run = next(
-        run for run in results.runs if (run.experiment, run.algorithm) == (row.experiment, row.algorithm)
-    )
+    run = next(run for run in results.runs if (run.experiment, run.method) == (row.experiment, row.method))
     if row.shots == 0:
         return f"{row.way:.0f} classes, own head, each image once{_settings(run.config)}"
     queries = run.protocol["queries"]
-    asked = (
+    shown = (
         "each image a query once" if queries == "all" else f"{queries} quer{'y' if queries == 1 else 'ies'}"
     )
-    return f"{row.way:.0f}-way {row.shots:.0f}-shot, {asked}{_settings(run.config)}"
+    return f"{row.way:.0f}-way {row.shots:.0f}-shot, {shown}{_settings(run.config)}"
 
 
 def _settings(config: dict) -> str:
@@ -202,8 +200,8 @@ def _settings(config: dict) -> str:
     )
 
 
-def _figure(value: float, told: dict) -> str:
-    faults = f" ({', '.join(map(str, told['faults']))})" if told["faults"] else ""
+def _figure(value: float, experiment: dict) -> str:
+    faults = f" ({', '.join(map(str, experiment['faults']))})" if experiment["faults"] else ""
     return "" if pd.isna(value) else exact(value) + faults
 
 

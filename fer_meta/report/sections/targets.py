@@ -4,7 +4,7 @@ import pandas as pd
 
 from fer_meta.report.document import Paragraph, Section, Table, Text, paragraphs, table
 from fer_meta.report.load import Results
-from fer_meta.report.names import BAYES, SELECTIONS, experiment_title, method_name
+from fer_meta.report.names import BAYES, SELECTIONS, experiment_title, readout_name
 from fer_meta.report.sections.protocol import protocol_line
 from fer_meta.report.sections.words import (
     best_of,
@@ -47,14 +47,14 @@ def _table(results: Results, block: pd.DataFrame) -> Table:
     ]
     best = best_of(block)
     lines: list[list[Text]] = []
-    for (source, name), row in block.groupby(["source", "method"], sort=False):
+    for (source, name), row in block.groupby(["source", "readout"], sort=False):
         cells: dict[tuple, Text] = {
             (cell.shots, cell.selection): (measured(cell, is_best(cell, best)), _episodes_alone(cell))
             for cell in row.itertuples()
         }
         lines.append(
             [
-                method_name(results, name) + seeds_lacking(row),
+                readout_name(results, name) + seeds_lacking(row),
                 domain(results, source),
                 *(cells.get(column, "") for column in columns),
             ]

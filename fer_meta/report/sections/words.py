@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from fer_meta.report.document import Code, Measured, Text
-from fer_meta.report.failed import footnote, is_short, short_note
 from fer_meta.report.load import Results, Run
 from fer_meta.report.names import domain_name, training_name
 from fer_meta.statistics import rounding
+from fer_meta.statistics.failed import footnote, is_short, short_note
 from fer_meta.statistics.words import p_digits
 
 # By source and shots: the best accuracy as shown.
@@ -138,14 +138,12 @@ def _trainings(results: Results, rows: pd.DataFrame) -> list[tuple[Run, str, lis
     it is in.
     """
     names = {
-        (row.experiment, row.source, row.target, row.algorithm): training_name(
-            results, row.algorithm, row.method
-        )
+        (row.experiment, row.source, row.target, row.method): training_name(results, row.method, row.readout)
         for row in rows.itertuples()
     }
     shown: dict[str, tuple[Run, str, list[str]]] = {}
     for run in results.runs:
-        name = names.get((run.experiment, run.source, run.target, run.algorithm))
+        name = names.get((run.experiment, run.source, run.target, run.method))
         if name:
             shown.setdefault(run.model, (run, name, []))[-1].append(run.experiment)
     return list(shown.values())
@@ -159,7 +157,7 @@ def domain(results: Results, name: str) -> Text:
 def missing_lines(results: Results) -> list[str]:
     """A line a missing run, with the reason."""
     return [
-        f"{run['experiment']}{': ' if run['experiment'] else ''}{run['algorithm']}, "
+        f"{run['experiment']}{': ' if run['experiment'] else ''}{run['method']}, "
         f"{domain_name(results, run['source'])} -> {domain_name(results, run['target'])}, "
         f"{'' if run['fold'] is None else 'fold {}, '.format(run['fold'])}seed {run['seed']}: {why}"
         for run, why in results.missing

@@ -99,12 +99,12 @@ def _accuracies(bench: Bench, run: Run) -> str:
     """The accuracies of a finished run in one line."""
     answers = pd.read_parquet(
         bench.run_folder(run) / ANSWERS,
-        columns=["method", "shots", "selection", "label", "predicted"],
+        columns=["readout", "shots", "selection", "label", "predicted"],
     )
     answers = answers[answers["selection"] == bench.suite.selection[0]]
     right = answers["label"].astype(str) == answers["predicted"].astype(str)
-    means = right.groupby([answers["method"].astype(str), answers["shots"]], sort=False).mean()
+    means = right.groupby([answers["readout"].astype(str), answers["shots"]], sort=False).mean()
     return ", ".join(
-        f"{method} {f'{shots}-shot' if shots else 'on all images'} {100 * mean:.1f} %"
-        for (method, shots), mean in means.items()
+        f"{readout} {f'{shots}-shot' if shots else 'on all images'} {100 * mean:.1f} %"
+        for (readout, shots), mean in means.items()
     )

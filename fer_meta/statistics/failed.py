@@ -24,7 +24,7 @@ ACCIDENT = 0.025
 
 FEWEST = 21
 """Log points by which a training can be judged. With fewer, the last tenth has one point, which has no
-spread, or two, of which the t-test asks 13 standard errors: good trainings would fail.
+spread, or two, from which the t-test needs 13 standard errors: good trainings would fail.
 """
 
 MARK = "†"
@@ -85,11 +85,11 @@ def footnote(failed: Sequence[tuple[str, str, int | None, int, Failed]], trainin
     by_place = defaultdict(list)
     for method, source, fold, seed, one in failed:
         by_place[method, source].append((seed, fold, one))
-    told = [
+    lines = [
         f"{method}, trained on {source}, {_which(own)}: {in_words(*(one for *_, one in own))}"
         for (method, source), own in by_place.items()
     ]
-    return f"{MARK} {'; '.join(told)}: {'it' if len(failed) == 1 else 'they'} did not learn."
+    return f"{MARK} {'; '.join(lines)}: {'it' if len(failed) == 1 else 'they'} did not learn."
 
 
 def short_note(short: int, trainings: int) -> str:
