@@ -35,7 +35,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Tables of results stay out of the search. Links to and from docs/ are set right. No line breaks at ±."""
+    """Tables of results stay out of the search. Links to and from docs/ are adapted. No line break at ±."""
     if page.file.src_uri.startswith("results/"):
         page.meta["search"] = {"exclude": True}
     else:

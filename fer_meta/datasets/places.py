@@ -87,7 +87,7 @@ def appear(folder: Path, place: Path) -> None:
 
 
 def retire(place: Path, damage: Callable[[], Exception | None]) -> None:
-    """Say what is damaged at `place` and remove it; if nothing is, another process has made it anew
+    """Print what is damaged at `place` and remove it. If nothing is, another process has made it again
     meanwhile.
     """
     with one_at_a_time(place):

@@ -40,8 +40,8 @@ class Cost(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """Seconds a training step, an image embedded, an episode scored (by shots); and how many readouts there
-    are.
+    """Seconds per training step, per embedded image and per scored episode (by shots); the number of
+    readouts.
     """
 
     step: float
@@ -159,7 +159,7 @@ def _measure(bench: Bench, run: Run) -> _Unit:
 
 
 def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> tuple[float, int]:
-    """Seconds an episode, and how many readouts answer it."""
+    """Seconds per episode, and how many readouts answer it."""
     setting, batchnorm = run.setting, run.setting.protocol.batchnorm
     whole = setting.episodes[shots]
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])

@@ -1,4 +1,4 @@
-"""What a bench is asked to do: the options of `fer-meta bench`. Nothing here imports torch."""
+"""The options of a bench, those of `fer-meta bench`. Nothing here imports torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -7,13 +7,13 @@ from pathlib import Path
 from fer_meta.commands import command, seeds_in_words
 from fer_meta.suites.folders import DEFAULT, RESULTS
 
-# They change what is computed where, and no result; `data` counts by the state of its folders.
+# They decide where things are computed, and change no result. `data` counts by the state of its folders.
 _ELSEWHERE = ("data", "out", "jobs", "dry_run", "command")
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """None stands for what the suite says."""
+    """The options of a bench. None means what the suite says."""
 
     suite: str  # one of the package's, or the path of a .yaml file
     preset: str = DEFAULT

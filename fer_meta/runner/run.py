@@ -74,7 +74,7 @@ class Bench:
         self.tell(Said(line))
 
     def stage(self, run: Run, name: str, total: int) -> Stage:
-        """A part of a run of `total` steps, which tells how far it is."""
+        """A part of a run, of `total` steps, which reports how far it is."""
         return Stage(self.tell, run.id, name, total)
 
     def precision(self, model: Model) -> Precision:
@@ -186,8 +186,8 @@ def new_method(bench: Bench, model: Model) -> FewShotMethod:
 
 
 def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None:
-    """Train the model of a run in `method` unless its folder says that this is done. A training that failed
-    is not tried again for the next target.
+    """Train the model of a run in `method`, unless its folder says that this is done. A failed training is
+    not tried again for the next target.
     """
     model, folder = run.model, bench.model_folder(run.model)
     if model.id in bench.failed_models:
