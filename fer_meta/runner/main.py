@@ -53,7 +53,7 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Planned:
-    """A bench before anything is computed or written."""
+    """A bench before anything is computed or written. `run.model.id` of each of `runs` names its model."""
 
     bench: Bench  # what all runs share: suite, folder, device
     settings: list[Setting]
