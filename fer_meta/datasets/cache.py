@@ -1,7 +1,7 @@
 """Decode every image once, into a uint8 memory map that is named after what it was made from.
 
-A cache is built in a temporary folder beside its place and renamed when whole, so a killed build leaves
-nothing that could be taken for finished, and of two builds at once the later one finds the earlier's.
+A cache is built in a temporary folder and renamed when it is complete. So a killed build leaves nothing that
+looks finished, and of two builds at the same time the later one finds the earlier one's cache.
 """
 
 import hashlib

@@ -72,7 +72,7 @@ def one_at_a_time(place: Path, said: str | None = None) -> Iterator[None]:
         raise DatasetError(f"{place.parent}: this disk cannot lock files; {ELSEWHERE}") from None
     try:
         yield
-        # Whoever waits for the removed file looks anew at what there is, as does whoever makes it again.
+        # Whoever waits for the removed file looks again at what there is, as does whoever makes it again.
         with suppress(PermissionError):  # Windows keeps an open file, and filelock removes it there
             path.unlink(missing_ok=True)
     finally:

@@ -115,7 +115,7 @@ def _steps(bench: Bench, model: Model) -> int:
 def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     """Each selection's checkpoints on the test episodes, and each checkpoint on the oracle's.
 
-    Each readout may pick a checkpoint of its own, which embeds the images anew.
+    Each readout may pick a checkpoint of its own, for which the images are embedded again.
     """
     setting = run.setting
     images = unit.image * len(setting.test) * min(unit.readouts, run.model.config.validations)

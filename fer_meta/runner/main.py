@@ -245,10 +245,10 @@ def _damaged(bench: Bench, runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _remove_damaged(bench: Bench) -> None:
-    """Remove the seals of damaged runs, which are then done anew, unless another bench has done that."""
+    """Remove the seals of damaged runs, which are then done again, unless another bench has done that."""
     for run, wrong in bench.damaged.items():
         folder = bench.folder / "runs" / run
-        click.echo(f"run {run}: {wrong}; it is done anew")
+        click.echo(f"run {run}: {wrong}; it is done again")
         if (folder / DONE).exists() and broken_seal(folder):
             (folder / DONE).unlink(missing_ok=True)
     bench.damaged.clear()

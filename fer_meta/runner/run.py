@@ -196,13 +196,13 @@ def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None
         wrong = checkpoints.damage(folder)
         if wrong is None:
             return
-        _begin_anew(bench, model, wrong)
+        _begin_again(bench, model, wrong)
     try:
         fit = _fitting(bench, run, method, clock)
         try:
             fit()
         except checkpoints.ResumeError as error:
-            _begin_anew(bench, model, str(error))
+            _begin_again(bench, model, str(error))
             fit()
     except Exception as error:
         bench.failed_models[model.id] = str(error)
@@ -238,8 +238,8 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
     return functools.partial(loop.fit, method, config, steps, fetched, validated, folder, progress)
 
 
-def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:
-    bench.say(f"    model {model.id}: {wrong}; it is trained anew")
+def _begin_again(bench: Bench, model: Model, wrong: str) -> None:
+    bench.say(f"    model {model.id}: {wrong}; it is trained again")
     checkpoints.forget(bench.model_folder(model))
 
 

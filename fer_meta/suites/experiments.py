@@ -36,8 +36,8 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$", max_length
 
 
 class Role(Strict):
-    """A part in a suite's experiments: the data set it was written for, and the rendered one that stands in
-    if none is given.
+    """A part in a suite's experiments: the data set it was written for, and the rendered one that is used if
+    none is given.
     """
 
     data: Line

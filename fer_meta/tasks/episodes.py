@@ -29,8 +29,8 @@ ATTEMPTS = 100
 
 
 class IndexDataset(Dataset):
-    """Stands for a pool's images: `[i]` is (row of the data set, class number), so that learn2learn touches
-    no pixel.
+    """A pool's images for learn2learn: `[i]` is (row of the data set, class number), so that it reads no
+    pixel.
     """
 
     def __init__(self, pool: Pool):

@@ -90,10 +90,10 @@ def divide(
     episode of validation, a target that is no source has none, and `no_val` says why.
 
     With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of
-    `sources` or stands in a `val`, or earlier in its own role; identical images with different labels go
-    altogether. So one target has one set of test images, whatever source a method was trained on. With
-    `support_from: source-train` the images held out of the training of `sources` stand in `held`, and what
-    shares a group with them (see `roles_of`) stands nowhere. With `carve: 0` nothing is kept back: without an
+    `sources` or is in a `val`, or earlier in its own role; of identical images with different labels none is
+    kept. So one target has one set of test images, whatever source a method was trained on. With
+    `support_from: source-train` the images held out of the training of `sources` are in `held`, and what
+    shares a group with them (see `roles_of`) is in no pool. With `carve: 0` nothing is kept back: without an
     official val a source is validated on what it is trained on, another data set on what it is tested on.
 
     Raises ProtocolError for a source without training images, and for a pool that is too small for its

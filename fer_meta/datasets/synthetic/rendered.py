@@ -164,7 +164,7 @@ def render_set(
     progress: bool = True,
     fix: str = ELSEWHERE,
 ) -> int:
-    """Render a set into `folder`, which appears whole or not at all; returns how many images it rendered.
+    """Render a set into `folder`, which is then complete or not there; returns how many images it rendered.
 
     A render of the same set that was stopped goes on, one that runs in another process is waited for, and one
     that is finished is left alone. Raises DatasetError if `folder` holds something else, if so few images or
@@ -199,7 +199,7 @@ def render_set(
                 version=drawing.recipe.version,
             )
             appear(building, folder)
-            # last: a render killed just before has lost nothing, and nobody minds the file
+            # last: a render that was killed just before has lost nothing, and the file does no harm
             (folder / WRITTEN).unlink()
     return rendered
 
