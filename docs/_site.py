@@ -1,5 +1,5 @@
 """What the site adds to docs/: README.md as its first page, CONTRIBUTING and CHANGELOG, the help of every
-command, and the tables and figures of results/.
+command, the examples, and the tables and figures of results/.
 
 A hook of MkDocs. In the repository a page of docs/ links to ../results/, so that its links work wherever
 Markdown is shown. On the site results/ is next to the pages.
@@ -16,13 +16,15 @@ ROOT = Path(__file__).parent.parent
 SHOWN = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "CITATION.cff",
+    "examples/*.py",
     *("results/*/*.md", "results/*/*.csv", "results/*/*.tex", "results/*/*.png", "results/*/plots/*.png"),
 )
 
 
 def on_files(files, config):
     """Add the pages and files from elsewhere; of results/ the runs, models and episodes stay out."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "index.md", content=readme))
     helps = "\n".join(["# Command line", "", *helped(main, click.Context(main, info_name="fer-meta"))])
     files.append(File.generated(config, "command-line.md", content=helps))
@@ -33,11 +35,11 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Tables of results stay out of the search. Links from docs/ follow the move. No line breaks at ±."""
+    """Tables of results stay out of the search. Links to and from docs/ are adapted. No line break at ±."""
     if page.file.src_uri.startswith("results/"):
         page.meta["search"] = {"exclude": True}
     else:
-        markdown = markdown.replace("](../", "](")
+        markdown = markdown.replace("](../", "](").replace("](docs/", "](")
     return markdown.replace(" ± ", "\u00a0±\u00a0")
 
 

@@ -187,12 +187,12 @@ def train(
 ) -> TrainedModel:
     """Train a method, a name of `list_methods` or a class of your own, on the train split of `faces`.
 
-    `way`, `shots` and `queries` (a class) shape its training and validation episodes; a supervised network
+    `way`, `shots` and `queries` (per class) shape its training and validation episodes; a supervised network
     needs them for validation only. `preset` (smoke, quick, full) gives steps, learning rate and the like;
     `settings` changes some: `steps=1000, lr=1e-3, backbone="resnet18"`. After each of `validations` parts of
-    the training a checkpoint is kept and validated on the val split. With `out`, a folder, the
-    same training goes on there after a stop. Raises FerMetaError (or one of its kinds) for faces that are too
-    few, unknown settings, a loss that is not finite, and an `out` that holds another training.
+    the training a checkpoint is kept and validated on the val split. With `out`, a folder, the same training
+    goes on there after a stop. Raises FerMetaError (or one of its kinds) for faces that are too few, unknown
+    settings, a loss that is not finite, and an `out` that holds another training.
     """
     protocol = _training_protocol(way, shots, queries, disjoint)
     name = method if isinstance(method, str) else methods.register_method(method).name
@@ -243,7 +243,7 @@ def evaluate(
     episodes: int = 600,
     disjoint: Literal["image", "clip", "subject"] = "clip",
 ) -> pd.DataFrame:
-    """How often each readout of `model` is right in fixed test episodes of `faces`: one row per readout.
+    """The accuracy of each readout of `model` in fixed test episodes of `faces`: one row per readout.
 
     `accuracy` (0 to 1) with `low` and `high`, its 95 % interval over people (else clips, else images) and
     episodes, supports included; `chance`; `episodes`; `asked`: how many people (clips, images) are in the
@@ -281,7 +281,7 @@ def _show(bar: tqdm, done: int, accuracy: float) -> None:
 
 
 def _claim(folder: Path, record: ModelRecord, images: dict[str, str]) -> None:
-    """Let `folder` be that of a training, unless it is another's. Raises SuiteError then."""
+    """Make `folder` that of a training. Raises SuiteError if it is already another training's."""
     names = {"method", "config", "protocol", "image_size", "seed"}
     made_of = record.model_dump(mode="json", include=names) | {"images": images}
     if (folder / MODEL).exists() and (there := read_model(folder)).identity != made_of:
@@ -340,7 +340,7 @@ def _in_one_line(what: str) -> Iterator[None]:
 
 
 def test_pool(model: TrainedModel, faces: CachedFaces, protocol: Protocol) -> Pool:
-    """The test images of `faces` that `model` may be asked: of its classes, none trained on."""
+    """The test images of `faces` for `model`: of its classes, none trained on."""
     both = [model.source] if faces.content == model.source.content else [model.source, faces]
     if len({one.name for one in both}) < len(both):
         raise DatasetError(

@@ -1,5 +1,5 @@
-"""The commands that messages and reports print: pasted, they reach the same results. Nothing here imports
-torch or pandas.
+"""The commands that messages and reports print. They lead to the same results when they are pasted. Nothing
+here imports torch or pandas.
 """
 
 import shlex

@@ -7,7 +7,7 @@ class Strict(BaseModel):
     """Immutable; an unknown key is an error rather than a setting silently ignored, and so is `yes` or "5"
     where a number belongs.
 
-    Whatever decides memory or time has an upper bound, far above what is of use: a slip of the pen shall not
+    Whatever decides memory or time has an upper bound, far above what is of use: a typing mistake shall not
     fill a machine.
     """
 

@@ -12,7 +12,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name` (`cpu`, `cuda`, `cuda:1`, `mps`), or the best there is for `auto`.
+    """The device called `name` (`cpu`, `cuda`, `cuda:1`, `mps`), or the best there is for `auto`. Raises
     FerMetaError if it cannot be used.
     """
     if name == "auto":
@@ -28,8 +28,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def precision_on(asked: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
-    """The precision in which `device` computes: what was asked for, and by `auto` bf16 only where it has
-    units for it.
+    """The precision in which `device` computes: that of `asked`; for `auto`, bf16 only if it has units for
+    it.
     """
     return ("bf16" if _has_bf16_units(device) else "fp32") if asked == "auto" else asked
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and arrays that lie in files."""
+"""Files that are complete or not there, and arrays in files."""
 
 import contextlib
 import errno
@@ -58,8 +58,8 @@ def full_disk(place: Path | str) -> str:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk: after a power cut, no name shall stand
-    for an empty file.
+    """Wait until a file, or the names in a folder, are on the disk: after a power cut, no file shall be
+    empty.
     """
     if os.name == "nt" and path.is_dir():  # Windows opens no folders
         return

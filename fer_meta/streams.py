@@ -10,8 +10,8 @@ from typing import TextIO
 
 
 class Ended(KeyboardInterrupt):
-    """The process was asked to end by `signal`: everything unwinds as after Ctrl-C, so that nothing temporary
-    stays behind.
+    """The process got `signal` to end: everything unwinds as after Ctrl-C, so that nothing temporary stays
+    behind.
     """
 
     def __init__(self, number: int):

@@ -1,5 +1,5 @@
-"""What every method and every data set must do, as checks for the author of one. Each raises AssertionError
-with what is wrong.
+"""What every method and every data set must do, as checks for its author. Each raises AssertionError, which
+says what is wrong.
 
     from fer_meta.testing import check_method
     check_method(MyMethod, steps=1)

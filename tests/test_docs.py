@@ -11,7 +11,10 @@ from fer_meta.cli.main import main
 from fer_meta.suites.text import suite_names
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`((?:fer-meta|python) [^`]+)`")
 HOOK_MADE = "command-line.md"
@@ -36,7 +39,9 @@ def test_a_link_leads_to_a_file_of_the_repository(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_file_of_the_code_is_where_the_page_says(page):
-    named = re.findall(r"`((?:fer_meta|benchmarks|tests)/[^` *]+)`", page.read_text(encoding="utf-8"))
+    named = re.findall(
+        r"`((?:fer_meta|benchmarks|tests|examples)/[^` *]+)`", page.read_text(encoding="utf-8")
+    )
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 

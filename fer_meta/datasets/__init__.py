@@ -1,1 +1,1 @@
-"""One file a data set; each yields the same two things: an index and images."""
+"""The data sets: each yields the same two things, an index and images."""

@@ -24,7 +24,7 @@ KINDS = {
 class Audit:
     """What was found in one or several data sets.
 
-    `copies` has a row for each image of which there is another: `group` (int), `dataset`, `path`, `label`,
+    `copies` has one row per image of which there is another: `group` (int), `dataset`, `path`, `label`,
     `split`, and a bool column for each of KINDS that tells what its group is. `blank` (dataset, path, label,
     split) lists images of one colour, `unreadable` (dataset, path, reason) those left out. `images` and
     `distinct` count all images and the different ones among them.
@@ -74,7 +74,7 @@ def audit(*faces: CachedFaces) -> Audit:
     copied = images[images["digest"].duplicated(keep=False)].copy()
     copied["group"] = copied.groupby("digest", sort=False).ngroup()
     groups = copied.groupby("group")
-    # NA is no split: copies in a data set without splits are neither within nor across one.
+    # NA is not a split: copies in a data set without splits are neither within nor across splits.
     splits = copied.dropna(subset=["split"]).groupby(["group", "dataset"])["split"]
     kinds = {
         "within_split": (splits.size() > splits.nunique()).groupby("group").any(),

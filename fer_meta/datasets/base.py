@@ -94,12 +94,12 @@ def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
 
 
 def split_of(folder: str) -> str | None:
-    """The split that a folder's name stands for (`Validation` is `val`), or None."""
+    """The split that a folder is named after (`Validation` is `val`), or None."""
     return _SPLIT_ALIASES.get(folder.lower())
 
 
 def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
-    """The canonical expression that a folder is named after; DatasetError if it is not in `allowed`."""
+    """The expression that a folder is named after. Raises DatasetError if it is not in `allowed`."""
     with suppress(ValueError):
         label = canonical(folder.rpartition("/")[2])
         if label in allowed:

@@ -1,7 +1,7 @@
 """Decode every image once, into a uint8 memory map that is named after what it was made from.
 
-A cache is built in a temporary folder beside its place and renamed when whole, so a killed build leaves
-nothing that could be taken for finished, and of two builds at once the later one finds the earlier's.
+A cache is built in a temporary folder and renamed when it is complete. So a killed build leaves nothing that
+looks finished, and of two builds at the same time the later one finds the earlier one's cache.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ _CHUNK = 512
 class CachedFaces:
     """A data set's images, decoded, square and in the order of its index.
 
-    `images` is read-only, mostly a memory map, uint8 [N, size, size, 3], RGB. `index` has a row for each:
+    `images` is read-only, mostly a memory map, uint8 [N, size, size, 3], RGB. `index` has one row per image:
     INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images; of a
     rendered image, hash of what was drawn), `blank` (bool: all pixels are equal) and, if rendered, `units`
     (string: the action units drawn, such as "1+2+25"). `unreadable` holds (path, reason) of the images left
@@ -77,10 +77,10 @@ def load_images(spec: DatasetSpec, root: Path, size: int, progress: bool = True)
     """The data set below `root` at `size` x `size` pixels, decoded now if it was not before, or if its cache
     is damaged.
 
-    Images are cropped to their central square and resized with antialiasing. DatasetError if `root` does not
-    hold the data set, the disk does not give a file of it, a file changes meanwhile, no image can be read, or
-    the cache cannot be written; nothing is kept then. Only damaged images are left out, and named in
-    `unreadable`.
+    Images are cropped to their central square and resized with antialiasing. Raises DatasetError if `root`
+    does not hold the data set, the disk cannot read one of its files, a file changes meanwhile, no image can
+    be read, or the cache cannot be written; nothing is kept then. Only damaged images are left out, and named
+    in `unreadable`.
     """
     root = Path(root)
     index = spec.scan(root)
@@ -145,7 +145,7 @@ def _rows_text(index: pd.DataFrame, columns: Iterable[str]) -> bytes:
 
 
 def _build(spec, root, index, size, fingerprint, states, place, progress) -> None:
-    """Decode all images into `place`, which appears whole or not at all."""
+    """Decode all images into `place`, which is then complete or not there."""
     folder = Path(tempfile.mkdtemp(prefix=BUILDING, dir=place.parent))
     owned = filelock.FileLock(folder / OWNED)
     try:
@@ -238,12 +238,12 @@ def _decode(spec: DatasetSpec, root: Path, size: int, states: dict, path: str) -
         raise unread(root / path, error) from None
     except MemoryError:
         raise MachineError(
-            f"{root / path}: not enough memory to decode it; free some, or remove the image if it is no face"
+            f"{root / path}: not enough memory to decode it; free some, or remove the image"
         ) from None
 
 
 def progress_bar(images: int, about: str, progress: bool, initial: int = 0) -> tqdm:
-    """A bar on standard error, unless that is closed or no terminal."""
+    """A bar on standard error, if that is open and a terminal."""
     return tqdm(
         total=images,
         initial=initial,
@@ -268,7 +268,7 @@ def _append(file: BinaryIO, pixels: np.ndarray) -> None:
 
 
 def open_cached(spec: DatasetSpec, place: Path) -> CachedFaces:
-    """The whole cache at `place`; DamagedError if its files are not as they were written."""
+    """The whole cache at `place`. Raises DamagedError if its files are not as they were written."""
     images, index, meta = read_prepared(place, "run again, and it is made anew")
     unreadable = tuple((str(path), str(reason)) for path, reason in meta["unreadable"])
     return CachedFaces(spec.name, images, index, meta["fingerprint"], meta["content"], unreadable, spec)

@@ -28,14 +28,13 @@ _INK, _FAINT, _PAPER, _EMPTY = (30, 30, 30), (120, 120, 120), (255, 255, 255), (
 def contact_sheet(
     faces: CachedFaces, people: int = 10, seed: int = 0, growing: Sequence[np.ndarray] = ()
 ) -> Image.Image:
-    """A picture of a row a class and a column a person, and three clips where there are clips.
+    """A picture with one row per class and one column per person, and three clips if there are clips.
 
-    `growing` holds a rendered face at growing severities, a strip each (uint8 [K, H, W, 3], of the size of
-    the data set's images).
+    `growing` holds rendered faces at growing severities, one strip per face (uint8 [K, H, W, 3], of the size
+    of the data set's images).
 
     Columns are `people` of those persons that show most classes; a class that a person does not show is left
-    grey. Where nobody knows who is on an image, a row holds just so many images of the class. Which ones is
-    drawn from `seed`.
+    grey. If people are not known, a row holds as many images of the class. `seed` decides which ones.
     """
     rng = np.random.default_rng(seed)
     index = faces.index
@@ -60,7 +59,7 @@ def contact_sheet(
 
 
 def write_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write a sheet as PNG; DatasetError if that cannot be done."""
+    """Write a sheet as PNG. Raises DatasetError if that cannot be done."""
     try:
         with replacing(path) as temporary:
             sheet.save(temporary, format="PNG")
@@ -78,7 +77,7 @@ def _title(faces: CachedFaces, shown: int) -> str:
 
 
 def _people(index: pd.DataFrame, people: int, rng: np.random.Generator) -> list[str]:
-    """Those who show most classes, in the order of their names; which of equal ones is drawn."""
+    """Those who show most classes, in the order of their names; among equal ones chance decides."""
     shown = index.groupby("subject")["label"].nunique()
     shown = shown.iloc[rng.permutation(len(shown))].sort_values(ascending=False, kind="stable")
     return sorted(shown.index[:people])

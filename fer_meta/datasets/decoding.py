@@ -1,4 +1,4 @@
-"""Turn the bytes of one image into pixels, and tell a damaged image from a disk that fails.
+"""Turn the bytes of one image into pixels, and distinguish a damaged image from a disk that fails.
 
 A file is read whole before it is decoded. So an OSError that carries an errno is the disk's, and whatever
 else goes wrong is the image's.

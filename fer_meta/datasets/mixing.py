@@ -21,9 +21,7 @@ from fer_meta.errors import DatasetError, ProtocolError
 
 @dataclass(frozen=True)
 class Taken:
-    """Rows of a data set (int64, ascending), and the clips asked for that it does not have, as
-    `<class>/<name>`.
-    """
+    """Rows of a data set (int64, ascending), and the named clips that it lacks, as `<class>/<name>`."""
 
     rows: np.ndarray
     missing: tuple[str, ...] = ()
@@ -74,7 +72,7 @@ def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> C
     """A data set of these rows of these data sets, in this order, all in the split `train`. A row may come
     repeatedly.
 
-    Its images lie in memory, not on disk. Paths, subjects and clips begin with `<data set>/`, but for
+    Its images lie in memory, not on disk. Paths, subjects and clips begin with `<data set>/`, except for
     rendered people, who are the same in every rendered set. If some image has a clip, an image without one is
     a clip of its own, together with its copies; else unknown stays unknown. It counts as rendered if any part
     is: its recipe names all parts, its severity is the largest of theirs. `content`, also its fingerprint, is

@@ -72,7 +72,7 @@ def one_at_a_time(place: Path, said: str | None = None) -> Iterator[None]:
         raise DatasetError(f"{place.parent}: this disk cannot lock files; {ELSEWHERE}") from None
     try:
         yield
-        # Whoever waits for the removed file looks anew at what there is, as does whoever makes it again.
+        # Whoever waits for the removed file looks again at what there is, as does whoever makes it again.
         with suppress(PermissionError):  # Windows keeps an open file, and filelock removes it there
             path.unlink(missing_ok=True)
     finally:
@@ -87,7 +87,7 @@ def appear(folder: Path, place: Path) -> None:
 
 
 def retire(place: Path, damage: Callable[[], Exception | None]) -> None:
-    """Say what is damaged at `place` and remove it; if nothing is, another process has made it anew
+    """Print what is damaged at `place` and remove it. If nothing is, another process has made it again
     meanwhile.
     """
     with one_at_a_time(place):

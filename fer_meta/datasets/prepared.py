@@ -64,9 +64,7 @@ def prepared_spec(name: str, root: Path) -> DatasetSpec:
 
 
 def scan(root: Path) -> pd.DataFrame:
-    """The folder's index, its paths being `images.npy#<row>`; beside INDEX_COLUMNS it has `digest` and
-    `blank`.
-    """
+    """The folder's index, with the paths `images.npy#<row>`. It has INDEX_COLUMNS, `digest` and `blank`."""
     index = read_prepared(root, REMAKE)[1]
     rows = [f"{IMAGES}#{row}" for row in range(len(index))]
     return index.assign(path=pd.array(rows, dtype="string"))
@@ -136,7 +134,7 @@ def read_meta(place: Path) -> dict:
     """What meta.json says. Raises OSError, or ValueError if it is not as it was written."""
     meta = json.loads((place / META).read_bytes())
     if not isinstance(meta, dict):
-        raise ValueError(f"{META} is no object")
+        raise ValueError(f"{META} is not an object")
     kept = meta.pop(_SUM, None)
     if kept is not None and kept != _sum_of(meta):
         raise ValueError(f"{META} was changed after it was written")

@@ -43,10 +43,10 @@ def catalogue() -> dict[str, DatasetSpec]:
 
 def register_dataset(spec: object, where: str = "") -> None:
     """Make a data set from outside known by its name. `where` it comes from is for messages. Raises
-    DatasetError for what is no DatasetSpec, or has the name of another.
+    DatasetError for what is not a DatasetSpec, or has the name of another data set.
     """
     if not isinstance(spec, DatasetSpec):
-        raise DatasetError(f"{where or repr(spec)}: is no fer_meta.datasets.base.DatasetSpec; make it one")
+        raise DatasetError(f"{where or repr(spec)}: is not a fer_meta.datasets.base.DatasetSpec; make it one")
     place = where or f"data set {spec.name!r}"
     if not NAME.fullmatch(spec.name):
         raise DatasetError(f"{place}: a name has at most 100 letters, digits, '.', '_', '-' and '@'")
@@ -87,10 +87,8 @@ def is_here(name: str, given: Mapping[str, Path]) -> bool:
 
 
 def resolve(wanted: Iterable[str], given: Mapping[str, Path]) -> dict[str, Path | None]:
-    """Each data set's folder, by name; None for one that fer-meta renders, its name brought into its one
-    form.
-
-    A folder wins over a recipe of its name. DatasetError for the first name that is neither.
+    """Each data set's folder, by name; None for one that fer-meta renders, its name in its standard form. A
+    folder comes before a recipe of its name. Raises DatasetError for the first name that is neither.
     """
     found: dict[str, Path | None] = {}
     for name in wanted:
@@ -102,10 +100,13 @@ def resolve(wanted: Iterable[str], given: Mapping[str, Path]) -> dict[str, Path 
 
 
 def locate(name: str, given: Mapping[str, Path]) -> Path:
-    """The folder of a data set: the one given, else `$FER_META_DATA/<name>`; else DatasetError."""
+    """The folder of a data set: the one given, else `$FER_META_DATA/<name>`. Raises DatasetError if there is
+    none.
+    """
     if not NAME.fullmatch(name):
         raise DatasetError(
-            f"'{name}' is no name for a data set: use at most 100 letters, digits, '.', '_', '-' and '@'"
+            f"'{name}' is not a valid name for a data set; use at most 100 letters, digits, '.', '_', '-'"
+            " and '@'"
         )
     home = data_home()
     if name in given:

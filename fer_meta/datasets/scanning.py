@@ -1,7 +1,5 @@
-"""Find the files of a data set, and read its lists.
-
-What the disk refuses is an error here, and never a smaller data set. Only regular files are read: a named
-pipe would keep its reader waiting for ever.
+"""Find the files of a data set, and read its lists. If the disk cannot read something, that is an error, and
+never a smaller data set. Only regular files are read: a named pipe would keep its reader waiting for ever.
 """
 
 import csv
@@ -20,7 +18,7 @@ LITTER = ("__MACOSX", "lost+found", "System Volume Information")
 """Folders of archives and disks that hold no data; the last two only the administrator can list."""
 
 ABSENT = (ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG)
-"""What the disk answers where no file can be."""
+"""The disk's error numbers for a place where no file can be."""
 
 _AGAIN = "see that the disk is there and the file may be read, then run again"
 
@@ -40,8 +38,8 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def expanded(path: str | Path, named: str) -> Path:
-    """`path` with `~` replaced by the home folder. DatasetError, which begins with `named`, if there is no
-    such user.
+    """`path` with `~` replaced by the home folder. Raises DatasetError, which begins with `named`, if there
+    is no such user.
     """
     try:
         return Path(path).expanduser()
@@ -52,8 +50,8 @@ def expanded(path: str | Path, named: str) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a regular file of that name. DatasetError if it is something else, or if the disk does
-    not say.
+    """Whether there is a regular file of that name. Raises DatasetError if it is something else, or if the
+    disk does not say.
     """
     mode = _mode(path)
     if mode is not None and not stat.S_ISREG(mode):
@@ -62,7 +60,7 @@ def is_there(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder of that name. DatasetError if the disk does not say."""
+    """Whether there is a folder of that name. Raises DatasetError if the disk does not say."""
     mode = _mode(path)
     return mode is not None and stat.S_ISDIR(mode)
 
@@ -80,9 +78,9 @@ def _mode(path: Path) -> int | None:
 def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[str]:
     """Paths of all files below `root` that are named like an image: relative, with forward slashes, sorted.
 
-    Hidden files and the litter of archives (`__MACOSX`) are passed over; links are followed. DatasetError for
-    a folder that cannot be listed, a link to a folder around it or to a folder that is gone, and a name that
-    is not UTF-8.
+    Hidden files and the litter of archives (`__MACOSX`) are ignored; links are followed. Raises DatasetError
+    for a folder that cannot be listed, a link to a folder around it or to a folder that is gone, and a name
+    that is not UTF-8.
     """
     suffixes = frozenset(suffixes)
     found = sorted(path for path in files_below(root) if os.path.splitext(path)[1].lower() in suffixes)
@@ -97,7 +95,7 @@ def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[st
 
 
 def files_below(root: Path) -> Iterator[str]:
-    """All files below `root` but hidden ones, in any order. DatasetError as `image_files`."""
+    """All files below `root` that are not hidden, in any order. Raises as `image_files`."""
     todo: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while todo:
         inside, around = todo.pop()
@@ -133,7 +131,9 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file. DatasetError if it cannot be read, or names the line that is not UTF-8."""
+    """The lines of a text file. Raises DatasetError if it cannot be read, or if a line (which it names) is
+    not UTF-8.
+    """
     with reading(path):
         lines = path.read_bytes().splitlines()
     return [_decoded(path, number, line) for number, line in enumerate(lines, 1)]
@@ -143,7 +143,7 @@ def csv_rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
     """Line number (from 1), first byte and cells of each row of a csv, one row per line; the first is the
     header, without blanks.
 
-    Blank lines are passed over. DatasetError, which names the line, where a row is not UTF-8, has unbalanced
+    Blank lines are ignored. Raises DatasetError, which names the line, if a row is not UTF-8, has unbalanced
     quotes or has another number of cells than the header.
     """
     width, at = 0, 0
@@ -163,7 +163,7 @@ def csv_rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
 
 
 def csv_cells(path: Path, number: int, line: bytes) -> list[str]:
-    """The cells of line `number`. DatasetError if it is not UTF-8 or no row of a csv."""
+    """The cells of line `number`. Raises DatasetError if it is not UTF-8 or not a row of a csv."""
     try:
         return next(
             csv.reader([_decoded(path, number, line).removesuffix("\n").removesuffix("\r")], strict=True), []

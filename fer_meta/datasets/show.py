@@ -22,7 +22,7 @@ _EXAMPLES = 3
 
 
 def listing(name: str, given: Mapping[str, Path]) -> list[str]:
-    """What one data set is, how to get it and, where it is here, its images, subjects and clips.
+    """What one data set is, how to get it and, if it is here, its images, subjects and clips.
 
     That a data set is missing or faulty is among the lines, so that it does not hide the others.
     """
@@ -111,7 +111,7 @@ def across_lines(found: Audit) -> list[str]:
 
 
 def write_copies(found: Audit, path: Path) -> None:
-    """Write the table of identical images as csv; DatasetError if that cannot be done."""
+    """Write the table of identical images as csv. Raises DatasetError if that cannot be done."""
     try:
         with replacing(path) as temporary:
             found.copies.to_csv(temporary, index=False)

@@ -74,7 +74,7 @@ def embedder(
         return lambda s, q: (of_support(s), of_queries(q))
 
     def together(s: np.ndarray, q: np.ndarray):
-        """One pass an episode, so that transductive BatchNorm sees the whole of it and of no other."""
+        """One pass per episode, so that transductive BatchNorm sees all of it and nothing else."""
         parts = []
         for rows, asked in zip(s, q):
             pixels = torch.cat(
@@ -105,10 +105,10 @@ def answer_episodes(
     """What each of the method's classifiers, or only those in `readouts`, answers to each query of
     `episodes`.
 
-    Yields tables of one classifier's answers to some of the episodes, in order, with a row an answer:
+    Yields tables of one classifier's answers to some of the episodes, in order, with one row per answer:
     `readout`, `label` and `predicted` (categorical), `episode` (int32), `row` (of the target's data set),
     `confidence` (float32, the probability of `predicted`; NaN if the method gives none) and, with
-    `probabilities`, `p_<class>` for each class of `query`. `progress` is told how many episodes are done and
+    `probabilities`, `p_<class>` for each class of `query`. `progress` gets the number of episodes done and
     the first classifier's mean accuracy so far.
     """
     renumbered = np.array(
@@ -210,7 +210,7 @@ def accuracies_of(answers: Iterable[pd.DataFrame]) -> dict[str, float]:
 
 
 def uar_of(answers: Iterable[pd.DataFrame]) -> float:
-    """One classifier's recall, 0 to 1, averaged over the classes that were asked (UAR)."""
+    """One classifier's recall, 0 to 1, averaged over the classes of the queries (UAR)."""
     table = pd.concat([part[["label", "predicted"]] for part in answers], ignore_index=True)
     right = table["label"].cat.codes == table["predicted"].cat.codes
     return float(right.groupby(table["label"], observed=True).mean().mean())
@@ -234,7 +234,7 @@ def _frame(method, name: str, pool: Pool, rows, labels, predicted, confidence) -
 
 
 def _add_probabilities(frame: pd.DataFrame, pool: Pool, shares: np.ndarray) -> None:
-    """A column a class; `shares` [rows, classes] in the order of the pool's classes."""
+    """One column per class; `shares` [rows, classes] in the order of the pool's classes."""
     frame[[f"p_{name}" for name in pool.classes]] = shares.round(DECIMALS + 1).astype(np.float32)
 
 

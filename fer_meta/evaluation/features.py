@@ -1,5 +1,5 @@
 """The features of a data set's images under one checkpoint: each image is embedded once, when it is first
-asked for.
+needed.
 """
 
 import tempfile
@@ -34,8 +34,8 @@ class Features:
         self.table: Tensor | None = None
 
     def __call__(self, rows: np.ndarray) -> Tensor:
-        """Features [*rows.shape, ...] of `rows`, an array of any shape; those of images not asked for before
-        are made now.
+        """Features [*rows.shape, ...] of `rows`, an array of any shape; those of images that were not needed
+        before are made now.
 
         Raises OSError if the temporary folder is full.
         """

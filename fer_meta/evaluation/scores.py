@@ -1,4 +1,4 @@
-"""From answers in memory to accuracy with its interval, for one model: what `fer_meta.evaluate` returns."""
+"""From answers in memory to accuracy with its interval, for one model, as `fer_meta.evaluate` returns it."""
 
 from collections import defaultdict
 from collections.abc import Iterable

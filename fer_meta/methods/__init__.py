@@ -1,1 +1,1 @@
-"""One file a method; its name is the method's name."""
+"""One file per method; its name is the method's name."""

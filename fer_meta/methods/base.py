@@ -57,7 +57,7 @@ class TrainingConfig(Strict):
 class SupervisedConfig(TrainingConfig):
     """How a method without episodes is trained."""
 
-    batch: int = Field(64, ge=1, le=10_000, description="images a step")
+    batch: int = Field(64, ge=1, le=10_000, description="images per step")
     max_epochs: int = Field(
         60,
         ge=1,
@@ -106,7 +106,7 @@ class FewShotMethod(nn.Module):
     Built as `Method(config, protocol, classes, image_size)`, where `classes` names the source's classes in
     the order of their labels.
 
-    What a class says of itself:
+    What a class says about itself:
 
     - `name`: what suites and folders call it, in small letters, digits and underscores; of a method of the
       package the name of its file. `label`: its name in tables. `Config`: its hyper-parameters, a subclass of

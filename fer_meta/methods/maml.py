@@ -33,7 +33,7 @@ class Method(FewShotMethod):
 
     class Config(TrainingConfig):
         backbone: backbones.Name = "conv4"
-        batch: int = Field(4, ge=1, le=10_000, description="tasks a step")
+        batch: int = Field(4, ge=1, le=10_000, description="tasks per step")
         inner_steps: int = Field(
             5, ge=1, le=1000, description="gradient steps on a support set, in training and in test"
         )
@@ -89,7 +89,8 @@ class Method(FewShotMethod):
     def own_classifiers(self, support, labels, classes):
         if len(classes) != self.way:
             raise ProtocolError(
-                f"MAML's head was trained {self.way}-way and cannot serve {len(classes)}-way episodes"
+                f"MAML's head was trained {self.way}-way and cannot serve {len(classes)}-way episodes; test"
+                f" with `way: {self.way}`"
             )
         learner = self.learn(support, labels, first_order=True)
         return {self.answer_name: torch.no_grad()(lambda query: self.logits(learner, support, query))}

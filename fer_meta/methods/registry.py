@@ -39,14 +39,17 @@ def names() -> list[str]:
 
 
 def load(name: str) -> "type[FewShotMethod]":
-    """The class of a method. Raises SuiteError for a name that is none."""
+    """The class of a method. Raises SuiteError for an unknown name."""
     if name in built_in():
         return importlib.import_module(f"{methods.__name__}.{name}").Method
     if name not in _registered and name in (points := plugins.installed(GROUP)):
         point = points[name]
         method = register_method(plugins.load_installed(point), point.value)
         if method.name != name:
-            raise SuiteError(f"entry point {name!r} ({point.value}): its class has the name {method.name!r}")
+            raise SuiteError(
+                f"entry point {name!r} ({point.value}): its class has the name {method.name!r}; make the two"
+                " equal"
+            )
     if name not in _registered:
         raise SuiteError(
             f"no method is called {one_line(name, 60)!r}; there are {', '.join(names())}, or give --methods"
@@ -58,13 +61,13 @@ def load(name: str) -> "type[FewShotMethod]":
 def register_method(method: object, where: str = "") -> "type[FewShotMethod]":
     """Make a method from outside known by its `name`, and return it. `where` it comes from is for messages.
 
-    Raises SuiteError for what is no class of a method, or has the name of another.
+    Raises SuiteError for what is not a class of a method, or has the name of another method.
     """
     from fer_meta.methods.base import FewShotMethod, SupervisedConfig, TrainingConfig
 
     place = one_line(where or getattr(method, "__qualname__", repr(method)), 300)
     if not (isinstance(method, type) and issubclass(method, FewShotMethod)):
-        raise SuiteError(f"{place}: is no subclass of fer_meta.methods.base.FewShotMethod; make it one")
+        raise SuiteError(f"{place}: is not a subclass of fer_meta.methods.base.FewShotMethod; make it one")
     name, config = getattr(method, "name", None), getattr(method, "Config", None)
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise SuiteError(
@@ -91,8 +94,8 @@ def register_method(method: object, where: str = "") -> "type[FewShotMethod]":
 
 
 def names_of(words: Iterable[str]) -> list[str]:
-    """The names of methods given by name or as FILE.py:CLASS, which is then registered; a name that is none
-    stays as it is. Raises SuiteError for a file that holds no such method.
+    """The names of methods that are given by name or as FILE.py:CLASS; such a class is registered. An unknown
+    name stays as it is. Raises SuiteError for a file that holds no such method.
     """
     return [
         register_method(plugins.from_file(word), word).name if plugins.is_file(word) else word
@@ -108,7 +111,7 @@ def labels(name: str, config: "TrainingConfig") -> dict[str, Label]:
 
 
 def answers(name: str) -> tuple[str, ...]:
-    """The names of all answers that a method may give. Raises SuiteError for a name that is none."""
+    """The names of all answers that a method may give. Raises SuiteError for an unknown name."""
     return tuple(load(name).labels())
 
 

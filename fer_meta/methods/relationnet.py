@@ -128,7 +128,7 @@ class Relation(nn.Module):
 
     def forward(self, classes: Tensor, query: Tensor) -> Tensor:
         # A convolution of concatenated maps is the sum of a convolution of each, so the Q * way pairs need
-        # not be convolved: Q + way maps are, and the pairs are sums. The same numbers but for rounding,
+        # not be convolved: Q + way maps are, and the pairs are sums. The same numbers up to rounding,
         # several times cheaper.
         own, other = self.first.weight.split(classes.shape[1], dim=1)
         pairs = (

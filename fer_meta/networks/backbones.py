@@ -100,7 +100,7 @@ def load_weights(network: nn.Module, name: str, weights: str) -> None:
     by torch.hub), or the path of a state dict in torchvision's own naming (.pth, .pt or .safetensors), whose
     `fc` may be absent or of another size.
 
-    Raises FerMetaError when the weights cannot be had or are not a state dict of this network.
+    Raises FerMetaError if the weights cannot be had or are not a state dict of this network.
     """
     if weights == "none":
         return
@@ -133,7 +133,7 @@ def load_weights(network: nn.Module, name: str, weights: str) -> None:
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
-        raise FerMetaError(f"{path}: is no file; --weights is imagenet, none or the path of a state dict")
+        raise FerMetaError(f"{path}: is not a file; --weights is imagenet, none or the path of a state dict")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -149,7 +149,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             f"{path}: cannot be read as a state dict ({str(error).splitlines()[0]})"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise FerMetaError(f"{path}: holds no flat state dict; save `model.state_dict()`")
+        raise FerMetaError(f"{path}: is not a flat state dict; save `model.state_dict()`")
     return state
 
 
@@ -163,7 +163,7 @@ def vectors(name: Name, weights: str = "none") -> Backbone:
 
 
 def feature_maps(name: Name) -> Backbone:
-    """The backbone for methods that compare maps; the same networks, but for Conv4's last two poolings."""
+    """The backbone for methods that compare maps: as `vectors`, but Conv4 lacks its last two poolings."""
     return Conv4(pooled=2) if name == "conv4" else vectors(name)
 
 

@@ -54,7 +54,7 @@ class _BatchNorm(Function):
 
     torch's own needs some thirty passes over the maps, a third of the time of a second-order MAML step. With
     x^ = (x - mean) r and Q(u) = r (u - <u> - x^ <u x^>), where < > is a channel's mean, the first derivative
-    is w Q(dy) and the second a sum of Q, dy and x with a factor each a channel. Both derivatives equal
+    is w Q(dy) and the second a sum of Q, dy and x, each with one factor per channel. Both derivatives equal
     torch's up to rounding.
     """
 

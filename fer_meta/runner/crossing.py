@@ -149,7 +149,7 @@ def setting_of(
 
 
 def rendered(*faces: CachedFaces) -> dict[str, Rendered]:
-    """How those of the data sets that are no photographs were rendered."""
+    """How each data set that is not photographs was rendered."""
     return {one.name: one.spec.rendered for one in faces if one.spec.rendered}
 
 

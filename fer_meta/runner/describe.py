@@ -189,7 +189,7 @@ def remarks(setting: Setting) -> list[str]:
 
 
 def _kept_back(setting: Setting) -> Iterator[str]:
-    """For whom the other frames are: val, where it is none of the images trained on, and those held out."""
+    """What the other frames are for: val (if it is not trained on) and the images held out."""
     for pool, purpose in ((setting.source.val, "validate"), (setting.source.held, "are held out as support")):
         if pool is not None and not np.array_equal(pool.rows, setting.train.rows):
             frames, clips = frames_and_clips(setting.source.index.iloc[pool.rows])

@@ -23,7 +23,7 @@ def print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: 
     workers = workers.at_most(len(units))
     costs = estimate(bench, todo, workers)
     for run, wrong in bench.damaged.items():
-        click.echo(f"  run {run}: {wrong}; it will be done anew")
+        click.echo(f"  run {run}: {wrong}; it will be done again")
     for line in _run_lines(runs, costs):
         click.echo(f"  {line}")
     seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)

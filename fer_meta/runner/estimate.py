@@ -40,8 +40,8 @@ class Cost(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """Seconds a training step, an image embedded, an episode scored (by shots); and how many readouts there
-    are.
+    """Seconds per training step, per embedded image and per scored episode (by shots); the number of
+    readouts.
     """
 
     step: float
@@ -115,7 +115,7 @@ def _steps(bench: Bench, model: Model) -> int:
 def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     """Each selection's checkpoints on the test episodes, and each checkpoint on the oracle's.
 
-    Each readout may pick a checkpoint of its own, which embeds the images anew.
+    Each readout may pick a checkpoint of its own, for which the images are embedded again.
     """
     setting = run.setting
     images = unit.image * len(setting.test) * min(unit.readouts, run.model.config.validations)
@@ -159,7 +159,7 @@ def _measure(bench: Bench, run: Run) -> _Unit:
 
 
 def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> tuple[float, int]:
-    """Seconds an episode, and how many readouts answer it."""
+    """Seconds per episode, and how many readouts answer it."""
     setting, batchnorm = run.setting, run.setting.protocol.batchnorm
     whole = setting.episodes[shots]
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])

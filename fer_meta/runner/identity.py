@@ -52,7 +52,7 @@ def _part(own: Any, dumped: Any) -> Any:
 def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting: Setting, seed: int) -> dict:
     """What makes a training."""
     # Precision is the machine's. The first results made in fp32 keep their names; those of a version that
-    # named bf16 are made anew.
+    # named bf16 are made again.
     config = {**scientific(settings), "precision": "fp32"}
     if config.get("weights", "none") not in ("none", "imagenet"):
         config["weights"] = _file_hash(Path(config["weights"]))

@@ -59,4 +59,4 @@ def load_all(
 
 
 def _not_rendered(name: str, died: Died) -> None:
-    raise MachineError(f"{name}: was not rendered ({died})")
+    raise MachineError(f"{name}: was not rendered ({died}); run the same command again")

@@ -19,16 +19,16 @@ from fer_meta.records.plan import Plan, read_plan
 LOCKS = ".locks"
 _WORKER = "worker-"
 
-# Seconds between two looks at models that other processes have.
+# Seconds between two looks at the locks of other processes.
 POLL = 1.0
 
 
 @contextlib.contextmanager
 def part_in(folder: Path, plan: Plan, begin: Callable[[bool], None]) -> Iterator[None]:
-    """Work on `plan` in a results folder, beside other processes that work on the same one.
+    """Work on `plan` in a results folder; other processes may work on the same plan.
 
     `begin(alone)` is called first, and nobody else begins meanwhile; `alone` says whether no other process
-    works here. Raises ResultsError when others work on another plan, or when the folder cannot be written.
+    works here. Raises ResultsError if others work on another plan, or if the folder cannot be written.
     """
     locks = folder / LOCKS
     try:
@@ -53,13 +53,13 @@ def part_in(folder: Path, plan: Plan, begin: Callable[[bool], None]) -> Iterator
 
 @contextlib.contextmanager
 def model_held(folder: Path, model: str) -> Iterator[bool]:
-    """Have the folder of a model (its id) alone; False if another process has it."""
+    """Hold the lock of a model (its id); False if another process holds it."""
     with held(folder / LOCKS / f"model-{model}") as mine:
         yield mine
 
 
 def wait_for_one(folder: Path, models: Iterable[str]) -> None:
-    """Return once one of `models` is in no other process's hands."""
+    """Return as soon as the lock of one of `models` is free."""
     models = list(models)
     while True:
         for model in models:

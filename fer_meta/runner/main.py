@@ -53,7 +53,7 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Planned:
-    """A bench before anything is computed or written."""
+    """A bench before anything is computed or written. `run.model.id` of each of `runs` names its model."""
 
     bench: Bench  # what all runs share: suite, folder, device
     settings: list[Setting]
@@ -88,15 +88,15 @@ def run_bench(options: BenchOptions) -> int:
 
 
 def plan(options: BenchOptions) -> Planned:
-    """Read the suite and the data (rendered once, if there is none), and find the runs. Nothing is written to
-    the results.
+    """Read the suite and the data, and find the runs. If there is no data, faces are rendered, once. Nothing
+    is written to the results.
 
     Raises FerMetaError for an option, a suite or data that do not fit.
     """
     suite = chosen_suite(options)
     device = choose_device(options.device)
     keep_freed_memory()
-    # All are located before any is decoded: a misspelt name should not cost minutes.
+    # All are located before any is decoded, so that a misspelt name does not cost minutes.
     cast: dict[str, str] = {}
     if suite.experiments:
         cast = cast_of(suite, options)
@@ -121,10 +121,11 @@ def plan(options: BenchOptions) -> Planned:
 
 
 def work(planned: Planned, models: Collection[str] | None = None) -> int:
-    """Do the runs of `models` (ids; None: all) that are not done; returns how many failed. A model that
-    another process has is left to it and waited for.
+    """Do the runs of `models` (ids; None: all) that are not done; returns how many failed. If another process
+    has a model, wait until it is done there.
 
-    Raises ResultsError when others work on another plan in the folder, MachineError when the disk is full.
+    Raises ResultsError if other processes work on another plan in the folder, MachineError if the disk is
+    full.
     """
     wanted = [run for run in planned.runs if models is None or run.model.id in models]
     with _part_in(planned):
@@ -136,10 +137,10 @@ def work(planned: Planned, models: Collection[str] | None = None) -> int:
 
 
 def finish(planned: Planned) -> str:
-    """Write the report of what is done, and return its text. When all is done, the same bench given again has
-    nothing to do.
+    """Write the report of what is done, and return its text. If all is done, the same bench has nothing to do
+    the next time.
 
-    Raises ResultsError when no run is done, or a file of one is damaged.
+    Raises ResultsError if no run is done, or if a file of one is damaged.
     """
     bench = planned.bench
     with _part_in(planned), held(planned.folder / LOCKS / "report", wait=True):
@@ -192,9 +193,7 @@ def _begin(planned: Planned, alone: bool) -> None:
 def _settings(
     suite: Suite, cast: dict[str, str], faces: list[CachedFaces]
 ) -> tuple[list[Setting], dict[str, str]]:
-    """What is trained and tested, and why some experiments are not run; says what a user must know of
-    both.
-    """
+    """What is trained and tested, and why some experiments are not run. Prints what a user must know."""
     if not suite.experiments:
         settings, not_run = cross(suite, faces), dict[str, str]()
     else:
@@ -212,7 +211,10 @@ def _say_not_run(suite: Suite, settings: list[Setting], not_run: dict[str, str])
     for line in dict.fromkeys(lines):
         click.echo(line)
     if not settings:
-        raise SuiteError(f"no experiment of {suite.name} can be run with these data sets (see above)")
+        raise SuiteError(
+            f"no experiment of {suite.name} can be run with these data sets; give those that the lines above"
+            " name"
+        )
 
 
 def _say_left_out(suite: Suite, faces: list[CachedFaces], settings: list[Setting]) -> None:
@@ -243,23 +245,25 @@ def _damaged(bench: Bench, runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _remove_damaged(bench: Bench) -> None:
-    """Remove the seals of damaged runs, which are then done anew, unless another bench has done that."""
+    """Remove the seals of damaged runs, which are then done again, unless another bench has done that."""
     for run, wrong in bench.damaged.items():
         folder = bench.folder / "runs" / run
-        click.echo(f"run {run}: {wrong}; it is done anew")
+        click.echo(f"run {run}: {wrong}; it is done again")
         if (folder / DONE).exists() and broken_seal(folder):
             (folder / DONE).unlink(missing_ok=True)
     bench.damaged.clear()
 
 
 def _say_precision(bench: Bench, runs: Sequence[Run]) -> None:
-    """A run keeps its name and so its answers, whatever precision is set: say where that is another one."""
+    """A run keeps its name, and so its answers, in any precision: print how many finished runs have another
+    one.
+    """
     forced = [run for run in runs if bench.is_done(run) and run.model.config.precision != "auto"]
     found = [(_precision_of(bench.run_folder(run)), bench.precision(run.model)) for run in forced]
     if number := sum(computed not in ("", wanted) for computed, wanted in found):
         click.echo(
             f"{number} finished run{' was' if number == 1 else 's were'} computed in another precision than"
-            " is asked for, and will not be redone; to redo, give another --out"
+            " this bench and will not be redone; to redo, give another --out"
         )
 
 

@@ -1,4 +1,4 @@
-"""What the runs of a bench tell while they are done, from whatever process does them."""
+"""The messages of the runs of a bench, from whatever process does them."""
 
 import time
 from collections.abc import Callable
@@ -48,14 +48,14 @@ Tell = Callable[[Message], None]
 
 
 class Stage:
-    """Tells how far a stage of a run is, twice a second at most."""
+    """Reports how far a stage of a run is, at most twice a second."""
 
     def __init__(self, tell: Tell, run: str, name: str, total: int):
         self._tell, self._run, self._name, self._total = tell, run, name, total
         self._told = 0.0
 
     def at(self, done: int, note: str = "") -> None:
-        """`done` steps of the stage are behind."""
+        """`done` steps of the stage are done."""
         now = time.monotonic()
         if now - self._told > 0.5:
             self._told = now

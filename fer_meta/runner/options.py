@@ -1,4 +1,4 @@
-"""What a bench is asked to do: the options of `fer-meta bench`. Nothing here imports torch."""
+"""The options of a bench, those of `fer-meta bench`. Nothing here imports torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -7,33 +7,43 @@ from pathlib import Path
 from fer_meta.commands import command, seeds_in_words
 from fer_meta.suites.folders import DEFAULT, RESULTS
 
-# They change what is computed where, and no result; `data` counts by the state of its folders.
+# They decide where things are computed, and change no result. `data` counts by the state of its folders.
 _ELSEWHERE = ("data", "out", "jobs", "dry_run", "command")
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """None stands for what the suite says."""
+    """The options of a bench, as on the command line. None means what the suite says.
 
-    suite: str  # one of the package's, or the path of a .yaml file
+    - `suite`: the name of one of the package's, or the path of a .yaml file. `preset`: smoke, quick or full.
+    - `domains`, `sources`, `targets`, `experiments`, `methods`, `seeds`: only these.
+    - `data`: data set -> its folder. `roles`: role of an experiment -> data set.
+    - `split`: of the protocol, such as {"folds": 10}. `image_size`: the side in pixels.
+    - `weights`: imagenet, none or a file. `device`: auto, cpu, cuda, cuda:1, mps. `precision`: fp32 or bf16.
+    - `jobs`: how many models are trained at the same time; None: one per core, at most 4.
+    - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
+    - `command`: what reports print to get the same again; "": made of these options.
+    """
+
+    suite: str
     preset: str = DEFAULT
     domains: Sequence[str] | None = None
     sources: Sequence[str] | None = None
     targets: Sequence[str] | None = None
-    data: Mapping[str, Path] = field(default_factory=dict)  # data set -> its folder
-    roles: Mapping[str, str] = field(default_factory=dict)  # role of an experiment -> data set
+    data: Mapping[str, Path] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
     experiments: Sequence[str] | None = None
     methods: Sequence[str] | None = None
     seeds: Sequence[int] | None = None
-    split: dict | str | None = None  # of the protocol, such as {"folds": 10}
-    image_size: int | None = None  # pixels
-    weights: str | None = None  # imagenet, none or a file
+    split: dict | str | None = None
+    image_size: int | None = None
+    weights: str | None = None
     device: str = "auto"
     precision: str | None = None
-    jobs: int | None = None  # models side by side; None: as many as there are cores, at most 4
+    jobs: int | None = None
     out: Path = RESULTS
     dry_run: bool = False
-    command: str = ""  # what reports print to have the same again; "": made of these options
+    command: str = ""
 
     @property
     def again(self) -> str:

@@ -1,5 +1,5 @@
-"""What a user sees of a bench: a line when a run begins and one when it ends, the time left, and a bar where
-someone watches.
+"""What a user sees of a bench: a line when a run begins, a line when it ends, the time left, and in a
+terminal a bar.
 """
 
 import sys
@@ -37,8 +37,8 @@ def seconds_of(runs: Sequence[Run], costs: Mapping[str, Cost]) -> float:
 
 
 class Progress:
-    """Hears what the runs tell. `units` are the runs to do, those of a model together; `done` runs of the
-    plan are done before. `failed` counts the runs that failed.
+    """Shows the messages of the runs. `units` are the runs to do, those of a model together; `done` runs of
+    the plan were done before. `failed` counts the runs that failed.
     """
 
     def __init__(self, units: Sequence[Unit], costs: Mapping[str, Cost], jobs: int, done: int):
@@ -59,7 +59,7 @@ class Progress:
         self._bar.close()
 
     def hear(self, message: Message) -> None:
-        """Take what a run tells."""
+        """Take a message of a run."""
         if isinstance(message, Said):
             _say(message.line)
         elif isinstance(message, Began):
@@ -143,7 +143,7 @@ class _StageBar:
                 desc=f"    {stage.stage}",
                 leave=False,
                 dynamic_ncols=True,
-                disable=None,  # none where no one watches, so that a log file holds a line a run
+                disable=None,  # none without a terminal, so that a log file has one line per run
             )
         self._bar.set_postfix_str(stage.note, refresh=False)
         self._bar.update(stage.done - self._bar.n)

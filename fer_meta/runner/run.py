@@ -74,7 +74,7 @@ class Bench:
         self.tell(Said(line))
 
     def stage(self, run: Run, name: str, total: int) -> Stage:
-        """A part of a run of `total` steps, which tells how far it is."""
+        """A part of a run, of `total` steps, which reports how far it is."""
         return Stage(self.tell, run.id, name, total)
 
     def precision(self, model: Model) -> Precision:
@@ -186,8 +186,8 @@ def new_method(bench: Bench, model: Model) -> FewShotMethod:
 
 
 def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None:
-    """Train the model of a run in `method` unless its folder says that this is done. A training that failed
-    is not tried again for the next target.
+    """Train the model of a run in `method`, unless its folder says that this is done. A failed training is
+    not tried again for the next target.
     """
     model, folder = run.model, bench.model_folder(run.model)
     if model.id in bench.failed_models:
@@ -196,13 +196,13 @@ def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None
         wrong = checkpoints.damage(folder)
         if wrong is None:
             return
-        _begin_anew(bench, model, wrong)
+        _begin_again(bench, model, wrong)
     try:
         fit = _fitting(bench, run, method, clock)
         try:
             fit()
         except checkpoints.ResumeError as error:
-            _begin_anew(bench, model, str(error))
+            _begin_again(bench, model, str(error))
             fit()
     except Exception as error:
         bench.failed_models[model.id] = str(error)
@@ -238,8 +238,8 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
     return functools.partial(loop.fit, method, config, steps, fetched, validated, folder, progress)
 
 
-def _begin_anew(bench: Bench, model: Model, wrong: str) -> None:
-    bench.say(f"    model {model.id}: {wrong}; it is trained anew")
+def _begin_again(bench: Bench, model: Model, wrong: str) -> None:
+    bench.say(f"    model {model.id}: {wrong}; it is trained again")
     checkpoints.forget(bench.model_folder(model))
 
 

@@ -100,8 +100,8 @@ def cast_of(suite: Suite, options: BenchOptions) -> dict[str, str]:
     """Who plays which role of the experiments: role -> data set. The options say so, else it is the data set
     that the role was written for, if it is here.
 
-    Rendered stand-ins come only all together, when there is no other data set for any role: a table half of
-    photographs would mislead. Raises SuiteError for a role that is none.
+    Rendered stand-ins are used only if no role has another data set: a table that is half photographs would
+    mislead. Raises SuiteError for an unknown role.
     """
     if options.domains or suite.sources or suite.targets:
         raise SuiteError(
@@ -134,6 +134,6 @@ def domains_of(suite: Suite, options: BenchOptions) -> tuple[Suite, dict[str, Pa
         wanted = list(suite.rendered.domains)
         suite = suite.model_copy(update={"sources": suite.sources or suite.rendered.sources})
     roots = resolve(wanted, options.data)
-    # nor should a source that is no domain cost minutes
+    # a source that is not a domain should not cost minutes either
     used = {name for pair in pairs(suite, roots) for name in pair}
     return suite, {name: root for name, root in roots.items() if name in used}

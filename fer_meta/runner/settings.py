@@ -20,8 +20,8 @@ def needed(pool: Pool | None) -> Pool:
 
 @dataclass(frozen=True)
 class Mixed:
-    """A training set made of other data sets, the clips asked for that these do not have, and, in words, how
-    its images a class compare with the published ones (nothing where the data are others).
+    """A training set made of other data sets, the named clips that these lack, and, in words, how its images
+    per class compare with the published ones ("" if the data are others).
     """
 
     faces: CachedFaces
@@ -41,14 +41,14 @@ class Setting:
     source: Domain
     target: Domain
     test: Pool  # the target's test images of the classes tested
-    # the target's validation images of these, if the oracle is asked for and these are enough
+    # the target's validation images of these, if the suite has the oracle and they are enough
     val: Pool | None
     episodes: dict[int, FixedEpisodes]  # by shots
-    rendered: dict[str, Rendered]  # those of source and target that are no photographs
+    rendered: dict[str, Rendered]  # of source and target, those that are not photographs
     unreadable: dict[str, int] = field(default_factory=dict)  # images left out of each data set that has such
     mixture: Mixed | None = None  # what the source is made of, if it is a mixture
     against: str | None = None  # the experiment that this one is compared with, among those that are run
-    no_oracle: str = ""  # for whom and why the oracle that was asked for is left out
+    no_oracle: str = ""  # for whom the oracle is left out, and why
 
     @property
     def fold(self) -> int | None:
@@ -98,5 +98,5 @@ class Setting:
 
 
 def in_names(fold: int | None) -> str:
-    """A fold as it stands in the names of folders and files, so that they sort."""
+    """A fold as it is written in the names of folders and files, so that they sort."""
     return "" if fold is None else f"-fold{fold:02d}"

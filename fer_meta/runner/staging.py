@@ -121,9 +121,7 @@ def _tested(setting: Setting) -> tuple:
 
 
 def mix(name: str, mixture: Mixture, cast: Mapping[str, CachedFaces], roles: Mapping[str, Role]) -> Mixed:
-    """The training set that a mixture describes. Raises DatasetError if a part has none of the images asked
-    for.
-    """
+    """The training set that a mixture describes. Raises DatasetError if a part has none of its images."""
     taken = [(cast[part.role], take(cast[part.role], part.splits, part.clips)) for part in mixture.parts]
     faces = concatenate(name, [(faces, found.rows) for faces, found in taken])
     lacking = tuple(clip for _, found in taken for clip in found.missing)

@@ -54,8 +54,8 @@ def write_predictions(
 
 
 def _texts(index: pd.DataFrame) -> dict[str, tuple[np.ndarray, pa.Array]]:
-    """For who is in the images of a data set: the code of each row, -1 where unknown, and the texts that the
-    codes stand for.
+    """For who is in the images of a data set: the code of each row, -1 where unknown, and the text of each
+    code.
     """
     columns = {name: index[name].astype("category") for name in ("path", "subject", "clip")}
     return {

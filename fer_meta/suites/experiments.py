@@ -36,8 +36,8 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$", max_length
 
 
 class Role(Strict):
-    """A part in a suite's experiments: the data set it was written for, and the rendered one that stands in
-    if none is given.
+    """A part in a suite's experiments: the data set it was written for, and the rendered one that is used if
+    none is given.
     """
 
     data: Line
@@ -58,7 +58,7 @@ class Mixture(Strict):
     """Parts mixed for training; `per_class` brings every class to that many images, by a random subset or by
     repeats.
 
-    `published` are the images a class that others report of the same mixture: a mixture of the data it was
+    `published` are the images per class that others report of the same mixture: a mixture of the data it was
     written for that has others is named with the classes that differ.
     """
 
@@ -98,9 +98,7 @@ class Experiment(Strict):
     all_images: bool = Field(
         False, description="test on all images of the role, whatever their official split"
     )
-    checkpoint: Selection = Field(
-        "source-val", description="the one that stands beside the published figures"
-    )
+    checkpoint: Selection = Field("source-val", description="the one shown beside the published figures")
     published: tuple[Figure, ...] = Field((), max_length=1000)
     faults: tuple[int, ...] = Field((), max_length=100)
     carries: tuple[int, ...] = Field((), max_length=100)

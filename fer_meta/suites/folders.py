@@ -25,8 +25,8 @@ def results_folder(out: Path, suite: str, preset: str) -> Path:
 
 
 def existing_folder(out: Path, suite: str, preset: str) -> Path:
-    """The `results_folder` of a bench that has begun. Raises ResultsError, which names the results that there
-    are.
+    """The `results_folder` of a bench that has begun. Raises ResultsError, which names the results that
+    exist, if there is none.
     """
     folder = results_folder(out, suite, preset)
     if _has_plan(folder):

@@ -24,7 +24,7 @@ from fer_meta.tasks.protocol import Protocol
 
 __all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
 
-# What may stand in extra columns: accuracy in the training episodes, and with support and query from shared
+# What extra columns may hold: accuracy in the training episodes, and with support and query from shared
 # clips.
 Reading = Literal["training", "shared-clips"]
 
@@ -95,7 +95,7 @@ class Suite(Strict):
         None, description="the one contrast that is tested; all else is exploratory"
     )
     # The roles that some experiment of the file trains on, also where a bench takes only some of its
-    # experiments: an experiment's test images shall not depend on which others are asked for.
+    # experiments: an experiment's test images shall not depend on which others are run.
     _trained: frozenset[str] = PrivateAttr(frozenset())
 
     def model_post_init(self, context) -> None:
@@ -120,7 +120,7 @@ class Suite(Strict):
     def _classes_known(cls, classes):
         unknown = [name for name in classes if name not in EXPRESSIONS]
         if unknown:
-            raise ValueError(f"{unknown[0]!r} is no expression; there are {', '.join(EXPRESSIONS)}")
+            raise ValueError(f"{unknown[0]!r} is not an expression; there are {', '.join(EXPRESSIONS)}")
         return classes
 
     def config(self, method: str, experiment: str = "") -> TrainingConfig:
@@ -138,8 +138,8 @@ def read_suite(
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
     `changes` replace top-level fields, and `split` that of the protocol; those that are None do not. `added`
-    are methods that it shall have, whether it names them or not. Raises SuiteError, which names the file, the
-    line and the key.
+    are methods that it gets, whether it names them or not. Raises SuiteError, which names the file, the line
+    and the key.
     """
     raw, lines = extends.read(name)
     changed = _preset(raw.pop("presets", None), preset, lines)
@@ -157,7 +157,7 @@ def read_suite(
 
 
 def _preset(presets: object, preset: str, lines: Lines) -> dict:
-    """What a preset changes. Raises SuiteError if there is none of this name."""
+    """What a preset changes. Raises SuiteError for an unknown name."""
     if not isinstance(presets, dict) or preset not in presets:
         known = (
             f", or take one of {one_line(', '.join(presets), 200)}"
@@ -268,15 +268,15 @@ def _dangling(suite: Suite) -> list[Fault]:
             if (name := getattr(suite.primary, part)) is not None
         ]
     return [
-        (loc, f"{name!r} is no {what}; there are {', '.join(there) or 'none'}")
+        (loc, f"no {what} is called {name!r}; there are {', '.join(there) or 'none'}")
         for loc, name, what, there in used
         if name not in there
     ]
 
 
 def _untested(suite: Suite, written: Collection[str]) -> list[Fault]:
-    """What the primary contrast is of and its experiments do not test, as (path of keys, message). `written`
-    are the methods that the file names: a preset may leave one out, and its contrast is not asked there.
+    """What the primary contrast names and its experiments do not test, as (path of keys, message). `written`
+    are the methods that the file names: a preset may leave one out, and has no contrast then.
     """
     named = suite.primary
     errors: list[Fault] = []
@@ -300,7 +300,7 @@ def _untested(suite: Suite, written: Collection[str]) -> list[Fault]:
         for readout in registry.answers(name)
     ]
     return errors + [
-        (("primary", side), f"{name!r} is no method; there are {', '.join(known)}")
+        (("primary", side), f"no method is called {name!r}; there are {', '.join(known)}")
         for side in ("first", "second")
         if (name := getattr(named, side)) not in known
     ]

@@ -51,7 +51,7 @@ def methods_of(
 
 
 def kind_of(name: str) -> str:
-    """The kind of a method; "" for a name that is none."""
+    """The kind of a method; "" for an unknown name."""
     try:
         return registry.kind(name)
     except SuiteError:
@@ -91,7 +91,7 @@ def _faults_of_kinds(layer: dict) -> list[Fault]:
     faults: list[Fault] = []
     for kind, settings in kinds.items():
         if kind not in KINDS:
-            faults.append((("kinds", kind), f"is no kind of method; there are {', '.join(KINDS)}"))
+            faults.append((("kinds", kind), f"is not a kind of method; there are {', '.join(KINDS)}"))
         elif not isinstance(settings, dict):
             faults.append((("kinds", kind), "must be a mapping of settings"))
         else:

@@ -1,5 +1,5 @@
-"""The text of a suite file, read with care: what is no plain YAML of texts, numbers, lists and mappings is a
-SuiteError of one line.
+"""The text of a suite file, read with care: anything but plain YAML of texts, numbers, lists and mappings is
+a SuiteError of one line.
 
 Nothing here imports torch, so that a command can say at once what is wrong with a file.
 """
@@ -17,11 +17,11 @@ from fer_meta.errors import SuiteError
 from fer_meta.oneline import one_line
 
 LARGEST = 200_000  # bytes; the largest of the package's has 8,000
-MOST_NODES = 20_000  # keys, values and items, each alias counted as what it stands for
+MOST_NODES = 20_000  # keys, values and items, each alias counted with what it repeats
 DEEPEST = 20  # mappings and lists within each other
 _PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 _MERGE = "tag:yaml.org,2002:merge"
-SHARED = "presets"  # what suites may extend, and is no suite itself
+SHARED = "presets"  # suites may extend it; it is not a suite itself
 _OLD = {"algorithms": "methods"}  # keys that have another name today
 
 
@@ -115,7 +115,7 @@ def _read(name: str) -> str:
         if not stat.S_ISREG(found.st_mode):
             raise SuiteError(
                 f"{named}: cannot be read as a suite file (it is"
-                f" {'a folder' if stat.S_ISDIR(found.st_mode) else 'no regular file'})"
+                f" {'a folder' if stat.S_ISDIR(found.st_mode) else 'not a regular file'})"
             )
         if found.st_size > LARGEST:
             raise SuiteError(
@@ -126,7 +126,7 @@ def _read(name: str) -> str:
             return file.read()
     except UnicodeDecodeError as error:
         raise SuiteError(
-            f"{named}: cannot be read as a suite file (byte {error.start + 1:,} is no UTF-8); save it as"
+            f"{named}: cannot be read as a suite file (byte {error.start + 1:,} is not UTF-8); save it as"
             " UTF-8"
         ) from error
     except (OSError, ValueError) as error:
@@ -145,7 +145,7 @@ def _check_size(node: yaml.Node | None, origin: str) -> None:
 
     def size(node: yaml.Node, depth: int) -> int:
         if id(node) in above:
-            raise SuiteError(f"{_where(origin, node)}: the alias stands for something that holds it")
+            raise SuiteError(f"{_where(origin, node)}: the alias is inside what it repeats; write it out")
         if depth > DEEPEST:
             raise SuiteError(
                 f"{_where(origin, node)}: its lists and mappings are nested too deeply; {DEEPEST} levels are"
@@ -185,7 +185,7 @@ def _values(node: yaml.Node | None) -> list[yaml.Node]:
 
 
 def _check_nodes(loader: _Loader, node: yaml.Node | None, origin: str) -> None:
-    """Refuse keys that are given twice or are no texts, and values that are neither text, number, list nor
+    """Refuse keys that are given twice or are not texts, and values that are neither text, number, list nor
     mapping.
     """
     if isinstance(node, yaml.MappingNode):
@@ -199,7 +199,7 @@ def _check_nodes(loader: _Loader, node: yaml.Node | None, origin: str) -> None:
                     if isinstance(key, yaml.ScalarNode)
                     else "a list or mapping as a key is"
                 )
-                raise SuiteError(f"{_where(origin, key)}: {shown} no text; put it in quotes")
+                raise SuiteError(f"{_where(origin, key)}: {shown} not a text; put it in quotes")
             if key.value in seen:
                 raise SuiteError(
                     f"{_where(origin, key)}: {one_line(key.value, 40)}: this key is given twice; keep one"
@@ -215,8 +215,8 @@ def _check_nodes(loader: _Loader, node: yaml.Node | None, origin: str) -> None:
         try:
             loader.construct_object(node)
         except (ValueError, ArithmeticError) as error:
-            kind = {"int": "integer", "float": "number"}.get(node.tag.rpartition(":")[2], "value")
-            raise SuiteError(f"{_where(origin, node)}: {one_line(node.value, 40)!r} is no {kind}") from error
+            kind = {"int": "an integer", "float": "a number"}.get(node.tag.rpartition(":")[2], "a value")
+            raise SuiteError(f"{_where(origin, node)}: {one_line(node.value, 40)!r} is not {kind}") from error
     for child in _children(node):
         _check_nodes(loader, child, origin)
 

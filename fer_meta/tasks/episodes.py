@@ -29,8 +29,8 @@ ATTEMPTS = 100
 
 
 class IndexDataset(Dataset):
-    """Stands for a pool's images: `[i]` is (row of the data set, class number), so that learn2learn touches
-    no pixel.
+    """A pool's images for learn2learn: `[i]` is (row of the data set, class number), so that it reads no
+    pixel.
     """
 
     def __init__(self, pool: Pool):
@@ -44,7 +44,7 @@ class IndexDataset(Dataset):
 
 
 def meta_dataset(pool: Pool) -> MetaDataset:
-    """learn2learn's MetaDataset over `pool`, told the labels so that it need not read every item."""
+    """learn2learn's MetaDataset over `pool`. It gets the labels, so that it need not read every item."""
     return MetaDataset(IndexDataset(pool), indices_to_labels=dict(enumerate(pool.labels.tolist())))
 
 
@@ -203,9 +203,9 @@ class ImageTasks(Episodes):
 
 @dataclass(frozen=True)
 class FixedEpisodes:
-    """Episodes to test on: `support` [E, way, shots] are rows of the support's data set, a row a class;
-    `queries` are E arrays (or one [E, Q]) of rows of the target, in the order of the episode's classes if
-    they are drawn by class.
+    """Episodes to test on: `support` [E, way, shots] are rows of the support's data set, [e, c] those of
+    class c; `queries` are E arrays (or one [E, Q]) of rows of the target, in the order of the episode's
+    classes if they are drawn by class.
     """
 
     support: np.ndarray

@@ -2,7 +2,7 @@
 once.
 
 A fold's people are its test; of the others' images `carve` become val, and the rest trains. Official splits
-play no part.
+are ignored.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -26,7 +26,7 @@ def fold_numbers(index: pd.DataFrame, protocol: Protocol, classes: Collection[st
 
     `folds: k` spreads each class evenly over k folds and keeps a person (else a clip, else identical images)
     in one; `leave-one-subject-out` has a fold for each person, in the order of their names. Raises
-    ProtocolError for people who are not known, or fewer of them than folds.
+    ProtocolError if people are not known, or if there are fewer of them than folds.
     """
     wanted = index["label"].isin(list(classes)).to_numpy()
     if not wanted.any():
@@ -75,7 +75,7 @@ def cross_validate(faces: CachedFaces, protocol: Protocol, classes: Collection[s
     cannot is excluded by name. With `queries: all`, all classes that are trained are tested, whatever `way`
     says.
 
-    Raises ProtocolError, which names the fold and a way out, where one has too few images for its episodes.
+    Raises ProtocolError, which names the fold and the fix, if one has too few images for its episodes.
     """
     with named(faces.name):
         fold = fold_numbers(faces.index, protocol, classes)

@@ -14,7 +14,7 @@ from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.roles import role_of_val, roles_of
 
-# Where the fields of a protocol stand: the package's suites are read only.
+# Where a user changes the fields of a protocol: the package's suites are read only.
 IN_FILE = "in the suite file (or a copy of it)"
 
 
@@ -50,7 +50,7 @@ class Pool:
 
 
 def needed(pool: Pool | None) -> Pool:
-    """A pool that the caller has asked `divide` for."""
+    """A pool that the caller let `divide` make."""
     assert pool is not None
     return pool
 
@@ -90,10 +90,10 @@ def divide(
     episode of validation, a target that is no source has none, and `no_val` says why.
 
     With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of
-    `sources` or stands in a `val`, or earlier in its own role; identical images with different labels go
-    altogether. So one target has one set of test images, whatever source a method was trained on. With
-    `support_from: source-train` the images held out of the training of `sources` stand in `held`, and what
-    shares a group with them (see `roles_of`) stands nowhere. With `carve: 0` nothing is kept back: without an
+    `sources` or is in a `val`, or earlier in its own role; of identical images with different labels none is
+    kept. So one target has one set of test images, whatever source a method was trained on. With
+    `support_from: source-train` the images held out of the training of `sources` are in `held`, and what
+    shares a group with them (see `roles_of`) is in no pool. With `carve: 0` nothing is kept back: without an
     official val a source is validated on what it is trained on, another data set on what it is tested on.
 
     Raises ProtocolError for a source without training images, and for a pool that is too small for its
@@ -185,7 +185,7 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
     """`pool` with only those of its classes that are in `classes`; the names stay in the order of
     `pool.classes`.
 
-    Raises ProtocolError when fewer than `way` classes remain.
+    Raises ProtocolError if fewer than `way` classes remain.
     """
     kept = tuple(name for name in pool.classes if name in classes)
     if len(kept) < way:
@@ -214,7 +214,7 @@ def with_classes(pool: Pool, classes: Collection[str], index: pd.DataFrame) -> P
 def _why_no_val(
     faces, protocol: Protocol, classes: Collection[str], trained: bool, train_digests: set[str]
 ) -> str:
-    """Why a target that is no source can have no val for the oracle; nothing if it can."""
+    """Why a target that is not a source can have no val for the oracle; "" if it can have one."""
     shape = protocol.validation
     needs = f"an episode of validation needs {shape.way} classes with {shape.images_per_class} images or more"
     try:
@@ -247,8 +247,8 @@ def _digests(datasets, roles, names, among) -> set[str]:
 def _without_copies(
     index: pd.DataFrame, rows: np.ndarray, seen: set[str] | None, protocol: Protocol
 ) -> tuple[np.ndarray, int]:
-    """Those of `rows` that are no copies of what is `seen` or of each other, and how many are; all, where
-    that is not asked (None).
+    """Those of `rows` that are not copies of what is `seen` or of each other, and how many are; all of them
+    if `seen` is None.
     """
     if seen is None or protocol.copies == "kept":
         return rows, 0
@@ -328,8 +328,8 @@ def _group_ids(index: pd.DataFrame, rows: np.ndarray, disjoint: str) -> pd.Serie
 
 
 def _clip_ids(part: pd.DataFrame) -> pd.Series | None:
-    """The clip of each image; all photographs together count as one, as they lay in one folder a class. None
-    where all are photographs.
+    """The clip of each image; all photographs together count as one, because they were in one folder per
+    class. None if all are photographs.
     """
     films = of_films(part)
     return part["clip"].where(films, "photographs") if films.any() else None

@@ -1,5 +1,4 @@
-"""What is asked of a method: ways, shots, queries, what support and query must not share, and which images
-count.
+"""The protocol: ways, shots, queries, what support and query must not share, and which images count.
 
 These models are the schema of a suite file's `protocol`; every field enters the identity of a run and is
 shown in its result.
@@ -126,7 +125,7 @@ class Protocol(Strict):
         "image",
         description=(
             "what support and query must not share; nothing: drawn independently, so that a query may be a "
-            "copy of a support image; a data set without clips has one image a clip"
+            "copy of a support image; a data set without clips has one image per clip"
         ),
     )
     support_clips: SupportClips = Field("any", description=ONE_CLIP)

@@ -24,12 +24,12 @@ _DIGEST_BYTES = 16
 
 
 class ResumeError(Exception):
-    """What an interrupted training left behind is damaged; `forget` it and begin anew."""
+    """What an interrupted training left is damaged; `forget` it and begin again."""
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with the folder of a finished model, in words; None if it serves. Somebody may have
-    deleted `checkpoints` to free disk.
+    """What is wrong with the folder of a finished model, in words; None if nothing is. Somebody may have
+    deleted `checkpoints` to free disk space.
     """
     return broken_seal(folder) or (None if snapshots(folder) else "checkpoints were deleted")
 
@@ -70,7 +70,7 @@ def load_snapshot(method: nn.Module, path: Path) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Remove all that a training left in the folder of its model, which then begins anew."""
+    """Remove all that a training left in the folder of its model. It then begins again."""
     for path in (folder / DONE, folder / RESUME, folder / HISTORY, *snapshots(folder).values()):
         path.unlink(missing_ok=True)
 

@@ -53,9 +53,9 @@ def fit(
 ) -> None:
     """Train `method` in place for `steps` steps, from where `folder` says it was.
 
-    Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one a validation) and `resume.pt`. `progress` is
-    told the steps done, the last training accuracy that was logged and the last validation (readout -> value,
-    0 to 1). Raises FerMetaError when the loss is no longer finite, ResumeError, before anything is done, when
+    Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one per validation) and `resume.pt`. `progress`
+    gets the steps done, the last training accuracy that was logged and the last validation (readout -> value,
+    0 to 1). Raises FerMetaError if the loss is no longer finite, and ResumeError, before anything is done, if
     the folder is not as an earlier part of this training left it.
     """
     optimiser = new_optimiser(method, config)

@@ -399,6 +399,6 @@ def test_a_data_set_that_is_not_here_is_an_error_with_the_mend(name, tmp_path, m
 @pytest.mark.parametrize("name", ["../secrets", "a/b", "", ".hidden", "a" * 101, "odd\udcff", "two\nlines"])
 def test_a_name_cannot_leave_the_data_folder(name, tmp_path, monkeypatch):
     monkeypatch.setenv("FER_META_DATA", str(tmp_path))
-    with pytest.raises(DatasetError, match="no name for a data set") as caught:
+    with pytest.raises(DatasetError, match="not a valid name for a data set") as caught:
         locate(name, {})
     assert str(caught.value).isprintable()

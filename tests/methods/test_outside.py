@@ -115,7 +115,7 @@ def test_a_changed_file_is_another_model(bench, mine, tmp_path):
     ('name = "mine"', "pass", "`name` must be"),
     ('label = "My method"', 'own = {"protonet": "Mine"}', "answers are called 'protonet'"),
     ("Config(TrainingConfig)", "Config", "must be a subclass of fer_meta.methods.base.TrainingConfig"),
-    ("Mine(FewShotMethod)", "Mine", "is no subclass of fer_meta.methods.base.FewShotMethod"),
+    ("Mine(FewShotMethod)", "Mine", "is not a subclass of fer_meta.methods.base.FewShotMethod"),
     ("steps: int = 3", "steps: int = 3\n        power: int", "methods.mine.power: Field required"),
 ])  # fmt: skip
 def test_a_file_that_holds_no_method_is_one_line(bench, mine, old, new, words):

@@ -83,12 +83,12 @@ def remove(path):
 def test_a_damaged_run_is_done_anew_and_said(bench, tmp_path, done, file, harm):
     _, run, before = done
     harm(run / file)
-    assert "it will be done anew" in bench(*ONLY, "--dry-run", domains=("day",)).output
+    assert "it will be done again" in bench(*ONLY, "--dry-run", domains=("day",)).output
     again = bench(*ONLY, domains=("day",))
     assert (
         again.exit_code == 0
         and f"run {run.name}: {file}" in again.output
-        and "it is done anew" in again.output
+        and "it is done again" in again.output
     )
     assert broken_seal(run) is None
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), before)
@@ -106,7 +106,7 @@ def test_a_damaged_model_is_trained_anew_when_it_is_needed(bench, tmp_path, done
     assert (
         again.exit_code == 0
         and f"model {model.name}: {file}" in again.output
-        and "it is trained anew" in again.output
+        and "it is trained again" in again.output
     )
     assert checkpoints.damage(model) is None
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), before)
@@ -115,9 +115,9 @@ def test_a_damaged_model_is_trained_anew_when_it_is_needed(bench, tmp_path, done
 def test_deleted_checkpoints_cost_a_training_only_when_another_target_needs_them(bench, done):
     model, _, _ = done
     shutil.rmtree(model / "checkpoints")
-    assert "trained anew" not in bench(*ONLY, domains=("day",)).output
+    assert "trained again" not in bench(*ONLY, domains=("day",)).output
     another = bench(*ONLY, "--sources", "day")
-    assert another.exit_code == 0 and "checkpoints" in another.output and "trained anew" in another.output
+    assert another.exit_code == 0 and "checkpoints" in another.output and "trained again" in another.output
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_an_interrupted_training_that_was_damaged_begins_anew(bench, tmp_path, f
     assert (
         again.exit_code == 0
         and f"model {stopped.name}: " in again.output
-        and "it is trained anew" in again.output
+        and "it is trained again" in again.output
     )
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), numbers(finished))
 

@@ -61,7 +61,7 @@ def test_methods_of_a_suite_that_extends_the_presets_need_only_be_named(written)
     (MINE, GOOD.replace("way: 5", "way: ["), "base.yaml, line .: not valid YAML"),
     (MINE + "kinds: {episodic: {batch: x}}\n", GOOD, "mine.yaml, line 6: methods.*net.batch: .*integer"),
     (MINE + "kinds: {episodic: {stpes: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodic.stpes: no method"),
-    (MINE + "kinds: {episodc: {steps: 3}}\n", GOOD, "mine.yaml, line 6: kinds.episodc: is no kind of method"),
+    (MINE + "kinds: {episodc: {steps: 3}}\n", GOOD, "line 6: kinds.episodc: is not a kind of method"),
     (MINE + "kinds: 3\n", GOOD, "mine.yaml, line 6: kinds: must be a mapping"),
     (MINE.replace("title: Mine\n", ""), GOOD, "mine.yaml, line 1: title: Field required"),
     (MINE.replace("base.yaml", "nowhere.yaml"), GOOD, "nowhere.yaml: cannot be read as a suite file"),

@@ -72,17 +72,21 @@ WITH_CONTRAST = GOOD.replace("presets:", f"  supervised: {{steps: 100}}\nprimary
             "supervised-ncm,",
             "superviced-ncm,",
             (
-                "primary.first: 'superviced-ncm' is no method; there are protonet, supervised-head,"
+                "primary.first: no method is called 'superviced-ncm'; there are protonet, supervised-head,"
                 " supervised-ncm, supervised-probe"
             ),
         ),
-        ("second: protonet", "second: maml", "primary.second: 'maml' is no method"),
+        ("second: protonet", "second: maml", "primary.second: no method is called 'maml'"),
         ("shots: 5, over", "shots: 10, over", "primary.shots: 10 is not tested; the protocol has shots 1, 5"),
-        ("over: across", "over: acros", "primary.over: 'acros' is no set of pairs; there are across, within"),
+        (
+            "over: across",
+            "over: acros",
+            "primary.over: no set of pairs is called 'acros'; there are across, within",
+        ),
         (
             "primary:",
             "within: false\nprimary:",
-            "primary.less: 'within' is no set of pairs; there are across",
+            "primary.less: no set of pairs is called 'within'; there are across",
         ),
         (
             "second: protonet",
@@ -107,7 +111,7 @@ def test_an_experiment_of_a_contrast_has_shots_and_methods_of_its_own(tmp_path):
     assert "primary.shots: 5 is not tested; the protocol has shots 1" in wrong(
         tmp_path, text.replace("test: a}", "test: a, protocol: {shots: [1]}}")
     )
-    assert "primary.first: 'fomaml' is no method; there are protonet" in wrong(
+    assert "primary.first: no method is called 'fomaml'; there are protonet" in wrong(
         tmp_path, text.replace("test: a}", "test: a, methods: [protonet]}")
     )
 
@@ -135,7 +139,7 @@ def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
     ("title: Mine", "title: Mine\nimage_size: 1000000", ", line 3: image_size: .*1024"),
     ("title: Mine", "title: Mine\nseeds: [-1]", ", line 3: seeds.0: "),
     ("title: Mine", f"title: Mine\nseeds: [{2 ** 70}]", ", line 3: seeds.0: "),
-    ("title: Mine", f"title: Mine\nseeds: [{'9' * 5000}]", ", line 3: '9+…' is no integer"),
+    ("title: Mine", f"title: Mine\nseeds: [{'9' * 5000}]", ", line 3: '9+…' is not an integer"),
     ("title: Mine", "title: Mine\nseeds: [no]", ", line 3: seeds.0: .*integer"),
     ("title: Mine", "title: Mine\nseeds: [1, 1]", ", line 3: seeds: .*1 is given twice"),
     ("title: Mine", "title: Mine\nclasses: [anger, fear, anger]",
@@ -149,10 +153,10 @@ def test_a_preset_may_leave_out_a_method_of_the_contrast(tmp_path):
     ("title: Mine", "title: 2020-02-30", ", line 2: not valid YAML for a suite .*timestamp"),
     ("title: Mine", "title: !!binary aGk=", ", line 2: not valid YAML for a suite .*binary"),
     ("title: Mine", "title: !!set {a, b}", ", line 2: not valid YAML for a suite .*set"),
-    ("title: Mine", "title: !!float x", ", line 2: 'x' is no number"),
-    ("title: Mine", "title: !!int x", ", line 2: 'x' is no integer"),
-    ("title: Mine", "title: Mine\n1: one", ", line 3: the key 1 is no text; put it in quotes"),
-    ("title: Mine", "title: Mine\n[a, b]: one", ", line 3: a list or mapping as a key is no text"),
+    ("title: Mine", "title: !!float x", ", line 2: 'x' is not a number"),
+    ("title: Mine", "title: !!int x", ", line 2: 'x' is not an integer"),
+    ("title: Mine", "title: Mine\n1: one", ", line 3: the key 1 is not a text; put it in quotes"),
+    ("title: Mine", "title: Mine\n[a, b]: one", ", line 3: a list or mapping as a key is not a text"),
     ("title: Mine", "title: Mine\nsources: &x [*x]",
      ", line 3: (the alias|not valid YAML .*undefined alias)"),
     ("title: Mine", "title: &x\n  y: *x", ", line 2: (the alias|not valid YAML)|, line 3: "),
@@ -176,9 +180,9 @@ def test_a_fault_of_a_suite_file_is_one_line_with_its_place(tmp_path, old, new, 
     ("one: {", "../one: {", "experiments.*should match pattern"),
     ("title: One", "title: One, methods: [protonet, protonet]",
      "experiments.one.methods: .*given twice"),
-    ("title: One", "title: One, against: two", "'two' is no experiment"),
+    ("title: One", "title: One, against: two", "no experiment is called 'two'"),
     ("title: One", "title: One, training: {maml: {lr: 0.1}}",
-     "experiments.one.training: 'maml' is no method of the suite"),
+     "experiments.one.training: no method of the suite is called 'maml'"),
     ("title: One", "title: One, training: {protonet: {rate: 0.1}}",
      "experiments.one.training.protonet.rate: unknown key"),
     ("title: One", "title: One, training: {protonet: {lr: fast}}",
@@ -207,7 +211,7 @@ def test_what_people_write_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("content, words", [
-    (b"name: \xff\n", "byte 7 is no UTF-8.; save it as UTF-8"),
+    (b"name: \xff\n", "byte 7 is not UTF-8.; save it as UTF-8"),
     (b"name: a\0b\n", "not valid YAML"),
     (b"", "a suite is a mapping"),
     (b"name: [\n  {", "line 2: not valid YAML|line 3: not valid YAML"),
@@ -226,7 +230,7 @@ def test_what_is_no_file_of_a_suites_size_is_not_read(tmp_path):
         file.truncate(1 << 30)
     for name, words in {
         "folder.yaml": "it is a folder",
-        "pipe.yaml": "it is no regular file",
+        "pipe.yaml": "it is not a regular file",
         "large.yaml": "1,073,741,824 bytes",
         "loop.yaml": "symbolic links",
         "x" * 300 + ".yaml": "name too long",

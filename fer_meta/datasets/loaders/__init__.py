@@ -1,1 +1,1 @@
-"""One file a data set: where its images lie on disk, and what their names say."""
+"""One file per data set: where its images are on disk, and what their names say."""

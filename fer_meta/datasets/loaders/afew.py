@@ -1,4 +1,4 @@
-"""AFEW: frames of aligned faces from film clips, one folder a clip.
+"""AFEW: frames of aligned faces from film clips, one folder per clip.
 
 The labels of the official test clips are withheld. So the official validation part is the split `test`
 here, and whoever needs a validation part carves it from `train`. Two clip names occur in both parts, and a

@@ -1,6 +1,6 @@
 """FER2013: 35,887 grey 48x48 faces, as the challenge's csv or as folders of images.
 
-Counts a class were recounted from image folders and agree with the totals of the authors' paper.
+Counts per class were recounted from image folders and agree with the totals of the authors' paper.
 """
 
 import os

@@ -30,7 +30,7 @@ _TEXTS = ("title", "licence", "citation")
 
 
 def folder_spec(name: str, root: Path) -> DatasetSpec:
-    """The specification of a data set outside the catalogue. DatasetError for a faulty fer-meta.yaml."""
+    """The spec of a data set outside the catalogue. Raises DatasetError for a faulty fer-meta.yaml."""
     root = Path(root)
     settings = _settings(root / SETTINGS)
     patterns = {key: _pattern(root / SETTINGS, key, settings[key]) for key in _PATTERNS if key in settings}

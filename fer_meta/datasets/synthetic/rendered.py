@@ -58,7 +58,7 @@ PREFIX = "synthetic-"
 """What the names of rendered data sets begin with."""
 
 SUBJECTS, IMAGES_DRAWN, SEED = 200, 3000, 0
-"""How large a set is, and from which seed it is drawn, where nothing else is said."""
+"""The default size of a set, and the default seed."""
 
 CHUNK = 256
 WRITTEN = "written"
@@ -106,8 +106,8 @@ class _Drawing:
 
 
 def parse_name(name: str) -> tuple[str, float]:
-    """The recipe and the severity of `synthetic-wild@0.5`; without `@` the severity is 1. DatasetError if
-    there is no such set.
+    """The recipe and the severity of `synthetic-wild@0.5`; without `@` the severity is 1. Raises DatasetError
+    if there is no such set.
     """
     recipe, at, text = name.partition("@")
     if recipe not in RECIPES:
@@ -133,7 +133,7 @@ def domain_name(recipe: str, severity: float) -> str:
 
 
 def rendered_spec(name: str) -> DatasetSpec:
-    """The specification of a rendered set. DatasetError for a wrong name."""
+    """The specification of a rendered set. Raises DatasetError for a wrong name."""
     recipe, severity = parse_name(name)
     return DatasetSpec(
         name=domain_name(recipe, severity),
@@ -164,7 +164,7 @@ def render_set(
     progress: bool = True,
     fix: str = ELSEWHERE,
 ) -> int:
-    """Render a set into `folder`, which appears whole or not at all; returns how many images it rendered.
+    """Render a set into `folder`, which is then complete or not there; returns how many images it rendered.
 
     A render of the same set that was stopped goes on, one that runs in another process is waited for, and one
     that is finished is left alone. Raises DatasetError if `folder` holds something else, if so few images or
@@ -199,7 +199,7 @@ def render_set(
                 version=drawing.recipe.version,
             )
             appear(building, folder)
-            # last: a render killed just before has lost nothing, and nobody minds the file
+            # last: a render that was killed just before has lost nothing, and the file does no harm
             (folder / WRITTEN).unlink()
     return rendered
 
@@ -215,7 +215,7 @@ def load_rendered(
     progress: bool = True,
 ) -> CachedFaces:
     """The set called `name` (such as `synthetic-wild@0.5`), rendered now if it was not before or is damaged.
-    DatasetError as `render_set`.
+    Raises as `render_set`.
     """
     drawing, spec = _drawing(name, size, subjects, images, seed), rendered_spec(name)
     with explained(drawing.place):
@@ -315,7 +315,7 @@ def _draw(drawing: _Drawing) -> tuple[pd.DataFrame, list]:
 
 
 def _is_there(folder: Path, drawing: _Drawing) -> bool:
-    """Whether `folder` is this very set; DatasetError if it holds another one, or anything else."""
+    """Whether `folder` is this very set. Raises DatasetError if it holds another one, or anything else."""
     if not os.path.lexists(folder):
         return False
     if is_prepared(folder):
@@ -355,8 +355,8 @@ def _render_missing(drawing: _Drawing, scenes: list, building: Path, device: str
 
 
 def _keep_whole(file: BinaryIO, written: TextIO, image: int, most: int) -> int:
-    """Cut off all after the first chunk that is not as it was written, of images of `image` bytes, and stand
-    there; returns how many are left.
+    """Cut off all after the first chunk that is not as it was written, of images of `image` bytes, and go
+    there in the file; returns how many are left.
     """
     header, there, whole = file.tell(), 0, []
     written.seek(0)

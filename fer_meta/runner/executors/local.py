@@ -26,7 +26,7 @@ def run_all(bench: Bench, units: Sequence[Unit], workers: Workers, tell: Tell) -
     """Do the runs of each unit, or see them done by another process that works on the same plan: a model that
     another has is left to it, and taken over if it ends in the middle.
 
-    Raises MachineError when the disk is full. An interrupt ends all workers and passes through.
+    Raises MachineError if the disk is full. An interrupt ends all workers and passes through.
     """
     waiting = False
     failures = {run.id: _failed_at(bench, run) for unit in units for run in unit}
@@ -62,7 +62,7 @@ def _work(bench: Bench, failures: dict[str, int], unit: Unit, tell: Tell) -> Non
 
 
 def _hear(bench: Bench, tell: Tell, unit: Unit, message: Message | Died) -> None:
-    """Pass on what the worker of a unit tells; a run that ended leaves its unit."""
+    """Pass on what the worker of a unit reports; a run that ended leaves its unit."""
     if isinstance(message, Died):
         if unit:
             tell(_died(bench, unit.pop(0), message))

@@ -26,7 +26,7 @@ Task = TypeVar("Task")
 # Beyond, the memory that each takes counts for more than the cores that threads leave idle.
 MOST_JOBS = 4
 
-# A worker that is told to end finishes the step it is at; one that does not is killed.
+# A worker that gets the signal to end finishes its step first; one that does not end is killed.
 SECONDS_TO_END = 20
 
 _PR_SET_PDEATHSIG = 1
@@ -74,9 +74,9 @@ class Workers:
     ) -> None:
         """`work(task, tell)` for each task, begun in order.
 
-        `hear(task, message)` is called in this process for whatever a worker tells, in the order told, and
-        with Died for a worker that did not end well. An exception raised by `work` is raised here, and ends
-        the others, as an interrupt does.
+        `hear(task, message)` is called in this process for each message of a worker, in order, and with Died
+        for a worker that did not end well. An exception raised by `work` is raised here, and ends the others,
+        as an interrupt does.
         """
         if self.forked:
             self._fork(deque(tasks), work, hear)
@@ -114,8 +114,8 @@ class Workers:
 
 
 def choose_workers(asked: int | None, device: torch.device) -> Workers:
-    """Workers for `--jobs`: as many as asked for, else as many as there are cores, at most MOST_JOBS. A GPU
-    does one thing at a time, and neither its context nor Apple's libraries can be forked.
+    """Workers for `--jobs`: that many; by default one per core, at most MOST_JOBS. A GPU does one thing at a
+    time, and neither its context nor Apple's libraries can be forked.
 
     The threads of each decide the order of sums, so that another number of jobs may give other last digits.
     """
