@@ -88,9 +88,9 @@ def test_a_run_that_no_command_shows_is_said_with_its_name(stored, fields):
             **{"seed": 1, "suite_hash": "suite", "settings_hash": "other", "command": "fer-meta bench"}
             | fields,
         )
-    line = " ".join(above(stored))
+    [line] = above(stored)
     assert line.startswith(
-        "1 finished run in runs/ is not in these tables (stale), made by another version of fer-meta or from"
+        "1 finished run in runs/ is not in these tables (`stale`), made by another version of fer-meta or from"
         " another suite file"
     )
 

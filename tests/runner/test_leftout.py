@@ -137,7 +137,7 @@ def test_runs_that_no_command_shows_any_more_are_called_so(given, suite, tmp_pat
     output = given(f"{BENCH} --data dusk=PATH --algorithms protonet --domains dusk")
     [line] = _left_out(tmp_path)
     assert line in output and line.startswith(
-        "1 finished run in runs/ is not in these tables (protonet-dusk-to-dusk-seed0-"
+        "1 finished run in runs/ is not in these tables (`protonet-dusk-to-dusk-seed0-"
     )
     assert line.endswith("no command shows them; delete what you no longer need.")
 

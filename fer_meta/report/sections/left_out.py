@@ -66,7 +66,7 @@ def _unplanned(results: Results) -> list[str]:
             "them" if many else "it",
         )
         if not settings:
-            lines.append(f"{line} ({'such as ' if many else ''}{runs[0]['id']}), {STALE}.")
+            lines.append(f"{line} ({'such as ' if many else ''}`{runs[0]['id']}`), {STALE}.")
             continue
         same = settings == plan["settings_hash"]
         shown = plan["runs"] + runs if same else runs
