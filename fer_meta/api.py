@@ -310,8 +310,8 @@ def bench(
 
 
 def read_results(folder: str | Path) -> pd.DataFrame:
-    """The table of a bench, computed from the answers that its runs stored: one row per method, source,
-    target, shots and selection.
+    """The table of a bench, computed from the answers that its runs stored: one row per method, readout,
+    source, target, shots and selection.
 
     Scores are 0 to 1; see `fer_meta.report` for the columns. Raises ResultsError if `folder` has no finished
     runs or a damaged one.
