@@ -90,8 +90,8 @@ def test_a_run_that_no_command_shows_is_said_with_its_name(stored, fields):
         )
     [line] = above(stored)
     assert line.startswith(
-        "1 finished run in runs/ is not in these tables (`stale`), made by another version of fer-meta or from"
-        " another suite file"
+        "1 finished run in runs/ is not in these tables (`stale`), made by another version of fer-meta or"
+        " from another suite file"
     )
 
 
