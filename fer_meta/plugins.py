@@ -45,7 +45,7 @@ def load_installed(point: EntryPoint) -> object:
     """What an entry point names. Raises SuiteError if it cannot be imported."""
     try:
         return point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SuiteError(
             f"entry point {point.name!r} ({point.group}, {point.value}): {_failed(error)}; repair or"
             " uninstall its package"
@@ -75,13 +75,13 @@ def _module(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that exits would end a bench without a word
         del sys.modules[name]
         raise SuiteError(f"{one_line(str(path), 300)}: {_failed(error)}; repair the file") from error
     return module
 
 
-def _failed(error: Exception) -> str:
+def _failed(error: BaseException) -> str:
     return f"cannot be imported ({type(error).__name__}: {one_line(str(error), 200)})"
 
 

@@ -15,8 +15,10 @@ from torch import Tensor
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS, DatasetSpec
 from fer_meta.datasets.registry import NAME
 from fer_meta.expressions import EXPRESSIONS
+from fer_meta.methods import registry
 from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages
 from fer_meta.methods.readouts import Classifier
+from fer_meta.oneline import one_line
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.training import loop
 
@@ -52,13 +54,17 @@ def an_episode(way=3, shots=2, queries=2, seed=0, dtype=torch.float32) -> Episod
 def check_method(method: type[FewShotMethod], **config) -> None:
     """Check a method on images of 32 x 32 pixels, 3-way and 2-shot, in seconds. `config` goes to its Config,
     a small backbone for instance.
+
+    Raises SuiteError for a class that a bench would refuse, AssertionError for one that does something wrong.
     """
+    registry.check_class(method, one_line(getattr(method, "__qualname__", repr(method)), 300))
     for check in METHOD_CHECKS:
         check(lambda: build_method(method, **config))
 
 
-def check_dataset(spec: DatasetSpec, root: Path) -> None:
+def check_dataset(spec: DatasetSpec, root: str | Path) -> None:
     """Check the index and the first image of each class of a data set that lies at `root`."""
+    root = Path(root)
     assert NAME.fullmatch(spec.name), f"{spec.name!r}: only letters, digits, '.', '_', '-' and '@'"
     index, again = spec.scan(root), spec.scan(root)
     assert tuple(index.columns) == INDEX_COLUMNS, f"columns {list(index.columns)}; use make_index"
@@ -74,6 +80,20 @@ def check_dataset(spec: DatasetSpec, root: Path) -> None:
         image = np.asarray(spec.read(root, path))
         assert image.dtype == np.uint8, f"{path}: read as {image.dtype}; give uint8"
         assert image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4)), f"{path}: {image.shape}"
+
+
+def each_image_gets_its_features(build: Build) -> None:
+    method, images = build().eval(), an_episode().query
+    with torch.no_grad():
+        features = method.embed(images)
+    assert isinstance(features, Tensor) and features.ndim >= 2 and len(features) == len(images), (
+        f"`embed` gives {_shape(features)} for {len(images)} images; should be [images, ...]"
+    )
+    if type(method).readouts:
+        assert features.ndim == 2, (
+            f"`embed` gives {_shape(features)}; nearest mean and linear probe read [images, features]:"
+            " flatten them, or set `readouts = ()`"
+        )
 
 
 def a_query_gets_a_logit_for_each_class(build: Build) -> None:
@@ -156,7 +176,7 @@ def training_on_one_batch_lowers_its_loss(build: Build) -> None:
     optimiser = torch.optim.Adam(method.parameters(), 1e-3)
     losses: list[float] = []
     while len(losses) < 2 or (losses[-1] > 0.8 * losses[0] and len(losses) < TRAINED_STEPS):
-        loss, accuracy = method.loss(batch)
+        loss, accuracy = _loss_and_accuracy(method, batch)
         assert 0 <= accuracy <= 1, f"the training accuracy is {float(accuracy)}; should be 0 to 1"
         optimiser.zero_grad()
         loss.backward()
@@ -178,6 +198,7 @@ def the_seed_fixes_the_initial_weights_and_spares_the_global_generator(build: Bu
 
 
 METHOD_CHECKS: tuple[Callable[[Build], None], ...] = (
+    each_image_gets_its_features,
     a_query_gets_a_logit_for_each_class,
     many_episodes_at_once_are_answered_as_one_after_the_other,
     probabilities_add_to_one_and_name_the_class_of_the_largest_logit,
@@ -187,6 +208,21 @@ METHOD_CHECKS: tuple[Callable[[Build], None], ...] = (
     training_on_one_batch_lowers_its_loss,
     the_seed_fixes_the_initial_weights_and_spares_the_global_generator,
 )
+
+
+def _loss_and_accuracy(method: FewShotMethod, batch: Episode | LabelledImages) -> tuple[Tensor, Tensor]:
+    found = method.loss(batch)
+    assert isinstance(found, tuple) and len(found) == 2, (
+        f"`loss` gives {_shape(found)}; should be the pair (loss, accuracy)"
+    )
+    assert torch.as_tensor(found[0]).isfinite().all(), (
+        f"the loss is {torch.as_tensor(found[0]).item()}; should be finite"
+    )
+    return found
+
+
+def _shape(found: object) -> str:
+    return f"a tensor {list(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
 
 
 @torch.no_grad()

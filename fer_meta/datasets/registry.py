@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from fer_meta import plugins
@@ -55,9 +55,18 @@ def register_dataset(spec: object, where: str = "") -> None:
             f"{place}: fer-meta has a data set called {spec.name!r}; give this one another name"
         )
     known = _registered.get(spec.name)
-    if known is not None and known.scan.__qualname__ != spec.scan.__qualname__:
+    if known is not None and _origin(known.scan) != _origin(spec.scan):
         raise DatasetError(f"{place}: another data set is called {spec.name!r} too; rename one of them")
     _registered[spec.name] = spec
+
+
+def _origin(scan: Callable) -> tuple[str, str]:
+    """Where a function was written. It stays the same when a file is run again, as in a notebook."""
+    made = type(scan)  # of a callable object, such as a partial
+    return (
+        getattr(scan, "__module__", made.__module__),
+        getattr(scan, "__qualname__", made.__qualname__),
+    )
 
 
 def data_home() -> Path | None:

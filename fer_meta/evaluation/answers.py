@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_meta.device import Precision, autocast
+from fer_meta.errors import FerMetaError
 from fer_meta.evaluation.features import EMBED_BATCH, Features
 from fer_meta.methods.base import FewShotMethod
 from fer_meta.preprocessing import fetch, normalise
@@ -170,6 +171,11 @@ def _answers(
         part = slice(start, start + together)
         features = embed(support_rows[part], query_rows[part])
         answers = method.answer(*features, names[part], readouts)
+        if undeclared := sorted(set(answers) - set(method.labels())):
+            raise FerMetaError(
+                f"method {method.name!r}: gives answers called {', '.join(undeclared)}, which its `own` does"
+                " not name; name them there, or write `answer` and `own_classifiers` anew"
+            )
         parts.append(
             {name: method.probabilities(name, logits).cpu().numpy() for name, logits in answers.items()}
         )

@@ -9,7 +9,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,11 @@ def load(name: str) -> "type[FewShotMethod]":
                 f"entry point {name!r} ({point.value}): its class has the name {method.name!r}; make the two"
                 " equal"
             )
+    if plugins.is_file(name):
+        raise SuiteError(
+            f"{one_line(name, 300)}: a suite file names no file; give --methods FILE.py:CLASS"
+            " and write here the `name` of the class"
+        )
     if name not in _registered:
         raise SuiteError(
             f"no method is called {one_line(name, 60)!r}; there are {', '.join(names())}, or give --methods"
@@ -63,20 +68,9 @@ def register_method(method: object, where: str = "") -> "type[FewShotMethod]":
 
     Raises SuiteError for what is not a class of a method, or has the name of another method.
     """
-    from fer_meta.methods.base import FewShotMethod, SupervisedConfig, TrainingConfig
-
     place = one_line(where or getattr(method, "__qualname__", repr(method)), 300)
-    if not (isinstance(method, type) and issubclass(method, FewShotMethod)):
-        raise SuiteError(f"{place}: is not a subclass of fer_meta.methods.base.FewShotMethod; make it one")
-    name, config = getattr(method, "name", None), getattr(method, "Config", None)
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise SuiteError(
-            f"{place}: `name` must be at most 40 small letters, digits and underscores, such as"
-            f" 'my_method', and is {one_line(repr(name), 60)}"
-        )
-    base = TrainingConfig if method.episodic else SupervisedConfig
-    if not (isinstance(config, type) and issubclass(config, base)):
-        raise SuiteError(f"{place}: `Config` must be a subclass of fer_meta.methods.base.{base.__name__}")
+    method = check_class(method, place)
+    name = method.name
     if name in built_in():
         raise SuiteError(f"{place}: fer-meta has a method called {name!r}; give this one another `name`")
     known = _registered.get(name)
@@ -90,6 +84,20 @@ def register_method(method: object, where: str = "") -> "type[FewShotMethod]":
         )
     _check_answers(method, place)
     _registered[name] = method
+    return method
+
+
+def check_class(method: object, place: str) -> "type[FewShotMethod]":
+    """`method`, if all that the class says of itself can be used; else SuiteError, which begins with
+    `place`.
+    """
+    from fer_meta.methods.base import FewShotMethod
+
+    if not (isinstance(method, type) and issubclass(method, FewShotMethod)):
+        raise SuiteError(f"{place}: is not a subclass of fer_meta.methods.base.FewShotMethod; make it one")
+    for fault in (_name_fault(method), _config_fault(method), _answers_fault(method), _missing(method)):
+        if fault:
+            raise SuiteError(f"{place}: {fault}")
     return method
 
 
@@ -131,6 +139,47 @@ def source_hash(name: str) -> str | None:
         return plugins.file_hash(Path(inspect.getfile(load(name))))
     except (OSError, TypeError):  # a class typed into an interpreter
         return "no file"
+
+
+def _name_fault(method: "type[FewShotMethod]") -> str:
+    name = getattr(method, "name", None)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return (
+            "`name` must be at most 40 small letters, digits and underscores, such as 'my_method', and is"
+            f" {one_line(repr(name), 60)}"
+        )
+    return "" if isinstance(method.label, str) else "`label` must be a text, the name in tables"
+
+
+def _config_fault(method: "type[FewShotMethod]") -> str:
+    from fer_meta.methods.base import SupervisedConfig, TrainingConfig
+
+    base, config = TrainingConfig if method.episodic else SupervisedConfig, getattr(method, "Config", None)
+    if isinstance(config, type) and issubclass(config, base):
+        return ""
+    return f"`Config` must be a subclass of fer_meta.methods.base.{base.__name__}"
+
+
+def _answers_fault(method: "type[FewShotMethod]") -> str:
+    from fer_meta.methods.readouts import READOUTS
+
+    own, readouts = method.own, method.readouts
+    if not isinstance(own, Mapping) or not all(isinstance(one, str) for one in (*own, *own.values())):
+        return "`own` must map the name of each answer to its name in tables: {'cosine': 'Cosine'}"
+    if isinstance(readouts, str) or not set(readouts) <= set(READOUTS):
+        return f"`readouts` must be a tuple of names from {', '.join(READOUTS)}"
+    if method.head_name and method.head_name not in own:
+        return (
+            f"`head_name` is {one_line(repr(method.head_name), 60)}, which `own` does not name; add it there"
+        )
+    return "" if own or readouts else "gives no answers; name some in `own` or in `readouts`"
+
+
+def _missing(method: "type[FewShotMethod]") -> str:
+    from fer_meta.methods.base import FewShotMethod
+
+    missing = [name for name in ("embed", "loss") if getattr(method, name) is getattr(FewShotMethod, name)]
+    return f"has no `{missing[0]}`; write it" if missing else ""
 
 
 def _check_answers(method: "type[FewShotMethod]", place: str) -> None:

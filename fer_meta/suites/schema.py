@@ -290,7 +290,8 @@ def _untested(suite: Suite, written: Collection[str]) -> list[Fault]:
         errors.append(
             (
                 ("primary", "shots"),
-                f"{named.shots} is not tested; the protocol has shots {', '.join(there) or 'none in common'}",
+                f"{named.shots} is not tested; the protocol has shots {', '.join(there) or 'none in common'};"
+                " name one of these in `primary`",
             )
         )
     known = [

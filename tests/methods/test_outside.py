@@ -116,6 +116,14 @@ def test_a_changed_file_is_another_model(bench, mine, tmp_path):
     ('label = "My method"', 'own = {"protonet": "Mine"}', "answers are called 'protonet'"),
     ("Config(TrainingConfig)", "Config", "must be a subclass of fer_meta.methods.base.TrainingConfig"),
     ("Mine(FewShotMethod)", "Mine", "is not a subclass of fer_meta.methods.base.FewShotMethod"),
+    ("import torch\n", "import torch\nraise SystemExit(3)\n", "cannot be imported (SystemExit: 3)"),
+    ('label = "My method"', "label = 5", "`label` must be a text"),
+    ('label = "My method"', 'own = ["mine"]', "`own` must map"),
+    ('label = "My method"', 'readouts = ("nosuch",)', "`readouts` must be a tuple of names from ncm"),
+    ('label = "My method"', "readouts = ()", "gives no answers"),
+    ('label = "My method"', 'head_name = "mine"', "`head_name` is 'mine', which `own` does not name"),
+    ("def loss(", "def los(", "has no `loss`; write it"),
+    ("def embed(", "def embedd(", "has no `embed`; write it"),
     ("steps: int = 3", "steps: int = 3\n        power: int", "methods.mine.power: Field required"),
 ])  # fmt: skip
 def test_a_file_that_holds_no_method_is_one_line(bench, mine, old, new, words):
@@ -140,6 +148,14 @@ def test_a_method_is_trained_as_its_kind_is_under_the_preset_unless_the_suite_sa
     # a suite that names it says more
     suite.write_text(suite.read_text().replace("algorithms:", "methods:\n  mine: {steps: 7}"))
     assert read_suite(str(suite), "quick").methods["mine"].steps == 7
+
+
+def test_a_suite_that_names_a_file_says_how_its_method_is_given(suite, mine):
+    from fer_meta.suites.schema import read_suite
+
+    suite.write_text(suite.read_text().replace("algorithms:", f"methods:\n  {mine()}: {{steps: 7}}"))
+    with pytest.raises(SuiteError, match="give --methods FILE.py:CLASS and write here the `name`"):
+        read_suite(str(suite), "quick")
 
 
 def test_a_method_of_its_own_kind_keeps_its_own_defaults(suite, mine):
@@ -190,11 +206,52 @@ def test_the_contract_finds_what_an_author_forgot(mine):
         check_method(leaky)
 
 
+@pytest.mark.parametrize("old, new, words", [
+    ("self.backbone(images)", "self.backbone(images)[:1]", r"`embed` gives a tensor \[1, 256\] for 6 images"),
+    ("self.backbone(images)", "self.backbone(images)[:, None]", r"\[6, 1, 256\]; nearest mean .* flatten"),
+    ("labels), accuracy(logits, labels)", "labels)", r"`loss` gives a tensor \[\]; should be the pair"),
+    ("cross_entropy(logits, labels)", "cross_entropy(logits, labels) * float('nan')", "the loss is nan"),
+])  # fmt: skip
+def test_the_contract_says_what_is_wrong_with_the_shapes(mine, old, new, words):
+    assert old in MINE
+    with pytest.raises(AssertionError, match=words):
+        check_method(plugins.from_file(mine(MINE.replace(old, new))))
+
+
+def test_a_method_that_inherits_the_answers_of_another_never_stands_in_its_place_in_a_table(bench, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from fer_meta.methods.protonet import Method\n"
+        "class Mine(Method):\n    name = 'mine'\n    own = {'mine': 'Mine'}\n"
+    )
+    result = bench("--methods", f"{tmp_path / 'mine.py'}:Mine", domains=("day",))
+    assert result.exit_code == 1
+    assert "FAILED: method 'mine': gives answers called protonet, which its `own` does not" in result.output
+
+
+def test_the_contract_refuses_what_a_bench_refuses(mine):
+    with pytest.raises(SuiteError, match="Mine: has no `loss`"):
+        check_method(plugins.from_file(mine(MINE.replace("def loss(", "def los("))))
+
+
+def test_two_data_sets_of_one_name_are_refused_although_both_call_their_function_scan(tmp_path, trees):
+    def spec(module):
+        def scan(root):
+            return None
+
+        scan.__module__, scan.__qualname__ = module, "scan"
+        return DatasetSpec(**{**vars(folder_spec("mine", trees / "day")), "scan": scan})
+
+    datasets.register_dataset(spec("one"))
+    datasets.register_dataset(spec("one"))  # run again, as in a notebook
+    with pytest.raises(DatasetError, match="another data set is called 'mine' too"):
+        datasets.register_dataset(spec("two"))
+
+
 def test_a_data_set_of_an_installed_package_is_listed_and_read(installed, trees):
     text = "from fer_meta.datasets.loaders.folder import folder_spec\nSPEC = folder_spec('theirs', '.')\n"
     installed("fer_meta.datasets", "theirs", "outside:SPEC", text)
     assert "theirs" in datasets.names({}) and datasets.spec_for("theirs", trees / "day").name == "theirs"
-    check_dataset(datasets.spec_for("theirs", trees / "day"), trees / "day")
+    check_dataset(datasets.spec_for("theirs", trees / "day"), str(trees / "day"))
 
 
 @pytest.mark.parametrize("name, words", [
