@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from fer_meta.datasets import registry as datasets
+from fer_meta.datasets.base import SPLITS
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS
 from fer_meta.device import choose_device, precision_on
@@ -39,6 +40,7 @@ from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.selection import pick, validator
 from fer_meta.suites.folders import PRESETS
+from fer_meta.suites.schema import LARGEST_IMAGE
 from fer_meta.suites.settings import methods_of
 from fer_meta.suites.text import suite_names
 from fer_meta.tasks.episodes import ImageTasks, draw
@@ -100,6 +102,8 @@ def load_faces(
     The result has `images` (uint8 [N, size, size, 3]) and `index` (one row per image: path, label, subject,
     clip, frame, split). Raises DatasetError if the data set is not there or cannot be read.
     """
+    if not 16 <= size <= LARGEST_IMAGE:
+        raise DatasetError(f"size: {size} pixels; give 16 to {LARGEST_IMAGE}")
     given = {} if path is None else {name: Path(path)}
     [(name, root)] = datasets.resolve([name], given).items()
     rendering = {} if root is not None else {"subjects": subjects, "images": images, "seed": seed}
@@ -125,6 +129,8 @@ def make_tasks(
     `disjoint` says so. Task i depends on `seed` and i alone. Raises ProtocolError if the split is too small.
     """
     protocol = _training_protocol(way, shots, queries, disjoint)
+    if split not in SPLITS:
+        raise ProtocolError(f"split: there is no {split!r}; give one of {', '.join(SPLITS)}")
     pool, shape = needed(getattr(_domain(faces, protocol), split)), protocol.train
     return ImageTasks(
         restrict(pool, pool.classes, faces.index, way), shape, f"tasks/{seed}", num_tasks, faces.images
@@ -185,7 +191,8 @@ def train(
     out: str | Path | None = None,
     **settings,
 ) -> TrainedModel:
-    """Train a method, a name of `list_methods` or a class of your own, on the train split of `faces`.
+    """Train a method, a name of `list_methods`, FILE.py:CLASS or a class of your own, on the train split of
+    `faces`.
 
     `way`, `shots` and `queries` (per class) shape its training and validation episodes; a supervised network
     needs them for validation only. `preset` (smoke, quick, full) gives steps, learning rate and the like;
@@ -195,7 +202,7 @@ def train(
     settings, a loss that is not finite, and an `out` that holds another training.
     """
     protocol = _training_protocol(way, shots, queries, disjoint)
-    name = method if isinstance(method, str) else methods.register_method(method).name
+    [name] = methods.names_of([method]) if isinstance(method, str) else [methods.register_method(method).name]
     config, on = _config(name, preset, settings), choose_device(device)
     domain, size = _domain(faces, protocol), faces.images.shape[1]
     source = needed(domain.train)
@@ -250,8 +257,17 @@ def evaluate(
     queries. The episodes are drawn from the test split, without images that `model` was trained on, and are
     the same for every model. Raises ProtocolError if there are too few images.
     """
-    with _in_one_line("episodes"):
-        protocol = Protocol(way=way, shots=(shots,), queries=queries, episodes=episodes, disjoint=disjoint)
+    with _in_one_line("evaluate"):
+        # The source is divided as it was for the training, however many shots are tested now.
+        protocol = Protocol(
+            way=way,
+            shots=(shots,),
+            queries=queries,
+            episodes=episodes,
+            disjoint=disjoint,
+            train=model.protocol.train,
+            validation=model.protocol.validation,
+        )
     pool = test_pool(model, faces, protocol)
     drawn = draw(pool, protocol.test_shape(shots), episodes, EPISODE_SEED)
     shown = Shown(faces.images, pool)
@@ -285,7 +301,12 @@ def _claim(folder: Path, record: ModelRecord, images: dict[str, str]) -> None:
     names = {"method", "config", "protocol", "image_size", "seed"}
     made_of = record.model_dump(mode="json", include=names) | {"images": images}
     if (folder / MODEL).exists() and (there := read_model(folder)).identity != made_of:
-        raise SuiteError(f"{folder}: holds another training ({there.id}); give another `out`")
+        other = there.identity or {}
+        differ = [key for key in made_of if other.get(key) != made_of[key]]
+        raise SuiteError(
+            f"{folder}: holds another training ({there.id}, with another {', '.join(differ)}); give another"
+            " `out`"
+        )
     write_model(folder, record.model_copy(update={"identity": made_of}))
 
 
@@ -324,7 +345,7 @@ def _training_protocol(way: int, shots: int, queries: int, disjoint: str) -> Pro
     """Training and validation episodes of one shape."""
     shape = {"way": way, "shots": shots, "queries": queries, "disjoint": disjoint}
     validation = {**shape, "episodes": VALIDATION_EPISODES}
-    with _in_one_line("episodes"):
+    with _in_one_line("training episodes"):
         return Protocol.model_validate({**shape, "shots": (shots,), "train": shape, "validation": validation})
 
 

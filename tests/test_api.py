@@ -1,6 +1,7 @@
 """The Python API: fast to import, and its numbers mean what the command line's mean."""
 
 import importlib.util
+import itertools
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import torch
 from helpers import fake_renderer
 from learn2learn.data import Taskset
+from PIL import Image
 
 import fer_meta as fm
 from fer_meta.api import test_pool as asked_pool
@@ -127,13 +129,40 @@ def test_a_stopped_training_goes_on_in_its_folder(day, model, tmp_path, monkeypa
             fm.train("protonet", day, queries=2, out=tmp_path / "mine", **SMALL, **QUICK)
     resumed = fm.train("protonet", day, queries=2, out=tmp_path / "mine", **SMALL, **QUICK)
     assert resumed.validated == model.validated
-    with pytest.raises(FerMetaError, match="mine: holds another training .*give another `out`"):
+    with pytest.raises(FerMetaError, match="mine: holds another training .*with another seed.*give another"):
         fm.train("protonet", day, queries=2, out=tmp_path / "mine", seed=1, **SMALL, **QUICK)
+
+
+def test_a_model_answers_smaller_episodes_than_its_source_has_validation_images_for(tmp_path):
+    """15 images per class: enough for 3-way 1-shot, not for the episodes that validate by default."""
+    random = np.random.default_rng(0)
+    for label, person in itertools.product(("anger", "happiness", "neutral"), range(15)):
+        path = tmp_path / "few" / label / f"p{person}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+    few = fm.load_faces("few", tmp_path / "few", size=32)
+    model = fm.train("protonet", few, way=3, shots=1, queries=1, **QUICK)
+    found = fm.evaluate(model, few, way=3, shots=1, queries=1, episodes=5)
+    assert found["episodes"].tolist() == [5]
+
+
+def test_a_method_of_a_users_file_is_trained_by_its_file_and_class(day, tmp_path, monkeypatch):
+    monkeypatch.setattr("fer_meta.methods.registry._registered", {})
+    (tmp_path / "mine.py").write_text(
+        "from fer_meta.methods.protonet import Method\n"
+        "class Mine(Method):\n    name = 'mine'\n    own = {'mine': 'Mine'}\n"
+        "    def answer(self, *episodes):\n        return {'mine': super().answer(*episodes)['protonet']}\n"
+    )
+    model = fm.train(f"{tmp_path / 'mine.py'}:Mine", day, queries=2, **SMALL, **QUICK)
+    assert list(model.selected) == ["mine"]
 
 
 @pytest.mark.parametrize(
     "call, kind, words",
     [
+        (lambda day: fm.load_faces("synthetic-wild", size=0), DatasetError, "size: 0 pixels; give 16 to"),
+        (lambda day: fm.make_tasks(day, split="tset", queries=2, **SMALL), ProtocolError, "no 'tset'.*train"),
+        (lambda day: fm.bench(domains="day"), FerMetaError, r"domains: must be a list, such as \['day'\]"),
         (lambda day: fm.load_faces("nowhere"), DatasetError, "nowhere: no folder"),
         (lambda day: fm.train("protonett", day), FerMetaError, "no method is called 'protonett'.*protonet"),
         (lambda day: fm.train("protonet", day, step=4), FerMetaError, "protonet: step: unknown"),

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from fer_meta.commands import command, seeds_in_words
+from fer_meta.errors import SuiteError
 from fer_meta.suites.folders import DEFAULT, RESULTS
+
+LISTS = ("domains", "sources", "targets", "experiments", "methods", "seeds")
 
 # They decide where things are computed, and change no result. `data` counts by the state of its folders.
 _ELSEWHERE = ("data", "out", "jobs", "dry_run", "command")
@@ -23,6 +26,8 @@ class BenchOptions:
     - `jobs`: how many models are trained at the same time; None: one per core, at most 4.
     - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
     - `command`: what reports print to get the same again; "": made of these options.
+
+    Raises SuiteError for a text where a list is needed.
     """
 
     suite: str
@@ -45,6 +50,11 @@ class BenchOptions:
     dry_run: bool = False
     command: str = ""
 
+    def __post_init__(self) -> None:
+        for name in LISTS:
+            if isinstance(value := getattr(self, name), str):  # else each of its letters would be a name
+                raise SuiteError(f"{name}: must be a list, such as {[value]}")
+
     @property
     def again(self) -> str:
         """The command that reaches the same results."""
@@ -58,8 +68,7 @@ class BenchOptions:
 
 
 def _command(options: BenchOptions) -> str:
-    names = ("domains", "sources", "targets", "experiments", "methods")
-    lists = [(f"--{name}", _listed(getattr(options, name)), "") for name in names]
+    lists = [(f"--{name}", _listed(getattr(options, name)), "") for name in LISTS if name != "seeds"]
     seeds = seeds_in_words(options.seeds) if options.seeds else ""
     values = [
         ("--suite", options.suite, ""),
