@@ -301,8 +301,7 @@ def _claim(folder: Path, record: ModelRecord, images: dict[str, str]) -> None:
     names = {"method", "config", "protocol", "image_size", "seed"}
     made_of = record.model_dump(mode="json", include=names) | {"images": images}
     if (folder / MODEL).exists() and (there := read_model(folder)).identity != made_of:
-        other = there.identity or {}
-        differ = [key for key in made_of if other.get(key) != made_of[key]]
+        differ = [key for key in made_of if there.identity.get(key) != made_of[key]]
         raise SuiteError(
             f"{folder}: holds another training ({there.id}, with another {', '.join(differ)}); give another"
             " `out`"
@@ -362,6 +361,8 @@ def _in_one_line(what: str) -> Iterator[None]:
 
 def test_pool(model: TrainedModel, faces: CachedFaces, protocol: Protocol) -> Pool:
     """The test images of `faces` for `model`: of its classes, none trained on."""
+    if (size := model.source.images.shape[1]) != faces.images.shape[1]:
+        raise DatasetError(f"{faces.name}: the model was trained at {size} pixels; load it with size={size}")
     both = [model.source] if faces.content == model.source.content else [model.source, faces]
     if len({one.name for one in both}) < len(both):
         raise DatasetError(

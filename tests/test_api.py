@@ -146,6 +146,12 @@ def test_a_model_answers_smaller_episodes_than_its_source_has_validation_images_
     assert found["episodes"].tolist() == [5]
 
 
+def test_a_model_is_not_shown_faces_of_another_size(model, trees):
+    larger = fm.load_faces("night", trees / "night", size=48)
+    with pytest.raises(DatasetError, match="night: the model was trained at 32 pixels; load it with size=32"):
+        fm.evaluate(model, larger, queries=2, episodes=5, **SMALL)
+
+
 def test_a_method_of_a_users_file_is_trained_by_its_file_and_class(day, tmp_path, monkeypatch):
     monkeypatch.setattr("fer_meta.methods.registry._registered", {})
     (tmp_path / "mine.py").write_text(
