@@ -53,7 +53,7 @@ EPISODE_SEED = "evaluation/0"
 
 VALIDATION_EPISODES = 50
 
-SHOWN = ["accuracy", "low", "high", "chance", "episodes", "asked"]
+SHOWN = ["accuracy", "low", "high", "chance", "episodes", "tested_on"]
 
 
 def list_datasets() -> list[str]:
@@ -253,7 +253,7 @@ def evaluate(
     """The accuracy of each readout of `model` in fixed test episodes of `faces`: one row per readout.
 
     `accuracy` (0 to 1) with `low` and `high`, its 95 % interval over people (else clips, else images) and
-    episodes, supports included; `chance`; `episodes`; `asked`: how many people (clips, images) are in the
+    episodes, supports included; `chance`; `episodes`; `tested_on`: how many people (clips, images) are in the
     queries. The episodes are drawn from the test split, without images that `model` was trained on, and are
     the same for every model. Raises ProtocolError if there are too few images.
     """

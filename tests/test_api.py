@@ -69,7 +69,7 @@ def test_every_method_trains_and_answers_better_or_worse_than_chance_with_an_int
     small = {"maml": {"inner_steps": 1}, "supervised": {"backbone": "conv4"}}.get(method, {})
     model = fm.train(method, day, queries=2, **SMALL, **QUICK, **small)
     found = fm.evaluate(model, day, queries=2, episodes=5, **SMALL)
-    assert list(found.columns) == ["accuracy", "low", "high", "chance", "episodes", "asked"]
+    assert list(found.columns) == ["accuracy", "low", "high", "chance", "episodes", "tested_on"]
     assert set(found.index) == set(model.selected) and (found["chance"] == 1 / 3).all()
     assert ((found["low"] <= found["accuracy"]) & (found["accuracy"] <= found["high"])).all()
 

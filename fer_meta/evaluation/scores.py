@@ -52,5 +52,5 @@ def _scored(episode, row, right, episodes: FixedEpisodes, pool: Pool, index: pd.
         "low": found.low,
         "high": found.high,
         "episodes": found.counts["episodes"],
-        "asked": f"{found.counts['groups']:,} {groups}",
+        "tested_on": f"{found.counts['groups']:,} {groups}",
     }

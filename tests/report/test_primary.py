@@ -114,7 +114,7 @@ def without(folder: Path, to: Path, runs: str) -> Path:
     ],
 )
 def test_a_contrast_is_never_computed_on_a_part_of_its_pairs_or_seeds(folder, tmp_path, runs, words):
-    assert found(without(folder, tmp_path / "domain-gap", runs)) == f"not known yet: {words}"
+    assert found(without(folder, tmp_path / "domain-gap", runs)) == f"no number yet: {words}"
 
 
 def test_a_lone_pair_that_is_missing_is_named(tmp_path):
@@ -124,7 +124,7 @@ def test_a_lone_pair_that_is_missing_is_named(tmp_path):
     pair = "synthetic-wild (rendered) -> synthetic-film (rendered)"
     assert (
         found(without(folder, tmp_path / "other", "image-protonet-*"))
-        == f"not known yet: image: {pair} is missing"
+        == f"no number yet: image: {pair} is missing"
     )
 
 
@@ -147,7 +147,7 @@ def test_what_the_bench_never_asks_is_not_called_missing(folder, tmp_path, named
     for name in ("runs", "models", "episodes"):
         (tmp_path / name).symlink_to(folder / name)
     (tmp_path / "plan.json").write_text(json.dumps(plan | {"primary": NAMED | named}))
-    assert found(tmp_path) == f"not asked here: {words}"
+    assert found(tmp_path) == f"no number, because {words}"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_pairs_that_the_options_leave_out_are_not_called_missing(tmp_path, pairs
     (folder / "plan.json").write_text(
         json.dumps(plan | {"runs": [run | {"fold": fold} for run in plan["runs"]]})
     )
-    assert found(folder) == f"not asked here: {words}"
+    assert found(folder) == f"no number, because {words}"
 
 
 def test_an_experiment_that_the_data_cannot_tell_apart_is_named_with_the_reason(tmp_path):
@@ -176,13 +176,13 @@ def test_an_experiment_that_the_data_cannot_tell_apart_is_named_with_the_reason(
     (folder / "plan.json").write_text(
         json.dumps(plan | {"not_run": {"clip": "would be the same test as image"}})
     )
-    assert found(folder) == "not asked here: clip is not run (would be the same test as image)"
+    assert found(folder) == "no number, because clip is not run (would be the same test as image)"
 
 
 def test_without_a_checkpoint_picked_on_the_source_nothing_is_called_missing(folder):
     results = read_results(folder)
     cells = [cell for cell in read_cells(results, Names()) if cell.selection == "last"]
-    assert "not asked here: no checkpoint is picked on the source's validation split" in in_words(
+    assert "no number, because no checkpoint is picked on the source's validation split" in in_words(
         results, cells, primary.primary_table(results, cells)
     )
 

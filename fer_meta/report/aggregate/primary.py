@@ -65,7 +65,7 @@ def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
 def why_not(results: Results, found: Planned) -> str:
     """Why there is no number, in words; nothing where there is one."""
     if found.unasked:
-        return f"not asked here: {found.unasked}"
+        return f"no number, because {found.unasked}"
     failed = [
         f"{readout_name(results, cell.readout)} on {cell.source}, seed {seed}"
         for pair in found.over + found.less
@@ -74,7 +74,7 @@ def why_not(results: Results, found: Planned) -> str:
     ]
     if failed:
         return f"no claim, for a training did not learn: {', '.join(dict.fromkeys(failed))}"
-    return found.missing and f"not known yet: {found.missing}"
+    return found.missing and f"no number yet: {found.missing}"
 
 
 def _terms(pairs: Sequence[Pair], seeds: tuple[int, ...]) -> list[tuple[float, Outcomes]]:
