@@ -73,12 +73,12 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Training:
-    """One training: `method` is its name in tables, `tests` are the (way, shots) that its checkpoint is
+    """One training: `title` is its name in tables, `tests` are the (way, shots) that its checkpoint is
     tested on.
     """
 
+    title: str
     method: str
-    algorithm: str
     config: dict
     shape: EpisodeShape
     batchnorm: str
@@ -86,15 +86,15 @@ class Training:
 
     @property
     def key(self) -> str:
-        return f"{self.method}-{self.shape.way}way-{self.shape.shots}shot".lower().replace(" ", "-")
+        return f"{self.title}-{self.shape.way}way-{self.shape.shots}shot".lower().replace(" ", "-")
 
 
-def _metric(method, algorithm, way, shots, steps):
+def _metric(title, method, way, shots, steps):
     """A method whose one checkpoint serves 5-way and 20-way episodes; no query is normalised by another."""
     config = {"steps": steps, "augment": False, "validations": 20}
     return Training(
+        title,
         method,
-        algorithm,
         config,
         EpisodeShape(way=way, shots=shots, queries=5),
         "eval",
@@ -102,14 +102,14 @@ def _metric(method, algorithm, way, shots, steps):
     )
 
 
-def _maml(method, way, shots, steps, batch):
+def _maml(title, way, shots, steps, batch):
     """Finn et al.'s inner steps, one of 0.4 (their 5-way) or, first order, five of 0.1 (their 20-way: with
     one, first order learns little); a task's queries are normalised together (transductive), as theirs were.
     First order 20-way starts every task from a head of zeros (Kao et al. 2022): at these rates a learned
     head's accuracy in training falls from 78 to 61 % between steps 120 and 240, where that of zeros has 87.
     """
-    inner = {"inner_steps": 1, "inner_lr": 0.4} if method == "MAML" else {"inner_steps": 5, "inner_lr": 0.1}
-    if method == "FOMAML" and way == 20:
+    inner = {"inner_steps": 1, "inner_lr": 0.4} if title == "MAML" else {"inner_steps": 5, "inner_lr": 0.1}
+    if title == "FOMAML" and way == 20:
         inner |= {"zero_head": True, "lr": 1e-3}
     config = {
         "steps": steps,
@@ -117,11 +117,11 @@ def _maml(method, way, shots, steps, batch):
         "validations": 10,
         "batch": batch,
         "lr": 2e-3,
-        "first_order": method == "FOMAML",
+        "first_order": title == "FOMAML",
         **inner,
     }
     return Training(
-        method, "maml", config, EpisodeShape(way=way, shots=shots, queries=5), "batch", ((way, shots),)
+        title, "maml", config, EpisodeShape(way=way, shots=shots, queries=5), "batch", ((way, shots),)
     )
 
 
@@ -195,10 +195,10 @@ def train(data: Path, out: Path, only: tuple[str, ...], threads: int, seed: int)
 
 def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
     """Train, pick the checkpoint that is best on validation characters, and test it."""
-    module, device = registry.load(one.algorithm), torch.device("cpu")
+    module, device = registry.load(one.method), torch.device("cpu")
     config = module.Config(**one.config)
     validation = Validation(
-        way=one.shape.way if one.algorithm == "maml" else 20, shots=one.shape.shots, queries=5, episodes=100
+        way=one.shape.way if one.method == "maml" else 20, shots=one.shape.shots, queries=5, episodes=100
     )
     protocol = Protocol(way=one.shape.way, train=one.shape, validation=validation, batchnorm=one.batchnorm)
     method = loop.build(module, config, protocol, domain.train.classes, SIZE, seed, device)
@@ -238,7 +238,7 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
         )
         print(f"{one.key}: {way}-way {shots}-shot {100 * interval.value:.2f} %", flush=True)
     return {
-        "method": one.method,
+        "method": one.title,
         "seed": seed,
         "config": config.model_dump(mode="json"),
         "train": one.shape.model_dump(),
