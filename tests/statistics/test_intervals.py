@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
@@ -188,6 +188,7 @@ def test_few_seeds_that_differ_make_a_wide_interval():
 
 @pytest.mark.parametrize("metric", ["accuracy", "uar"])
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 8), st.integers(1, 9))
+@example(309370052, 1, 2, 1)
 @settings(max_examples=25, deadline=None)
 def test_neither_order_nor_names_nor_sides_matter(metric, seed, seeds, episodes, groups):
     a, b = (outcomes(s, seeds, episodes, groups) for s in (seed, seed + 1))
@@ -208,7 +209,8 @@ def test_neither_order_nor_names_nor_sides_matter(metric, seed, seeds, episodes,
     assert mirrored == pytest.approx(numbers(there), abs=1e-9, nan_ok=True)
     total = sum(there.variance.values())
     assert (
-        math.isnan(there.se) if not there.variance else there.se == pytest.approx(math.sqrt(total), abs=1e-9)
+        # nothing to compare, or two episodes that agree: the spread is not known
+        math.isnan(there.se) if total < 1e-24 else there.se == pytest.approx(math.sqrt(total), abs=1e-9)
     )
     assert all(v >= 0 for v in there.variance.values())
     assert there.counts == {"seeds": seeds, "episodes": episodes, "groups": groups}
