@@ -120,3 +120,8 @@ def bench(suite, trees, tmp_path, without_plots):
         )
 
     return run
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests begin first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

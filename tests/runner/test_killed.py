@@ -28,7 +28,7 @@ def test_a_bench_killed_anywhere_ends_with_the_same_answers_and_leaves_nothing(s
             tmp_path / "cache-killed",
             whole,
             killed,
-            3 if jobs == 1 else 2,
+            2,
             longest,
             seed=jobs,
         )

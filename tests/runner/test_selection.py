@@ -47,6 +47,7 @@ class Answering(FewShotMethod):
     """A head that reads its answer (a class number) from the first pixel of an image's channel."""
 
     name, episodic, head_name, readouts = "answering", False, "own", ()
+    own = {"own": "Own head", "other": "Always the first class"}
 
     def __init__(self, channel: int):
         super().__init__()
