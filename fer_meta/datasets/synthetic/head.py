@@ -209,7 +209,7 @@ def _read_mesh(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str,
             group = words[0]
         elif kind == "f" and group in polygons:
             polygon = [[int(number) - 1 for number in word.split("/")[:2]] for word in words]
-            polygons[group] += [(polygon[0], b, c) for b, c in pairwise(polygon)]
+            polygons[group] += [(polygon[0], b, c) for b, c in pairwise(polygon[1:])]
     places = np.array(texture, dtype=np.float64)
     corners = {name: np.array(found) for name, found in polygons.items()}
     return (

@@ -262,3 +262,9 @@ def test_people_of_one_age_sex_and_ancestry_have_faces_of_their_own():
     ]
     apart = [np.linalg.norm(shapes[i] - shapes[j], axis=1).max() for i in range(8) for j in range(i)]
     assert min(apart) > 0.002
+
+
+def test_each_triangle_of_the_head_has_three_corners():
+    """One without a surface has no normal: it would change the shade of its neighbours."""
+    faces = np.sort(head.load_head().faces, axis=1)
+    assert (np.diff(faces, axis=1) > 0).all()
