@@ -3,7 +3,7 @@ image files.
 
 The stock loop is learn2learn's examples/vision/protonet_miniimagenet.py: a Taskset over files in a
 DataLoader, the network in PyTorch's usual layout and fp32; for the supervised network an ImageFolder in a
-DataLoader with two workers. Ours augments besides (the stock loop does not), in bf16 too where the processor
+DataLoader with two workers. Ours also augments (the stock loop does not), in bf16 too where the processor
 has units for it. Each contestant has a process of its own, for our allocator settings cannot be taken back;
 they take turns.
 

@@ -1,4 +1,4 @@
-"""A report that stands is told again; anything that it is made of, once changed, makes it anew."""
+"""A report is shown again as it is until something that it is made of changes; then it is made again."""
 
 import os
 import shutil
