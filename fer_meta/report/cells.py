@@ -6,7 +6,7 @@ block of a run at a time.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -182,12 +182,12 @@ def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple,
     """
     for key, table in _blocks(run):
         once = key[1] == 0 or run.protocol["queries"] == "all"
-        numbers = _numbers(results, names, table, run.target)
+        number = _numbering(results, names, table, run.target)
         label, predicted = (_expressions(run, name, table[name]) for name in ("label", "predicted"))
         episode, confidence = table["episode"].to_numpy(), table["confidence"].to_numpy()
         if not ((confidence >= 0) & (confidence <= 1 + 1e-5) | np.isnan(confidence)).all():
             raise run.damaged(ANSWERS, "has confidences outside 0 to 1")
-        kind = next(kind for kind, name in GROUPS if (numbers[name] >= 0).all())
+        kind, group = _group(number)
         _check_episodes(run, key[1], episode)
         episode = episode.astype(np.int32)
         right = label == predicted
@@ -195,13 +195,13 @@ def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple,
         counts = np.bincount(size * label.astype(int) + predicted, minlength=size**2)
         yield (
             key,
-            Queries(episode, label, numbers[dict(GROUPS)[kind]], numbers["path"], None, kind),
+            Queries(episode, label, group, number("path"), None, kind),
             {
                 "packed": np.packbits(right),
                 "confusion": counts.reshape(size, size),
                 "ece": metrics.calibration_error(confidence, right),
                 "clips": (
-                    (once and _clips(run, table, numbers["clip"], label))
+                    (once and _clips(run, table, number("clip"), label))
                     or {"clips": np.nan, "vote": np.nan, "mean": np.nan}
                 ),
             },
@@ -215,20 +215,24 @@ def _support(results: Results, run: Run, path: Path, names: Names) -> Support:
     rows, is_support = read_episodes(path, run.command)
     rows = rows.filter(pa.array(is_support))
     data = coded(rows["data"])[0].to_pylist()
-    numbers = _numbers(results, names, rows, data[0] if len(data) == 1 else "")
-    group = next(numbers[name] for _, name in GROUPS if (numbers[name] >= 0).all())
+    number = _numbering(results, names, rows, data[0] if len(data) == 1 else "")
     labels, codes = coded(rows["label"])
     label = np.array([EXPRESSIONS.index(name) for name in labels.to_pylist()], np.int8)[codes]
-    return Support(rows["episode"].to_numpy(), group, numbers["path"], label)
+    return Support(rows["episode"].to_numpy(), _group(number)[1], number("path"), label)
 
 
-def _numbers(results: Results, names: Names, table: pa.Table, data: str) -> dict[str, np.ndarray]:
-    """Image, person and clip of each row of a data set, as numbers. Rendered people are the same in every
-    rendered set; images never are.
+def _numbering(results: Results, names: Names, table: pa.Table, data: str) -> Callable[[str], np.ndarray]:
+    """Gives the image ("path"), person ("subject") or clip of each row of a data set as numbers. Rendered
+    people are the same in every rendered set; images never are.
     """
     people = "rendered" if data in results.plan.get("rendered", ()) else data
-    homes = {"path": data, "clip": data, "subject": people}
-    return {name: names.numbers(name, table[name], home) for name, home in homes.items()}
+    return lambda column: names.numbers(column, table[column], people if column == "subject" else data)
+
+
+def _group(number: Callable[[str], np.ndarray]) -> tuple[str, np.ndarray]:
+    """Who a row's group is, and its number [N]: a person where all are known, else a clip, else an image."""
+    numbers = ((kind, number(column)) for kind, column in GROUPS)
+    return next((kind, group) for kind, group in numbers if (group >= 0).all())
 
 
 def _blocks(run: Run) -> Iterator[tuple[tuple, pa.Table]]:

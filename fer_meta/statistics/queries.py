@@ -242,7 +242,7 @@ def numbered(names: np.ndarray) -> tuple[np.ndarray, int]:
     """A number from 0 for each of integers [N], in their order, and how many there are."""
     if len(names) and names.min() >= 0 and names.max() <= DENSE * len(names):
         there = np.bincount(names) > 0  # no need to sort
-        numbers = names if there.all() else (there.cumsum() - 1)[names]
+        numbers = names if there.all() else (there.cumsum(dtype=np.int32) - 1)[names]
         return numbers.astype(np.intp, copy=False), int(there.sum())  # others are converted by each bincount
     distinct, numbers = np.unique(names, return_inverse=True)
     return numbers, len(distinct)
