@@ -22,7 +22,7 @@ from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.device import precision_on
 from fer_meta.expressions import BASIC
-from fer_meta.preprocessing import MEAN, STD
+from fer_meta.preprocessing import IMAGENET
 from fer_meta.tasks.pools import Pool
 
 SIZE = 84
@@ -72,7 +72,7 @@ def as_the_others(files: Path) -> datasets.ImageFolder:
         transforms.Resize(SIZE),
         transforms.Grayscale(3),
         transforms.ToTensor(),
-        transforms.Normalize(MEAN, STD),
+        transforms.Normalize(*IMAGENET),
     )
     return datasets.ImageFolder(files, transforms.Compose(steps))
 

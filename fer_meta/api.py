@@ -30,12 +30,12 @@ from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry as methods
 from fer_meta.methods.base import FewShotMethod, TrainingConfig
 from fer_meta.networks import backbones
-from fer_meta.preprocessing import MEAN, STD
-from fer_meta.records.model import MODEL, ModelRecord, Normalisation, read_model, write_model
+from fer_meta.records.model import MODEL, ModelRecord, read_model, write_model
 from fer_meta.report.aggregate.accuracy import accuracy_table
 from fer_meta.report.aggregate.folds import pooled
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results as load_results
+from fer_meta.runner.describe import recorded_config, stored_normalisation
 from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.selection import pick, validator
@@ -137,16 +137,21 @@ def make_tasks(
     )
 
 
-def backbone(name: backbones.Name, weights: str = "none") -> torch.nn.Module:
-    """A network from normalised images [B, 3, H, W] to features [B, D]: conv4, resnet12, resnet18, resnet50.
+def backbone(
+    name: str, weights: str = "none", stem: backbones.Stem = "large", image_size: int = 224
+) -> torch.nn.Module:
+    """A network from images [B, 3, H, W], normalised by its own `normalisation`, to features [B, D].
 
-    `weights`: none, imagenet (ResNet18 and ResNet50; downloaded once), or the path of a torchvision state
-    dict. Raises FerMetaError for weights that cannot be had.
+    `name`: conv4, resnet12, efficientnet_lite0, a classification network of torchvision by its name there,
+    timm/NAME, or FILE.py:CLASS. `weights`: none, imagenet (downloaded once), bundled (efficientnet_lite0), or
+    the path of a state dict. `stem`: as a suite's methods have it; auto follows `image_size`.
+
+    Raises FerMetaError for an unknown name, or for weights that cannot be had.
 
     >>> backbone("conv4")(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 256])
     """
-    return backbones.vectors(name, weights)
+    return backbones.vectors(name, weights, stem, image_size)
 
 
 @dataclass(frozen=True)
@@ -216,11 +221,11 @@ def train(
     record = ModelRecord(
         id=f"{name}-{faces.name}-seed{seed}",
         method=name,
-        config=config.model_dump(mode="json"),
+        config=recorded_config(config, size),
         classes=list(source.classes),
         protocol=protocol.model_dump(mode="json"),
         image_size=size,
-        normalisation=Normalisation(mean=list(MEAN), std=list(STD)),
+        normalisation=stored_normalisation(network),
         seed=seed,
         steps=steps,
         precision=precision,

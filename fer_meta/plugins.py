@@ -17,7 +17,7 @@ GROUPS = ("fer_meta.methods", "fer_meta.datasets")
 
 
 def is_file(word: str) -> bool:
-    """Whether a method is given as FILE.py:CLASS."""
+    """Whether a method or a backbone is given as FILE.py:CLASS."""
     return ".py:" in word
 
 
@@ -26,7 +26,7 @@ def from_file(word: str) -> object:
     no such name.
     """
     file, _, name = word.rpartition(":")
-    module = _module(Path(file).absolute())
+    module = _module(path_of(word))
     if not hasattr(module, name):
         there = [
             key for key, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__
@@ -34,6 +34,11 @@ def from_file(word: str) -> object:
         known = f"; it has {', '.join(there)}" if there else ""
         raise SuiteError(f"{one_line(file, 300)}: has no {one_line(name, 60)!r}{known}")
     return getattr(module, name)
+
+
+def path_of(word: str) -> Path:
+    """The file of FILE.py:NAME."""
+    return Path(word.rpartition(":")[0]).absolute()
 
 
 def installed(group: str) -> dict[str, EntryPoint]:
@@ -56,7 +61,7 @@ def sources(words: Iterable[str] | None) -> list[Path]:
     """The files from outside whose change may change a bench: those among `words` (names of methods or
     FILE.py:CLASS), and those of installed entry points.
     """
-    given = [Path(word.rpartition(":")[0]) for word in words or () if is_file(word)]
+    given = [path_of(word) for word in words or () if is_file(word)]
     points = (point for group in GROUPS for point in entry_points(group=group))
     return given + [path for point in points if (path := _path(point.module)) is not None]
 
@@ -70,7 +75,7 @@ def _module(path: Path) -> ModuleType:
     name = f"fer_meta_plugin_{path.stem}_{hashlib.blake2b(str(path).encode(), digest_size=4).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, path)
     if not path.is_file() or spec is None or spec.loader is None:
-        raise SuiteError(f"{one_line(str(path), 300)}: no such file; give --methods FILE.py:CLASS")
+        raise SuiteError(f"{one_line(str(path), 300)}: no such file; give FILE.py:CLASS")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -1,23 +1,32 @@
 """From stored bytes to a network's input, on whole batches and on the device."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 
-# ImageNet's, for every backbone alike: pretrained weights expect them, and the others do not mind.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+
+class Normalisation(NamedTuple):
+    """Mean and deviation of red, green and blue, of values from 0 to 1, that a backbone expects."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+# Of every backbone without one of its own: most pretrained weights expect it, and the others do not mind.
+IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 # Largest shift of an augmented face, as a share of its size: the play of a face detector.
 SHIFT = 1 / 12
 
 
-def normalise(images: Tensor) -> Tensor:
-    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] (channels_last in memory) with ImageNet's mean and
-    deviation.
+def normalise(images: Tensor, by: Normalisation = IMAGENET) -> Tensor:
+    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] (channels_last in memory), of mean 0 and deviation 1 where
+    `by` is that of the images.
     """
     x = images.permute(0, 3, 1, 2).float().div_(255)
-    mean, std = (torch.tensor(values, device=x.device).view(1, 3, 1, 1) for values in (MEAN, STD))
+    mean, std = (torch.tensor(values, device=x.device).view(1, 3, 1, 1) for values in by)
     return x.sub_(mean).div_(std)
 
 

@@ -175,7 +175,7 @@ def test_a_method_of_a_users_file_is_trained_by_its_file_and_class(day, tmp_path
         (lambda day: fm.train("protonet", day, lr=-1.0), FerMetaError, "protonet: lr: .*greater than 0"),
         (lambda day: fm.train("protonet", day, way=50), FerMetaError, "50-way"),
         (lambda day: fm.make_tasks(day, shots=500), ProtocolError, "too small"),
-        (lambda day: fm.backbone("conv4", weights="imagenet"), FerMetaError, "no pretrained weights"),
+        (lambda day: fm.backbone("conv4", weights="imagenet"), FerMetaError, "conv4 has no imagenet weights"),
     ],
 )
 def test_what_cannot_be_is_one_line(day, call, kind, words):

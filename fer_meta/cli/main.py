@@ -176,9 +176,20 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     help="Side of the images in pixels.  [default: the preset's]",
 )
 @click.option(
+    "--backbone",
+    metavar="NAME",
+    help=(
+        "The network of every method: conv4, resnet12, efficientnet_lite0, one of torchvision (resnet18), "
+        "timm/NAME, or your own as FILE.py:CLASS.  [default: the suite's]"
+    ),
+)
+@click.option(
     "--weights",
-    metavar="imagenet|none|FILE",
-    help="Initial weights of methods that start from pretrained ones (supervised).  [default: the suite's]",
+    metavar="imagenet|bundled|none|FILE",
+    help=(
+        "What networks start from, conv4 and resnet12 excepted. bundled: efficientnet_lite0's, without a "
+        "download.  [default: the suite's]"
+    ),
 )
 @click.option(
     "--device",

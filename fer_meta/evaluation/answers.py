@@ -82,7 +82,7 @@ def embedder(
                 [fetch(support.images, rows.ravel(), device), fetch(query.images, asked, device)]
             )
             with autocast(precision, device):
-                embedded = method.embed(normalise(pixels)).float()
+                embedded = method.embed(normalise(pixels, method.normalisation)).float()
             parts.append(embedded.split([rows.size, len(asked)]))
         return torch.stack([one.unflatten(0, s.shape[1:]) for one, _ in parts]), torch.stack(
             [other for _, other in parts]

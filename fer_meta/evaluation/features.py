@@ -51,7 +51,8 @@ class Features:
     @torch.no_grad()
     def _embed(self, rows: np.ndarray) -> Tensor:
         with autocast(self.precision, self.device):
-            return self.method.embed(normalise(fetch(self.images, rows, self.device))).float()
+            pixels = fetch(self.images, rows, self.device)
+            return self.method.embed(normalise(pixels, self.method.normalisation)).float()
 
     def _keep(self, rows: np.ndarray, features: Tensor) -> None:
         if self.device.type != "cpu":

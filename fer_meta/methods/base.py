@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from fer_meta.config import Strict
+from fer_meta.errors import FerMetaError
 from fer_meta.methods.labels import Label, colour_of
 from fer_meta.methods.readouts import READOUTS, Classifier
+from fer_meta.networks import backbones
+from fer_meta.networks.base import Backbone
+from fer_meta.preprocessing import IMAGENET, Normalisation
 
 
 class TrainingConfig(Strict):
@@ -52,6 +56,54 @@ class TrainingConfig(Strict):
     validations: int = Field(
         10, ge=1, le=1000, description="how often the validation episodes are scored and a checkpoint kept"
     )
+
+
+class NetworkConfig(Strict):
+    """Which network is trained, and from which weights: the same fields for every method."""
+
+    backbone: str = Field(
+        "conv4",
+        description=(
+            "conv4, resnet12, efficientnet_lite0, a classification network of torchvision by its name there,"
+            " timm/NAME"
+        ),
+    )
+    weights: str = Field(
+        "none",
+        json_schema_extra={"since": "0.2"},
+        description=(
+            "none, imagenet (downloaded once), bundled (efficientnet_lite0), or the path of a state dict"
+        ),
+    )
+    stem: backbones.Stem = Field(
+        "auto",
+        json_schema_extra={"since": "0.2"},
+        description=(
+            "of a ResNet and efficientnet_lite0: large as published, small without its first stride and"
+            " max-pooling; auto: small where the large one would leave maps of 2x2 or less"
+        ),
+    )
+
+    @field_validator("backbone")
+    @classmethod
+    def _backbone_known(cls, name):
+        try:
+            backbones.check_name(name)
+        except FerMetaError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    def vectors(self, image_size: int) -> Backbone:
+        """The backbone for methods that compare vectors. Raises FerMetaError for weights that cannot be had,
+        or if images of this size are too small.
+        """
+        backbone = backbones.vectors(self.backbone, self.weights, self.stem, image_size)
+        backbones.feature_size(backbone, image_size)
+        return backbone
+
+    def feature_maps(self, image_size: int) -> Backbone:
+        """The backbone for methods that compare maps; else as `vectors`."""
+        return backbones.feature_maps(self.backbone, self.weights, self.stem, image_size)
 
 
 class SupervisedConfig(TrainingConfig):
@@ -118,8 +170,8 @@ class FewShotMethod(nn.Module):
       needs no support (`own_head`). `uncalibrated`: which of these give no probabilities.
     - `colours`: of its answers in plots (#RRGGBB), by their names; `order`: its place in tables.
     - `shared_embedding`: a query's embedding does not depend on the episode, so that an image may be embedded
-      once for all. `memory_format`: the layout its convolutions are fastest in. `pretrained`: its network may
-      start from pretrained weights (`weights` in its Config).
+      once for all. `memory_format`: the layout its convolutions are fastest in. `normalisation`: what images
+      are normalised by, its backbone's.
     """
 
     name: ClassVar[str]
@@ -135,7 +187,7 @@ class FewShotMethod(nn.Module):
     order: ClassVar[int] = 1000
     shared_embedding: ClassVar[bool] = True
     memory_format: torch.memory_format = torch.channels_last
-    pretrained: ClassVar[bool] = False
+    normalisation: Normalisation = IMAGENET
 
     @classmethod
     def labels(cls) -> dict[str, Label]:

@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from fer_meta import l2l
 from fer_meta.errors import ProtocolError
-from fer_meta.methods.base import Episode, FewShotMethod, TrainingConfig, accuracy
+from fer_meta.methods.base import Episode, FewShotMethod, NetworkConfig, TrainingConfig, accuracy
 from fer_meta.networks import backbones
 from fer_meta.networks.batchnorm import normalise_by_first, support_batchnorm
 
@@ -31,8 +31,7 @@ class Method(FewShotMethod):
     readouts = ()
     shared_embedding = False
 
-    class Config(TrainingConfig):
-        backbone: backbones.Name = "conv4"
+    class Config(NetworkConfig, TrainingConfig):
         batch: int = Field(4, ge=1, le=10_000, description="tasks per step")
         inner_steps: int = Field(
             5, ge=1, le=1000, description="gradient steps on a support set, in training and in test"
@@ -69,7 +68,8 @@ class Method(FewShotMethod):
         if not config.first_order:
             # the double backward pass is many times slower in channels_last
             self.memory_format = torch.contiguous_format
-        backbone = backbones.vectors(config.backbone)
+        backbone = config.vectors(image_size)
+        self.normalisation = backbone.normalisation
         head = nn.Linear(backbones.feature_size(backbone, image_size), self.way)
         # Labels are assigned anew in each task, so a random head is only noise that the first inner steps
         # must undo (Kao et al., MAML is a noisy contrastive learner, ICLR 2022).

@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy
 from fer_meta.methods.base import (
     Episode,
     FewShotMethod,
+    NetworkConfig,
     TrainingConfig,
     accuracy,
     at_least_float32,
@@ -13,7 +14,6 @@ from fer_meta.methods.base import (
 )
 from fer_meta.methods.distances import similarities
 from fer_meta.methods.readouts import nearest_mean
-from fer_meta.networks import backbones
 
 
 class Method(FewShotMethod):
@@ -27,14 +27,13 @@ class Method(FewShotMethod):
     order = 100
     readouts = ()
 
-    class Config(TrainingConfig):
-        backbone: backbones.Name = "conv4"
-        weights: str = "none"
+    class Config(NetworkConfig, TrainingConfig):
+        weights: str = "none"  # as in NetworkConfig, but older
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
-        self.backbone = backbones.vectors(config.backbone, config.weights)
-        backbones.feature_size(self.backbone, image_size)  # refuses an image that is too small
+        self.backbone = config.vectors(image_size)
+        self.normalisation = self.backbone.normalisation
 
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone(images)

@@ -10,6 +10,7 @@ from torch.nn.functional import conv2d, mse_loss, one_hot
 from fer_meta.methods.base import (
     Episode,
     FewShotMethod,
+    NetworkConfig,
     TrainingConfig,
     accuracy,
     at_least_float32,
@@ -36,15 +37,15 @@ class Method(FewShotMethod):
     readouts = ()
     summed = True
 
-    class Config(TrainingConfig):
-        backbone: backbones.Name = "conv4"
+    class Config(NetworkConfig, TrainingConfig):
         warmup: int = Field(
             100, ge=0, le=10**8, description="as for every method; the paper has none (see `start`)"
         )
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
-        self.backbone = backbones.feature_maps(config.backbone)
+        self.backbone = config.feature_maps(image_size)
+        self.normalisation = self.backbone.normalisation
         self.relation = Relation(*backbones.map_shape(self.backbone, image_size))
         start(self.relation, protocol.train.shots if self.summed else 1, protocol.train.way)
 

@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 from fer_meta.methods.base import (
     FewShotMethod,
     LabelledImages,
+    NetworkConfig,
     SupervisedConfig,
     accuracy,
     at_least_float32,
@@ -24,20 +25,20 @@ class Method(FewShotMethod):
     name = "supervised"
     label = "Supervised"
     episodic = False
-    pretrained = True
     own = {"supervised-head": "Supervised (own head)"}
     head_name = "supervised-head"
     colours = {"supervised-head": "#999999", "supervised-ncm": "#D55E00", "supervised-probe": "#CC79A7"}
     order = 500
 
-    class Config(SupervisedConfig):
-        backbone: backbones.Name = "resnet50"
-        weights: str = Field("none", description="imagenet, none, or the path of a torchvision state dict")
+    class Config(NetworkConfig, SupervisedConfig):
+        backbone: str = "resnet50"
+        weights: str = "none"  # as in NetworkConfig, but older
         weight_decay: float = Field(5e-4, ge=0)
 
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__()
-        self.backbone = backbones.vectors(config.backbone, config.weights)
+        self.backbone = config.vectors(image_size)
+        self.normalisation = self.backbone.normalisation
         self.head = nn.Linear(backbones.feature_size(self.backbone, image_size), len(classes))
         self.classes = tuple(classes)
 

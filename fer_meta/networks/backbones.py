@@ -1,170 +1,83 @@
-"""Networks that turn a face into features: Conv4, ResNet12, ResNet18 and ResNet50.
+"""Backbones by name: networks that turn a face into features.
 
 Each has two outputs: `maps(x)`, feature maps [B, C, h, w], and `forward(x)`, one vector [B, D]. Input is
-float32 [B, 3, H, W], normalised by `fer_meta.preprocessing.normalise`.
+float32 [B, 3, H, W], normalised by the backbone's own `normalisation`.
 """
 
-import itertools
-from pathlib import Path
+import functools
 from typing import Literal
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
+from fer_meta import plugins
 from fer_meta.errors import FerMetaError
+from fer_meta.networks import conv4, efficientnet_lite, outside, resnet12, resnets
+from fer_meta.networks.base import Backbone
+from fer_meta.oneline import one_line
 
-Name = Literal["conv4", "resnet12", "resnet18", "resnet50"]
+Stem = Literal["auto", "small", "large"]
+
+FROM_SCRATCH = ("conv4", "resnet12")
+"""Backbones that nobody publishes weights of."""
 
 
-class Conv4(nn.Module):
-    """Four 3x3 convolution blocks of 64 filters (Vinyals 2016, Snell 2017), flattened.
+def vectors(name: str, weights: str = "none", stem: Stem = "large", image_size: int = 224) -> Backbone:
+    """The backbone for methods that compare vectors: conv4, resnet12, efficientnet_lite0, a classification
+    network of torchvision by its name there (resnet18, densenet121, ...), one of timm as timm/NAME, or
+    FILE.py:CLASS, a network of the user's.
 
-    Each block is convolution, BatchNorm, ReLU and, in the first `pooled` blocks, 2x2 max-pooling. Relation
-    Net compares maps and so pools in the first two blocks only (Sung 2018, figure 3).
+    `weights`: as in `weights.load`. `stem`: of ResNets and efficientnet_lite0, as in `stem_for`.
+
+    Raises FerMetaError for an unknown name, or for weights that cannot be had.
     """
-
-    def __init__(self, pooled: int = 4, filters: int = 64):
-        super().__init__()
-        self.blocks = nn.Sequential(
-            *(_conv_block(3 if i == 0 else filters, filters, pool=i < pooled) for i in range(4))
-        )
-
-    def maps(self, x: Tensor) -> Tensor:
-        return self.blocks(x)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.maps(x).flatten(1)
-
-
-def _conv_block(inputs: int, outputs: int, pool: bool) -> nn.Sequential:
-    layers = [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
-    return nn.Sequential(*layers, *([nn.MaxPool2d(2)] if pool else []))
+    check_name(name, own_files=True)
+    small = stem_for(name, stem, image_size) == "small"
+    if name == "conv4":
+        return conv4.Conv4(weights)
+    if name == "resnet12":
+        return resnet12.ResNet12(weights)
+    if name == "efficientnet_lite0":
+        return efficientnet_lite.EfficientNetLite0(weights, small)
+    if resnets.is_one(name):
+        return resnets.TorchvisionResNet(name, weights, small)
+    if plugins.is_file(name):
+        return outside.OwnNetwork(name, weights)
+    if name.startswith("timm/"):
+        return outside.TimmNetwork(name, weights)
+    return outside.TorchvisionNetwork(name, weights)
 
 
-class ResNet12(nn.Module):
-    """Four residual blocks of three 3x3 convolutions, 64, 160, 320 and 640 filters, globally averaged.
-
-    As in Lee 2019 (MetaOptNet) without DropBlock.
-    """
-
-    def __init__(self):
-        super().__init__()
-        widths = (3, 64, 160, 320, 640)
-        self.blocks = nn.Sequential(*(_ResidualBlock(a, b) for a, b in itertools.pairwise(widths)))
-
-    def maps(self, x: Tensor) -> Tensor:
-        return self.blocks(x)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.maps(x).mean((2, 3))
-
-
-class _ResidualBlock(nn.Module):
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__()
-        layers: list[nn.Module] = []
-        for i in range(3):
-            layers += [nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1, bias=False)]
-            layers += [nn.BatchNorm2d(outputs), nn.LeakyReLU(0.1)]
-        self.convolutions = nn.Sequential(*layers[:-1])
-        self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = nn.functional.leaky_relu(self.convolutions(x) + self.shortcut(x), 0.1)
-        return nn.functional.max_pool2d(y, 2)
-
-
-class TorchvisionResNet(nn.Module):
-    """torchvision's ResNet18 or ResNet50 up to the global average (512 or 2048 features)."""
-
-    def __init__(self, name: Literal["resnet18", "resnet50"], weights: str = "none"):
-        super().__init__()
-        network = getattr(torchvision.models, name)(weights=None)
-        load_weights(network, name, weights)
-        stages = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
-        self.stages = nn.Sequential(*(getattr(network, stage) for stage in stages))
-
-    def maps(self, x: Tensor) -> Tensor:
-        return self.stages(x)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.maps(x).mean((2, 3))
-
-
-Backbone = Conv4 | ResNet12 | TorchvisionResNet
-
-
-def load_weights(network: nn.Module, name: str, weights: str) -> None:
-    """Load `weights` into a torchvision network: `none`, `imagenet` (torchvision's default, downloaded once
-    by torch.hub), or the path of a state dict in torchvision's own naming (.pth, .pt or .safetensors), whose
-    `fc` may be absent or of another size.
-
-    Raises FerMetaError if the weights cannot be had or are not a state dict of this network.
-    """
-    if weights == "none":
-        return
-    if weights == "imagenet":
-        try:
-            state = torchvision.models.get_model_weights(name).DEFAULT.get_state_dict(
-                progress=True, check_hash=True
-            )
-        except OSError as error:
-            raise FerMetaError(
-                f"ImageNet weights of {name} could not be downloaded ({error}); use --weights none, "
-                "or fetch them elsewhere and give --weights FILE"
-            ) from error
-    else:
-        state = _read_state(Path(weights))
-    state = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    try:
-        missing, unexpected = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:
+def check_name(name: str, own_files: bool = False) -> None:
+    """Raises FerMetaError for a name that no backbone has; FILE.py:CLASS is one only with `own_files`."""
+    if plugins.is_file(name) and not own_files:
+        raise FerMetaError("a suite file names no Python file; give --backbone FILE.py:CLASS")
+    own = (*FROM_SCRATCH, "efficientnet_lite0")
+    if not (
+        name in own
+        or name in outside.torchvision_names()
+        or name.startswith("timm/")
+        or plugins.is_file(name)
+    ):
         raise FerMetaError(
-            f"{weights}: not weights of {name} ({str(error).splitlines()[-1].strip()})"
-        ) from error
-    missing = [key for key in missing if not key.startswith("fc.")]
-    if missing or unexpected:
-        raise FerMetaError(
-            f"{weights}: not a torchvision state dict of {name}: {len(missing)} entries missing,"
-            f" {len(unexpected)} unknown (first: {(missing + unexpected)[0]})"
+            f"no backbone is called {one_line(name, 60)!r}; there are {', '.join(own)}, those of torchvision"
+            " (resnet18, resnet50, densenet121, ...), timm/NAME, and FILE.py:CLASS by --backbone"
         )
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
-        raise FerMetaError(f"{path}: is not a file; --weights is imagenet, none or the path of a state dict")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise FerMetaError(
-            f"{path}: no such file; --weights is imagenet, none or the path of a state dict"
-        ) from error
-    except Exception as error:  # a damaged file fails in the reader's own ways; the user needs one line
-        raise FerMetaError(
-            f"{path}: cannot be read as a state dict ({str(error).splitlines()[0]})"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise FerMetaError(f"{path}: is not a flat state dict; save `model.state_dict()`")
-    return state
-
-
-def vectors(name: Name, weights: str = "none") -> Backbone:
-    """The backbone for methods that compare vectors. Raises FerMetaError for weights that cannot be had."""
-    if name in ("resnet18", "resnet50"):
-        return TorchvisionResNet(name, weights)
-    if weights != "none":
-        raise FerMetaError(f"{name} has no pretrained weights; use resnet18 or resnet50, or weights: none")
-    return Conv4() if name == "conv4" else ResNet12()
-
-
-def feature_maps(name: Name) -> Backbone:
+def feature_maps(name: str, weights: str = "none", stem: Stem = "large", image_size: int = 224) -> Backbone:
     """The backbone for methods that compare maps: as `vectors`, but Conv4 lacks its last two poolings."""
-    return Conv4(pooled=2) if name == "conv4" else vectors(name)
+    return conv4.Conv4(weights, pooled=2) if name == "conv4" else vectors(name, weights, stem, image_size)
+
+
+def stem_for(name: str, stem: Stem, image_size: int) -> Literal["small", "large"]:
+    """How a network begins. "large": as published, for images of 224 px; a ResNet's first layers divide the
+    side by 4. "small": without that stride and max-pooling, as for CIFAR (He et al., CVPR 2016, section 4.2).
+    "auto": small where the last maps of the large one would be of 2x2 or less.
+    """
+    if not (resnets.is_one(name) or name == "efficientnet_lite0"):
+        return "large"
+    return stem if stem != "auto" else "small" if image_size <= 2 * resnets.STRIDE else "large"
 
 
 def feature_size(backbone: Backbone, image_size: int) -> int:
@@ -182,9 +95,18 @@ def _of_blank_image(backbone: nn.Module, output, image_size: int) -> Tensor:
     backbone.eval()
     try:
         return output(torch.zeros(1, 3, image_size, image_size))[0]
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError, ValueError) as error:  # a ViT takes images of one size only
         raise FerMetaError(
-            f"images of {image_size} px are too small for this backbone; give a larger --image-size"
+            f"images of {image_size} px are too small for this backbone, or it takes another size alone"
+            f" ({one_line(str(error), 100)}); give a larger --image-size"
         ) from error
     finally:
         backbone.train()
+
+
+@functools.cache
+def source_hash(name: str) -> str | None:
+    """A hash of the user's file of a backbone FILE.py:CLASS, which is part of its models' identity; None for
+    all others.
+    """
+    return plugins.file_hash(plugins.path_of(name)) if plugins.is_file(name) else None

@@ -33,10 +33,12 @@ class SupportBatchNorm2d(nn.BatchNorm2d):
 
 
 def support_batchnorm(network: nn.Module) -> nn.Module:
-    """Replace each BatchNorm2d of `network` (in place) by a SupportBatchNorm2d."""
+    """Replace each BatchNorm2d of `network` (in place) by a SupportBatchNorm2d of its scale and shift."""
     for name, child in network.named_children():
         if isinstance(child, nn.BatchNorm2d):
-            setattr(network, name, SupportBatchNorm2d(child.num_features))
+            own = SupportBatchNorm2d(child.num_features)
+            own.load_state_dict({"weight": child.weight, "bias": child.bias})
+            setattr(network, name, own)
         else:
             support_batchnorm(child)
     return network

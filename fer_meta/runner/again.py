@@ -36,6 +36,9 @@ def text_of_finished(options: BenchOptions) -> str | None:
 
 def key_of(options: BenchOptions, folders: Mapping[str, Path], known: Iterable[str]) -> str:
     """`freshness.bench_key` of a bench that reads `folders` (data set -> place)."""
-    files = [*extends.files(options.suite), *plugins.sources(options.methods)]
+    files = [
+        *extends.files(options.suite),
+        *plugins.sources([*(options.methods or ()), options.backbone or ""]),
+    ]
     made_of = [suite_text(options.suite)[0], *map(plugins.file_hash, files)]
     return bench_key(options.key(), "\n".join(made_of), folders, known)

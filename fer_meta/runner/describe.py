@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fer_meta import preprocessing
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.mixing import frames_and_clips
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
 from fer_meta.methods import registry
+from fer_meta.methods.base import FewShotMethod, NetworkConfig, TrainingConfig
+from fer_meta.networks import backbones
 from fer_meta.records.model import ModelRecord, Normalisation
 from fer_meta.records.plan import (
     Bayes,
@@ -96,16 +97,18 @@ def _labels(runs: Sequence[Run]) -> dict[str, Label]:
     return found
 
 
-def model_record(model: Model, image_size: int, steps: int, precision: str) -> ModelRecord:
-    """A training of `steps` optimiser steps that begins in `precision`."""
+def model_record(
+    model: Model, method: FewShotMethod, image_size: int, steps: int, precision: str
+) -> ModelRecord:
+    """A training of `method` in `steps` optimiser steps that begins in `precision`."""
     return ModelRecord(
         id=model.id,
         method=model.method,
-        config=model.config.model_dump(mode="json"),
+        config=recorded_config(model.config, image_size),
         classes=list(model.train.classes),
         protocol=model.protocol.model_dump(mode="json"),
         image_size=image_size,
-        normalisation=Normalisation(mean=list(preprocessing.MEAN), std=list(preprocessing.STD)),
+        normalisation=stored_normalisation(method),
         seed=model.seed,
         steps=steps,
         precision=precision,
@@ -113,11 +116,24 @@ def model_record(model: Model, image_size: int, steps: int, precision: str) -> M
     )
 
 
+def recorded_config(config: TrainingConfig, image_size: int) -> dict:
+    """The settings of a training as JSON, with the stem that its network got."""
+    stem: dict[str, str] = {}
+    if isinstance(config, NetworkConfig):
+        stem["stem"] = backbones.stem_for(config.backbone, config.stem, image_size)
+    return {**config.model_dump(mode="json"), **stem}
+
+
+def stored_normalisation(method: FewShotMethod) -> Normalisation:
+    """What a method's images are normalised by, as the records have it."""
+    return Normalisation(mean=list(method.normalisation.mean), std=list(method.normalisation.std))
+
+
 def run_record(suite: Suite, run: Run, made_by: MadeBy, **found) -> RunRecord:
     """A finished run. `found` are the fields of RunRecord that only its execution knows."""
     setting, test = run.setting, run.setting.test
     # A method from outside may have a network of its own, without a choice.
-    config = {"backbone": "own", **run.model.config.model_dump(mode="json")}
+    config = {"backbone": "own", **recorded_config(run.model.config, suite.image_size)}
     return RunRecord(
         **_planned(run).model_dump(),
         suite=suite.name,

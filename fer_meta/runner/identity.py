@@ -17,7 +17,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from fer_meta.methods import registry
-from fer_meta.methods.base import TrainingConfig
+from fer_meta.methods.base import NetworkConfig, TrainingConfig
+from fer_meta.networks import backbones
+from fer_meta.networks.weights import NAMED
 from fer_meta.runner.settings import Setting
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import fingerprint
@@ -54,8 +56,15 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
     # Precision is the machine's. The first results made in fp32 keep their names; those of a version that
     # named bf16 are made again.
     config = {**scientific(settings), "precision": "fp32"}
-    if config.get("weights", "none") not in ("none", "imagenet"):
+    if config.get("weights", "none") not in NAMED:
         config["weights"] = _file_hash(Path(config["weights"]))
+    if isinstance(settings, NetworkConfig):
+        # The stem that the network gets counts, not the word for it; the first results had the large one.
+        config.pop("stem", None)
+        if backbones.stem_for(settings.backbone, settings.stem, suite.image_size) == "small":
+            config["stem"] = "small"
+        if own := backbones.source_hash(settings.backbone):
+            config["backbone"] = own
     source = registry.source_hash(method)
     protocol = setting.protocol
     return {

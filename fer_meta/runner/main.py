@@ -38,7 +38,7 @@ from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.plan import Run, by_model, make_plan
 from fer_meta.runner.progress import Progress, seconds_of
 from fer_meta.runner.run import Bench
-from fer_meta.runner.select import cast_of, chosen_suite, domains_of, needs_weights_file
+from fer_meta.runner.select import cast_of, chosen_suite, domains_of, needs_files
 from fer_meta.runner.settings import Setting
 from fer_meta.runner.staging import stage
 from fer_meta.runner.words import write_episodes
@@ -112,7 +112,7 @@ def plan(options: BenchOptions) -> Planned:
     runs = make_plan(suite, settings)
     as_written = read_suite(options.suite, suite.preset)
     data = cast if suite.experiments else sorted(roots)
-    hashes = bench_hashes(suite, as_written, weights=options.weights, data=data)
+    hashes = bench_hashes(suite, as_written, **_network(options), data=data)
     made_by = MadeBy(options.again, **hashes)
     bench = Bench(suite, results_folder(options.out, suite.name, suite.preset), device, made_by)
     bench.damaged |= _damaged(bench, runs)
@@ -145,7 +145,7 @@ def finish(planned: Planned) -> str:
     bench = planned.bench
     with _part_in(planned), held(planned.folder / LOCKS / "report", wait=True):
         text = write_report(planned.folder)
-        if all(map(bench.is_done, planned.runs)) and not needs_weights_file(bench.suite):
+        if all(map(bench.is_done, planned.runs)) and not needs_files(bench.suite):
             note_finished(planned.folder, planned.key, planned.data, len({run.id for run in planned.runs}))
     return text
 
@@ -188,6 +188,11 @@ def _begin(planned: Planned, alone: bool) -> None:
             resume.unlink(missing_ok=True)
     if alone:
         write_plan(folder, planned.record)
+
+
+def _network(options: BenchOptions) -> dict[str, str | None]:
+    """What the options say of networks; the backbone is younger than the first results."""
+    return {"weights": options.weights} | ({"backbone": options.backbone} if options.backbone else {})
 
 
 def _settings(

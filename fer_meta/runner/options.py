@@ -22,7 +22,8 @@ class BenchOptions:
     - `domains`, `sources`, `targets`, `experiments`, `methods`, `seeds`: only these.
     - `data`: data set -> its folder. `roles`: role of an experiment -> data set.
     - `split`: of the protocol, such as {"folds": 10}. `image_size`: the side in pixels.
-    - `weights`: imagenet, none or a file. `device`: auto, cpu, cuda, cuda:1, mps. `precision`: fp32 or bf16.
+    - `backbone`: of every method; `weights`: none, imagenet, bundled or a file.
+    - `device`: auto, cpu, cuda, cuda:1, mps. `precision`: fp32 or bf16.
     - `jobs`: how many models are trained at the same time; None: one per core, at most 4.
     - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
     - `command`: what reports print to get the same again; "": made of these options.
@@ -42,6 +43,7 @@ class BenchOptions:
     seeds: Sequence[int] | None = None
     split: dict | str | None = None
     image_size: int | None = None
+    backbone: str | None = None
     weights: str | None = None
     device: str = "auto"
     precision: str | None = None
@@ -79,6 +81,7 @@ def _command(options: BenchOptions) -> str:
         ("--folds", _folds(options.split), ""),
         ("--preset", options.preset, DEFAULT),
         ("--image-size", options.image_size, None),
+        ("--backbone", options.backbone, None),
         ("--weights", options.weights, None),
         ("--precision", options.precision, None),
         ("--out", options.out, RESULTS),

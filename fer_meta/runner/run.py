@@ -224,7 +224,8 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
     steps, batch_at = batches.steps_and_batches(method, config, source, protocol, model.seed, bench.device)
     # a training that goes on is named after the machine that began it
     if not (folder / checkpoints.RESUME).exists():
-        write_model(folder, model_record(model, bench.suite.image_size, steps, bench.precision(model)))
+        record = model_record(model, method, bench.suite.image_size, steps, bench.precision(model))
+        write_model(folder, record)
     val = restrict(model.val, model.train.classes, source.index, protocol.validation.way)
     validate = validator(protocol, method, Shown(source.images, val), bench.device, bench.precision(model))
     stage = bench.stage(run, "train", steps)

@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from fer_meta import plugins
 from fer_meta.datasets.registry import is_here, names, resolve
 from fer_meta.errors import SuiteError
 from fer_meta.methods import registry
-from fer_meta.methods.base import TrainingConfig
+from fer_meta.methods.base import NetworkConfig, TrainingConfig
+from fer_meta.networks import backbones
+from fer_meta.networks.weights import NAMED
 from fer_meta.runner.crossing import pairs
 from fer_meta.runner.options import BenchOptions
 from fer_meta.suites.experiments import Experiment
@@ -31,8 +34,7 @@ def chosen_suite(options: BenchOptions) -> Suite:
     if methods is not None:
         suite = _with_methods(suite, methods)
     configs = dict(suite.methods)
-    if options.weights is not None:
-        configs = _with_weights(configs, options.weights)
+    configs = _with_network(configs, options.backbone, options.weights)
     if options.precision is not None:
         change = {"precision": options.precision}
         configs = {name: config.model_copy(update=change) for name, config in configs.items()}
@@ -73,26 +75,44 @@ def _experiments_of(
             yield key, one.model_copy(update={"methods": tuple(own)})
 
 
-def _with_weights(configs: Mapping[str, TrainingConfig], weights: str) -> dict[str, TrainingConfig]:
-    """`weights` for every method that says it starts from pretrained ones."""
-    pretrained = [name for name in configs if registry.load(name).pretrained]
-    if not pretrained:
-        able = [name for name in registry.built_in() if registry.load(name).pretrained]
+def _with_network(
+    configs: Mapping[str, TrainingConfig], backbone: str | None, weights: str | None
+) -> dict[str, TrainingConfig]:
+    """`backbone` for every method, and `weights` for those whose backbone has any that others trained."""
+    if backbone is not None:
+        backbones.check_name(backbone, own_files=True)
+        configs = {name: _changed(config, backbone=backbone) for name, config in configs.items()}
+    if weights is None:
+        return dict(configs)
+    able = [
+        name
+        for name, config in configs.items()
+        if isinstance(config, NetworkConfig) and config.backbone not in backbones.FROM_SCRATCH
+    ]
+    if not able:
         raise SuiteError(
-            "--weights is for methods that start from weights, and none of this bench does; leave it out, or"
-            f" name such a method in --methods ({', '.join(able)})"
+            f"--weights: nobody publishes weights of {' and '.join(backbones.FROM_SCRATCH)}, and no method of"
+            " this bench has another backbone; leave it out, or give --backbone"
         )
-    change = {"weights": weights}
     return {
-        name: config.model_copy(update=change) if name in pretrained else config
+        name: _changed(config, weights=weights) if name in able else config
         for name, config in configs.items()
     }
 
 
-def needs_weights_file(suite: Suite) -> bool:
-    """Whether a training starts from a user's file, whose content is part of a run's identity."""
+def _changed(config: TrainingConfig, **fields: str) -> TrainingConfig:
+    """A method from outside may have a network of its own, without a choice."""
+    return config.model_copy(update=fields) if isinstance(config, NetworkConfig) else config
+
+
+def needs_files(suite: Suite) -> bool:
+    """Whether a training needs a user's file (of weights, of a network), whose content is part of a run's
+    identity.
+    """
     return any(
-        getattr(config, "weights", "none") not in ("none", "imagenet") for config in suite.methods.values()
+        isinstance(config, NetworkConfig)
+        and (config.weights not in NAMED or plugins.is_file(config.backbone))
+        for config in suite.methods.values()
     )
 
 

@@ -28,10 +28,12 @@ def steps_and_batches(
     number.
     """
     if method.episodic:
-        return config.steps, _episodic(config, domain, protocol, seed, device)
+        return config.steps, _episodic(config, domain, protocol, seed, device, method.normalisation)
     assert isinstance(config, SupervisedConfig)
     per_epoch = math.ceil(len(needed(domain.train)) / config.batch)
-    return min(config.steps, config.max_epochs * per_epoch), _supervised(config, domain, seed, device)
+    return min(config.steps, config.max_epochs * per_epoch), _supervised(
+        config, domain, seed, device, method.normalisation
+    )
 
 
 def training_chance(method: FewShotMethod, config: TrainingConfig, pool: Pool, protocol: Protocol) -> float:
@@ -44,7 +46,7 @@ def training_chance(method: FewShotMethod, config: TrainingConfig, pool: Pool, p
     return 1 / len(pool.classes) if config.class_balance == "balanced" else float(class_shares(pool).max())
 
 
-def _episodic(config, domain, protocol, seed, device) -> Callable[[int], list[Episode]]:
+def _episodic(config, domain, protocol, seed, device, normalisation) -> Callable[[int], list[Episode]]:
     pool, shape = domain.train, protocol.train
     episodes = Episodes(pool, shape, f"train/{seed}", config.steps * config.batch)
     support_labels, query_labels = (
@@ -56,7 +58,8 @@ def _episodic(config, domain, protocol, seed, device) -> Callable[[int], list[Ep
         return [episode(episodes[step * config.batch + i], generator) for i in range(config.batch)]
 
     def episode(rows: np.ndarray, generator: torch.Generator) -> Episode:
-        images = _pixels(domain.images, rows.ravel(), device, generator if config.augment else None)
+        augmented = generator if config.augment else None
+        images = _pixels(domain.images, rows.ravel(), device, augmented, normalisation)
         images = images.unflatten(0, rows.shape)
         support, query = images[:, : shape.shots].flatten(0, 1), images[:, shape.shots :].flatten(0, 1)
         return Episode(support, support_labels, query, query_labels, pool.class_names(rows[:, 0]))
@@ -64,7 +67,7 @@ def _episodic(config, domain, protocol, seed, device) -> Callable[[int], list[Ep
     return batch_at
 
 
-def _supervised(config, domain, seed, device) -> Callable[[int], LabelledImages]:
+def _supervised(config, domain, seed, device, normalisation) -> Callable[[int], LabelledImages]:
     pool = domain.train
     order = balanced_batches if config.class_balance == "balanced" else natural_batches
     chosen_at = order(pool.labels, config.batch, seed)
@@ -78,7 +81,8 @@ def _supervised(config, domain, seed, device) -> Callable[[int], LabelledImages]
         chosen = chosen_at(step)
         generator = torch.Generator().manual_seed(_step_seed(seed, step)) if config.augment else None
         labels = torch.from_numpy(pool.labels[chosen]).to(device)
-        return LabelledImages(_pixels(domain.images, pool.rows[chosen], device, generator), labels, added)
+        images = _pixels(domain.images, pool.rows[chosen], device, generator, normalisation)
+        return LabelledImages(images, labels, added)
 
     return batch_at
 
@@ -87,9 +91,9 @@ def _step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
-def _pixels(images, rows, device, generator):
+def _pixels(images, rows, device, generator, normalisation):
     batch = fetch(images, rows, device)
-    return normalise(batch if generator is None else augment(batch, generator))
+    return normalise(batch if generator is None else augment(batch, generator), normalisation)
 
 
 def class_shares(pool: Pool) -> np.ndarray:

@@ -293,7 +293,7 @@ def test_wrong_weights_are_explained(tmp_path):
         backbones.vectors("resnet18", str(path))
     with pytest.raises(FerMetaError, match="no such file"):
         backbones.vectors("resnet18", str(tmp_path / "missing.pth"))
-    with pytest.raises(FerMetaError, match="no pretrained weights"):
+    with pytest.raises(FerMetaError, match="no imagenet weights"):
         backbones.vectors("conv4", "imagenet")
 
 

