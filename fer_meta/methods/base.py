@@ -20,6 +20,18 @@ from fer_meta.preprocessing import IMAGENET, Normalisation
 class TrainingConfig(Strict):
     """How a method is trained; each method's Config adds its own hyper-parameters."""
 
+    method: str = Field(
+        "",
+        pattern=r"^[a-z][a-z0-9_]{0,39}$|^$",
+        json_schema_extra={"since": "0.2"},
+        description="the method, where the suite calls its settings by another name",
+    )
+    label: str = Field(
+        "",
+        max_length=60,
+        json_schema_extra={"since": "0.2"},
+        description="its name in tables, where the suite calls its settings by another name",
+    )
     steps: int = Field(ge=1, le=10**8, description="optimiser steps")
     optimiser: Literal["adamw", "adam", "sgd"] = Field(
         "adamw",
@@ -129,6 +141,15 @@ class SupervisedConfig(TrainingConfig):
     )
 
 
+class TwoStageConfig(SupervisedConfig):
+    """How a method is trained first on labelled images, then on episodes. `batch` is of the first stage."""
+
+    share: float = Field(
+        0.5, gt=0, lt=1, description="of the images seen that are seen in the first stage, without episodes"
+    )
+    tasks: int = Field(1, ge=1, le=10_000, description="tasks in a step of the second stage")
+
+
 class LabelledImages(NamedTuple):
     """A batch of a training without episodes: images [B, 3, H, W], normalised, and their labels [B] (int64);
     `added` [classes], if it is not 0, is added to the logits in training only.
@@ -163,12 +184,14 @@ class FewShotMethod(nn.Module):
     - `name`: what suites and folders call it, in small letters, digits and underscores; of a method of the
       package the name of its file. `label`: its name in tables. `Config`: its hyper-parameters, a subclass of
       TrainingConfig, or of SupervisedConfig where it is not `episodic`.
-    - `episodic`: trained on episodes (`loss` gets an Episode), else on labelled images (LabelledImages).
+    - `episodic`: trained on episodes (`loss` gets an Episode), else on labelled images (LabelledImages); on
+      first these and then those where its Config is a TwoStageConfig.
       `kind`: whose settings in `suites/presets.yaml` it takes; by default "episodic" or "supervised".
     - `readouts`: the READOUTS that read its features. `own`: classifiers that it brings itself
       (`own_classifiers`), by the name of their answers -> their name in tables. `head_name`: which of these
       needs no support (`own_head`). `uncalibrated`: which of these give no probabilities.
     - `colours`: of its answers in plots (#RRGGBB), by their names; `order`: its place in tables.
+    - `trained`: false for a network that is used as it is: it has no steps, and one checkpoint.
     - `shared_embedding`: a query's embedding does not depend on the episode, so that an image may be embedded
       once for all. `memory_format`: the layout its convolutions are fastest in. `normalisation`: what images
       are normalised by, its backbone's.
@@ -179,6 +202,7 @@ class FewShotMethod(nn.Module):
     Config: ClassVar[type[TrainingConfig]]
     kind: ClassVar[str] = ""
     episodic: ClassVar[bool] = True
+    trained: ClassVar[bool] = True
     readouts: ClassVar[tuple[str, ...]] = tuple(READOUTS)
     own: ClassVar[Mapping[str, str]] = {}
     head_name: ClassVar[str] = ""

@@ -13,6 +13,30 @@ class Label(NamedTuple):
     order: int
 
 
+def answer_in(key: str, method: str, answer: str) -> str:
+    """The name on disk of an answer of `method`, whose settings a suite calls `key`.
+
+    >>> answer_in("frozen-random", "frozen", "frozen-ncm"), answer_in("fast", "maml", "fomaml")
+    ('frozen-random-ncm', 'fast-fomaml')
+    """
+    own, new = method.replace("_", "-"), key.replace("_", "-")
+    if key == method:
+        return answer
+    rest = answer.removeprefix(own)
+    return f"{new}{rest}" if rest != answer and rest[:1] in ("", "-") else f"{new}-{answer}"
+
+
+def label_in(label: Label, answer: str, old: str, new: str) -> Label:
+    """The label of an answer on disk of a method that tables call `new` in place of `old`.
+
+    >>> label_in(Label("Frozen (linear probe)", "#000000", 3), "x", "Frozen", "Random Conv4").label
+    'Random Conv4 (linear probe)'
+    """
+    text = label.label
+    text = new + text.removeprefix(old) if text.startswith(old) else f"{new}: {text}"
+    return Label(text, colour_of(answer), label.order)
+
+
 def colour_of(name: str) -> str:
     """A colour that depends on `name` alone, so that it is the same in every plot."""
     digest = hashlib.blake2b(name.encode(), digest_size=2).digest()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fer_meta import methods, plugins
 from fer_meta.errors import SuiteError
-from fer_meta.methods.labels import Label
+from fer_meta.methods.labels import Label, answer_in, label_in
 from fer_meta.oneline import one_line
 
 if TYPE_CHECKING:
@@ -111,11 +111,18 @@ def names_of(words: Iterable[str]) -> list[str]:
     ]
 
 
-def labels(name: str, config: "TrainingConfig") -> dict[str, Label]:
-    """What the answers of a training with `config` are called in tables, by their names on disk."""
+def labels(key: str, config: "TrainingConfig") -> dict[str, Label]:
+    """What the answers of a training with `config`, which a suite calls `key`, are called in tables, by their
+    names on disk.
+    """
+    name = config.method or key
     method = load(name)
-    known = method.labels()
-    return {answer: known[answer] for answer in method.answers(config)}
+    known = {answer: method.labels()[answer] for answer in method.answers(config)}
+    if name == key and not config.label:
+        return known
+    old = method.label or next(iter(known.values())).label
+    named = {answer_in(key, name, answer): label for answer, label in known.items()}
+    return {answer: label_in(label, answer, old, config.label or key) for answer, label in named.items()}
 
 
 def answers(name: str) -> tuple[str, ...]:
@@ -178,7 +185,8 @@ def _answers_fault(method: "type[FewShotMethod]") -> str:
 def _missing(method: "type[FewShotMethod]") -> str:
     from fer_meta.methods.base import FewShotMethod
 
-    missing = [name for name in ("embed", "loss") if getattr(method, name) is getattr(FewShotMethod, name)]
+    needed = ("embed", "loss") if method.trained else ("embed",)
+    missing = [name for name in needed if getattr(method, name) is getattr(FewShotMethod, name)]
     return f"has no `{missing[0]}`; write it" if missing else ""
 
 

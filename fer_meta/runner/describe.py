@@ -79,7 +79,7 @@ def _planned(run: Run) -> PlannedRun:
     return PlannedRun(
         id=run.id,
         experiment=run.setting.experiment,
-        method=run.model.method,
+        method=run.model.key,
         source=run.setting.source.name,
         target=run.setting.target.name,
         fold=run.setting.fold,
@@ -89,12 +89,16 @@ def _planned(run: Run) -> PlannedRun:
 
 
 def _labels(runs: Sequence[Run]) -> dict[str, Label]:
-    """How each kind of answer that may occur in the runs is shown, from the classes of their methods."""
-    found: dict[str, Label] = {}
-    for run in runs:
-        of_method = registry.labels(run.model.method, run.model.config)
-        found |= {answer: Label(**label._asdict()) for answer, label in of_method.items()}
-    return found
+    """How each kind of answer that may occur in the runs is shown, from the classes of their methods. Answers
+    of one training are next to each other, also where the suite has several settings of a method.
+    """
+    by_key = {run.model.key: registry.labels(run.model.key, run.model.config) for run in runs}
+    blocks = sorted(by_key.values(), key=lambda block: min(label.order for label in block.values()))
+    return {
+        answer: Label(label=label.label, colour=label.colour, order=100 * (1 + place) + number)
+        for place, block in enumerate(blocks)
+        for number, (answer, label) in enumerate(block.items())
+    }
 
 
 def model_record(

@@ -97,13 +97,13 @@ def _run_lines(runs: list[Run], costs: dict[str, Cost]) -> list[str]:
     lines = [_timed(title(run), [run], costs) for run in runs if not run.setting.fold]
     for own in _together(
         (run for run in runs if run.setting.fold),
-        lambda run: (run.setting.experiment, run.model.method, run.setting.source.name),
+        lambda run: (run.setting.experiment, run.model.key, run.setting.source.name),
     ):
         key = f"{own[0].setting.experiment}  " if own[0].setting.experiment else ""
         trainings = len({run.model.id for run in own})
         lines.append(
             _timed(
-                f"{key}{own[0].model.method}  {own[0].setting.source.name}  {trainings} trainings, one a"
+                f"{key}{own[0].model.key}  {own[0].setting.source.name}  {trainings} trainings, one a"
                 " fold and seed",
                 own,
                 costs,

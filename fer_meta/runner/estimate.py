@@ -102,7 +102,7 @@ def makespan(seconds: Iterable[float], jobs: int) -> float:
 
 
 def _kind(run: Run) -> tuple:
-    return run.model.method, run.model.config, run.setting.protocol.model_dump_json()
+    return run.model.key, run.model.config, run.setting.protocol.model_dump_json()
 
 
 def _steps(bench: Bench, model: Model) -> int:
@@ -140,12 +140,13 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     )
     method.train()
 
-    optimiser = loop.new_optimiser(method, config)
+    if method.trained:
+        optimiser = loop.new_optimiser(method, config)
 
     def step():
         return loop.train_step(method, config, optimiser, batch_at(0)).tolist()
 
-    seconds_a_step = _mean_time(step)
+    seconds_a_step = _mean_time(step) if method.trained else 0.0
     method.eval()
     seconds_an_image = 0.0
     if is_shared(method, setting.protocol.batchnorm):

@@ -56,6 +56,8 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
     # Precision is the machine's. The first results made in fp32 keep their names; those of a version that
     # named bf16 are made again.
     config = {**scientific(settings), "precision": "fp32"}
+    for word in ("method", "label"):  # what a suite calls the settings
+        config.pop(word, None)
     if config.get("weights", "none") not in NAMED:
         config["weights"] = _file_hash(Path(config["weights"]))
     if isinstance(settings, NetworkConfig):

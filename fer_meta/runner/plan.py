@@ -13,8 +13,9 @@ from fer_meta.tasks.protocol import Protocol
 
 @dataclass(frozen=True)
 class Model:
-    """One training: a method, its settings, a source and a seed."""
+    """One training: a method, its settings and what the suite calls them (`key`), a source and a seed."""
 
+    key: str
     method: str
     config: TrainingConfig
     source: Domain
@@ -35,7 +36,7 @@ class Model:
     @property
     def id(self) -> str:
         source = f"{self.source.name}{in_names(self.source.fold)}"
-        return f"{self.method}-{source}-seed{self.seed}-{short_hash(self.identity)}"
+        return f"{self.key}-{source}-seed{self.seed}-{short_hash(self.identity)}"
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,19 @@ class Run:
         model, setting = self.model, self.setting
         key = f"{setting.experiment}-" if setting.experiment else ""
         pair = f"{setting.source.name}-to-{setting.target.name}{in_names(setting.fold)}"
-        return f"{key}{model.method}-{pair}-seed{model.seed}-{short_hash(self.identity)}"
+        return f"{key}{model.key}-{pair}-seed{model.seed}-{short_hash(self.identity)}"
 
 
 def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
     """Every run of the suite, the runs of one model one after the other."""
     runs = []
     for setting in settings:
-        for method in setting.methods:
+        for name in setting.methods:
             for seed in suite.seeds:
-                config = suite.config(method, setting.experiment)
+                config = suite.config(name, setting.experiment)
+                method = config.method or name
                 identity = model_identity(suite, method, config, setting, seed)
-                model = Model(method, config, setting.source, setting.protocol, seed, identity)
+                model = Model(name, method, config, setting.source, setting.protocol, seed, identity)
                 runs.append(Run(model, setting, run_identity(suite, model.identity, setting)))
     return [run for unit in by_model(runs) for run in unit]
 

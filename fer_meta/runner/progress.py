@@ -21,7 +21,7 @@ def title(run: Run) -> str:
     key = f"{setting.experiment}  " if setting.experiment else ""
     fold = f"  fold {setting.fold}" if setting.fold else ""
     pair = f"{setting.source.name} -> {setting.target.name}{fold}"
-    return f"{key}{run.model.method}  {pair}  seed {run.model.seed}"
+    return f"{key}{run.model.key}  {pair}  seed {run.model.seed}"
 
 
 def clock(seconds: float) -> str:

@@ -18,6 +18,7 @@ from fer_meta.evaluation.features import Features
 from fer_meta.fileio import FULL, full_disk
 from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod
+from fer_meta.methods.labels import answer_in
 from fer_meta.records.answers import ANSWERS
 from fer_meta.records.history import HISTORY, history
 from fer_meta.records.model import read_model, write_model
@@ -157,7 +158,9 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         run,
         bench.made_by,
         training_chance=batches.training_chance(method, model.config, setting.train, model.protocol),
-        selected=selected,
+        selected={
+            rule: {_on_disk(run, name): step for name, step in own.items()} for rule, own in selected.items()
+        },
         target_validation={str(step): found for step, found in target_val.items()},
         environment=Environment(
             **where, precision=bench.precision(model), trained_in=_trained_in(bench, model)
@@ -293,8 +296,17 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
                 rules.setdefault(readout, []).append(rule)
         checkpoints.load_snapshot(method, snapshots[step])
         for part in _ask(bench, run, method, step, rules):
-            for rule in rules[part["readout"].iloc[0]]:
-                yield part.assign(selection=rule)
+            name = part["readout"].iloc[0]
+            on_disk = part["readout"].cat.rename_categories([_on_disk(run, name)])
+            for rule in rules[name]:
+                yield part.assign(readout=on_disk, selection=rule)
+
+
+def _on_disk(run: Run, readout: str) -> str:
+    """What an answer of the method is called in the results, where the suite may call its settings
+    otherwise.
+    """
+    return answer_in(run.model.key, run.model.method, readout)
 
 
 def _ask(

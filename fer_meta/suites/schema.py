@@ -13,6 +13,7 @@ from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.expressions import BASIC, EXPRESSIONS
 from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
+from fer_meta.methods.labels import answer_in
 from fer_meta.oneline import one_line
 from fer_meta.suites import extends
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
@@ -204,7 +205,11 @@ def _protocols_filled_in(merged: dict) -> dict:
 
 def _validate(merged: dict, configs: dict[str, TrainingConfig]) -> tuple[Suite | None, list[Fault]]:
     """The suite, and its faults."""
-    written = [name for name in mapping(merged.get("methods")) if name in registry.names()]
+    written = [
+        name
+        for name, own in mapping(merged.get("methods")).items()
+        if (mapping(own).get("method") or name) in registry.names()
+    ]
     methods = configs if isinstance(merged.get("methods", {}), dict) else merged["methods"]
     try:
         suite = Suite.model_validate({**merged, "methods": methods})
@@ -298,13 +303,21 @@ def _untested(suite: Suite, written: Collection[str]) -> list[Fault]:
         readout
         for name in methods[0]
         if all(name in own for own in methods)
-        for readout in registry.answers(name)
+        for readout in _answers(suite, name)
     ]
     return errors + [
         (("primary", side), f"no method is called {name!r}; there are {', '.join(known)}")
         for side in ("first", "second")
         if (name := getattr(named, side)) not in known
     ]
+
+
+def _answers(suite: Suite, key: str) -> list[str]:
+    """The names on disk of all answers that a method may give, whether a preset leaves it out or not."""
+    method = (suite.methods[key].method if key in suite.methods else "") or key
+    if method not in registry.names():
+        return []  # a preset leaves it out, and with it whose settings they are
+    return [answer_in(key, method, answer) for answer in registry.answers(method)]
 
 
 def _place(lines: Lines, loc: tuple, preset: str) -> Place:

@@ -3,6 +3,7 @@
 Later ones come on top: the method's Config, `kinds`, `methods`, and the same two of the preset.
 """
 
+import re
 from collections.abc import Iterable
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from fer_meta.suites.extends import merge
 from fer_meta.suites.text import SHARED, parse, suite_text
 
 KINDS = ("episodic", "inner-loop", "supervised")
+KEY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 # (path of keys, message)
 Fault = tuple[tuple, str]
@@ -24,7 +26,7 @@ def methods_of(
 ) -> tuple[dict[str, TrainingConfig], list[Fault]]:
     """The settings of each method that a suite names, and of those `added` to it, by name; or what is wrong.
     A method that is null is left out. Those added take the package's defaults of their kind where the suite
-    has none.
+    has none. Settings of another name than their method's say which in `method`.
     """
     named = merge(mapping(suite.get("methods")), mapping(preset.get("methods")))
     added = [name for name in added if name not in named]
@@ -42,7 +44,9 @@ def methods_of(
             ]
         try:
             settings = _settings(name, layers) if isinstance(value, dict) else value
-            configs[name] = registry.load(name).Config.model_validate(settings)
+            configs[name] = registry.load(_method(name, settings)).Config.model_validate(settings)
+            if not KEY.fullmatch(name):
+                faults.append((("methods", name), "must be small letters, digits, - and _, at most 40"))
         except SuiteError as error:
             faults.append((("methods", name), str(error)))
         except ValidationError as error:
@@ -74,11 +78,19 @@ def plain(error: ValidationError) -> list[Fault]:
     ]
 
 
+def _method(key: str, settings: object) -> str:
+    """The method that a suite's settings, which it calls `key`, are of."""
+    named = mapping(settings).get("method") or key
+    return named if isinstance(named, str) else key
+
+
 def _settings(name: str, layers: list[dict]) -> dict:
-    fields = registry.load(name).Config.model_fields
+    said = [mapping(mapping(layer.get("methods")).get(name)) for layer in layers]
+    method = _method(name, {key: value for own in said for key, value in own.items()})
+    fields = registry.load(method).Config.model_fields
     settings: dict = {}
     for layer in layers:
-        of_kind = mapping(mapping(layer.get("kinds")).get(registry.kind(name)))
+        of_kind = mapping(mapping(layer.get("kinds")).get(registry.kind(method)))
         settings = merge(settings, {key: value for key, value in of_kind.items() if key in fields})
         settings = merge(settings, mapping(mapping(layer.get("methods")).get(name)))
     return settings

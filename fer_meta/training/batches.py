@@ -9,7 +9,14 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages, SupervisedConfig, TrainingConfig
+from fer_meta.methods.base import (
+    Episode,
+    FewShotMethod,
+    LabelledImages,
+    SupervisedConfig,
+    TrainingConfig,
+    TwoStageConfig,
+)
 from fer_meta.preprocessing import augment, fetch, normalise
 from fer_meta.tasks.episodes import Episodes
 from fer_meta.tasks.pools import Domain, Pool, needed
@@ -27,8 +34,13 @@ def steps_and_batches(
     """`(steps, batch_at)`: how many steps to train, and the batch of each step as a function of its
     number.
     """
+    if not method.trained:
+        return 0, lambda step: None
+    if isinstance(config, TwoStageConfig):
+        return config.steps, _two_stages(config, domain, protocol, seed, device, method.normalisation)
     if method.episodic:
-        return config.steps, _episodic(config, domain, protocol, seed, device, method.normalisation)
+        batch_at = _episodic(config, config.batch, domain, protocol, seed, device, method.normalisation)
+        return config.steps, batch_at
     assert isinstance(config, SupervisedConfig)
     per_epoch = math.ceil(len(needed(domain.train)) / config.batch)
     return min(config.steps, config.max_epochs * per_epoch), _supervised(
@@ -36,26 +48,53 @@ def steps_and_batches(
     )
 
 
-def training_chance(method: FewShotMethod, config: TrainingConfig, pool: Pool, protocol: Protocol) -> float:
+def training_chance(
+    method: FewShotMethod, config: TrainingConfig, pool: Pool, protocol: Protocol
+) -> float | None:
     """The training accuracy (0 to 1) of a method that learned nothing from the images of `pool`: that of the
-    best constant answer.
+    best constant answer. None for a method that is not trained.
     """
+    if not method.trained:
+        return None
     if method.episodic:
         return 1 / protocol.train.way
     assert isinstance(config, SupervisedConfig)
     return 1 / len(pool.classes) if config.class_balance == "balanced" else float(class_shares(pool).max())
 
 
-def _episodic(config, domain, protocol, seed, device, normalisation) -> Callable[[int], list[Episode]]:
+def first_stage(config: TwoStageConfig, protocol: Protocol) -> int:
+    """How many of a training's steps are of its first stage, so that it sees its share of the images."""
+    of_episodes = config.tasks * images_of_task(protocol)
+    first, second = config.share * of_episodes, (1 - config.share) * config.batch
+    return min(max(1, round(config.steps * first / (first + second))), max(1, config.steps - 1))
+
+
+def images_of_task(protocol: Protocol) -> int:
+    """The images of a training episode, support and query."""
+    shape = protocol.train
+    return shape.way * (shape.shots + shape.queries)
+
+
+def _two_stages(config, domain, protocol, seed, device, normalisation) -> Callable:
+    change = first_stage(config, protocol)
+    images = _supervised(config, domain, seed, device, normalisation)
+    tasks = _episodic(config, config.tasks, domain, protocol, seed, device, normalisation)
+    return lambda step: images(step) if step < change else tasks(step - change)
+
+
+def _episodic(
+    config, tasks: int, domain, protocol, seed, device, normalisation
+) -> Callable[[int], list[Episode]]:
+    """Batches of `tasks` episodes."""
     pool, shape = domain.train, protocol.train
-    episodes = Episodes(pool, shape, f"train/{seed}", config.steps * config.batch)
+    episodes = Episodes(pool, shape, f"train/{seed}", config.steps * tasks)
     support_labels, query_labels = (
         torch.arange(shape.way, device=device).repeat_interleave(n) for n in (shape.shots, shape.queries)
     )
 
     def batch_at(step: int) -> list[Episode]:
         generator = torch.Generator().manual_seed(_step_seed(seed, step))
-        return [episode(episodes[step * config.batch + i], generator) for i in range(config.batch)]
+        return [episode(episodes[step * tasks + i], generator) for i in range(tasks)]
 
     def episode(rows: np.ndarray, generator: torch.Generator) -> Episode:
         augmented = generator if config.augment else None

@@ -97,6 +97,8 @@ def fit(
         progress(done, row["train_accuracy"], validation)
         unread = []
     method.eval()
+    if not steps:  # a network that is used as it is
+        checkpoints.save(folder, method, optimiser, 0, [{"step": 0, **validate(), "seconds": 0.0}])
 
 
 def train_step(
@@ -107,7 +109,7 @@ def train_step(
     Tasks are back-propagated one after the other, so that memory holds the graph of one, however many a step
     has.
     """
-    parts = batch if method.episodic else [batch]
+    parts = batch if isinstance(batch, list) else [batch]  # tasks, or labelled images
     optimiser.zero_grad(set_to_none=True)
     measured = []
     for part in parts:

@@ -18,11 +18,17 @@ KNOWN = {
     "supervised-head": ("Supervised (own head)", "#999999"),
     "supervised-ncm": ("Supervised (nearest mean)", "#D55E00"),
     "supervised-probe": ("Supervised (linear probe)", "#CC79A7"),
+    "meta-baseline": ("Supervised, then episodes", "#B15928"),
+    "frozen-ncm": ("Frozen (nearest mean)", "#6A3D9A"),
+    "frozen-probe": ("Frozen (linear probe)", "#B2A0D0"),
 }
 
 
 def labels(name, **config):
-    return registry.labels(name, registry.load(name).Config(steps=1, **SMALL.get(name, {}), **config))
+    return registry.labels(
+        name,
+        registry.load(name).Config(steps=int(registry.load(name).trained), **SMALL.get(name, {}), **config),
+    )
 
 
 def test_answers_keep_their_names_colours_and_order():
@@ -34,6 +40,18 @@ def test_answers_keep_their_names_colours_and_order():
 
 def test_first_and_second_order_have_different_names():
     assert list(labels("maml")) == ["maml"] and list(labels("maml", first_order=True)) == ["fomaml"]
+
+
+def test_settings_by_another_name_have_answers_and_labels_of_their_own():
+    found = registry.labels(
+        "random-conv4",
+        registry.load("frozen").Config(method="frozen", label="Random Conv4", backbone="conv4"),
+    )
+    assert {answer: label.label for answer, label in found.items()} == {
+        "random-conv4-ncm": "Random Conv4 (nearest mean)",
+        "random-conv4-probe": "Random Conv4 (linear probe)",
+    }
+    assert found["random-conv4-ncm"].colour != labels("frozen")["frozen-ncm"].colour
 
 
 def test_a_name_without_a_colour_has_one_of_its_own_that_stays():

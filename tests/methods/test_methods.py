@@ -9,23 +9,27 @@ import torch
 from helpers.methods import CLASSES, PROTOCOL, an_episode, build
 from torch import nn
 
-from fer_meta.errors import FerMetaError, ProtocolError, SuiteError
+from fer_meta.errors import ProtocolError, SuiteError
 from fer_meta.evaluation.answers import batch_statistics
 from fer_meta.methods import readouts, registry
 from fer_meta.methods.base import Episode
 from fer_meta.methods.readouts import class_means
 from fer_meta.networks import backbones
 from fer_meta.networks.batchnorm import SupportBatchNorm2d, normalise_by_first
+from fer_meta.networks.heads import CosineHead
 from fer_meta.records.history import read_history
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
-from fer_meta.testing import METHOD_CHECKS
-from fer_meta.training import loop
+from fer_meta.testing import METHOD_CHECKS, METHOD_CHECKS_UNTRAINED
+from fer_meta.training import batches, loop
 
 pytestmark = pytest.mark.numeric
 
 METHODS = [(name, {}) for name in registry.built_in()] + [
     ("maml", {"first_order": True}),
     ("protonet", {"backbone": "resnet12"}),
+    ("protonet", {"temperature": "learned"}),
+    ("supervised", {"head": "cosine"}),
+    ("meta_baseline", {"metric": "euclidean"}),
 ]
 
 
@@ -35,7 +39,8 @@ METHODS = [(name, {}) for name in registry.built_in()] + [
 @pytest.mark.parametrize("check", METHOD_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name, config", METHODS)
 def test_every_method_keeps_the_contract(name, config, check):
-    check(lambda: build(name, **config))
+    if registry.load(name).trained or check in METHOD_CHECKS_UNTRAINED:
+        check(lambda: build(name, **config))
 
 
 @pytest.mark.parametrize("name", registry.built_in())
@@ -45,7 +50,10 @@ def test_a_method_of_the_package_is_called_after_its_file_and_shares_no_answer_w
     assert not others & set(registry.answers(name))
 
 
-@pytest.mark.parametrize("name", [name for name in registry.built_in() if registry.load(name).episodic])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in registry.built_in() if registry.load(name).episodic and registry.load(name).trained],
+)
 def test_tasks_of_a_step_one_after_the_other_give_the_gradient_of_their_mean_loss(name):
     together, apart = (build(name).double().train() for _ in range(2))
     batch = [an_episode(seed=seed, dtype=torch.float64) for seed in (0, 1)]
@@ -73,6 +81,50 @@ def test_protonet_on_a_worked_example():
     logits = classify(torch.tensor([[1.0, 1]]))
     assert logits.tolist() == [[-1.0, -10.0]]
     assert logits.softmax(1)[0, 0].item() == pytest.approx(1 / (1 + np.exp(-9)))
+
+
+def test_a_temperature_divides_the_distances_and_changes_no_answer():
+    """Between (0, 0) and (2, 0), a query at (0.5, 0) is 0.25 and 2.25 away; divided by the 2 dimensions of a
+    feature, 0.125 and 1.125.
+    """
+    support, labels, query = torch.tensor([[0.0, 0], [2, 0]]), torch.tensor([0, 1]), torch.tensor([[0.5, 0]])
+    plain, scaled = build("protonet"), build("protonet", temperature="learned")
+    size = backbones.feature_size(scaled.backbone, 32)
+    assert scaled.log_temperature.exp().item() == pytest.approx(size)
+    logits = {
+        method: method.adapt(support, labels, CLASSES[:2])["protonet"](query) for method in (plain, scaled)
+    }
+    assert logits[plain].tolist() == [[-0.25, -2.25]]
+    torch.testing.assert_close(logits[scaled] * size, logits[plain])
+
+
+# --- supervised, then episodes ----------------------------------------------------------------------------
+
+
+def test_meta_baseline_compares_directions_by_a_learned_scale():
+    """Means (1, 0) and (0, 1); a query at (3, 4) has the cosines 0.6 and 0.8."""
+    method = build("meta_baseline")
+    support = torch.tensor([[2.0, 0], [0, 5]])
+    classify = method.adapt(support, torch.tensor([0, 1]), CLASSES[:2])["meta-baseline"]
+    torch.testing.assert_close(classify(torch.tensor([[3.0, 4]])), torch.tensor([[6.0, 8.0]]))
+
+
+def test_two_stages_see_their_shares_of_the_images():
+    config = registry.load("meta_baseline").Config(steps=1000, batch=64, tasks=2, share=0.25)
+    protocol = Protocol(train=EpisodeShape(way=5, shots=5, queries=10))
+    first = batches.first_stage(config, protocol)
+    images = first * 64, (1000 - first) * 2 * 75
+    assert images[0] / sum(images) == pytest.approx(0.25, abs=0.001)
+
+
+# --- heads ------------------------------------------------------------------------------------------------
+
+
+def test_a_cosine_head_compares_directions_whatever_the_lengths():
+    head = CosineHead(2, 2)
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor([[5.0, 0], [0, 0.1]]))
+    torch.testing.assert_close(head(torch.tensor([[3.0, 4], [30, 40]])), torch.tensor([[6.0, 8.0]] * 2))
 
 
 def test_class_means_of_uneven_classes():
@@ -246,55 +298,7 @@ def test_nearest_mean_is_blind_to_the_length_of_features():
     assert classify(torch.tensor([[0.2, 0.1], [1.0, 5.0]])).argmax(1).tolist() == [0, 1]
 
 
-# --- backbones --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "name, features", [("conv4", 1600), ("resnet12", 640), ("resnet18", 512), ("resnet50", 2048)]
-)
-def test_backbones_have_the_published_sizes_at_84_px(name, features):
-    assert backbones.feature_size(backbones.vectors(name), 84) == features
-
-
-def test_conv4_for_maps_pools_twice():
-    assert backbones.map_shape(backbones.feature_maps("conv4"), 84) == (64, 21, 21)
-
-
-def test_an_image_too_small_is_an_error_and_not_a_shape_mismatch():
-    with pytest.raises(FerMetaError, match="too small"):
-        backbones.feature_size(backbones.vectors("conv4"), 8)
-
-
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_weights_load_from_a_torchvision_state_dict(tmp_path, suffix):
-    import torchvision
-    from safetensors.torch import save_file
-
-    torch.manual_seed(1)
-    state = torchvision.models.resnet18(num_classes=7).state_dict()
-    path = tmp_path / f"weights{suffix}"
-    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
-    network = backbones.vectors("resnet18", str(path))
-    assert torch.equal(network.stages[0].weight, state["conv1.weight"])
-
-
-def test_wrong_weights_are_explained(tmp_path):
-    import torchvision
-
-    path = tmp_path / "other.pth"
-    torch.save(torchvision.models.resnet50().state_dict(), path)
-    with pytest.raises(FerMetaError, match="other.pth.*resnet18"):
-        backbones.vectors("resnet18", str(path))
-    torch.save({"model": nn.Linear(1, 1)}, path)
-    with pytest.raises(FerMetaError, match="other.pth"):
-        backbones.vectors("resnet18", str(path))
-    path.write_bytes(b"not a checkpoint")
-    with pytest.raises(FerMetaError, match="other.pth.*cannot be read"):
-        backbones.vectors("resnet18", str(path))
-    with pytest.raises(FerMetaError, match="no such file"):
-        backbones.vectors("resnet18", str(tmp_path / "missing.pth"))
-    with pytest.raises(FerMetaError, match="no imagenet weights"):
-        backbones.vectors("conv4", "imagenet")
+# --- BatchNorm ------------------------------------------------------------------------------------------
 
 
 def test_batch_statistics_leave_the_running_ones_untouched():
