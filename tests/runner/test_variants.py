@@ -44,7 +44,7 @@ def test_each_setting_has_its_own_runs_answers_and_label(bench, tmp_path):
     out = tmp_path / "results" / "tiny"
     table = pd.read_csv(out / "table.csv")
     assert set(table["readout"]) == {
-        "protonet", "warm", "random-ncm", "random-probe", "two-meta-baseline"
+        "protonet", "warm", "random-ncm", "random-probe", "two"
     }  # fmt: skip
     assert "Warm ProtoNet" in result.output and "Random Conv4 (nearest mean)" in result.output
     models = {path.name.split("-")[0]: path for path in (out / "models").iterdir()}
@@ -64,4 +64,4 @@ def test_a_wrong_setting_is_one_line_of_the_file(tmp_path, line, words):
     (tmp_path / "wrong.yaml").write_text(SUITE.replace("primary:", f"{line}\nprimary:"))
     with pytest.raises(SuiteError, match=words) as error:
         read_suite(str(tmp_path / "wrong.yaml"), "quick")
-    assert "wrong.yaml:18" in str(error.value)
+    assert "wrong.yaml, line 17" in str(error.value)
