@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from fer_meta import plugins
 from fer_meta.errors import FerMetaError
-from fer_meta.networks import conv4, efficientnet_lite, outside, resnet12, resnets
+from fer_meta.networks import conv4, dlib_face, efficientnet_lite, outside, resnet12, resnets
 from fer_meta.networks.base import Backbone
 from fer_meta.oneline import one_line
 
@@ -23,9 +23,9 @@ FROM_SCRATCH = ("conv4", "resnet12")
 
 
 def vectors(name: str, weights: str = "none", stem: Stem = "large", image_size: int = 224) -> Backbone:
-    """The backbone for methods that compare vectors: conv4, resnet12, efficientnet_lite0, a classification
-    network of torchvision by its name there (resnet18, densenet121, ...), one of timm as timm/NAME, or
-    FILE.py:CLASS, a network of the user's.
+    """The backbone for methods that compare vectors: conv4, resnet12, efficientnet_lite0, dlib_face, a
+    classification network of torchvision by its name there (resnet18, densenet121, ...), one of timm as
+    timm/NAME, or FILE.py:CLASS, a network of the user's.
 
     `weights`: as in `weights.load`. `stem`: of ResNets and efficientnet_lite0, as in `stem_for`.
 
@@ -39,6 +39,8 @@ def vectors(name: str, weights: str = "none", stem: Stem = "large", image_size: 
         return resnet12.ResNet12(weights)
     if name == "efficientnet_lite0":
         return efficientnet_lite.EfficientNetLite0(weights, small)
+    if name == "dlib_face":
+        return dlib_face.DlibFace(weights)
     if resnets.is_one(name):
         return resnets.TorchvisionResNet(name, weights, small)
     if plugins.is_file(name):
@@ -52,7 +54,7 @@ def check_name(name: str, own_files: bool = False) -> None:
     """Raises FerMetaError for a name that no backbone has; FILE.py:CLASS is one only with `own_files`."""
     if plugins.is_file(name) and not own_files:
         raise FerMetaError("a suite file names no Python file; give --backbone FILE.py:CLASS")
-    own = (*FROM_SCRATCH, "efficientnet_lite0")
+    own = (*FROM_SCRATCH, "efficientnet_lite0", "dlib_face")
     if not (
         name in own
         or name in outside.torchvision_names()

@@ -11,9 +11,9 @@ from fer_meta.oneline import one_line
 
 State = Mapping[str, Tensor]
 
-NAMED = ("none", "imagenet", "bundled", "faces")
+NAMED = ("none", "imagenet", "bundled")
 """Values of `weights` that are no file. imagenet: downloaded once; bundled: ImageNet's out of a Python
-package; faces: of face recognition.
+package.
 """
 
 # Under what a checkpoint may keep its state dict.
