@@ -12,7 +12,7 @@ from fer_meta.preprocessing import Normalisation
 
 
 class EfficientNetLite0(Backbone):
-    """1280 features, 3.4 million weights. `weights` bundled are ImageNet's (top-1 75 % at 224 px).
+    """1280 features, 3.4 million weights. `weights` bundled, or imagenet, are ImageNet's.
 
     With `small_stem` the first convolution has no stride: the weights are the same. Dropped connections are
     off, for they would draw from torch's global generator.
@@ -27,7 +27,7 @@ class EfficientNetLite0(Backbone):
         # image_size None: padding follows the size of each input
         network = EfficientNet.from_name("efficientnet-lite0", image_size=None, drop_connect_rate=0.0)
         network._fc = nn.Identity()
-        initial.load(network, "efficientnet_lite0", weights, {"bundled": _bundled})
+        initial.load(network, "efficientnet_lite0", weights, {"bundled": _bundled, "imagenet": _bundled})
         if small_stem:
             network._conv_stem.stride = (1, 1)
         self.network = network
