@@ -17,7 +17,7 @@ from fer_meta.evaluation.answers import Shown, answer_all, answer_episodes, embe
 from fer_meta.evaluation.features import Features
 from fer_meta.fileio import FULL, full_disk
 from fer_meta.methods import registry
-from fer_meta.methods.base import FewShotMethod
+from fer_meta.methods.base import FewShotMethod, NetworkConfig
 from fer_meta.methods.labels import answer_in
 from fer_meta.records.answers import ANSWERS
 from fer_meta.records.history import HISTORY, history
@@ -62,11 +62,12 @@ class Bench:
 
     def features(self, run: Run, step: int, method: FewShotMethod, images: np.ndarray) -> Features:
         """The features of `images` under a checkpoint, which `method` has loaded: those that an earlier run
-        of the same checkpoint made, by whatever protocol, and then new ones. Another model's are forgotten.
+        of the same checkpoint made, by whatever protocol, and then new ones. Other weights' are forgotten.
         """
-        for other in [key for key in self.embedded if key[0] != run.model.id]:
+        weights = _weights_of(run.model, method)
+        for other in [key for key in self.embedded if key[0] != weights]:
             del self.embedded[other]
-        key = run.model.id, step, id(images)  # a data set's map lives as long as the bench
+        key = weights, step, id(images)  # a data set's map lives as long as the bench
         if key not in self.embedded:
             self.embedded[key] = Features(method, images, self.device, self.precision(run.model))
         return self.embedded[key]
@@ -87,6 +88,17 @@ class Bench:
 
     def is_trained(self, model: Model) -> bool:
         return (self.model_folder(model) / DONE).exists()
+
+
+def _weights_of(model: Model, method: FewShotMethod) -> str:
+    """What tells the weights of a model apart from those of others in a bench. A pretrained network that is
+    not trained has the same ones whatever its source and seed.
+    """
+    config = model.config
+    if method.trained or not isinstance(config, NetworkConfig):
+        return model.id
+    seed = model.seed if config.weights == "none" else ""
+    return f"{model.key} {seed}"
 
 
 class _Clock:
