@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fer_meta.datasets.stacked import Images
+
 
 class Normalisation(NamedTuple):
     """Mean and deviation of red, green and blue, of values from 0 to 1, that a backbone expects."""
@@ -48,9 +50,9 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     return images[batch, rows.unsqueeze(2), columns.unsqueeze(1)]
 
 
-def fetch(images: np.ndarray, rows: np.ndarray, device: torch.device) -> Tensor:
-    """One gather of `rows` [B] from the memory map: uint8 [B, H, W, 3] on `device`, through pinned memory for
-    a GPU.
+def fetch(images: Images, rows: np.ndarray, device: torch.device) -> Tensor:
+    """One gather of `rows` [B] from each memory map: uint8 [B, H, W, 3] on `device`, through pinned memory
+    for a GPU.
     """
     batch = torch.from_numpy(images[rows])
     return batch.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch.to(device)

@@ -78,11 +78,8 @@ def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> C
     is: its recipe names all parts, its severity is the largest of theirs. `content`, also its fingerprint, is
     the same on every machine. Raises ValueError for images of different sizes.
     """
-    index = pd.concat([_renamed(faces, rows) for faces, rows in parts], ignore_index=True)
+    index = joined_index(parts)
     index["split"] = pd.array(["train"] * len(index), dtype="string")
-    if index["clip"].notna().any():
-        # Named by the pixels and not by the path, so that copies cannot come to lie on both sides of a split.
-        index["clip"] = index["clip"].fillna(index["digest"])
     images = np.empty((len(index), *parts[0][0].images.shape[1:]), dtype=np.uint8)
     # One at a time: to index with all rows at once would copy them twice.
     pixels = (faces.images[row] for faces, rows in parts for row in rows)
@@ -97,6 +94,17 @@ def concatenate(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> C
     )
     named = content.hexdigest()
     return CachedFaces(name, images, index, named, named, unreadable, _spec(name, parts, len(index)))
+
+
+def joined_index(parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> pd.DataFrame:
+    """The index of these rows of these data sets, in this order, with paths, subjects and clips as
+    `concatenate` names them.
+    """
+    index = pd.concat([_renamed(faces, rows) for faces, rows in parts], ignore_index=True)
+    if index["clip"].notna().any():
+        # Named by the pixels and not by the path, so that copies cannot come to lie on both sides of a split.
+        index["clip"] = index["clip"].fillna(index["digest"])
+    return index
 
 
 def balance(index: pd.DataFrame, per_class: int, seed: int = 0) -> np.ndarray:

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from fer_meta.datasets.stacked import Images
 from fer_meta.device import Precision, autocast
 from fer_meta.errors import FerMetaError
 from fer_meta.evaluation.features import EMBED_BATCH, Features
@@ -39,7 +40,7 @@ DECIMALS = 3
 class Shown:
     """Images a method is shown: those of `pool`, out of `images` (uint8 [N, H, W, 3])."""
 
-    images: np.ndarray
+    images: Images
     pool: Pool
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fer_meta.datasets.stacked import Images
 from fer_meta.device import Precision, autocast
 from fer_meta.fileio import naming
 from fer_meta.methods.base import FewShotMethod
@@ -26,7 +27,7 @@ class Features:
     """
 
     def __init__(
-        self, method: FewShotMethod, images: np.ndarray, device: torch.device, precision: Precision = "fp32"
+        self, method: FewShotMethod, images: Images, device: torch.device, precision: Precision = "fp32"
     ):
         self.method, self.images, self.device, self.precision = method, images, device, precision
         self.place = np.full(len(images), -1, dtype=np.int64)  # of each image's features in the table

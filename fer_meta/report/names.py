@@ -12,6 +12,7 @@ from zlib import crc32
 import pandas as pd
 
 from fer_meta.report.load import Results
+from fer_meta.sources import called
 
 SELECTIONS = {"source-val": "source-val", "last": "last", "oracle": "oracle (target's validation)"}
 BAYES = "Bayes-optimal AU reader"
@@ -96,7 +97,7 @@ def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
 
 def domain_name(results: Results, domain: str) -> str:
     """The name for people: a rendered domain is always called so."""
-    return domain + (RENDERED if domain in results.plan.get("rendered", ()) else "")
+    return called(domain, results.plan.get("rendered", ()), RENDERED)
 
 
 RENDERED = " (rendered)"

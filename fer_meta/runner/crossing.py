@@ -7,10 +7,13 @@ from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import ProtocolError, SuiteError
 from fer_meta.runner.settings import Setting, needed
+from fer_meta.sources import parts_of
 from fer_meta.suites.schema import Suite
-from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support
+from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, kinds_of
+from fer_meta.tasks.fixes import or_other_folds
 from fer_meta.tasks.folds import cross_validate, named
-from fer_meta.tasks.pools import Domain, Pool, divide, or_other_folds, restrict, with_classes
+from fer_meta.tasks.joined import join
+from fer_meta.tasks.pools import Domain, Pool, divide, restrict, with_classes
 from fer_meta.tasks.protocol import Protocol
 
 # Episodes belong to the suite, not to a run: every method and every seed is scored on the same ones.
@@ -19,7 +22,7 @@ EPISODE_SEED = "evaluation/0"
 
 def pairs(suite: Suite, domains: Collection[str]) -> list[tuple[str, str]]:
     """The sources and targets that a suite without experiments crosses, by name: in a cross-validation each
-    domain and itself.
+    domain and itself. A source `a+b` is within its domains a and b, and across to all others.
 
     Raises SuiteError if the suite names one that is not among `domains`, or if there are none.
     """
@@ -33,18 +36,24 @@ def pairs(suite: Suite, domains: Collection[str]) -> list[tuple[str, str]]:
         ("trains", "--sources", suite.sources),
         ("tests", "--targets", suite.targets),
     ):
-        missing = [name for name in chosen or () if name not in domains]
+        missing = [part for name in chosen or () for part in parts_of(name) if part not in domains]
         if missing:
             raise SuiteError(
                 f"{suite.name} {what} on '{missing[0]}', which is not among the domains"
                 f" ({', '.join(domains)}); name it in --domains too, or give other {option}"
             )
+    several = [name for name in suite.sources or () if len(parts_of(name)) > 1]
+    if folds and several:
+        raise SuiteError(
+            f"{suite.name} trains on '{several[0]}', but cross-validation tests each domain on itself; give"
+            " --sources without it, or no folds"
+        )
     targets = [name for name in domains if suite.targets is None or name in suite.targets]
     found = [
         (source, target)
         for source in suite.sources or domains
         for target in targets
-        if (suite.within if source == target else suite.across and not folds)
+        if (suite.within if target in parts_of(source) else suite.across and not folds)
     ]
     if not found:
         needs = (
@@ -65,15 +74,24 @@ def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
     crossed = pairs(suite, by_name)
     if suite.protocol.cross_validated:
         return [setting for name, _ in crossed for setting in folds(shared, by_name[name])]
-    sources, targets = map(set, zip(*crossed))
-    domains = divide(faces, suite.protocol, suite.classes, sources, targets, shared.oracle)
+    parts = {source: parts_of(source) for source, _ in crossed}
+    trained, tested = {name for names in parts.values() for name in names}, {name for _, name in crossed}
+    domains = divide(faces, suite.protocol, suite.classes, trained, tested, shared.oracle)
+    sources = {
+        source: (
+            join([by_name[name] for name in names], [domains[name] for name in names], suite.protocol)
+            if len(names) > 1
+            else domains[source]
+        )
+        for source, names in parts.items()
+    }
     return [
         setting_of(
             shared,
-            domains[source],
+            sources[source],
             domains[target],
             rendered(*faces),
-            unreadable(by_name[source], by_name[target]),
+            unreadable(*(by_name[name] for name in (*parts[source], target))),
         )
         for source, target in crossed
     ]
@@ -121,6 +139,8 @@ def setting_of(
     protocol = shared.protocol
     if target.test is None:
         raise ProtocolError(f"{target.name}: has no test images; give the data set a test split")
+    for pool, shape in ((source.train, protocol.train), (source.val, protocol.validation)):
+        kinds_of(needed(pool), shape)  # says before the first training what cannot be drawn
     seen = needed(source.train).classes
     tested = (
         seen if protocol.tested_classes == "seen" else [name for name in shared.classes if name not in seen]
@@ -142,10 +162,15 @@ def setting_of(
         test,
         val,
         _episodes(shared, target.name, test, held),
-        {domain.name: recipes[domain.name] for domain in (source, target) if domain.name in recipes},
+        {name: recipes[name] for name in _names(source, target) if name in recipes},
         unread,
         no_oracle=no_oracle,
     )
+
+
+def _names(source: Domain, target: Domain) -> tuple[str, ...]:
+    """The domains of a pair, and the data sets that a source of several is made of."""
+    return source.name, *parts_of(source.name), target.name
 
 
 def rendered(*faces: CachedFaces) -> dict[str, Rendered]:

@@ -10,6 +10,7 @@ from fer_meta.runner.plan import Run, by_model
 from fer_meta.runner.progress import clock, seconds_of, title
 from fer_meta.runner.run import Bench
 from fer_meta.runner.settings import Setting, needed
+from fer_meta.sources import called
 from fer_meta.tasks.pools import Domain
 
 
@@ -53,7 +54,7 @@ def _data_lines(settings: list[Setting]) -> list[str]:
 
 
 def _called(domain: Domain, setting: Setting) -> str:
-    return f"{domain.name}{' (rendered)' if domain.name in setting.rendered else ''}"
+    return called(domain.name, setting.rendered)
 
 
 def _domain_line(name: str, domain: Domain) -> str:

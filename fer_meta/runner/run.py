@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
+from fer_meta.datasets.stacked import Images
 from fer_meta.device import Precision, precision_on
 from fer_meta.errors import FerMetaError, MachineError, ResultsError
 from fer_meta.evaluation.answers import Shown, answer_all, answer_episodes, embedder
@@ -60,7 +60,7 @@ class Bench:
     def model_folder(self, model: Model) -> Path:
         return self.folder / "models" / model.id
 
-    def features(self, run: Run, step: int, method: FewShotMethod, images: np.ndarray) -> Features:
+    def features(self, run: Run, step: int, method: FewShotMethod, images: Images) -> Features:
         """The features of `images` under a checkpoint, which `method` has loaded: those that an earlier run
         of the same checkpoint made, by whatever protocol, and then new ones. Other weights' are forgotten.
         """

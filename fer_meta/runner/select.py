@@ -12,6 +12,7 @@ from fer_meta.networks import backbones
 from fer_meta.networks.weights import NAMED
 from fer_meta.runner.crossing import pairs
 from fer_meta.runner.options import BenchOptions
+from fer_meta.sources import parts_of
 from fer_meta.suites.experiments import Experiment
 from fer_meta.suites.schema import Suite, read_suite
 
@@ -147,7 +148,8 @@ def domains_of(suite: Suite, options: BenchOptions) -> tuple[Suite, dict[str, Pa
     """
     if options.roles:
         raise SuiteError(f"{suite.name} has no roles to fill; name its domains with --domains")
-    both = [*suite.sources, *suite.targets] if suite.sources and suite.targets else []
+    trained = [part for name in suite.sources or () for part in parts_of(name)]
+    both = [*trained, *suite.targets] if trained and suite.targets else []
     here = (name for name in names(options.data) if is_here(name, options.data))
     wanted = list(options.domains or both or here)
     if not wanted:
@@ -155,5 +157,5 @@ def domains_of(suite: Suite, options: BenchOptions) -> tuple[Suite, dict[str, Pa
         suite = suite.model_copy(update={"sources": suite.sources or suite.rendered.sources})
     roots = resolve(wanted, options.data)
     # a source that is not a domain should not cost minutes either
-    used = {name for pair in pairs(suite, roots) for name in pair}
+    used = {part for pair in pairs(suite, roots) for name in pair for part in parts_of(name)}
     return suite, {name: root for name, root in roots.items() if name in used}

@@ -5,7 +5,7 @@ line.
 from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, SerializeAsAny, ValidationError, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SerializeAsAny, ValidationError, field_validator
 
 from fer_meta.config import Strict
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, domain_name, parse_name
@@ -15,6 +15,7 @@ from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
 from fer_meta.methods.labels import answer_in
 from fer_meta.oneline import one_line
+from fer_meta.sources import PLUS, parts_of, source_name
 from fer_meta.suites import extends
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
 from fer_meta.suites.extends import merge
@@ -35,13 +36,21 @@ memory.
 """
 
 
+Source = Annotated[str, AfterValidator(source_name)]
+
+
+def _standard(source: str) -> str:
+    """The one name of a rendered domain, or of a source of several."""
+    return PLUS.join(domain_name(*parse_name(name)) for name in parts_of(source))
+
+
 class RenderedDomains(Strict):
     """The domains of a bench that is given no data, and how large each rendered one is."""
 
     domains: tuple[str, ...] = Field(
         ("synthetic-studio", "synthetic-wild", "synthetic-film"), min_length=1, max_length=100
     )
-    sources: tuple[str, ...] | None = Field(
+    sources: tuple[Source, ...] | None = Field(
         None, min_length=1, max_length=100, description="only these of them are trained on; all are targets"
     )
     subjects: int = Field(SUBJECTS, ge=1, le=100_000, description="people, divided among train, val and test")
@@ -52,7 +61,7 @@ class RenderedDomains(Strict):
     @classmethod
     def _domains_known(cls, domains):
         try:
-            return domains and tuple(dict.fromkeys(domain_name(*parse_name(name)) for name in domains))
+            return domains and tuple(dict.fromkeys(map(_standard, domains)))
         except DatasetError as error:
             raise ValueError(str(error)) from None
 
@@ -70,7 +79,9 @@ class Suite(Strict):
     preset: str
     classes: Distinct[str] = BASIC
     rendered: RenderedDomains = RenderedDomains()
-    sources: Distinct[str] | None = Field(None, description="only these domains are trained on")
+    sources: Distinct[Source] | None = Field(
+        None, description="only these domains are trained on; a+b is one training over a and b"
+    )
     targets: Distinct[str] | None = Field(
         None, description="only these domains are tested on; they need test images alone"
     )

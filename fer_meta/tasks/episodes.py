@@ -7,16 +7,18 @@ episode's.
 
 import contextlib
 import hashlib
+import itertools
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from fer_meta.datasets.stacked import Images
 from fer_meta.errors import ProtocolError
 from fer_meta.fileio import mapped
 from fer_meta.l2l import DataDescription, LoadData, MetaDataset, RemapLabels, Taskset, TaskTransform
@@ -56,16 +58,21 @@ class ShotsAndQueries(TaskTransform):
     side of an episode, or leak them on purpose.
 
     `groups` [len(dataset)] holds the group of each image, or is None if only images must differ; `clips`
-    [len(dataset)] the clip of each, needed for `support_clips: one`. Raises ProtocolError for a class that
-    can never give an episode.
+    [len(dataset)] the clip of each, needed for `support_clips: one`. `sides` are two masks [len(dataset)]: of
+    the images that the support may be of, and of those that the queries may be of; None: both of all. Raises
+    ProtocolError for a class that can never give an episode.
     """
 
-    def __init__(self, dataset: MetaDataset, shape: EpisodeShape, groups=None, clips=None, names=None):
+    def __init__(
+        self, dataset: MetaDataset, shape: EpisodeShape, groups=None, clips=None, names=None, sides=None
+    ):
         super().__init__(dataset)
         self.shape = shape
         self.groups = None if groups is None else [int(group) for group in groups]
         self.clips = None if clips is None else [int(clip) for clip in clips]
-        self.members = {label: list(rows) for label, rows in sorted(dataset.labels_to_indices.items())}
+        of_class = {label: list(rows) for label, rows in sorted(dataset.labels_to_indices.items())}
+        self.one_side = sides is None or np.array_equal(*sides)
+        self.members, self.asked = (_only(of_class, side) for side in (sides or (None, None)))
         self.names = names or {label: str(label) for label in self.members}
         self.long_clips = {
             label: _long_clips(rows, self.clips, shape.shots)
@@ -80,12 +87,14 @@ class ShotsAndQueries(TaskTransform):
                 f"{self.shape.way}-way episodes need {self.shape.way} classes, got {len(self.members)}"
             )
         for label, members in self.members.items():
-            if len(members) < self.shape.images_per_class:
-                raise ProtocolError(
-                    f"class {self.names[label]} has {len(members)} images, an episode needs"
-                    f" {self.shape.images_per_class}"
-                )
-            if self.groups is not None and len({self.groups[i] for i in members}) < 2:
+            asked, shape = self.asked[label], self.shape
+            sides = [(members, shape.shots), (asked, shape.queries)]
+            for images, need in [(members, shape.images_per_class)] if self.one_side else sides:
+                if len(images) < need:
+                    raise ProtocolError(
+                        f"class {self.names[label]} has {len(images)} images, an episode needs {need}"
+                    )
+            if self.groups is not None and len({self.groups[i] for i in members + asked}) < 2:
                 raise ProtocolError(
                     f"class {self.names[label]} has one group only: support and query cannot be kept apart"
                 )
@@ -97,9 +106,9 @@ class ShotsAndQueries(TaskTransform):
 
     def __call__(self, task_description=None) -> list[DataDescription]:
         classes = random.sample(list(self.members), self.shape.way)
-        if self.shape.disjoint == "nothing":
+        if self.shape.disjoint == "nothing" or (self.groups is None and not self.one_side):
             rows = [
-                self._support(label) + random.sample(self.members[label], self.shape.queries)
+                self._support(label) + random.sample(self.asked[label], self.shape.queries)
                 for label in classes
             ]
         elif self.groups is None and self.clips is None:
@@ -116,7 +125,7 @@ class ShotsAndQueries(TaskTransform):
         for _ in range(ATTEMPTS):
             support = [self._support(label) for label in classes]
             taken = {group_of[i] for rows in support for i in rows}
-            free = [[i for i in self.members[label] if group_of[i] not in taken] for label in classes]
+            free = [[i for i in self.asked[label] if group_of[i] not in taken] for label in classes]
             if all(len(rows) >= self.shape.queries for rows in free):
                 return [s + random.sample(rows, self.shape.queries) for s, rows in zip(support, free)]
         worst = min(zip(free, classes), key=lambda pair: len(pair[0]))[1]
@@ -131,6 +140,11 @@ class ShotsAndQueries(TaskTransform):
             clips = self.long_clips[label]
             (members,) = random.choices(clips, weights=[len(clip) for clip in clips])
         return random.sample(members, self.shape.shots)
+
+
+def _only(rows: dict[int, list[int]], side: np.ndarray | None) -> dict[int, list[int]]:
+    """Of the images of each class those in the mask `side`, or all."""
+    return rows if side is None else {label: [i for i in of if side[i]] for label, of in rows.items()}
 
 
 def _long_clips(members: Iterable[int], clips: Sequence[int], shots: int) -> list[list[int]]:
@@ -152,8 +166,55 @@ def local_random(seed: str):
         random.setstate(state)
 
 
+def turn(number: int, kinds: int, seed: str) -> int:
+    """Which of `kinds` is the turn of episode `number`: of `kinds` episodes one after the other each kind
+    gets one, in random order.
+    """
+    if kinds == 1:
+        return 0
+    block, place = divmod(number, kinds)
+    with local_random(f"{seed}/turns/{block}"):
+        return random.sample(range(kinds), kinds)[place]
+
+
+def kinds_of(pool: Pool, shape: EpisodeShape) -> list[tuple[np.ndarray, np.ndarray] | None]:
+    """The kinds of episode of `pool`, each as the `sides` of ShotsAndQueries: one for each of its data sets,
+    with `query_from: other` one for each ordered pair; None where it is of one data set.
+
+    Raises ProtocolError for `query_from: other` where there is no other.
+    """
+    if pool.homes is None:
+        if shape.query_from == "other":
+            raise ProtocolError(
+                f"{pool.name}: `query_from: other` takes the queries from another data set than the support,"
+                " and this source is one data set; train on two together (--sources a+b), or say"
+                " `query_from: same`"
+            )
+        return [None]
+    sides = [pool.homes == home for home in np.unique(pool.homes)]
+    if shape.query_from == "other":
+        return list(itertools.permutations(sides, 2))
+    return [(side, side) for side in sides]
+
+
+class InTurn(TaskTransform):
+    """Task transform: of several `kinds` of episode the one whose turn it is. It gets the number of the task;
+    without one it takes any.
+    """
+
+    def __init__(self, dataset: MetaDataset, kinds: Sequence[ShotsAndQueries], seed: str):
+        super().__init__(dataset)
+        self.kinds, self.seed = kinds, seed
+
+    def __call__(self, number: int | None = None) -> list[DataDescription]:
+        if number is None:
+            return random.choice(self.kinds)()
+        return self.kinds[turn(number, len(self.kinds), self.seed)]()
+
+
 class Episodes(Taskset):
-    """A learn2learn Taskset (formerly called TaskDataset) of `num_tasks` episodes of `pool`.
+    """A learn2learn Taskset (formerly called TaskDataset) of `num_tasks` episodes of `pool`. The data sets of
+    a pool of several take turns, so that all come equally often.
 
     `[i]` is an int64 array [way, shots + queries] of rows of the data set, the support first. It depends only
     on (`pool`, `shape`, `seed`, i): not on earlier draws, nor on the global generator. So a killed training
@@ -163,11 +224,11 @@ class Episodes(Taskset):
     def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int):
         data = meta_dataset(pool)
         names = dict(enumerate(pool.classes))
-        transforms = [
-            ShotsAndQueries(data, shape, pool.groups, pool.clips, names),
-            LoadData(data),
-            RemapLabels(data),
+        kinds = [
+            ShotsAndQueries(data, shape, pool.groups, pool.clips, names, sides)
+            for sides in kinds_of(pool, shape)
         ]
+        transforms = [InTurn(data, kinds, seed), LoadData(data), RemapLabels(data)]
         super().__init__(data, transforms, num_tasks=num_tasks, task_collate=self._by_label)
         self.shape = shape
         self.seed = seed
@@ -176,7 +237,14 @@ class Episodes(Taskset):
         if not 0 <= i < len(self):
             raise IndexError(i)
         with local_random(f"{self.seed}/{i}"):
-            return self.get_task(self.sample_task_description())
+            return self.get_task(self.sample_task_description(i))
+
+    def sample_task_description(self, number: int | None = None) -> list[DataDescription]:
+        """learn2learn's, with the number of the task for those transforms that need it."""
+        description: Any = number
+        for transform in self.task_transforms:
+            description = transform(description)
+        return description
 
     def _by_label(self, samples) -> np.ndarray:
         rows, labels = np.array(samples, dtype=np.int64).reshape(self.shape.way, -1, 2).transpose(2, 0, 1)
@@ -191,7 +259,7 @@ class ImageTasks(Episodes):
     first.
     """
 
-    def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int, images: np.ndarray):
+    def __init__(self, pool: Pool, shape: EpisodeShape, seed: str, num_tasks: int, images: Images):
         super().__init__(pool, shape, seed, num_tasks)
         self.images = images
 
@@ -234,7 +302,8 @@ def draw_with_held_support(
 
     With `queries` "all" the images of `target` are shared out among the episodes at random, each to one, and
     every episode has all classes, of which `target` may have no image; there are no more episodes than
-    images. Raises ProtocolError if the two pools do not have enough classes in common.
+    images. If `held` is of several data sets, they take turns to give an episode's support. Raises
+    ProtocolError if the two pools do not have enough classes in common.
     """
     classes = [name for name in held.classes if name in target.classes]
     exhaustive = queries == "all"
@@ -244,21 +313,29 @@ def draw_with_held_support(
             f" {len(classes)}; `way: {way}` with `queries: {queries}` needs"
             f" {'exactly' if exhaustive else 'at least'} {way} in both"
         )
-    members = {
-        name: [pool.rows[pool.labels == pool.classes.index(name)].tolist() for pool in (held, target)]
-        for name in classes
-    }
+    sides = [held] if held.homes is None else [_of_home(held, home) for home in np.unique(held.homes)]
+    supports, asks = [_members(side, classes) for side in sides], _members(target, classes)
     count = min(count, len(target)) if exhaustive else count
     support, asked = [], _deal(target, count, seed) if exhaustive else []
     for i in range(count):
         with local_random(f"{seed}/{i}"):
             chosen = classes if exhaustive else random.sample(classes, way)
-            support.append([random.sample(members[name][0], shots) for name in chosen])
+            members = supports[turn(i, len(sides), seed)]
+            support.append([random.sample(members[name], shots) for name in chosen])
             if queries != "all":
-                asked.append(
-                    np.array([row for name in chosen for row in random.sample(members[name][1], queries)])
-                )
+                asked.append(np.array([row for name in chosen for row in random.sample(asks[name], queries)]))
     return FixedEpisodes(np.array(support, dtype=np.int64), tuple(asked))
+
+
+def _of_home(pool: Pool, home: int) -> Pool:
+    """The rows and labels of one of a pool's data sets."""
+    chosen = pool.homes == home
+    return replace(pool, rows=pool.rows[chosen], labels=pool.labels[chosen])
+
+
+def _members(pool: Pool, classes: Iterable[str]) -> dict[str, list[int]]:
+    """The rows of each of `classes`."""
+    return {name: pool.rows[pool.labels == pool.classes.index(name)].tolist() for name in classes}
 
 
 def _deal(pool: Pool, count: int, seed: str) -> list[np.ndarray]:

@@ -14,7 +14,8 @@ import pandas as pd
 
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import ProtocolError
-from fer_meta.tasks.pools import IN_FILE, Domain, Pool, divide, needed, or_other_folds, restrict, with_classes
+from fer_meta.tasks.fixes import IN_FILE, or_other_folds
+from fer_meta.tasks.pools import Domain, Pool, divide, needed, restrict, with_classes
 from fer_meta.tasks.protocol import LEAVE_ONE_SUBJECT_OUT, Folds, Protocol
 from fer_meta.tasks.splits import groups_of, stratified_folds
 from fer_meta.words import people

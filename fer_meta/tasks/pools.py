@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from fer_meta.datasets.mixing import of_films
+from fer_meta.datasets.stacked import Images
 from fer_meta.errors import ProtocolError
+from fer_meta.tasks.fixes import IN_FILE, fix, with_images
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.roles import role_of_val, roles_of
-
-# Where a user changes the fields of a protocol: the package's suites are read only.
-IN_FILE = "in the suite file (or a copy of it)"
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class Pool:
     excluded: dict[str, int]  # class -> its number of images, too few for one episode
     copies_removed: int
     digest: str  # names exactly these images and labels
+    # [M] the number of the data set of each image, if the pool is of several: an episode takes turns
+    homes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -57,13 +58,14 @@ def needed(pool: Pool | None) -> Pool:
 
 @dataclass(frozen=True)
 class Domain:
-    """A data set divided for the protocol. `images` is uint8 [N, H, W, 3]. A pool that nobody needs is None:
+    """A data set divided for the protocol, or several that are trained on together. `images` is uint8 [N, H,
+    W, 3], by rows. A pool that nobody needs is None:
     what is only tested on has no `train`, and a `val` only for the oracle; what is only trained on has no
     `test`; `held` is for `support_from: source-train`.
     """
 
     name: str
-    images: np.ndarray
+    images: Images
     index: pd.DataFrame
     train: Pool | None
     val: Pool | None
@@ -191,8 +193,8 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
     if len(kept) < way:
         raise ProtocolError(
             f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here"
-            f" ({', '.join(kept) or 'none'}; too small: {_counts(pool.excluded)}); lower `way`, `shots` or"
-            f" `queries` {IN_FILE}"
+            f" ({', '.join(kept) or 'none'}; too small: {with_images(pool.excluded)});"
+            f" lower `way`, `shots` or `queries` {IN_FILE}"
         )
     return with_classes(pool, kept, index)
 
@@ -205,10 +207,11 @@ def with_classes(pool: Pool, classes: Collection[str], index: pd.DataFrame) -> P
     if classes == pool.classes:
         return pool
     chosen = np.isin(pool.labels, [number for number, name in enumerate(pool.classes) if name in classes])
-    groups, clips = (None if ids is None else ids[chosen] for ids in (pool.groups, pool.clips))
-    return _make(
-        pool.name, index, pool.rows[chosen], classes, groups, clips, pool.excluded, pool.copies_removed
+    groups, clips, homes = (
+        None if ids is None else ids[chosen] for ids in (pool.groups, pool.clips, pool.homes)
     )
+    excluded, removed = pool.excluded, pool.copies_removed
+    return make_pool(pool.name, index, pool.rows[chosen], classes, groups, clips, excluded, removed, homes)
 
 
 def _why_no_val(
@@ -230,7 +233,7 @@ def _why_no_val(
         return ""
     return (
         f"its val split has {len(kept)} classes that are large enough ({', '.join(kept) or 'none'}; too"
-        f" small: {_counts(small)}); {needs}"
+        f" small: {with_images(small)}); {needs}"
     )
 
 
@@ -280,19 +283,27 @@ def _pool(
     if small and protocol.small_classes == "error":
         raise ProtocolError(
             f"{name}: too small for {need} images per class, from two {shape.disjoint}s or more:"
-            f" {_counts(small)}; set `small_classes: exclude`, or lower `shots` or `queries`"
+            f" {with_images(small)}; set `small_classes: exclude`, or lower `shots` or `queries`"
         )
     if len(kept) < way:
         raise ProtocolError(
             f"{name}: {shape.way}-way episodes need {way} classes with {need} images or more, but there are"
-            f" {len(kept)} ({', '.join(kept) or 'none'}); too small: {_counts(small)};"
-            f" {_fix(shape, protocol)}"
+            f" {len(kept)} ({', '.join(kept) or 'none'}); too small: {with_images(small)};"
+            f" {fix(shape, protocol)}"
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
+    groups, clips = kept_apart(index, rows, shape)
+    return make_pool(name, index, rows, kept, groups, clips, small, removed)
+
+
+def kept_apart(
+    index: pd.DataFrame, rows: np.ndarray, shape: EpisodeShape | Protocol
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The `groups` and `clips` of a pool of `rows`."""
     groups = _group_ids(index, rows, shape.disjoint)
     clips = _clip_ids(index.iloc[rows]) if shape.support_clips == "one" else None
     groups, clips = (None if ids is None else pd.factorize(ids)[0] for ids in (groups, clips))
-    return _make(name, index, rows, kept, groups, clips, small, removed)
+    return groups, clips
 
 
 def _large_enough(
@@ -335,49 +346,24 @@ def _clip_ids(part: pd.DataFrame) -> pd.Series | None:
     return part["clip"].where(films, "photographs") if films.any() else None
 
 
-def _make(name, index, rows, classes, groups, clips, excluded, removed) -> Pool:
+def make_pool(
+    name: str,
+    index: pd.DataFrame,
+    rows: np.ndarray,
+    classes: tuple[str, ...],
+    groups: np.ndarray | None,
+    clips: np.ndarray | None,
+    excluded: dict[str, int],
+    removed: int,
+    homes: np.ndarray | None = None,
+) -> Pool:
+    """The pool of `rows`, with its digest."""
     names = index["label"].iloc[rows].to_numpy()
     labels = np.array([classes.index(label) for label in names], dtype=np.int64)
     content = hashlib.blake2b(digest_size=8)
     for digest, label in zip(index["digest"].iloc[rows], names):
         content.update(f"{digest} {label}\n".encode())
-    for ids in (groups, clips):
+    for ids in (groups, clips, homes):
         if ids is not None:
             content.update(np.ascontiguousarray(ids).astype("<i8").tobytes())
-    return Pool(name, rows, labels, classes, groups, clips, excluded, removed, content.hexdigest())
-
-
-def _fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
-    """What makes more classes large enough."""
-    if shape is protocol:
-        return f"lower `way`, `shots` or `queries` of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
-    if shape is protocol.validation:
-        val = (
-            f"or give val more images ({'`carve`' if protocol.cross_validated else '`carve`, `split`'}),"
-            f" {IN_FILE}"
-        )
-        return (
-            "lower `way`, `shots` or `queries` of `protocol.validation`,"
-            f" {val}{or_other_folds(protocol, 'more')}"
-        )
-    return (
-        f"lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
-    )
-
-
-def or_other_folds(protocol: Protocol, how_many: str) -> str:
-    """What else helps a fold that is too small: `fewer` where it is tested, `more` where the others train;
-    nothing where there are no folds.
-    """
-    if not protocol.cross_validated:
-        return ""
-    folds = f", or take {how_many} folds (--folds)"
-    return folds + (
-        ", or --suite cross-validation, which tests each image once"
-        if protocol.support_from == "target"
-        else ""
-    )
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} ({count})" for name, count in counts.items()) or "none"
+    return Pool(name, rows, labels, classes, groups, clips, excluded, removed, content.hexdigest(), homes)

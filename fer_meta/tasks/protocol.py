@@ -27,7 +27,11 @@ ONE_CLIP = (
 
 
 class EpisodeShape(Strict):
-    """One N-way K-shot Q-query episode: `way` classes, `shots` support and `queries` query images of each."""
+    """One N-way K-shot Q-query episode: `way` classes, `shots` support and `queries` query images of each.
+
+    In a pool of several data sets all of an episode is from one of them, or with `query_from: other` the
+    support from one and the queries from another.
+    """
 
     way: int = Field(5, ge=2, le=100)
     shots: int = Field(5, ge=1, le=1000)
@@ -37,6 +41,14 @@ class EpisodeShape(Strict):
         description="what the support and the query never share; in a suite file, by default as in the test",
     )
     support_clips: SupportClips = Field("any", description=ONE_CLIP)
+    query_from: Literal["same", "other"] = Field(
+        "same",
+        description=(
+            "for a source of several data sets: whether the queries are from the data set of the support, or"
+            " from another"
+        ),
+        json_schema_extra={"since": "0.2"},
+    )
 
     @model_validator(mode="after")
     def _fits_memory(self):

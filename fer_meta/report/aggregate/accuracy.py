@@ -10,6 +10,7 @@ import pandas as pd
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
 from fer_meta.report.names import order
+from fer_meta.sources import is_rendered
 from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_episodes
 
 CELL = ["experiment", "target", "source", "method", "readout", "way", "shots", "selection"]
@@ -112,7 +113,10 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     ).T.rename_axis(PLACE)
     table = table.join(tested.infer_objects(), on=PLACE)
     rendered = results.plan.get("rendered", [])
-    table["rendered"] = table["source"].isin(rendered) | table["target"].isin(rendered)
+    table["rendered"] = [
+        is_rendered(source, rendered) or is_rendered(target, rendered)
+        for source, target in zip(table["source"], table["target"])
+    ]
     # An experiment may train in its own way.
     configs = {(run.experiment, run.method): run.config for run in results.runs}
     trained = [configs[key] for key in zip(table["experiment"], table["method"])]

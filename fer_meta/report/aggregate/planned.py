@@ -10,6 +10,7 @@ from functools import partial
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.names import METHODS, domain_name, readout_name
+from fer_meta.sources import parts_of
 
 Place = tuple[str, str, str]  # experiment, source, target
 Pair = tuple[Cell, Cell]
@@ -70,10 +71,12 @@ def planned(results: Results, cells: Iterable[Cell]) -> Planned:
 
 
 def is_of(part: str | None, place: Place) -> bool:
-    """Whether a place belongs to `across`, `within` or the experiment that a contrast names."""
+    """Whether a place belongs to `across`, `within` or the experiment that a contrast names. A source of
+    several data sets is within each of them.
+    """
     experiment, source, target = place
     if part in ("across", "within"):
-        return not experiment and (source == target) == (part == "within")
+        return not experiment and (target in parts_of(source)) == (part == "within")
     return part is not None and experiment == part
 
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from fer_meta.sources import is_rendered
+
 COUNTS = ["image_size", "classes", "way", "shots"]
 PERCENT = ["value", "interval"]
 METRICS = {"accuracy": "accuracy", "uar": "UAR"}
@@ -61,7 +63,7 @@ def same_setting(figures: pd.DataFrame, ours: Setting) -> pd.DataFrame:
 
 def why_none(figures: pd.DataFrame, ours: Setting, rendered: list[str]) -> str:
     """In words, why no figure has the setting of ours."""
-    if ours.source in rendered or ours.target in rendered:
+    if is_rendered(ours.source, rendered) or is_rendered(ours.target, rendered):
         return "rendered faces, on which nobody has published"
     near = figures[(figures["target"] == ours.target) & (figures["way"].isna() == (ours.way is None))]
     pair = near[near["source"] == ours.source]

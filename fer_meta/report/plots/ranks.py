@@ -8,6 +8,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import readout_name
 from fer_meta.report.plots.look import NORMAL, SMALL
 from fer_meta.report.plots.panels import panels, settle
+from fer_meta.sources import parts_of
 from fer_meta.statistics.ranks import Ranks
 
 
@@ -69,7 +70,12 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
 
 
 def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
-    domains = {name for run in results.runs for name in (run.source, run.target)}
+    domains = {
+        name
+        for run in results.runs
+        # an experiment's mixture is one data set, whatever its name
+        for name in (*([run.source] if run.experiment else parts_of(run.source)), run.target)
+    }
     rendered = domains & set(results.plan.get("rendered", []))
     faces = (
         " of rendered faces" if rendered == domains else " of rendered and other faces" if rendered else ""

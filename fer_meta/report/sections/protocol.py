@@ -140,14 +140,16 @@ def _split(protocol: dict) -> str:
 
 
 def _shape(shape: dict) -> str:
-    """5-way 5-shot 10-query episodes, and its further fields by their names."""
+    """5-way 5-shot 10-query episodes, and its further fields by their names. An older version had no
+    `query_from` but the usual one, which goes without saying.
+    """
     words = [f"{shape.get('way', '?')}-way {shape.get('shots', '?')}-shot {shape.get('queries', '?')}-query"]
     return ", ".join(
         words
         + [
             f"{key.replace('_', ' ')} {value}"
             for key, value in sorted(shape.items())
-            if key not in ("way", "shots", "queries")
+            if key not in ("way", "shots", "queries") and (key, value) != ("query_from", "same")
         ]
     )
 
