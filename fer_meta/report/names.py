@@ -12,7 +12,7 @@ from zlib import crc32
 import pandas as pd
 
 from fer_meta.report.load import Results
-from fer_meta.sources import called
+from fer_meta.sources import PLUS, called
 
 SELECTIONS = {"source-val": "source-val", "last": "last", "oracle": "oracle (target's validation)"}
 BAYES = "Bayes-optimal AU reader"
@@ -101,6 +101,14 @@ def domain_name(results: Results, domain: str) -> str:
 
 
 RENDERED = " (rendered)"
+
+
+def in_lines(name: str) -> str:
+    """A domain's name for a plot: a long one of a source of several data sets has a line for each."""
+    return name.replace(PLUS, f" {PLUS}\n") if len(name) > NARROW else name
+
+
+NARROW = 28
 
 
 def domain_key(results: Results, domain: str) -> str:

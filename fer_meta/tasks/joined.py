@@ -35,8 +35,8 @@ def join(faces: Sequence[CachedFaces], domains: Sequence[Domain], protocol: Prot
         shared = tuple(label for label in _common(parts) if label in classes)
         if len(shared) < shape.way:
             raise ProtocolError(
-                f"{name} ({role}): {shape.way}-way episodes need {shape.way} classes of which each of the data"
-                f" sets has enough images, but there are {len(shared)} ({', '.join(shared) or 'none'});"
+                f"{name} ({role}): {shape.way}-way episodes need {shape.way} classes of which each data set"
+                f" has enough images, but there are {len(shared)} ({', '.join(shared) or 'none'});"
                 f" lower `way` {IN_FILE}, or leave a data set out of the source"
             )
         pools[role] = _join(f"{name} ({role})", index, faces, parts, shared, shape)

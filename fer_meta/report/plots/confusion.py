@@ -9,6 +9,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import (
     domain_key,
     domain_name,
+    in_lines,
     rank,
     readout_name,
 )
@@ -29,7 +30,7 @@ def figure(results: Results, cells: list[Cell]) -> Figure:
         grid = counts.loc[true, predicted]
         title = (
             f"{readout_name(results, cell.readout)}{MARK if cell.failed else ''}\nfrom"
-            f" {domain_name(results, cell.source)}"
+            f" {in_lines(domain_name(results, cell.source))}"
         )
         shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))
     start = f"{experiment}: confusion" if experiment else "Confusion"

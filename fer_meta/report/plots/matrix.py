@@ -1,6 +1,7 @@
 """Matrices of numbers side by side."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,14 @@ from fer_meta.statistics.failed import MARK
 
 Point = tuple[float, float]
 
+# Inches from one line of a row's name to the next.
+LINE = 0.14
+
 
 @dataclass(frozen=True)
 class Matrix:
     """A panel of `percent` [rows, columns] (NaN where there is none), with its title and the names of its
-    rows and columns.
+    rows and columns. Titles and names of rows may have several lines.
 
     `marked` [rows, columns]: whether MARK follows a number; None if it follows none.
     """
@@ -76,7 +80,7 @@ def matrices(
     axis.add_collection(LineCollection(strokes, colors="black", linewidths=0.8), autolim=False)
     axis.add_artist(ManyWords(words))
     if bar:
-        _scale(figure, mesh, bar, layout.head, layout.below)
+        _scale(figure, mesh, bar, layout.head + layout.over, layout.below)
     return figure
 
 
@@ -90,6 +94,7 @@ class _Layout:
     wide: float  # of the cells of a panel
     tall: float
     head: float  # above the first line of panels
+    over: float  # for the title of a panel
     below: float  # for the names of columns and what they are
 
     def height(self, panels: int) -> float:
@@ -99,7 +104,7 @@ class _Layout:
         """The upper left of the cells of a panel."""
         line, place = divmod(number, self.across)
         left = self.names + place * (self.wide + 0.2 + self.names * (not self.same))
-        return left, self.head + 0.45 + line * self._pitch
+        return left, self.head + self.over + line * self._pitch
 
     def cell(self, panel: Matrix) -> tuple[float, float]:
         """The width and height of a cell."""
@@ -107,22 +112,29 @@ class _Layout:
 
     @property
     def _pitch(self) -> float:
-        return 0.45 + self.tall + self.below
+        return self.over + self.tall + self.below
 
 
 def _layout(panels: list[Matrix], title: str, bar: bool) -> _Layout:
     across = min(3, len(panels))
     same = all(panel.rows == panels[0].rows for panel in panels)
-    names = 0.5 + max(map(inches, {name for panel in panels for name in panel.rows}))
+    rows = {name for panel in panels for name in panel.rows}
+    names = 0.5 + max(inches(line) for name in rows for line in name.split("\n"))
     return _Layout(
         across,
         same,
         names,
         wide=(WIDTH - 0.1 - 0.8 * bar - names * (1 if same else across)) / across - 0.2,
-        tall=max(1.2, 0.22 * max(len(panel.rows) for panel in panels)),
+        tall=max(1.2, (0.08 + LINE * _lines(rows)) * max(len(panel.rows) for panel in panels)),
         head=0.25 + 0.19 * (1 + title.count("\n")),
+        over=0.13 + 0.16 * max(2, _lines(panel.title for panel in panels)),
         below=0.42 + max(map(inches, {name for panel in panels for name in panel.columns})) / math.sqrt(2),
     )
+
+
+def _lines(texts: Iterable[str]) -> int:
+    """The lines of the text that has most."""
+    return 1 + max(text.count("\n") for text in texts)
 
 
 def _title(title: str) -> list[Words]:
@@ -162,7 +174,11 @@ def _rows(panel: Matrix, corner: Point, layout: _Layout, rows: str) -> tuple[lis
     """The names of the rows of a panel; `rows` says what they are."""
     left, top = corner
     heights = [top + (row + 0.5) * layout.cell(panel)[1] for row in range(len(panel.rows))]
-    words = [Words(left - 0.09, y, name, ha="right") for y, name in zip(heights, panel.rows)]
+    words = [
+        Words(left - 0.09, y + LINE * (line - name.count("\n") / 2), text, ha="right")
+        for y, name in zip(heights, panel.rows)
+        for line, text in enumerate(name.split("\n"))
+    ]
     words.append(Words(left - layout.names + 0.18, top + layout.tall / 2, rows, NORMAL, angle=90))
     return words, [[(left - 0.05, y), (left, y)] for y in heights]
 
@@ -185,10 +201,10 @@ def _numbers(panel: Matrix, corner: Point, layout: _Layout, form: str, dark: np.
 
 
 def _scale(figure: Figure, mesh: PolyCollection, words: str, head: float, below: float) -> None:
-    """The colour bar, right of the panels; `head` and `below` are the inches above and below them."""
+    """The colour bar, right of the panels; `head` and `below` are the inches above and below their cells."""
     height = figure.get_figheight()
-    long = min(4.0, height - head - below - 0.6)
-    where = (WIDTH - 0.8) / WIDTH, 1 - (head + 0.45 + long) / height, 0.15 / WIDTH, long / height
+    long = min(4.0, height - head - below - 0.15)
+    where = (WIDTH - 0.8) / WIDTH, 1 - (head + long) / height, 0.15 / WIDTH, long / height
     scale = figure.colorbar(mesh, cax=figure.add_axes(where))
     scale.set_label(words, fontsize=NORMAL)
     scale.ax.tick_params(labelsize=SMALL)

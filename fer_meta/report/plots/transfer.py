@@ -11,6 +11,7 @@ from fer_meta.report.names import (
     BAYES,
     domain_name,
     domains_in_order,
+    in_lines,
     in_order,
     readout_name,
 )
@@ -31,7 +32,7 @@ def figure(results: Results, table: pd.DataFrame) -> Figure:
         shown.append(
             Matrix(
                 readout_name(results, readout),
-                [domain_name(results, name) for name in sources],
+                [in_lines(domain_name(results, name)) for name in sources],
                 [domain_name(results, name) for name in targets],
                 in_percent(cells.reindex(index=sources, columns=targets).to_numpy()),
                 _marked(table[table["readout"] == readout], sources, targets),
