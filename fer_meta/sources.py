@@ -29,11 +29,12 @@ def is_rendered(domain: str, rendered: Collection[str]) -> bool:
     return not {domain, *parts_of(domain)}.isdisjoint(rendered)
 
 
-def called(domain: str, rendered: Collection[str], mark: str = " (rendered)") -> str:
-    """A domain for people: `mark` follows one that is among the names `rendered`. It follows a source of
-    several data sets once if all are among them, else each that is.
+def called(domain: str, rendered: Collection[str]) -> str:
+    """A domain for people: `synthetic-wild (rendered)` if it is among the names `rendered`. Of a source of
+    several data sets, which are: `a+b (rendered)` or `a+b (b rendered)`.
     """
     parts = parts_of(domain)
-    if domain in rendered or all(part in rendered for part in parts):
-        return domain + mark
-    return PLUS.join(part + mark if part in rendered else part for part in parts)
+    found = [part for part in parts if part in rendered]
+    if domain in rendered or len(found) == len(parts):
+        return f"{domain} (rendered)"
+    return f"{domain} ({', '.join(found)} rendered)" if found else domain

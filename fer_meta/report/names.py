@@ -97,10 +97,7 @@ def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
 
 def domain_name(results: Results, domain: str) -> str:
     """The name for people: a rendered domain is always called so."""
-    return called(domain, results.plan.get("rendered", ()), RENDERED)
-
-
-RENDERED = " (rendered)"
+    return called(domain, results.plan.get("rendered", ()))
 
 
 def in_lines(name: str) -> str:

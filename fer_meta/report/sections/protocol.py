@@ -11,10 +11,15 @@ from fer_meta.report.document import Text, joined
 from fer_meta.report.load import Results, Run
 from fer_meta.report.names import SELECTIONS
 from fer_meta.report.sections.words import count, domain, span
+from fer_meta.sources import PLUS
 
 BATCHNORM = {"eval": "stored statistics (inductive)", "batch": "the batch's statistics (transductive)"}
 DISJOINT = {"nothing": "support and query drawn independently, so that an image may be on both sides"}
 SUPPORT_CLIPS = {"any": "of any clips", "one": "a class's from one clip"}
+SEVERAL = (
+    "a source of several data sets (a+b) is one training: its data sets take turns to give an episode, a"
+    " supervised batch is from all"
+)
 TESTED = {"seen": "seen in training, those that source and target share", "unseen": "unseen in training"}
 
 
@@ -62,6 +67,7 @@ def protocol_line(results: Results, block: pd.DataFrame) -> Text:
         each(_split),
         f"trained in episodes of {each(lambda p: _shape(p.get('train', {})))}",
         f"validated on {each(lambda p: _shape(p.get('validation', {})))}",
+        *([SEVERAL] if any(PLUS in run.source and not run.experiment for run in runs) else []),
         f"checkpoints: {', '.join(selections)}",
         *filter(None, [_precision(runs)]),
         *(f"{key} {each(partial(_field, key))}" for key in others),
