@@ -117,7 +117,12 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
         " rendered ones]"
     ),
 )
-@click.option("--sources", callback=_names, metavar="NAME,...", help="Train only on these domains.")
+@click.option(
+    "--sources",
+    callback=_names,
+    metavar="NAME,...",
+    help="Train only on these domains. a+b is one training over a and b.",
+)
 @click.option(
     "--targets",
     callback=_names,
@@ -246,6 +251,7 @@ def bench(context, folds, **given) -> None:
       fer-meta bench --suite cross-domain --domains synthetic-studio,fer2013 --data fer2013=~/fer2013
       fer-meta bench --suite cross-domain --data fer2013=~/fer2013 --data mine=~/faces --dry-run
       fer-meta bench --suite cross-domain --sources synthetic-wild --targets mine --data mine=~/faces
+      fer-meta bench --suite cross-domain --sources synthetic-studio+synthetic-wild
       fer-meta bench --suite cross-validation --folds 10 --data ckplus=~/ckplus
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --methods protonet,supervised --weights imagenet --preset full
