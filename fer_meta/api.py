@@ -36,6 +36,7 @@ from fer_meta.report.aggregate.folds import pooled
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results as load_results
 from fer_meta.runner.describe import recorded_config, stored_normalisation
+from fer_meta.runner.identity import scientific
 from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.selection import pick, validator
@@ -230,7 +231,15 @@ def train(
         steps=steps,
         precision=precision,
     )
-    _claim(folder, record, {"train": source.digest, "val": val.digest})
+    made_of = {
+        "method": name,
+        "config": scientific(config),
+        "protocol": scientific(protocol),
+        "image_size": size,
+        "seed": seed,
+        "images": {"train": source.digest, "val": val.digest},
+    }
+    _claim(folder, record, made_of)
     with tqdm(total=steps, desc=f"train {name}", dynamic_ncols=True, leave=False, disable=None) as bar:
 
         def progress(done: int, accuracy: float, validation: Mapping[str, float]) -> None:
@@ -301,10 +310,8 @@ def _show(bar: tqdm, done: int, accuracy: float) -> None:
     bar.update(done - bar.n)
 
 
-def _claim(folder: Path, record: ModelRecord, images: dict[str, str]) -> None:
+def _claim(folder: Path, record: ModelRecord, made_of: dict) -> None:
     """Make `folder` that of a training. Raises SuiteError if it is already another training's."""
-    names = {"method", "config", "protocol", "image_size", "seed"}
-    made_of = record.model_dump(mode="json", include=names) | {"images": images}
     if (folder / MODEL).exists() and (there := read_model(folder)).identity != made_of:
         differ = [key for key in made_of if there.identity.get(key) != made_of[key]]
         raise SuiteError(

@@ -66,8 +66,12 @@ def test_a_task_is_a_learn2learn_task_of_images_with_the_support_first(day):
 
 @pytest.mark.parametrize("method", fm.list_methods())
 def test_every_method_trains_and_answers_better_or_worse_than_chance_with_an_interval(day, method):
-    small = {"maml": {"inner_steps": 1}, "supervised": {"backbone": "conv4"}}.get(method, {})
-    model = fm.train(method, day, queries=2, **SMALL, **QUICK, **small)
+    small = {
+        "maml": {**QUICK, "inner_steps": 1},
+        "supervised": {**QUICK, "backbone": "conv4"},
+        "frozen": {"backbone": "conv4", "weights": "none"},
+    }.get(method, QUICK)
+    model = fm.train(method, day, queries=2, **SMALL, **small)
     found = fm.evaluate(model, day, queries=2, episodes=5, **SMALL)
     assert list(found.columns) == ["accuracy", "low", "high", "chance", "episodes", "tested_on"]
     assert set(found.index) == set(model.selected) and (found["chance"] == 1 / 3).all()

@@ -9,8 +9,8 @@ from fer_meta.runner.select import chosen_suite
 
 
 def test_weights_are_for_every_method_whose_backbone_others_have_trained():
-    methods = chosen_suite(BenchOptions("cross-domain", weights="imagenet")).methods
-    assert methods["supervised"].weights == "imagenet" and methods["protonet"].weights == "none"
+    methods = chosen_suite(BenchOptions("cross-domain", preset="full", weights="imagenet")).methods
+    assert methods["resnet50"].weights == "imagenet" and methods["protonet"].weights == "none"
     with pytest.raises(SuiteError, match="--weights: nobody publishes .* give --backbone"):
         chosen_suite(BenchOptions("cross-domain", methods=["protonet"], weights="imagenet"))
 

@@ -6,7 +6,9 @@ import pytest
 from helpers.suites import GOOD
 
 from fer_meta.errors import SuiteError
+from fer_meta.methods.base import SupervisedConfig
 from fer_meta.suites.schema import read_suite, suite_names
+from fer_meta.training.batches import images_of_task
 
 
 @pytest.fixture
@@ -28,10 +30,25 @@ def test_every_suite_of_the_package_is_valid_under_every_preset(name, preset):
 
 def test_cross_domain_is_what_the_readme_says():
     suite = read_suite("cross-domain", "full")
-    assert set(suite.methods) == {"protonet", "relationnet", "maml", "supervised"}
+    assert {"protonet", "relationnet", "maml", "supervised", "resnet50", "frozen"} <= set(suite.methods)
     assert suite.protocol.shots == (1, 5) and suite.seeds == (0, 1, 2) and len(suite.classes) == 7
     assert suite.selection == ("source-val", "last", "oracle") and suite.protocol.copies == "removed"
-    assert suite.methods["supervised"].backbone == "resnet50"
+    assert (
+        suite.methods["resnet50"].backbone == "resnet50" and suite.methods["resnet50"].method == "supervised"
+    )
+
+
+def test_cross_domain_compares_objectives_with_one_backbone_and_equally_many_images():
+    for preset in ("quick", "full"):
+        suite = read_suite("cross-domain", preset)
+        compared = [suite.methods[name] for name in suite.methods if name not in ("frozen", "resnet50")]
+        task = images_of_task(suite.protocol)
+        images = {
+            one.steps * (one.batch if isinstance(one, SupervisedConfig) else one.batch * task)
+            for one in compared
+        }
+        assert {one.backbone for one in compared} == {"conv4"} and len(images) == 1
+        assert {one.weights for one in compared} == {"none"}
 
 
 def test_a_suite_renders_three_domains_unless_it_says_otherwise(suite_file):
