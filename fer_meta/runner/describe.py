@@ -26,6 +26,7 @@ from fer_meta.records.run import Config, RunRecord, StoredProtocol
 from fer_meta.runner.plan import Model, Run
 from fer_meta.runner.settings import Setting
 from fer_meta.runner.words import episodes_file
+from fer_meta.suites.divisions import division_key
 from fer_meta.suites.schema import Suite
 
 
@@ -66,12 +67,12 @@ def plan_record(
             key: (_experiment if key in suite.experiments else _division)(suite, key, own, rendered)
             for key, own in by_experiment.items()
         },
-        divisions=[*by_experiment] if suite.divisions else [],
+        divisions=[key for one in suite.divisions or () if (key := division_key(one)) in by_experiment],
         not_run=dict(not_run),
         left_out=left_out(settings),
         seeds=list(as_written.seeds),
         methods={key: list(one.methods or as_written.methods) for key, one in as_written.experiments.items()}
-        or dict.fromkeys(by_experiment or [""], list(as_written.methods)),
+        or {key: list(as_written.methods) for key in by_experiment or [""]},
         labels=_labels(runs),
         readings=list(suite.readings),
         primary=Contrast(**suite.primary.model_dump()) if suite.primary else None,
