@@ -16,10 +16,10 @@ SHORT = (
 WORDS = (
     "Points that the best of N test scores lies above the accuracy, on average, if all that are scored are"
     " equally good and each score has episodes of its own: noise alone, found by resampling the answers in"
-    " the episodes of this bench. Checkpoints that differ have a best score that is higher still. That part is"
-    " real: score the chosen checkpoint again, and it stays. The noise in the best score does not stay, and is"
-    " at most what this table says, on average. Scores in the same episodes share much of their noise, and"
-    " gain less."
+    " the episodes of this bench. Checkpoints that differ have a best score that is higher still. That part"
+    " is real: score the chosen checkpoint again, and it stays. The noise in the best score does not stay,"
+    " and is at most what this table says, on average. Scores in the same episodes share much of their noise,"
+    " and gain less."
 )
 FIGURE = Figure("plots/best-of", "What the best of N scores adds, by the episodes of a score")
 
@@ -38,8 +38,9 @@ def section(results: Results, gains: pd.DataFrame, whole: bool = True) -> Sectio
             (domain(results, one) for one in (source, target)),
         )
         pair: Text = (title, joined([*names], " → "))
+        asked = first["queries"] // first["way"]
         what = (
-            f", {first['way']}-way {shots}-shot, {first['queries'] // first['way']} queries of a class,"
+            f", {first['way']}-way {shots}-shot, {asked} {'query' if asked == 1 else 'queries'} of a class,"
             f" {first['measured']:,} episodes measured:"
         )
         blocks += [Paragraph((pair, what)), _table(results, block)]
