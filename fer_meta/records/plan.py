@@ -56,8 +56,11 @@ class Place(Stored):
 
 
 class Bayes(Stored):
-    """The best accuracy that is possible on a rendered target."""
+    """The best accuracy that is possible on a rendered target. In a plan of an older version it holds for all
+    experiments ("").
+    """
 
+    experiment: FolderName | Literal[""] = ""
     source: str
     target: str
     way: Positive
@@ -95,6 +98,8 @@ class Plan(Stored):
     severity: dict[str, Place] = {}
     bayes: list[Bayes] = []
     experiments: dict[str, PlannedExperiment] = {}
+    # those of `experiments` that divide the same classes, that of the suite file's first line first
+    divisions: list[str] = []
     not_run: dict[str, str] = {}
     left_out: list[str] = []
     seeds: list[Count] = []  # what the suite file has, of which a bench may take only some

@@ -10,13 +10,22 @@ from fer_meta.fileio import replacing, sweep
 from fer_meta.memory import keep_freed_memory
 from fer_meta.records.freshness import TABLE, fresh_report, note_report, report_key
 from fer_meta.report.aggregate.accuracy import CSV_COLUMNS, recall_table
+from fer_meta.report.aggregate.divisions import one_division
 from fer_meta.report.aggregate.folds import folds_table, pooled
 from fer_meta.report.aggregate.found import Found, find
 from fer_meta.report.aggregate.per_seed import confusion_table, seed_table
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.formats import csv, latex, markdown, terminal
 from fer_meta.report.load import read_results
-from fer_meta.report.sections import comparisons, leakage, primary, published, reproduction
+from fer_meta.report.sections import (
+    best_of,
+    comparisons,
+    divisions,
+    leakage,
+    primary,
+    published,
+    reproduction,
+)
 from fer_meta.report.sections.brief import brief
 from fer_meta.report.sections.page import page
 from fer_meta.report.sections.paper import paper
@@ -27,14 +36,25 @@ HOUR = 3600
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
 SOMETIMES = [
+    "best-of.csv",
     "comparisons.csv",
+    "divisions.csv",
     "experiments.csv",
     "folds.csv",
     "heads.csv",
     "primary.csv",
     *(
         f"plots/{name}.*"
-        for name in ("confusion*", "transfer", "severity", "ranks", "leakage", "reproduction")
+        for name in (
+            "best-of",
+            "confusion*",
+            "divisions",
+            "transfer",
+            "severity",
+            "ranks",
+            "leakage",
+            "reproduction",
+        )
     ),
 ]
 
@@ -81,7 +101,8 @@ def write_report(folder: Path, published: bool = False) -> str:
 def _documents(found: Found, with_published: bool) -> dict[str, str]:
     """The files for people, by name."""
     results, cells = found.results, found.cells
-    last = [published.section(results, found.scores, found.once)] if with_published else []
+    shown = one_division(results, found.scores)
+    last: list = [published.section(results, found.scores, found.once)] if with_published else []
     whole = page(
         results,
         found.scores,
@@ -89,17 +110,28 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
         found.gaps,
         [
             primary.section(results, cells, found.primary),
+            divisions.section(results, found.divided),
+            best_of.section(results, found.best_of),
             reproduction.section(results, found.reproduced),
             leakage.section(results, found.leaks, found.oracles),
         ],
-        comparisons.section(results, found.compared, found.scores, found.ranked),
+        comparisons.section(results, one_division(results, found.compared), shown, found.ranked),
         last,
     )
-    short = brief(results, found.scores, primary.in_words(results, cells, found.primary), last)
+    short = brief(
+        results,
+        shown,
+        primary.in_words(results, cells, found.primary),
+        [
+            divisions.section(results, found.divided, whole=False),
+            best_of.section(results, found.best_of, whole=False),
+            *last,
+        ],
+    )
     return {
         TABLE: terminal.render(short),
         "table.md": markdown.render(whole),
-        "table.tex": latex.render(paper(results, found.scores)),
+        "table.tex": latex.render(paper(results, shown)),
     }
 
 
@@ -115,6 +147,8 @@ def _numbers(found: Found) -> dict[str, str]:
         "heads.csv": found.once,
         "primary.csv": found.primary,
         "comparisons.csv": found.compared,
+        "best-of.csv": found.best_of,
+        "divisions.csv": found.divided,
         "folds.csv": folds_table(found.cells),
         "experiments.csv": pd.concat(experiments) if experiments else pd.DataFrame(),
     }

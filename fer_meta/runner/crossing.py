@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import ProtocolError, SuiteError
+from fer_meta.runner.divisions import possible
 from fer_meta.runner.settings import Setting, needed
 from fer_meta.sources import parts_of
+from fer_meta.suites.divisions import division_key
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, kinds_of
 from fer_meta.tasks.fixes import or_other_folds
@@ -66,8 +68,8 @@ def pairs(suite: Suite, domains: Collection[str]) -> list[tuple[str, str]]:
 
 
 def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
-    """A setting for every source and target of a suite without experiments. Raises ProtocolError if two have
-    too few common classes.
+    """A setting for every source and target of a suite without experiments, and for each of its divisions.
+    Raises ProtocolError if two have too few common classes, or images for no division.
     """
     by_name = {one.name: one for one in faces}
     shared = Shared("", suite.protocol, tuple(suite.methods), suite.classes, "oracle" in suite.selection)
@@ -85,23 +87,30 @@ def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
         )
         for source, names in parts.items()
     }
-    return [
-        setting_of(
-            shared,
-            sources[source],
-            domains[target],
-            rendered(*faces),
-            unreadable(*(by_name[name] for name in (*parts[source], target))),
-        )
-        for source, target in crossed
-    ]
+    recipes = rendered(*faces)
+    settings = []
+    for source, target in crossed:
+        own, other = sources[source], domains[target]
+        unread = unreadable(*(by_name[name] for name in (*parts[source], target)))
+        if suite.divisions:
+            divided, left_out = possible(suite.divisions, suite.classes, suite.protocol, own, other)
+            settings += [
+                replace(
+                    setting_of(replace(shared, experiment=division_key(tested)), own, other, recipes, unread),
+                    left_out=left_out,
+                )
+                for tested, own in divided.items()
+            ]
+        else:
+            settings.append(setting_of(shared, own, other, recipes, unread))
+    return settings
 
 
 @dataclass(frozen=True)
 class Shared:
     """What the settings of one experiment, or of one crossing, share."""
 
-    experiment: str  # its key in the suite; "" for a crossing
+    experiment: str  # its key in the suite, or that of a division; "" for another crossing
     protocol: Protocol
     methods: tuple[str, ...]
     classes: Sequence[str]

@@ -26,6 +26,7 @@ from fer_meta.records.run import Config, RunRecord, StoredProtocol
 from fer_meta.runner.plan import Model, Run
 from fer_meta.runner.settings import Setting
 from fer_meta.runner.words import episodes_file
+from fer_meta.suites.divisions import division_key
 from fer_meta.suites.schema import Suite
 
 
@@ -62,12 +63,16 @@ def plan_record(
         rendered=list(rendered),
         severity={name: Place(recipe=one.recipe, severity=one.severity) for name, one in rendered.items()},
         bayes=_bayes(settings, rendered),
-        experiments={key: _experiment(suite, key, own, rendered) for key, own in by_experiment.items()},
+        experiments={
+            key: (_experiment if key in suite.experiments else _division)(suite, key, own, rendered)
+            for key, own in by_experiment.items()
+        },
+        divisions=[key for one in suite.divisions or () if (key := division_key(one)) in by_experiment],
         not_run=dict(not_run),
         left_out=left_out(settings),
         seeds=list(as_written.seeds),
         methods={key: list(one.methods or as_written.methods) for key, one in as_written.experiments.items()}
-        or {"": list(as_written.methods)},
+        or {key: list(as_written.methods) for key in by_experiment or [""]},
         labels=_labels(runs),
         readings=list(suite.readings),
         primary=Contrast(**suite.primary.model_dump()) if suite.primary else None,
@@ -189,9 +194,35 @@ def _experiment(
     )
 
 
+def _division(
+    suite: Suite, key: str, settings: Sequence[Setting], rendered: Mapping[str, Rendered]
+) -> PlannedExperiment:
+    """A division in words, from its settings on all data sets."""
+    setting = settings[0]
+    images: dict[str, tuple[int, int]] = {
+        f"{one.source.name}{' (rendered)' if one.source.name in rendered else ''}": (
+            len(one.train),
+            len(one.test),
+        )
+        for one in settings
+    }
+    trained, tested = (
+        ", ".join(f"{name}, {counts[side]:,} images" for name, counts in images.items()) for side in (0, 1)
+    )
+    return PlannedExperiment(
+        title=f"trained on {', '.join(setting.train.classes)}, tested on {', '.join(setting.test.classes)}",
+        trained_on=trained,
+        tested_on=tested,
+        published=[],
+        faults=[],
+        against=None,
+    )
+
+
 def left_out(settings: Iterable[Setting]) -> list[str]:
-    """A line for each target for which the oracle is left out, and why."""
-    return list(dict.fromkeys(setting.no_oracle for setting in settings if setting.no_oracle))
+    """A line for each data set of which divisions are left out, or for which the oracle is, and why."""
+    lines = [line for setting in settings for line in (setting.left_out, setting.no_oracle)]
+    return list(dict.fromkeys(filter(None, lines)))
 
 
 def remarks(setting: Setting) -> list[str]:
@@ -220,14 +251,14 @@ def _bayes(settings: Iterable[Setting], rendered: Mapping[str, Rendered]) -> lis
     """How often a perfect reader of the rendered action units is right, in episodes and among all the classes
     of a rendered target.
     """
-    rows: dict[tuple[str, str, int], float] = {}
+    rows: dict[tuple[str, str, str, int], float] = {}
     for setting in settings:
-        source, target = setting.source.name, setting.target.name
+        experiment, source, target = setting.experiment, setting.source.name, setting.target.name
         if target in rendered:
             classes, way = setting.test.classes, setting.protocol.way
-            rows[source, target, way] = bayes_episode_accuracy(classes, way)
-            rows[source, target, len(classes)] = bayes_accuracy(classes)
+            rows[experiment, source, target, way] = bayes_episode_accuracy(classes, way)
+            rows[experiment, source, target, len(classes)] = bayes_accuracy(classes)
     return [
-        Bayes(source=source, target=target, way=way, accuracy=accuracy)
-        for (source, target, way), accuracy in rows.items()
+        Bayes(experiment=experiment, source=source, target=target, way=way, accuracy=accuracy)
+        for (experiment, source, target, way), accuracy in rows.items()
     ]

@@ -102,10 +102,10 @@ def bench_hashes(suite: Suite, as_written: Suite, **given) -> dict[str, str]:
     """What tells the report whose command shows a run that is not in the plan.
 
     `suite_hash` is of the suite as its file has it (`as_written`) and of this version; `settings_hash` of all
-    that the runs of one plan share: the suite without its seeds, methods and experiments, of which a bench
-    may take only some, and what else was `given`.
+    that the runs of one plan share: the suite without its seeds, methods, experiments and divisions, of which
+    a bench may take only some, and what else was `given`.
     """
-    own = {"seeds", "algorithms", "experiments"}
+    own = {"seeds", "algorithms", "experiments", "divisions"}
     shared = {name: value for name, value in scientific(suite).items() if name not in own}
     return {
         "suite_hash": short_hash({"code": CODE_VERSION, "suite": scientific(as_written)}),

@@ -13,6 +13,7 @@ from fer_meta.networks.weights import NAMED
 from fer_meta.runner.crossing import pairs
 from fer_meta.runner.options import BenchOptions
 from fer_meta.sources import parts_of
+from fer_meta.suites.divisions import division_key
 from fer_meta.suites.experiments import Experiment
 from fer_meta.suites.schema import Suite, read_suite
 
@@ -43,13 +44,18 @@ def chosen_suite(options: BenchOptions) -> Suite:
 
 
 def _with_experiments(suite: Suite, wanted: Sequence[str]) -> Suite:
-    unknown = [key for key in wanted if key not in suite.experiments]
+    divisions = {division_key(tested): tested for tested in suite.divisions or ()}
+    there = [*suite.experiments, *divisions]
+    unknown = [key for key in wanted if key not in there]
     if unknown:
         raise SuiteError(
-            f"{suite.name} has no experiment {unknown[0]!r}; it has {', '.join(suite.experiments) or 'none'}"
+            f"{suite.name} has no experiment {unknown[0]!r}; it has {', '.join(there) or 'none'}"
         )
-    kept = {key: one for key, one in suite.experiments.items() if key in wanted}
-    return suite.model_copy(update={"experiments": kept})
+    if divisions:
+        kept = tuple(tested for key, tested in divisions.items() if key in wanted)
+        return suite.model_copy(update={"divisions": kept})
+    experiments = {key: one for key, one in suite.experiments.items() if key in wanted}
+    return suite.model_copy(update={"experiments": experiments})
 
 
 def _with_methods(suite: Suite, wanted: Sequence[str]) -> Suite:

@@ -35,7 +35,7 @@ class Setting:
     two domains.
     """
 
-    experiment: str  # its key in the suite; "" for a crossing
+    experiment: str  # its key in the suite, or that of a division; "" for another crossing
     protocol: Protocol
     methods: tuple[str, ...]
     source: Domain
@@ -49,6 +49,7 @@ class Setting:
     mixture: Mixed | None = None  # what the source is made of, if it is a mixture
     against: str | None = None  # the experiment that this one is compared with, among those that are run
     no_oracle: str = ""  # for whom the oracle is left out, and why
+    left_out: str = ""  # which divisions of the same images are left out, and why
 
     @property
     def fold(self) -> int | None:

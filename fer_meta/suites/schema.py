@@ -5,7 +5,15 @@ line.
 from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, SerializeAsAny, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from fer_meta.config import Strict
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, domain_name, parse_name
@@ -17,6 +25,7 @@ from fer_meta.methods.labels import answer_in
 from fer_meta.oneline import one_line
 from fer_meta.sources import PLUS, parts_of, source_name
 from fer_meta.suites import extends
+from fer_meta.suites.divisions import every_choice, in_order, why_impossible
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
 from fer_meta.suites.extends import merge
 from fer_meta.suites.folders import RESERVED
@@ -26,9 +35,9 @@ from fer_meta.tasks.protocol import Protocol
 
 __all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
 
-# What extra columns may hold: accuracy in the training episodes, and with support and query from shared
-# clips.
-Reading = Literal["training", "shared-clips"]
+# What else the report may show: accuracy in the training episodes, accuracy with support and query from
+# shared clips, and what reporting the best of many noisy scores is worth.
+Reading = Literal["training", "shared-clips", "best-of"]
 
 LARGEST_IMAGE = 1024
 """Pixels of a side. Faces of more are of no use to these networks, and a data set's decoded images lie in
@@ -78,6 +87,14 @@ class Suite(Strict):
     title: Line
     preset: str
     classes: Distinct[str] = BASIC
+    divisions: Distinct[Distinct[str]] | None = Field(
+        None,
+        json_schema_extra={"since": "0.1.0"},
+        description=(
+            "which of the classes are tested and not trained on, one list per division; a number stands for"
+            " every choice of so many"
+        ),
+    )
     rendered: RenderedDomains = RenderedDomains()
     sources: Distinct[Source] | None = Field(
         None, description="only these domains are trained on; a+b is one training over a and b"
@@ -102,7 +119,7 @@ class Suite(Strict):
     roles: dict[Key, Role] = {}
     mixtures: dict[Key, Mixture] = {}
     experiments: dict[Key, Experiment] = {}
-    readings: tuple[Reading, ...] = Field((), description="extra columns beside published figures")
+    readings: tuple[Reading, ...] = Field((), description="what else the report shows")
     primary: Primary | None = Field(
         None, description="the one contrast that is tested; all else is exploratory"
     )
@@ -135,12 +152,23 @@ class Suite(Strict):
             raise ValueError(f"{unknown[0]!r} is not an expression; there are {', '.join(EXPRESSIONS)}")
         return classes
 
+    @field_validator("divisions", mode="before")
+    @classmethod
+    def _every_choice(cls, divisions, info: ValidationInfo):
+        """A division is written in one way, whatever the order in the file."""
+        classes = info.data.get("classes", ())
+        if type(divisions) is int:
+            return every_choice(classes, divisions)
+        lists = isinstance(divisions, tuple) and all(isinstance(one, tuple) for one in divisions)
+        return tuple(in_order(classes, one) for one in divisions) if lists else divisions
+
     def config(self, method: str, experiment: str = "") -> TrainingConfig:
         """How a method is trained, with what the experiment (its key) changes. Raises pydantic's
         ValidationError for a change that does not fit.
         """
         config = self.methods[method]
-        changes = self.experiments[experiment].training.get(method) if experiment else None
+        one = self.experiments.get(experiment)
+        changes = one.training.get(method) if one else None
         return type(config).model_validate({**config.model_dump(), **changes}) if changes else config
 
 
@@ -226,7 +254,7 @@ def _validate(merged: dict, configs: dict[str, TrainingConfig]) -> tuple[Suite |
         suite = Suite.model_validate({**merged, "methods": methods})
     except ValidationError as error:
         return None, plain(error)
-    return suite, _dangling(suite) or _unfit(suite) or _untested(suite, written)
+    return suite, _dangling(suite) or _unfit(suite) or _undivided(suite) or _untested(suite, written)
 
 
 def _unfit(suite: Suite) -> list[Fault]:
@@ -242,6 +270,21 @@ def _unfit(suite: Suite) -> list[Fault]:
                     for loc, message in plain(error)
                 ]
     return errors
+
+
+def _undivided(suite: Suite) -> list[Fault]:
+    """Divisions that cannot be trained or tested, whatever the data, as (path of keys, message)."""
+    if suite.divisions is None:
+        return []
+    if suite.experiments:
+        return [(("divisions",), "a suite with `experiments` has none; leave one of the two out")]
+    if suite.protocol.tested_classes == "seen":
+        return [(("divisions",), "need `tested_classes: unseen` in `protocol`")]
+    return [
+        (("divisions", number), fault)
+        for number, tested in enumerate(suite.divisions)
+        if (fault := why_impossible(suite.classes, tested, suite.protocol))
+    ]
 
 
 def _dangling(suite: Suite) -> list[Fault]:

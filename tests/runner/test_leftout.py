@@ -54,6 +54,13 @@ CROSSED, STAGED = (
     EXPERIMENTS.replace("  mixed:", "  third: {title: Third, train: dark, test: light}\n  mixed:"),
 )
 
+DIVIDED = """\
+presets: {quick: {protocol: {way: 2, tested_classes: unseen, train: {way: 3}, validation: {way: 3}}}}
+classes: [anger, happiness, neutral, sadness, surprise]
+divisions: [[anger, sadness], [neutral, surprise]]
+selection: [source-val]
+across: false"""
+
 
 @pytest.mark.parametrize("added, text, first, second", [
     ("--seeds 0,1,3", CROSSED, "--algorithms protonet --sources day --seeds 0,3",
@@ -62,6 +69,9 @@ CROSSED, STAGED = (
      "--sources day --algorithms protonet"),
     ("--experiments plain,third", STAGED, "--algorithms protonet --experiments third",
      "--algorithms protonet --experiments plain"),
+    ("--experiments neutral+surprise,anger+sadness", DIVIDED,
+     "--domains day --algorithms protonet --experiments anger+sadness",
+     "--domains day --algorithms protonet --experiments neutral+surprise"),
 ])  # fmt: skip
 def test_the_command_adds_the_runs_of_other_seeds_methods_and_experiments(
     given, suite, tmp_path, added, text, first, second

@@ -246,6 +246,8 @@ def _key(cell: Cell) -> dict:
 
 def _bayes(results: Results, table: pd.DataFrame, way: str) -> list[float]:
     known = {
-        (row["source"], row["target"], row["way"]): row["accuracy"] for row in results.plan.get("bayes", [])
+        (row["experiment"], row["source"], row["target"], row["way"]): row["accuracy"]
+        for row in results.plan.get("bayes", [])
     }
-    return [float(known.get(key, "nan")) for key in zip(table["source"], table["target"], table[way])]
+    places = zip(*(table[name] for name in ("experiment", "source", "target", way)))
+    return [float(known.get(place, known.get(("", *place[1:]), "nan"))) for place in places]

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fer_meta.report.aggregate.accuracy import accuracy_table, head_table
+from fer_meta.report.aggregate.best_of import best_of_table
 from fer_meta.report.aggregate.comparisons import comparisons, ranks
+from fer_meta.report.aggregate.divisions import division_table, one_division
 from fer_meta.report.aggregate.gap import gap_table
 from fer_meta.report.aggregate.leakage import leak_table, oracle_table
 from fer_meta.report.aggregate.primary import primary_table
@@ -23,6 +25,7 @@ class Found:
     cells: list[Cell]
     scores: pd.DataFrame  # accuracy_table
     once: pd.DataFrame  # head_table
+    divided: pd.DataFrame  # division_table
     gaps: pd.DataFrame
     primary: pd.DataFrame
     compared: pd.DataFrame
@@ -30,6 +33,7 @@ class Found:
     reproduced: pd.DataFrame
     leaks: pd.DataFrame
     oracles: pd.DataFrame
+    best_of: pd.DataFrame
 
 
 def find(results: Results, cells: list[Cell], names: Names) -> Found:
@@ -40,11 +44,14 @@ def find(results: Results, cells: list[Cell], names: Names) -> Found:
         cells,
         scores,
         once,
+        divided=division_table(results, cells, scores),
         gaps=gap_table(results, scores),
         primary=primary_table(results, cells),
         compared=comparisons(results, cells),
-        ranked=ranks(scores),
+        # divisions share their images: they are no blocks to rank over
+        ranked=ranks(one_division(results, scores)),
         reproduced=reproduction_table(results, scores, once),
         leaks=leak_table(results, cells, names),
         oracles=oracle_table(results, cells),
+        best_of=best_of_table(results, cells),
     )

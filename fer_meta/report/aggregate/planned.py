@@ -43,8 +43,13 @@ def planned(results: Results, cells: Iterable[Cell]) -> Planned:
         if cell.selection == "source-val" and cell.shots == named["shots"]:
             found[cell.experiment, cell.source, cell.target][cell.readout] = cell
     methods = [_method(results, named[side], shown) for side in ("first", "second")]
+    divisions = results.plan["divisions"]
     over, less = (
-        {place: seeds for place, seeds in _places(results, methods).items() if is_of(named[part], place)}
+        {
+            place: seeds
+            for place, seeds in _places(results, methods).items()
+            if is_of(named[part], place, divisions)
+        }
         for part in ("over", "less")
     )
     common = {source for _, source, _ in over}
@@ -70,13 +75,15 @@ def planned(results: Results, cells: Iterable[Cell]) -> Planned:
     )
 
 
-def is_of(part: str | None, place: Place) -> bool:
+def is_of(part: str | None, place: Place, divisions: Collection[str] = ()) -> bool:
     """Whether a place belongs to `across`, `within` or the experiment that a contrast names. A source of
-    several data sets is within each of them.
+    several data sets is within each of them. `divisions` are the keys of experiments that divide the classes
+    of one crossing.
     """
     experiment, source, target = place
     if part in ("across", "within"):
-        return not experiment and (target in parts_of(source)) == (part == "within")
+        crossed = not experiment or experiment in divisions
+        return crossed and (target in parts_of(source)) == (part == "within")
     return part is not None and experiment == part
 
 

@@ -6,11 +6,14 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from fer_meta.report.aggregate.comparisons import failed_readouts
+from fer_meta.report.aggregate.divisions import one_division
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.cells import Cell
 from fer_meta.report.plots import (
     accuracy,
+    best_of,
     confusion,
+    divisions,
     leakage,
     ranks,
     reproduction,
@@ -22,7 +25,8 @@ from fer_meta.report.plots import (
 
 def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     """What draws each plot, by its name: confusion (one for each target if there are several), accuracy,
-    severity, transfer, training, ranks, leakage, reproduction.
+    divisions, severity, transfer, training, ranks, leakage, best-of,
+    reproduction.
 
     A plot whose selection (source-val) or log is in no run is left out, as are those of sections that the
     page does not have, and transfer where experiments have protocols of their own.
@@ -33,7 +37,9 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
     plots = _confusions(found)
     if len(shown):
-        plots["accuracy"] = partial(accuracy.figure, results, shown, cells)
+        plots["accuracy"] = partial(accuracy.figure, results, one_division(results, shown), cells)
+    if len(divided := found.divided[found.divided["selection"] == "source-val"]):
+        plots["divisions"] = partial(divisions.figure, results, divided, shown)
     if len(found.gaps):
         plots["severity"] = partial(severity.figure, results, found.gaps, cells)
     if len(shown) and not results.experiments:
@@ -44,16 +50,19 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
         plots["ranks"] = partial(ranks.figure, results, found.ranked, failed_readouts(found.scores))
     if len(found.leaks):
         plots["leakage"] = partial(leakage.figure, results, found.leaks, cells)
+    if len(found.best_of):
+        plots["best-of"] = partial(best_of.figure, results, found.best_of)
     if len(found.reproduced):
         plots["reproduction"] = partial(reproduction.figure, results, found.reproduced, cells)
     return plots
 
 
 def _confusions(found: Found) -> dict[str, Callable[[], Figure]]:
-    """Of the largest number of shots on each target of each experiment."""
+    """Of the largest number of shots on each target of each experiment; of divisions, of the first."""
     tested: dict[tuple[str, str], list[Cell]] = {}
     for cell in found.cells:
-        if cell.selection == "source-val" and cell.shots > 0:
+        other = cell.experiment in found.results.plan["divisions"][1:]
+        if cell.selection == "source-val" and cell.shots > 0 and not other:
             tested.setdefault((cell.experiment, cell.target), []).append(cell)
     plots: dict[str, Callable[[], Figure]] = {}
     for key, block in tested.items():

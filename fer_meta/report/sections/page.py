@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fer_meta.report.aggregate import folds
+from fer_meta.report.aggregate.divisions import one_division
 from fer_meta.report.document import Code, Page, Paragraph, Section, Text, Verbatim, paragraphs
 from fer_meta.report.load import Results
 from fer_meta.report.sections import gap, headline, heads, missing, targets
@@ -36,7 +37,7 @@ def page(
         headline.section(results, scores),
         compared,
         gap.section(results, gaps),
-        *targets.sections(results, scores),
+        *targets.sections(results, one_division(results, scores)),
         heads.section(results, once),
         missing.not_run(results),
         missing.missing(results),

@@ -47,5 +47,6 @@ def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
         else " (its spread is not known"
     )
     seeds = f"{row['seeds']} seeds" if row["seeds"] > 1 else "one seed: nothing is said about other trainings"
-    pairs = f"{row['pairs']} pairs of source and target, " if row["pairs"] > 1 else ""
+    each = ", those of each division counted apart" if len(results.plan["divisions"]) > 1 else ""
+    pairs = f"{row['pairs']} pairs of source and target{each}, " if row["pairs"] > 1 else ""
     return f"{what} Found: {parts}{spread}; {pairs}{seeds}). All else on this page is exploratory."
