@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field, field_validator
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fer_meta.config import Strict
 from fer_meta.errors import FerMetaError
+from fer_meta.methods.distributions import LogUniform
 from fer_meta.methods.labels import Label, colour_of
 from fer_meta.methods.readouts import READOUTS, Classifier
 from fer_meta.networks import backbones
@@ -17,8 +18,15 @@ from fer_meta.networks.base import Backbone
 from fer_meta.preprocessing import IMAGENET, Normalisation
 
 
+Decay = Annotated[float, LogUniform(1e-6, 1e-1)]
+
+
 class TrainingConfig(Strict):
-    """How a method is trained; each method's Config adds its own hyper-parameters."""
+    """How a method is trained; each method's Config adds its own hyper-parameters.
+
+    A setting whose annotation names a distribution (`methods/distributions.py`) is one that a search draws.
+    What decides how many images are seen has none: settings are compared at one budget.
+    """
 
     method: str = Field(
         "",
@@ -40,8 +48,8 @@ class TrainingConfig(Strict):
             " older papers; sgd: Nesterov's momentum of 0.9, L2 penalty"
         ),
     )
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(
+    lr: Annotated[float, LogUniform(1e-4, 1e-2)] = Field(1e-3, gt=0)
+    weight_decay: Decay = Field(
         0.0,
         ge=0,
         description="of the weights of convolutions and linear layers; biases and BatchNorm never decay",

@@ -1,5 +1,7 @@
 """Model-agnostic meta-learning (Finn, Abbeel and Levine, ICML 2017), through learn2learn's MAML."""
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from fer_meta import l2l
 from fer_meta.errors import ProtocolError
 from fer_meta.methods.base import Episode, FewShotMethod, NetworkConfig, TrainingConfig, accuracy
+from fer_meta.methods.distributions import Choice, LogUniform
 from fer_meta.networks import backbones
 from fer_meta.networks.batchnorm import normalise_by_first, support_batchnorm
 
@@ -33,10 +36,10 @@ class Method(FewShotMethod):
 
     class Config(NetworkConfig, TrainingConfig):
         batch: int = Field(4, ge=1, le=10_000, description="tasks per step")
-        inner_steps: int = Field(
+        inner_steps: Annotated[int, Choice((1, 3, 5))] = Field(
             5, ge=1, le=1000, description="gradient steps on a support set, in training and in test"
         )
-        inner_lr: float = Field(0.01, gt=0)
+        inner_lr: Annotated[float, LogUniform(1e-3, 0.3)] = Field(0.01, gt=0)
         first_order: bool = Field(False, description="drop the second derivatives (FOMAML)")
         # Part of a run's identity if it is on: the field is younger than the first results.
         zero_head: bool = Field(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fer_meta.methods.base import (
+    Decay,
     FewShotMethod,
     LabelledImages,
     NetworkConfig,
@@ -37,7 +38,7 @@ class Method(FewShotMethod):
     class Config(NetworkConfig, SupervisedConfig):
         backbone: str = "resnet50"
         weights: str = "none"  # as in NetworkConfig, but older
-        weight_decay: float = Field(5e-4, ge=0)
+        weight_decay: Decay = Field(5e-4, ge=0)
         head: Literal["linear", "cosine"] = Field(
             "linear",
             json_schema_extra={"since": "0.2"},
