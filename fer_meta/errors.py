@@ -30,6 +30,10 @@ class ProtocolError(FerMetaError):
     """The data cannot serve the protocol, such as a class too small for a task."""
 
 
+class DivergedError(FerMetaError):
+    """The loss of a training is no longer finite."""
+
+
 class SuiteError(FerMetaError):
     """A suite file is wrong; the message names the file, the line and the key."""
 

@@ -212,6 +212,15 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     ),
 )
 @click.option(
+    "--search",
+    type=click.IntRange(2, 1000),
+    metavar="N",
+    help=(
+        "First try N settings (learning rate, weight decay, ...) of each method on each source, and use the"
+        " one that is best on the source's validation images."
+    ),
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",

@@ -17,7 +17,6 @@ from fer_meta.networks import backbones
 from fer_meta.networks.base import Backbone
 from fer_meta.preprocessing import IMAGENET, Normalisation
 
-
 Decay = Annotated[float, LogUniform(1e-6, 1e-1)]
 
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 Value = bool | int | float | str
 
-# Drawn numbers are rounded to so many digits: they are read in tables and typed into suite files, and the last
-# bits of `exp` are the machine's.
+# Drawn numbers are rounded to so many digits: people read them in tables and type them into suite files, and
+# the last bits of `exp` are the machine's.
 DIGITS = 3
 
 

@@ -59,6 +59,11 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     return [_point(line).as_row() for line in lines]
 
 
+def validation_of(row: Mapping[str, Any]) -> dict[str, float]:
+    """What a log point says of each readout, the own head first; nothing of one without validation."""
+    return {readout: value for metric in METRICS for readout, value in row.get(metric, {}).items()}
+
+
 def history(path: Path) -> pd.DataFrame:
     """One row per log point of a `history.jsonl`: step, loss, train_accuracy, and in a validation val_uar
     (own head) and val_accuracy (first of the other readouts); NaN where not logged.

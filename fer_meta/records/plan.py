@@ -25,6 +25,28 @@ class PlannedRun(Stored):
     model: FolderName
 
 
+class PlannedTrial(Stored):
+    """A training of a search: one setting of a method on a source. It is tested on nothing."""
+
+    model: FolderName
+    of: str  # the same for all trials of which one is picked
+    experiments: list[str] = []  # that use what is picked
+    method: FolderName
+    source: FolderName
+    fold: Positive | None = None
+    readout: str  # whose validation on the source decides
+    draw: Count  # 0: the suite's own setting
+    values: dict[str, bool | int | float | str]  # of the settings that are searched
+
+
+class PlannedSearch(Stored):
+    """How the settings of the runs are picked."""
+
+    seed: Count
+    budget: Share  # of a whole training, that each trial takes
+    trials: list[PlannedTrial]
+
+
 class PublishedFigure(Stored):
     """A published figure of an experiment, 0 to 1."""
 
@@ -108,7 +130,15 @@ class Plan(Stored):
     labels: dict[str, Label] = {}  # readout -> how it is shown
     readings: list[str] = []
     primary: Contrast | None = None
-    runs: list[PlannedRun]
+    search: PlannedSearch | None = None
+    runs: list[PlannedRun]  # with a search, those whose settings are picked
+
+    def is_same_bench(self, other: "Plan") -> bool:
+        """Whether two processes may work on these plans side by side. One may know what a search has picked,
+        and so the runs, before the other.
+        """
+        own: dict[str, list] = {"runs": []} if self.search else {}
+        return self.model_copy(update=own) == other.model_copy(update=own)
 
     @model_validator(mode="after")
     def _each_seed_once(self) -> "Plan":

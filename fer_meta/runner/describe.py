@@ -20,6 +20,7 @@ from fer_meta.records.plan import (
     Plan,
     PlannedExperiment,
     PlannedRun,
+    PlannedSearch,
     PublishedFigure,
 )
 from fer_meta.records.run import Config, RunRecord, StoredProtocol
@@ -46,6 +47,7 @@ def plan_record(
     runs: Sequence[Run],
     not_run: Mapping[str, str],
     made_by: MadeBy,
+    search: PlannedSearch | None = None,
 ) -> Plan:
     """What the tables are expected to hold. `as_written` is the suite as its file has it, of which `suite`
     may be a part; `not_run` are the experiments that are left out, and why.
@@ -76,8 +78,14 @@ def plan_record(
         labels=_labels(runs),
         readings=list(suite.readings),
         primary=Contrast(**suite.primary.model_dump()) if suite.primary else None,
+        search=search,
         runs=[_planned(run) for run in runs],
     )
+
+
+def with_runs(plan: Plan, runs: Sequence[Run]) -> Plan:
+    """`plan` with these runs."""
+    return plan.model_copy(update={"runs": [_planned(run) for run in runs]})
 
 
 def _planned(run: Run) -> PlannedRun:

@@ -14,9 +14,11 @@ from fer_meta.sources import called
 from fer_meta.tasks.pools import Domain
 
 
-def print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: Workers) -> None:
+def print_plan(
+    bench: Bench, settings: list[Setting], trials: list[Run], runs: list[Run], workers: Workers
+) -> None:
     """Print the plan; a few steps and episodes of each method are timed for it."""
-    suite, todo = bench.suite, [run for run in runs if not bench.is_done(run)]
+    suite, todo = bench.suite, [run for run in [*trials, *runs] if not bench.is_done(run)]
     click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
     for line in _data_lines(settings):
         click.echo(f"  {line}")
@@ -25,12 +27,13 @@ def print_plan(bench: Bench, settings: list[Setting], runs: list[Run], workers: 
     costs = estimate(bench, todo, workers)
     for run, wrong in bench.damaged.items():
         click.echo(f"  run {run}: {wrong}; it will be done again")
-    for line in _run_lines(runs, costs):
+    for line in [*_trial_lines(trials, costs), *_run_lines(runs, costs)]:
         click.echo(f"  {line}")
     seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
     together = f", {workers.jobs} models side by side" if workers.jobs > 1 else ""
     click.echo(
-        f"{len(runs)} runs, {len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
+        f"{f'{len(trials)} search trainings and ' if trials else ''}{len(runs)} runs,"
+        f" {len(trials) + len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
         "(from a few timed steps and episodes of each method)"
     )
 
@@ -111,6 +114,17 @@ def _run_lines(runs: list[Run], costs: dict[str, Cost]) -> list[str]:
             )
         )
     return lines
+
+
+def _trial_lines(trials: list[Run], costs: dict[str, Cost]) -> list[str]:
+    """A line for each method and source that is searched, all folds together."""
+    together = _together(trials, lambda run: (run.model.method, run.setting.source.name))
+    return [
+        _timed(
+            f"search  {own[0].model.method}  {own[0].setting.source.name}  {len(own)} trainings", own, costs
+        )
+        for own in together
+    ]
 
 
 def _timed(what: str, runs: list[Run], costs: dict[str, Cost]) -> str:

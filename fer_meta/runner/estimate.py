@@ -86,7 +86,7 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
         model, unit, seconds = run.model, units[_kind(run)], 0.0
         if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
-            key = model.method, model.config, model.train.digest
+            key = *_kind(run), model.train.digest
             steps[key] = steps.get(key) or _steps(bench, model)
             seconds = steps[key] * unit.step + _validations(model, model.protocol, model.val, unit)
         costs[run.id] = Cost(seconds, _scoring(bench, run, unit))
@@ -102,7 +102,9 @@ def makespan(seconds: Iterable[float], jobs: int) -> float:
 
 
 def _kind(run: Run) -> tuple:
-    return run.model.key, run.model.config, run.setting.protocol.model_dump_json()
+    """The same for runs whose steps and episodes take equally long: rates and decays change no time."""
+    config = tuple((name, value) for name, value in run.model.config if not isinstance(value, float))
+    return run.model.key, config, run.setting.protocol.model_dump_json()
 
 
 def _steps(bench: Bench, model: Model) -> int:
@@ -118,6 +120,8 @@ def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
     Each readout may pick a checkpoint of its own, for which the images are embedded again.
     """
     setting = run.setting
+    if run.trial:
+        return 0.0
     images = unit.image * len(setting.test) * min(unit.readouts, run.model.config.validations)
     once = images + sum(len(e) * unit.episode[shots] for shots, e in setting.episodes.items())
     seconds = once * len(bench.suite.selection)

@@ -102,6 +102,6 @@ def _others(locks: Path) -> bool:
 
 def _is_plan_of(folder: Path, plan: Plan) -> bool:
     try:
-        return read_plan(folder) == plan
+        return read_plan(folder).is_same_bench(plan)
     except ResultsError:
         return False

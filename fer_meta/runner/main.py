@@ -20,13 +20,15 @@ from fer_meta.fileio import FULL, full_disk, sweep
 from fer_meta.memory import keep_freed_memory
 from fer_meta.records.base import read_record
 from fer_meta.records.freshness import forget_finished, note_finished
+from fer_meta.records.history import HISTORY
 from fer_meta.records.plan import Plan, write_plan
 from fer_meta.records.run import RUN, RunRecord
 from fer_meta.records.seals import DONE, broken_seal
 from fer_meta.report import write_report
+from fer_meta.runner import search
 from fer_meta.runner.again import key_of
 from fer_meta.runner.crossing import cross
-from fer_meta.runner.describe import MadeBy, left_out, plan_record, remarks
+from fer_meta.runner.describe import MadeBy, left_out, plan_record, remarks, with_runs
 from fer_meta.runner.dry_run import print_plan
 from fer_meta.runner.estimate import estimate
 from fer_meta.runner.executors.local import run_all
@@ -61,6 +63,7 @@ class Planned:
     record: Plan  # what `plan.json` says
     workers: Workers
     data: list[str]  # the data sets that are read from folders
+    trials: list[Run]  # of the suite's search, whose picks `runs` need; see `decided`
     key: str  # of `again.key_of`
 
     @property
@@ -76,9 +79,10 @@ def run_bench(options: BenchOptions) -> int:
     """
     planned = plan(options)
     if options.dry_run:
-        print_plan(planned.bench, planned.settings, planned.runs, planned.workers)
+        print_plan(planned.bench, planned.settings, planned.trials, _expected(planned), planned.workers)
         return 0
     failed = work(planned)
+    planned = decided(planned)
     try:
         click.echo(finish(planned))
     except ResultsError:
@@ -109,31 +113,48 @@ def plan(options: BenchOptions) -> Planned:
     workers = choose_workers(options.jobs, device)
     faces = load_all(suite, roots, device, options.dry_run, workers)
     settings, not_run = _settings(suite, cast, faces)
-    runs = make_plan(suite, settings)
+    runs, trials = make_plan(suite, settings), search.trials(suite, settings)
     as_written = read_suite(options.suite, suite.preset)
     data = cast if suite.experiments else sorted(roots)
     hashes = bench_hashes(suite, as_written, **_network(options), data=data)
     made_by = MadeBy(options.again, **hashes)
     bench = Bench(suite, results_folder(options.out, suite.name, suite.preset), device, made_by)
-    bench.damaged |= _damaged(bench, runs)
-    record = plan_record(suite, as_written, settings, runs, not_run, made_by)
-    return Planned(bench, settings, runs, record, workers, list(folders), key)
+    bench.damaged |= _damaged(bench, trials)
+    searched = search.planned_search(suite, settings, trials)
+    record = plan_record(suite, as_written, settings, runs, not_run, made_by, searched)
+    planned = decided(Planned(bench, settings, runs, record, workers, list(folders), trials, key))
+    bench.damaged |= _damaged(bench, planned.runs)
+    return planned
+
+
+def decided(planned: Planned) -> Planned:
+    """With the runs that are known by now: those whose setting the search has picked."""
+    suite, searched = planned.bench.suite, planned.record.search
+    if searched is None:
+        return planned
+    done = {trial.id for trial in planned.trials if planned.bench.is_done(trial)}
+    runs = make_plan(suite, planned.settings, search.picks(suite, searched, planned.folder, done))
+    return replace(planned, runs=runs, record=with_runs(planned.record, runs))
 
 
 def work(planned: Planned, models: Collection[str] | None = None) -> int:
-    """Do the runs of `models` (ids; None: all) that are not done; returns how many failed. If another process
-    has a model, wait until it is done there.
+    """Do the trials and the runs of `models` (ids; None: all) that are not done, first the search and then
+    the runs that it decides; returns how many failed. If another process has a model, wait until it is done
+    there.
 
     Raises ResultsError if other processes work on another plan in the folder, MachineError if the disk is
     full.
     """
-    wanted = [run for run in planned.runs if models is None or run.model.id in models]
+    planned = decided(planned)
     with _part_in(planned):
-        _remove_damaged(planned.bench)
-        _say_precision(planned.bench, wanted)
         for setting in planned.settings:
             write_episodes(planned.folder, setting)
-        return _run(planned, wanted)
+        failed = _run(planned, planned.trials, models, "search trainings")
+        if planned.trials:
+            planned = decided(planned)
+            planned.bench.damaged |= _damaged(planned.bench, planned.runs)
+            write_plan(planned.folder, planned.record)
+        return failed + _run(planned, planned.runs, models, "runs")
 
 
 def finish(planned: Planned) -> str:
@@ -142,20 +163,23 @@ def finish(planned: Planned) -> str:
 
     Raises ResultsError if no run is done, or if a file of one is damaged.
     """
-    bench = planned.bench
+    bench, planned = planned.bench, decided(planned)
     with _part_in(planned), held(planned.folder / LOCKS / "report", wait=True):
         text = write_report(planned.folder)
-        if all(map(bench.is_done, planned.runs)) and not needs_files(bench.suite):
+        if all(map(bench.is_done, [*planned.trials, *planned.runs])) and not needs_files(bench.suite):
             note_finished(planned.folder, planned.key, planned.data, len({run.id for run in planned.runs}))
     return text
 
 
-def _run(planned: Planned, wanted: Sequence[Run]) -> int:
+def _run(planned: Planned, runs: Sequence[Run], models: Collection[str] | None, what: str) -> int:
     bench = planned.bench
+    _remove_damaged(bench, runs)
+    wanted = [run for run in runs if models is None or run.model.id in models]
+    _say_precision(bench, wanted)
     todo = [run for run in wanted if not bench.is_done(run)]
     done = len(wanted) - len(todo)
     if done:
-        click.echo(f"{done} of {len(wanted)} runs are done already and are not redone")
+        click.echo(f"{done} of {len(wanted)} {what} are done already and are not redone")
     if not todo:
         return 0
     units = by_model(todo)
@@ -169,6 +193,13 @@ def _run(planned: Planned, wanted: Sequence[Run]) -> int:
     with Progress(units, costs, workers.jobs, done) as progress:
         run_all(bench, units, workers, progress.hear)
     return progress.failed
+
+
+def _expected(planned: Planned) -> list[Run]:
+    """The runs. While the search goes on, those of the suite's own settings, which take about as long."""
+    if all(map(planned.bench.is_done, planned.trials)):
+        return planned.runs
+    return make_plan(planned.bench.suite, planned.settings)
 
 
 @contextlib.contextmanager
@@ -245,18 +276,24 @@ def _damaged(bench: Bench, runs: Sequence[Run]) -> dict[str, str]:
     """What is wrong with those of `runs` that were finished and whose files are no longer as they were, by
     id.
     """
-    found = {run.id: broken_seal(bench.run_folder(run)) for run in runs if bench.is_done(run)}
+    # a trial's checkpoints are of no use
+    found = {
+        run.id: broken_seal(bench.run_folder(run), only=HISTORY if run.trial else "")
+        for run in runs
+        if bench.is_done(run)
+    }
     return {run: wrong for run, wrong in found.items() if wrong}
 
 
-def _remove_damaged(bench: Bench) -> None:
-    """Remove the seals of damaged runs, which are then done again, unless another bench has done that."""
-    for run, wrong in bench.damaged.items():
-        folder = bench.folder / "runs" / run
-        click.echo(f"run {run}: {wrong}; it is done again")
+def _remove_damaged(bench: Bench, runs: Sequence[Run]) -> None:
+    """Remove the seals of those of `runs` that are damaged, which are then done again, unless another bench
+    has done that.
+    """
+    for run in [run for run in runs if run.id in bench.damaged]:
+        folder = bench.run_folder(run)
+        click.echo(f"run {run.id}: {bench.damaged.pop(run.id)}; it is done again")
         if (folder / DONE).exists() and broken_seal(folder):
             (folder / DONE).unlink(missing_ok=True)
-    bench.damaged.clear()
 
 
 def _say_precision(bench: Bench, runs: Sequence[Run]) -> None:

@@ -24,6 +24,7 @@ class BenchOptions:
     - `split`: of the protocol, such as {"folds": 10}. `image_size`: the side in pixels.
     - `backbone`: of every method; `weights`: none, imagenet, bundled or a file.
     - `device`: auto, cpu, cuda, cuda:1, mps. `precision`: fp32 or bf16.
+    - `search`: how many settings of each method and source are tried first.
     - `jobs`: how many models are trained at the same time; None: one per core, at most 4.
     - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
     - `command`: what reports print to get the same again; "": made of these options.
@@ -47,6 +48,7 @@ class BenchOptions:
     weights: str | None = None
     device: str = "auto"
     precision: str | None = None
+    search: int | None = None
     jobs: int | None = None
     out: Path = RESULTS
     dry_run: bool = False
@@ -84,6 +86,7 @@ def _command(options: BenchOptions) -> str:
         ("--backbone", options.backbone, None),
         ("--weights", options.weights, None),
         ("--precision", options.precision, None),
+        ("--search", options.search, None),
         ("--out", options.out, RESULTS),
     ]
     return command("fer-meta", "bench", options=values)

@@ -1,9 +1,10 @@
 """From a suite and its settings to the runs, each with the identity that names its folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fer_meta.methods.base import TrainingConfig
+from fer_meta.methods.distributions import Value
 from fer_meta.runner.identity import model_identity, run_identity, short_hash
 from fer_meta.runner.settings import Setting, in_names, needed
 from fer_meta.suites.schema import Suite
@@ -40,33 +41,62 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A draw of a search: the values of the settings that are searched. `of` is the same for all draws of
+    which one is picked.
+    """
+
+    of: str
+    draw: int  # 0: the suite's own setting
+    values: dict[str, Value]
+
+
+@dataclass(frozen=True)
 class Run:
-    """One row of the plan: a model, and what it is tested on."""
+    """One row of the plan: a model, and what it is tested on. A trial of a search is trained and validated on
+    the source of `setting`, and tested on nothing: its files are those of its model.
+    """
 
     model: Model
     setting: Setting
     identity: dict
+    trial: Trial | None = None
 
     @property
     def id(self) -> str:
         model, setting = self.model, self.setting
+        if self.trial:
+            return model.id
         key = f"{setting.experiment}-" if setting.experiment else ""
         pair = f"{setting.source.name}-to-{setting.target.name}{in_names(setting.fold)}"
         return f"{key}{model.key}-{pair}-seed{model.seed}-{short_hash(self.identity)}"
 
 
-def make_plan(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
-    """Every run of the suite, the runs of one model one after the other."""
+# How a method is trained for a setting; None: that is not known yet.
+ConfigOf = Callable[[str, Setting], TrainingConfig | None]
+
+
+def make_plan(suite: Suite, settings: Sequence[Setting], config_of: ConfigOf | None = None) -> list[Run]:
+    """Every run of the suite, the runs of one model one after the other. The methods are trained as the suite
+    says, or as `config_of` does; without a config there are no runs.
+    """
     runs = []
     for setting in settings:
-        for name in setting.methods:
+        for key in setting.methods:
+            config = config_of(key, setting) if config_of else suite.config(key, setting.experiment)
+            if config is None:
+                continue
             for seed in suite.seeds:
-                config = suite.config(name, setting.experiment)
-                method = config.method or name
-                identity = model_identity(suite, method, config, setting, seed)
-                model = Model(name, method, config, setting.source, setting.protocol, seed, identity)
+                model = make_model(suite, key, config, setting, seed)
                 runs.append(Run(model, setting, run_identity(suite, model.identity, setting)))
     return [run for unit in by_model(runs) for run in unit]
+
+
+def make_model(suite: Suite, key: str, config: TrainingConfig, setting: Setting, seed: int) -> Model:
+    """The training of a method, whose settings the suite calls `key`, on the source of `setting`."""
+    method = config.method or key
+    identity = model_identity(suite, method, config, setting, seed)
+    return Model(key, method, config, setting.source, setting.protocol, seed, identity)
 
 
 Unit = list[Run]  # runs of one model

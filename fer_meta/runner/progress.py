@@ -20,6 +20,9 @@ def title(run: Run) -> str:
     setting = run.setting
     key = f"{setting.experiment}  " if setting.experiment else ""
     fold = f"  fold {setting.fold}" if setting.fold else ""
+    if run.trial:
+        values = ", ".join(f"{name} {value}" for name, value in run.trial.values.items())
+        return f"search  {run.model.method}  {setting.source.name}{fold}  draw {run.trial.draw}: {values}"
     pair = f"{setting.source.name} -> {setting.target.name}{fold}"
     return f"{key}{run.model.key}  {pair}  seed {run.model.seed}"
 

@@ -12,7 +12,7 @@ import torch
 
 from fer_meta.datasets.stacked import Images
 from fer_meta.device import Precision, precision_on
-from fer_meta.errors import FerMetaError, MachineError, ResultsError
+from fer_meta.errors import DivergedError, FerMetaError, MachineError, ResultsError
 from fer_meta.evaluation.answers import Shown, answer_all, answer_episodes, embedder
 from fer_meta.evaluation.features import Features
 from fer_meta.fileio import FULL, full_disk
@@ -20,7 +20,7 @@ from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod, NetworkConfig
 from fer_meta.methods.labels import answer_in
 from fer_meta.records.answers import ANSWERS
-from fer_meta.records.history import HISTORY, history
+from fer_meta.records.history import HISTORY, history, validation_of
 from fer_meta.records.model import read_model, write_model
 from fer_meta.records.run import RUN, Environment, Timings, write_run
 from fer_meta.records.seals import DONE, FAILED, seal, write_failure
@@ -55,7 +55,7 @@ class Bench:
     embedded: dict[tuple, Features] = field(default_factory=dict)
 
     def run_folder(self, run: Run) -> Path:
-        return self.folder / "runs" / run.id
+        return self.model_folder(run.model) if run.trial else self.folder / "runs" / run.id
 
     def model_folder(self, model: Model) -> Path:
         return self.folder / "models" / model.id
@@ -137,10 +137,14 @@ def execute(bench: Bench, run: Run) -> str | None:
         if _disk_is_full(error):
             place = getattr(error, "filename", None) or bench.folder
             raise MachineError(f"{place}: {full_disk(place)}; then run the same command again") from error
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        line = line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
+        line = _in_one_line(error)
         fail(bench, run, line, traceback.format_exc())
         return line
+
+
+def _in_one_line(error: Exception) -> str:
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
 
 
 def fail(bench: Bench, run: Run, line: str, trace: str = "") -> None:
@@ -157,6 +161,9 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
     model, setting = run.model, run.setting
     clock, began = _Clock(), time.perf_counter()
     method = new_method(bench, model)
+    if run.trial:
+        _try(bench, run, method)
+        return
     _train(bench, run, method, clock)
     trained = time.perf_counter()
     selected, target_val = clock.timed("select_s", _select)(bench, run, method)
@@ -182,6 +189,22 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
     )
     write_run(folder, record)
     seal(folder, [RUN, ANSWERS])
+
+
+def _try(bench: Bench, run: Run, method: FewShotMethod) -> None:
+    """Train a trial of a search. One whose loss or weights are no longer finite has lost, and is finished."""
+    folder = bench.model_folder(run.model)
+    try:
+        _train(bench, run, method, _Clock())
+    except Exception as error:
+        finite = all(weight.isfinite().all() for weight in method.parameters())
+        if finite and not isinstance(error, DivergedError):
+            raise
+        checkpoints.forget(folder)
+        write_failure(folder, _in_one_line(error))
+        seal(folder, [FAILED])
+    else:
+        checkpoints.drop_snapshots(folder)
 
 
 def _trained_in(bench: Bench, model: Model) -> str | None:
@@ -225,7 +248,7 @@ def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None
     checkpoints.finish(folder)
     chance = batches.training_chance(method, model.config, model.train, model.protocol)
     failed = failure(history(folder / HISTORY), chance)
-    if failed:
+    if failed and not run.trial:
         bench.say(
             f"    model {model.id}: did not learn: {in_words(failed)}; the report flags it and claims nothing"
             " of it"
@@ -291,7 +314,7 @@ def _validate_on_target(
     stage = bench.stage(run, "oracle", len(steps))
     for number, (step, path) in enumerate(steps.items(), start=1):
         checkpoints.load_snapshot(method, path)
-        found[step] = checkpoints.validation_of(validate())
+        found[step] = validation_of(validate())
         stage.at(number)
     return found
 

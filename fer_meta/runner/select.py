@@ -30,6 +30,7 @@ def chosen_suite(options: BenchOptions) -> Suite:
         targets=options.targets,
         seeds=options.seeds,
         image_size=options.image_size,
+        draws=options.search,
     )
     if options.experiments is not None:
         suite = _with_experiments(suite, options.experiments)

@@ -29,6 +29,7 @@ from fer_meta.suites.divisions import every_choice, in_order, why_impossible
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
 from fer_meta.suites.extends import merge
 from fer_meta.suites.folders import RESERVED
+from fer_meta.suites.search import Search, search_faults
 from fer_meta.suites.settings import Fault, kind_of, mapping, methods_of, plain
 from fer_meta.suites.text import Lines, Place, suite_names
 from fer_meta.tasks.protocol import Protocol
@@ -114,6 +115,9 @@ class Suite(Strict):
         ),
     )
     protocol: Protocol = Protocol()
+    search: Search | None = Field(
+        None, json_schema_extra={"since": "0.2"}, description="pick each method's hyper-parameters first"
+    )
     # The alias is the name of older hashes.
     methods: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1, serialization_alias="algorithms")
     roles: dict[Key, Role] = {}
@@ -173,13 +177,18 @@ class Suite(Strict):
 
 
 def read_suite(
-    name: str, preset: str, split: dict | str | None = None, added: Iterable[str] = (), **changes
+    name: str,
+    preset: str,
+    split: dict | str | None = None,
+    added: Iterable[str] = (),
+    draws: int | None = None,
+    **changes,
 ) -> Suite:
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
-    `changes` replace top-level fields, and `split` that of the protocol; those that are None do not. `added`
-    are methods that it gets, whether it names them or not. Raises SuiteError, which names the file, the line
-    and the key.
+    `changes` replace top-level fields, `split` that of the protocol, and `draws` what the search tries; those
+    that are None do not. `added` are methods that it gets, whether it names them or not. Raises SuiteError,
+    which names the file, the line and the key.
     """
     raw, lines = extends.read(name)
     changed = _preset(raw.pop("presets", None), preset, lines)
@@ -189,6 +198,8 @@ def read_suite(
     merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
     if split is not None:
         merged = merge(merged, {"protocol": {"split": split}})
+    if draws is not None:
+        merged["search"] = {**mapping(merged.get("search")), "draws": draws, "values": {}}
     merged = _protocols_filled_in(merged)
     suite, more = (None, []) if faults else _validate(merged, configs)
     if suite is None or more:
@@ -254,7 +265,9 @@ def _validate(merged: dict, configs: dict[str, TrainingConfig]) -> tuple[Suite |
         suite = Suite.model_validate({**merged, "methods": methods})
     except ValidationError as error:
         return None, plain(error)
-    return suite, _dangling(suite) or _unfit(suite) or _undivided(suite) or _untested(suite, written)
+    faults = _dangling(suite) or _unfit(suite) or _undivided(suite)
+    faults = faults or search_faults(suite.search, suite.seeds, suite.methods)
+    return suite, faults or _untested(suite, written)
 
 
 def _unfit(suite: Suite) -> list[Fault]:

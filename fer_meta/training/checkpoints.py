@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fer_meta.fileio import digest, replacing
-from fer_meta.records.history import HISTORY, METRICS, read_history, write_history
+from fer_meta.records.history import HISTORY, read_history, validation_of, write_history
 from fer_meta.records.seals import DONE, broken_seal, seal
 
 RESUME = "resume.pt"
@@ -51,13 +51,6 @@ def snapshots(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def validation_of(row: dict) -> dict[str, float]:
-    """What a row of the history says of each readout, the own head first; nothing of a row without
-    validation.
-    """
-    return {readout: value for metric in METRICS for readout, value in row.get(metric, {}).items()}
-
-
 def read_validations(folder: Path) -> dict[int, dict[str, float]]:
     """What was validated on the source in a training: step -> readout -> value, 0 to 1."""
     return {row["step"]: found for row in read_history(folder) if (found := validation_of(row))}
@@ -67,6 +60,13 @@ def load_snapshot(method: nn.Module, path: Path) -> None:
     """Weights and buffers of a checkpoint into `method`, which is left in evaluation mode."""
     method.load_state_dict(load_file(path))
     method.eval()
+
+
+def drop_snapshots(folder: Path) -> None:
+    """Seal the log alone of a model that is trained, and remove its checkpoints: nobody will test them."""
+    seal(folder, [HISTORY])
+    for path in snapshots(folder).values():
+        path.unlink()
 
 
 def forget(folder: Path) -> None:

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from fer_meta.device import autocast
-from fer_meta.errors import FerMetaError
+from fer_meta.errors import DivergedError
 from fer_meta.methods.base import FewShotMethod, TrainingConfig
+from fer_meta.records.history import validation_of
 from fer_meta.tasks.protocol import Protocol
 from fer_meta.training import checkpoints
 
@@ -55,12 +56,12 @@ def fit(
 
     Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one per validation) and `resume.pt`. `progress`
     gets the steps done, the last training accuracy that was logged and the last validation (readout -> value,
-    0 to 1). Raises FerMetaError if the loss is no longer finite, and ResumeError, before anything is done, if
-    the folder is not as an earlier part of this training left it.
+    0 to 1). Raises DivergedError if the loss is not finite, and ResumeError, before anything is done, if the
+    folder is not as an earlier part of this training left it.
     """
     optimiser = new_optimiser(method, config)
     start, history = checkpoints.resume(folder, method, optimiser)
-    validation = next(filter(None, map(checkpoints.validation_of, reversed(history))), {})
+    validation = next(filter(None, map(validation_of, reversed(history))), {})
     validate_at = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
     log_every = max(1, steps // LOG_POINTS)
     unread: list[Tensor] = []
@@ -78,7 +79,7 @@ def fit(
         losses, accuracies = torch.stack(unread).T.tolist()
         for back, loss in enumerate(reversed(losses)):
             if not math.isfinite(loss):
-                raise FerMetaError(
+                raise DivergedError(
                     f"the loss became {loss} at step {done - back}; lower `lr` in the suite file"
                 )
         row: dict[str, Any] = {
@@ -89,7 +90,7 @@ def fit(
         if done in validate_at:
             method.eval()
             row |= validate()
-            validation = checkpoints.validation_of(row)
+            validation = validation_of(row)
             method.train()
         history.append({**row, "seconds": round(time.perf_counter() - began, 2)})
         if done in validate_at:

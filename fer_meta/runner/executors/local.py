@@ -15,11 +15,13 @@ import pandas as pd
 from fer_meta.records.answers import ANSWERS
 from fer_meta.records.base import read_record
 from fer_meta.records.seals import FAILED, Failure
+from fer_meta.records.search import outcome
 from fer_meta.runner.executors.workers import Died, Workers
 from fer_meta.runner.locks import model_held, wait_for_one
 from fer_meta.runner.messages import Began, Elsewhere, Ended, Message, Said, Tell
 from fer_meta.runner.plan import Run, Unit
 from fer_meta.runner.run import Bench, execute, fail
+from fer_meta.runner.search import deciding
 
 
 def run_all(bench: Bench, units: Sequence[Unit], workers: Workers, tell: Tell) -> None:
@@ -96,7 +98,10 @@ def _error_of(bench: Bench, run: Run) -> str | None:
 
 
 def _accuracies(bench: Bench, run: Run) -> str:
-    """The accuracies of a finished run in one line."""
+    """The accuracies of a finished run in one line; of a trial, what it was validated at."""
+    if run.trial:
+        ended = outcome(bench.run_folder(run), deciding(run.model.method, run.model.config))
+        return "" if ended is None else ended.in_words
     answers = pd.read_parquet(
         bench.run_folder(run) / ANSWERS,
         columns=["readout", "shots", "selection", "label", "predicted"],
