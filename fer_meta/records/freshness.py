@@ -34,6 +34,8 @@ MADE_OF = [
     "runs/*/predictions.parquet",
     "episodes/*.parquet",
     "models/*/history.jsonl",
+    "models/*/FAILED.json",
+    "models/*/DONE",
 ]
 
 # What computes in a bench: splits, too, are scikit-learn's.

@@ -25,6 +25,7 @@ from fer_meta.report.sections import (
     primary,
     published,
     reproduction,
+    search,
 )
 from fer_meta.report.sections.brief import brief
 from fer_meta.report.sections.page import page
@@ -43,6 +44,7 @@ SOMETIMES = [
     "folds.csv",
     "heads.csv",
     "primary.csv",
+    "search.csv",
     *(
         f"plots/{name}.*"
         for name in (
@@ -54,6 +56,7 @@ SOMETIMES = [
             "ranks",
             "leakage",
             "reproduction",
+            "search",
         )
     ),
 ]
@@ -63,11 +66,11 @@ def write_report(folder: Path, published: bool = False) -> str:
     """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
     `table.{csv,md,tex,txt}` (the last is the text), `recall.csv`, `confusion.csv` and `seeds.csv` always;
-    `heads.csv`, `primary.csv`, `comparisons.csv`, `folds.csv` and `experiments.csv` where there is something
-    to say. Only finished runs of the plan count; the others are listed with the command that makes them.
-    Everything is computed from the runs' predictions, the stored episodes and the trainings' logs; with
-    `published` the page and the text end with published figures in the same settings. Where all of these, the
-    code and the files written are as they were, they stay.
+    `heads.csv`, `primary.csv`, `comparisons.csv`, `folds.csv`, `search.csv` and `experiments.csv` where there
+    is something to say. Only finished runs of the plan count; the others are listed with the command that
+    makes them. Everything is computed from the runs' predictions, the stored episodes and the trainings'
+    logs; with `published` the page and the text end with published figures in the same settings. Where all of
+    these, the code and the files written are as they were, they stay.
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
@@ -103,6 +106,7 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
     results, cells = found.results, found.cells
     shown = one_division(results, found.scores)
     last: list = [published.section(results, found.scores, found.once)] if with_published else []
+    tried = [search.section(results, found.searched)]
     whole = page(
         results,
         found.scores,
@@ -116,7 +120,7 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
             leakage.section(results, found.leaks, found.oracles),
         ],
         comparisons.section(results, one_division(results, found.compared), shown, found.ranked),
-        last,
+        [*tried, *last],
     )
     short = brief(
         results,
@@ -150,6 +154,7 @@ def _numbers(found: Found) -> dict[str, str]:
         "best-of.csv": found.best_of,
         "divisions.csv": found.divided,
         "folds.csv": folds_table(found.cells),
+        "search.csv": found.searched,
         "experiments.csv": pd.concat(experiments) if experiments else pd.DataFrame(),
     }
     return {name: csv.render(rows) for name, rows in tables.items() if len(rows)}

@@ -118,6 +118,8 @@ def read_results(folder: Path) -> Results:
             missing.append((run, why_unfinished(folder / "runs" / run["id"])))
     if not runs:
         failures = "; ".join(f"{run['id']} {why}" for run, why in missing if why.startswith("failed"))
+        if plan["search"] and not planned:
+            raise ResultsError(f"{folder}: its search has picked no setting yet; run `{plan['command']}`")
         raise ResultsError(
             f"{folder}: none of the {len(planned)} runs has finished"
             f"{' (' + failures + ')' if failures else ''}; run `{plan['command']}`"

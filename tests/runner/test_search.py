@@ -121,7 +121,9 @@ def test_a_setting_whose_loss_is_not_finite_has_lost_and_is_not_tried_again(
     assert len(tried) == 4
 
 
-def test_a_trial_that_fails_otherwise_is_an_error_and_decides_nothing(bench, searching, tmp_path, monkeypatch):
+def test_a_trial_that_fails_otherwise_is_an_error_and_decides_nothing(
+    bench, searching, tmp_path, monkeypatch
+):
     fit = loop.fit
 
     def broken(method, config, *rest):

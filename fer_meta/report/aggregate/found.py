@@ -12,6 +12,7 @@ from fer_meta.report.aggregate.gap import gap_table
 from fer_meta.report.aggregate.leakage import leak_table, oracle_table
 from fer_meta.report.aggregate.primary import primary_table
 from fer_meta.report.aggregate.reproduction import reproduction_table
+from fer_meta.report.aggregate.search import search_table
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.load import Results
 from fer_meta.statistics.ranks import Ranks
@@ -34,6 +35,7 @@ class Found:
     leaks: pd.DataFrame
     oracles: pd.DataFrame
     best_of: pd.DataFrame
+    searched: pd.DataFrame  # search_table
 
 
 def find(results: Results, cells: list[Cell], names: Names) -> Found:
@@ -54,4 +56,5 @@ def find(results: Results, cells: list[Cell], names: Names) -> Found:
         leaks=leak_table(results, cells, names),
         oracles=oracle_table(results, cells),
         best_of=best_of_table(results, cells),
+        searched=search_table(results),
     )

@@ -17,6 +17,7 @@ from fer_meta.report.plots import (
     leakage,
     ranks,
     reproduction,
+    search,
     severity,
     training,
     transfer,
@@ -26,7 +27,7 @@ from fer_meta.report.plots import (
 def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     """What draws each plot, by its name: confusion (one for each target if there are several), accuracy,
     divisions, severity, transfer, training, ranks, leakage, best-of,
-    reproduction.
+    reproduction, search.
 
     A plot whose selection (source-val) or log is in no run is left out, as are those of sections that the
     page does not have, and transfer where experiments have protocols of their own.
@@ -54,6 +55,8 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
         plots["best-of"] = partial(best_of.figure, results, found.best_of)
     if len(found.reproduced):
         plots["reproduction"] = partial(reproduction.figure, results, found.reproduced, cells)
+    if found.searched["validation"].notna().any():
+        plots["search"] = partial(search.figure, results, found.searched)
     return plots
 
 
