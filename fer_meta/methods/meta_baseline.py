@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from fer_meta.methods.base import (
+    Decay,
     Episode,
     FewShotMethod,
     LabelledImages,
@@ -38,7 +39,7 @@ class Method(FewShotMethod):
     readouts = ()
 
     class Config(NetworkConfig, TwoStageConfig):
-        weight_decay: float = Field(5e-4, ge=0)
+        weight_decay: Decay = Field(5e-4, ge=0)
         metric: Literal["cosine", "euclidean"] = Field(
             "cosine", description="of the second stage; euclidean: ProtoNet's"
         )

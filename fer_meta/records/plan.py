@@ -35,6 +35,7 @@ class PlannedTrial(Stored):
     source: FolderName
     fold: Positive | None = None
     readout: str  # whose validation on the source decides
+    validated: str  # the readout's name in the log of the training
     draw: Count  # 0: the suite's own setting
     values: dict[str, bool | int | float | str]  # of the settings that are searched
 

@@ -43,7 +43,7 @@ def outcome(folder: Path, readout: str) -> Outcome | None:
 
 def outcomes(folder: Path, trials: Iterable[PlannedTrial]) -> dict[str, Outcome]:
     """Those of the trials of a results folder that have ended, by model."""
-    found = {one.model: outcome(folder / "models" / one.model, one.readout) for one in trials}
+    found = {one.model: outcome(folder / "models" / one.model, one.validated) for one in trials}
     return {model: one for model, one in found.items() if one is not None}
 
 

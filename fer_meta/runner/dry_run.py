@@ -118,11 +118,9 @@ def _run_lines(runs: list[Run], costs: dict[str, Cost]) -> list[str]:
 
 def _trial_lines(trials: list[Run], costs: dict[str, Cost]) -> list[str]:
     """A line for each method and source that is searched, all folds together."""
-    together = _together(trials, lambda run: (run.model.method, run.setting.source.name))
+    together = _together(trials, lambda run: (run.model.key, run.setting.source.name))
     return [
-        _timed(
-            f"search  {own[0].model.method}  {own[0].setting.source.name}  {len(own)} trainings", own, costs
-        )
+        _timed(f"search  {own[0].model.key}  {own[0].setting.source.name}  {len(own)} trainings", own, costs)
         for own in together
     ]
 

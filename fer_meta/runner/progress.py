@@ -22,7 +22,7 @@ def title(run: Run) -> str:
     fold = f"  fold {setting.fold}" if setting.fold else ""
     if run.trial:
         values = ", ".join(f"{name} {value}" for name, value in run.trial.values.items())
-        return f"search  {run.model.method}  {setting.source.name}{fold}  draw {run.trial.draw}: {values}"
+        return f"search  {run.model.key}  {setting.source.name}{fold}  draw {run.trial.draw}: {values}"
     pair = f"{setting.source.name} -> {setting.target.name}{fold}"
     return f"{key}{run.model.key}  {pair}  seed {run.model.seed}"
 

@@ -18,6 +18,7 @@ import numpy as np
 from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
 from fer_meta.methods.distributions import Distribution, Value, distributions
+from fer_meta.methods.labels import answer_in
 from fer_meta.records.plan import PlannedSearch, PlannedTrial
 from fer_meta.records.search import outcomes, picked
 from fer_meta.runner.identity import model_identity, short_hash
@@ -40,10 +41,10 @@ def trials(suite: Suite, settings: Sequence[Setting]) -> list[Run]:
     found: dict[str, list[Run]] = {}
     if suite.search is None:
         return []
-    for setting, method in _places(settings):
-        of = _of(suite, method, setting)
+    for setting, key in _places(settings):
+        of = _of(suite, key, setting)
         if of not in found:
-            found[of] = _trials(suite, suite.search, of, method, setting)
+            found[of] = _trials(suite, suite.search, of, key, setting)
     return [run for own in found.values() if len(own) > 1 for run in own]
 
 
@@ -52,8 +53,8 @@ def planned_search(suite: Suite, settings: Sequence[Setting], runs: Sequence[Run
     if suite.search is None:
         return None
     used: dict[str, dict[str, None]] = {}  # of -> its experiments, in order
-    for setting, method in _places(settings):
-        used.setdefault(_of(suite, method, setting), {})[setting.experiment] = None
+    for setting, key in _places(settings):
+        used.setdefault(_of(suite, key, setting), {})[setting.experiment] = None
     return PlannedSearch(
         seed=suite.search.seed, budget=suite.search.budget, trials=[_planned(run, used) for run in runs]
     )
@@ -66,8 +67,8 @@ def picks(suite: Suite, search: PlannedSearch, folder: Path, done: Collection[st
     best = picked(search.trials, outcomes(folder, [one for one in search.trials if one.model in done]))
     every = {trial.of for trial in search.trials}
 
-    def config_of(method: str, setting: Setting) -> TrainingConfig | None:
-        config, of = suite.config(method, setting.experiment), _of(suite, method, setting)
+    def config_of(key: str, setting: Setting) -> TrainingConfig | None:
+        config, of = suite.config(key, setting.experiment), _of(suite, key, setting)
         if of not in every:
             return config
         return with_values(config, best[of].values) if of in best else None
@@ -76,25 +77,29 @@ def picks(suite: Suite, search: PlannedSearch, folder: Path, done: Collection[st
 
 
 def _places(settings: Sequence[Setting]) -> list[tuple[Setting, str]]:
-    return [(setting, method) for setting in settings for method in setting.methods]
+    """Each setting, and what the suite calls each method that is trained there."""
+    return [(setting, key) for setting in settings for key in setting.methods]
 
 
-def _of(suite: Suite, method: str, setting: Setting) -> str:
+def _of(suite: Suite, key: str, setting: Setting) -> str:
     """The same where a method is trained in the same way on the same images."""
-    return short_hash(model_identity(suite, method, suite.config(method, setting.experiment), setting, 0))
+    config = suite.config(key, setting.experiment)
+    return f"{key}-{short_hash(model_identity(suite, config.method or key, config, setting, 0))}"
 
 
-def _trials(suite: Suite, search: Search, of: str, method: str, setting: Setting) -> list[Run]:
-    config, runs = suite.config(method, setting.experiment), dict[str, Run]()
-    for draw, values in enumerate(_settings(search, method, config)):
+def _trials(suite: Suite, search: Search, of: str, key: str, setting: Setting) -> list[Run]:
+    config, runs = suite.config(key, setting.experiment), dict[str, Run]()
+    for draw, values in enumerate(_settings(search, config.method or key, config)):
         tried = shortened(with_values(config, values), search.budget)
-        model = make_model(suite, method, tried, setting, search.seed)
+        model = make_model(suite, key, tried, setting, search.seed)
         runs.setdefault(model.id, Run(model, setting, model.identity, Trial(of, draw, values)))
     return list(runs.values())
 
 
 def _settings(search: Search, method: str, config: TrainingConfig) -> list[Values]:
-    """The values that are tried, first those of `config`."""
+    """The values that are tried, first those of `config`; of a network that is not trained these alone."""
+    if not registry.load(method).trained:
+        return [{}]
     if search.draws is None:
         names = [name for name in search.values if name in type(config).model_fields]
         tried = [dict(zip(names, one)) for one in itertools.product(*(search.values[name] for name in names))]
@@ -118,7 +123,7 @@ def generator(*parts: object) -> np.random.Generator:
 
 def shortened(config: TrainingConfig, share: float) -> TrainingConfig:
     """`config` for that share of a training."""
-    counts = {name: getattr(config, name) for name in COUNTS if hasattr(config, name)}
+    counts = {name: getattr(config, name) for name in COUNTS if getattr(config, name, 0)}
     return with_values(config, {name: max(1, round(share * count)) for name, count in counts.items()})
 
 
@@ -129,10 +134,11 @@ def _planned(run: Run, used: dict[str, dict[str, None]]) -> PlannedTrial:
         model=model.id,
         of=trial.of,
         experiments=[key for key in used[trial.of] if key],
-        method=model.method,
+        method=model.key,
         source=model.source.name,
         fold=model.source.fold,
-        readout=deciding(model.method, model.config),
+        readout=answer_in(model.key, model.method, deciding(model.method, model.config)),
+        validated=deciding(model.method, model.config),
         draw=trial.draw,
         values=trial.values,
     )

@@ -12,7 +12,7 @@ from fer_meta.suites.experiments import Distinct
 from fer_meta.suites.settings import Fault, plain
 
 # They decide what a training costs, or how often it may pick a checkpoint.
-NEVER = ("steps", "max_epochs", "batch", "validations", "precision")
+NEVER = ("steps", "max_epochs", "batch", "tasks", "share", "validations", "precision")
 
 MOST_SETTINGS = 1000
 
