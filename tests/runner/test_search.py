@@ -3,11 +3,16 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 from helpers.tiny_bench import SUITE, folders
 
 from fer_meta.errors import DivergedError
 from fer_meta.records.history import read_history, validation_of
+from fer_meta.report.aggregate.found import find
+from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.load import read_results
+from fer_meta.report.plots.all import figures
 from fer_meta.runner import search
 from fer_meta.runner.main import decided, finish, plan, work
 from fer_meta.runner.options import BenchOptions
@@ -230,3 +235,48 @@ def test_a_damaged_log_of_a_trial_is_noticed_and_the_trial_made_again(bench, sea
     result = bench("--methods", "protonet", domains=("day",))
     assert result.exit_code == 0 and f"run {name}: history.jsonl was changed" in result.output
     assert picked(tmp_path / "results") == before
+
+
+def test_several_settings_of_a_method_are_searched_each_by_itself_and_a_frozen_network_not_at_all(
+    bench, suite, tmp_path
+):
+    suite.write_text(
+        SUITE.replace(
+            "presets:",
+            "  slow: {method: protonet, steps: 4, validations: 2, lr: 1.0e-4}\n"
+            "  random: {method: frozen, backbone: conv4, weights: none}\npresets:",
+        )
+        + GRID
+    )
+    result = bench("--methods", "protonet,slow,random", domains=("day",))
+    assert result.exit_code == 0, result.output
+    trials = [name for name, one in trainings(tmp_path / "results").items() if one["seed"] == 1000]
+    assert sorted(name.split("-")[0] for name in trials) == ["protonet"] * 3 + ["slow"] * 3
+    table = pd.read_csv(tmp_path / "results" / "tiny" / "search.csv")
+    assert sorted(table["readout"].unique()) == ["protonet", "slow"]
+    assert table[table["draw"] == 0].set_index("readout")["lr"].to_dict() == {"protonet": 1e-3, "slow": 1e-4}
+
+
+def test_the_report_shows_what_was_tried_and_what_was_picked(bench, searching, tmp_path):
+    assert bench("--methods", "protonet,supervised", "--sources", "day").exit_code == 0
+    out = tmp_path / "results"
+    table = pd.read_csv(out / "tiny" / "search.csv")
+    assert len(table) == 6 and table.groupby("method")["picked"].sum().tolist() == [1, 1]
+    value, rates = best(out, "protonet", "day", "protonet")
+    [row] = table[table["picked"] & (table["method"] == "protonet")].itertuples()
+    assert abs(row.validation - value) < 1e-6 and row.lr in rates
+    page = (out / "tiny" / "table.md").read_text()
+    section = page[page.index("## Settings searched") :]
+    assert "0.5 of a training, with seed 1000" in section
+    [line] = [line for line in section.splitlines() if line.startswith("| ProtoNet | `day` ")]
+    default = table[(table["draw"] == 0) & (table["method"] == "protonet")]["validation"].item()
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[2:] == [f"lr {row.lr}", "3", "0", f"{100 * default:.1f}", f"{100 * value:.1f}"]
+    results, names = read_results(out / "tiny"), Names()
+    figure = figures(find(results, read_cells(results, names), names))["search"]()
+    assert [axis.get_xlabel() for axis in figure.axes] == ["lr", "lr"]
+    points = sorted(tuple(point) for point in figure.axes[0].lines[0].get_xydata())
+    tried = table[table["method"] == "protonet"]
+    assert points == [
+        pytest.approx(point, abs=1e-3) for point in sorted(zip(tried["lr"], 100 * tried["validation"]))
+    ]

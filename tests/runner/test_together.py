@@ -97,6 +97,19 @@ def test_two_benches_of_one_command_share_the_work_and_end_as_one_bench_does(beg
     pd.testing.assert_frame_equal(numbers(tmp_path / "results"), numbers(tmp_path / "alone"))
 
 
+@pytest.mark.slow
+def test_two_benches_of_one_command_share_its_search_and_the_runs_that_it_decides(begin, tmp_path):
+    both = [begin(notes, "--methods", "protonet", "--search", "4") for notes in ("first", "second")]
+    said = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    out = tmp_path / "results" / "tiny"
+    trained = [(tmp_path / notes).read_text().split() for notes in ("first", "second")]
+    assert sorted(trained[0] + trained[1]) == list(folders(out / "models")), "each model is trained once"
+    assert len(folders(out / "models")) == 4 + 2 and len(folders(out / "runs")) == 2
+    for text in said:
+        assert "ProtoNet" in text and "another bench is writing" not in text and "Missing" not in text
+
+
 def test_a_killed_bench_leaves_nothing_locked_and_the_other_takes_its_model_over(begin, tmp_path):
     first = begin("first")
     until((tmp_path / "first").exists)
