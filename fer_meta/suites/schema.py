@@ -2,7 +2,7 @@
 line.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -28,10 +28,11 @@ from fer_meta.suites import extends
 from fer_meta.suites.divisions import every_choice, in_order, why_impossible
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
 from fer_meta.suites.extends import merge
+from fer_meta.suites.faults import error_of
 from fer_meta.suites.folders import RESERVED
 from fer_meta.suites.search import Search, search_faults
-from fer_meta.suites.settings import Fault, kind_of, mapping, methods_of, plain
-from fer_meta.suites.text import Lines, Place, suite_names
+from fer_meta.suites.settings import Fault, mapping, methods_of, plain
+from fer_meta.suites.text import Lines, suite_names
 from fer_meta.tasks.protocol import Protocol
 
 __all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
@@ -203,7 +204,7 @@ def read_suite(
     merged = _protocols_filled_in(merged)
     suite, more = (None, []) if faults else _validate(merged, configs)
     if suite is None or more:
-        raise _error(faults or more, lines, preset)
+        raise error_of(faults or more, lines, preset)
     return suite
 
 
@@ -226,18 +227,6 @@ def _preset(presets: object, preset: str, lines: Lines) -> dict:
             " changes, or {}"
         )
     return changed
-
-
-def _error(faults: list[Fault], lines: Lines, preset: str) -> SuiteError:
-    """The first of `faults`. A key of a file is the better clue than one that is missing: `titel`, and not
-    `title` missing.
-    """
-    loc, message = min(faults, key=lambda fault: not any(path in lines for path in _said(fault[0], preset)))
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return SuiteError(
-        f"{_place(lines, loc, preset)}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}:"
-        f" {one_line(message, 400)}{more}"
-    )
 
 
 def _protocols_filled_in(merged: dict) -> dict:
@@ -385,23 +374,3 @@ def _answers(suite: Suite, key: str) -> list[str]:
     if method not in registry.names():
         return []  # a preset leaves it out, and with it whose settings they are
     return [answer_in(key, method, answer) for answer in registry.answers(method)]
-
-
-def _place(lines: Lines, loc: tuple, preset: str) -> Place:
-    """The place of `loc`, or of the nearest key above it."""
-    for end in range(len(loc), 0, -1):
-        for path in _said(loc[:end], preset):
-            if path in lines:
-                return lines[path]
-    return lines[()]
-
-
-def _said(path: tuple, preset: str) -> Iterator[tuple]:
-    """The keys of a file that may say what is at `path`; what has the last word comes first."""
-    of_kind = ("kinds", kind_of(path[1]), *path[2:]) if path[0] == "methods" and len(path) > 2 else None
-    yield ("presets", preset, *path)
-    if of_kind:
-        yield ("presets", preset, *of_kind)
-    yield path
-    if of_kind:
-        yield of_kind

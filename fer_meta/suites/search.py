@@ -49,7 +49,9 @@ class Search(Strict):
         return self
 
 
-def search_faults(search: Search | None, seeds: tuple[int, ...], methods: dict[str, TrainingConfig]) -> list[Fault]:
+def search_faults(
+    search: Search | None, seeds: tuple[int, ...], methods: dict[str, TrainingConfig]
+) -> list[Fault]:
     """What the search of a suite with these seeds and methods cannot be, as (path of keys, message). A
     setting that a method does not have is left out there.
     """
