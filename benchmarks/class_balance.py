@@ -86,7 +86,8 @@ def validated(suite: Suite, domain: Domain, balance: str, seed: int, folder: Pat
             supervised.Method, config, suite.protocol, domain.train.classes, suite.image_size, seed, CPU
         )
         steps, batch_at = batches.steps_and_batches(method, config, domain, suite.protocol, seed, CPU)
-        validate = validator(suite.protocol, method, Shown(domain.images, domain.val), CPU, precision)
+        shown = [Shown(domain.images, pool) for pool in (domain.val, domain.train)]
+        validate = validator(suite.protocol, method, *shown, CPU, precision)
         loop.fit(method, config, steps, batch_at, validate, folder)
         checkpoints.finish(folder)
     validations = checkpoints.read_validations(folder)

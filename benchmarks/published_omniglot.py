@@ -203,7 +203,8 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
     protocol = Protocol(way=one.shape.way, train=one.shape, validation=validation, batchnorm=one.batchnorm)
     method = loop.build(module, config, protocol, domain.train.classes, SIZE, seed, device)
     steps, batch_at = batches.steps_and_batches(method, config, domain, protocol, seed, device)
-    validate = validator(protocol, method, Shown(domain.images, domain.val), device, "fp32")
+    shown = [Shown(domain.images, pool) for pool in (domain.val, domain.train)]
+    validate = validator(protocol, method, *shown, device, "fp32")
     with tqdm(total=steps, desc=one.key, mininterval=10) as bar:
 
         def progress(done, accuracy, validation):

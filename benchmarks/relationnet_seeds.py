@@ -151,9 +151,8 @@ def run(domain: Domain, name: str, way: str, start: str, length: int, seed: int,
         for layer in method.relation.modules():
             if hasattr(layer, "reset_parameters"):
                 layer.reset_parameters()
-    validate = validator(
-        protocol, method, Shown(domain.images, domain.val), CPU, precision_on(config.precision, CPU)
-    )
+    shown = [Shown(domain.images, pool) for pool in (domain.val, domain.train)]
+    validate = validator(protocol, method, *shown, CPU, precision_on(config.precision, CPU))
     steps, batch_at = batches.steps_and_batches(method, config, domain, protocol, seed, CPU)
     checkpoints.forget(folder)  # what was stopped begins anew
     loop.fit(method, config, steps, batch_at, validate, folder)

@@ -25,6 +25,8 @@ from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS
 from fer_meta.device import choose_device, precision_on
 from fer_meta.errors import DatasetError, ProtocolError, SuiteError
 from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
+from fer_meta.evaluation.contexts import contexts
+from fer_meta.evaluation.features import features_once
 from fer_meta.evaluation.scores import score
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry as methods
@@ -39,7 +41,7 @@ from fer_meta.runner.describe import recorded_config, stored_normalisation
 from fer_meta.runner.identity import scientific
 from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
-from fer_meta.runner.selection import pick, validator
+from fer_meta.runner.selection import answers_of, chosen_by, pick, validator
 from fer_meta.suites.folders import PRESETS
 from fer_meta.suites.schema import LARGEST_IMAGE
 from fer_meta.suites.settings import methods_of
@@ -215,7 +217,8 @@ def train(
     network = loop.build(methods.load(name), config, protocol, source.classes, size, seed, on)
     val = restrict(needed(domain.val), source.classes, faces.index, protocol.validation.way)
     precision = precision_on(config.precision, on)
-    validate = validator(protocol, network, Shown(faces.images, val), on, precision)
+    shown, trained_on = Shown(faces.images, val), Shown(faces.images, source)
+    validate = validator(protocol, network, shown, trained_on, on, precision)
     steps, batch_at = batches.steps_and_batches(network, config, domain, protocol, seed, on)
     kept = tempfile.TemporaryDirectory(prefix="fer-meta-") if out is None else None
     folder = Path(kept.name if kept else out or "")
@@ -248,7 +251,7 @@ def train(
 
         loop.fit(network, config, steps, batch_at, validate, folder, progress)
     validated = checkpoints.read_validations(folder)
-    selected = pick(validated, list(validated[steps]))
+    selected = pick(validated, answers_of(network, validated[steps]), chosen_by(network))
     return TrainedModel(
         name, network, config, protocol, faces, source.classes, on, folder, selected, validated, kept
     )
@@ -289,21 +292,30 @@ def evaluate(
     for step in sorted(set(model.selected.values())):
         readouts = [name for name, picked in model.selected.items() if picked == step]
         method = model.load(readouts[0])
-        embed = embedder(
-            method,
-            shown,
-            shown,
-            protocol.batchnorm,
-            model.device,
-            precision=precision_on(model.config.precision, model.device),
-        )
+        precision = precision_on(model.config.precision, model.device)
+        features = features_once(method, model.device, precision)
+        seen = shown, shown, protocol.batchnorm, model.device, features, precision
+        embed, more = embedder(method, *seen), contexts(method, _trained_on(model), *seen)
         with tqdm(total=episodes, desc="evaluate", dynamic_ncols=True, leave=False, disable=None) as bar:
             answers = answer_episodes(
-                method, embed, pool, pool, drawn, protocol.batchnorm, partial(_show, bar), readouts=readouts
+                method,
+                embed,
+                pool,
+                pool,
+                drawn,
+                protocol.batchnorm,
+                partial(_show, bar),
+                readouts=readouts,
+                contexts=more,
             )
             found |= score(answers, drawn, pool, faces.index)
     rows = {name: {**found[name], "chance": 1 / way} for name in model.selected if name in found}
     return pd.DataFrame.from_dict(rows, orient="index", columns=SHOWN)
+
+
+def _trained_on(model: TrainedModel) -> Shown:
+    train = needed(_domain(model.source, model.protocol).train)
+    return Shown(model.source.images, train)
 
 
 def _show(bar: tqdm, done: int, accuracy: float) -> None:

@@ -153,6 +153,15 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     help="Run only these methods. One of your own is FILE.py:CLASS.",
 )
 @click.option(
+    "--readouts",
+    callback=_names,
+    metavar="NAME,...",
+    help=(
+        "Read the features of every method in these ways: nearest-mean, ncm, cl2n, ridge, probe, cosine,"
+        " finetune-head, finetune, head-and-probe.  [default: the suite's]"
+    ),
+)
+@click.option(
     "--seeds",
     callback=_seeds,
     metavar="N|S,S,...",

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from fer_meta.datasets.stacked import Images
 from fer_meta.device import Precision, autocast
 from fer_meta.errors import FerMetaError
-from fer_meta.evaluation.features import EMBED_BATCH, Features
+from fer_meta.evaluation.features import EMBED_BATCH, features_once
 from fer_meta.methods.base import FewShotMethod
+from fer_meta.methods.readouts import NO_CONTEXT, READOUTS, Context
 from fer_meta.preprocessing import fetch, normalise
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
@@ -31,6 +32,9 @@ PART = 100
 # Bytes of the features of episodes that are answered together: enough to make the calls cheap, few enough to
 # stay in the cache.
 CACHED_BYTES = 1 << 22
+
+# The same where readouts are fitted to the support, in hundreds of small steps: more at once cost less each.
+FITTED_BYTES = 1 << 26
 
 # Decimals of a stored probability: enough for any statistic, and a tenth of the bytes.
 DECIMALS = 3
@@ -47,6 +51,8 @@ class Shown:
 # rows of the support [E, way, shots] and of the queries [E, Q] -> features [E, way, shots, ...] and [E, Q,
 # ...]
 Embed = Callable[[np.ndarray, np.ndarray], tuple[Tensor, Tensor]]
+# the same rows -> what readouts use beside these features
+Contexts = Callable[[np.ndarray, np.ndarray], Context]
 
 
 def is_shared(method: FewShotMethod, batchnorm: str) -> bool:
@@ -70,9 +76,8 @@ def embedder(
     indexing: in `features(images)`, a Features of `images` that other protocols share, by default new ones.
     """
     if is_shared(method, batchnorm):
-        features = features or (lambda images: Features(method, images, device, precision))
-        of_queries = features(query.images)
-        of_support = of_queries if support.images is query.images else features(support.images)
+        features = features or features_once(method, device, precision)
+        of_support, of_queries = features(support.images), features(query.images)
         return lambda s, q: (of_support(s), of_queries(q))
 
     def together(s: np.ndarray, q: np.ndarray):
@@ -103,6 +108,7 @@ def answer_episodes(
     progress: Callable[[int, float], None] = lambda done, accuracy: None,
     probabilities: bool = False,
     readouts: Collection[str] | None = None,
+    contexts: Contexts = lambda support, query: NO_CONTEXT,
 ) -> Iterator[pd.DataFrame]:
     """What each of the method's classifiers, or only those in `readouts`, answers to each query of
     `episodes`.
@@ -111,7 +117,7 @@ def answer_episodes(
     `readout`, `label` and `predicted` (categorical), `episode` (int32), `row` (of the target's data set),
     `confidence` (float32, the probability of `predicted`; NaN if the method gives none) and, with
     `probabilities`, `p_<class>` for each class of `query`. `progress` gets the number of episodes done and
-    the first classifier's mean accuracy so far.
+    the first classifier's mean accuracy so far. `contexts` is what some readouts need (`contexts.contexts`).
     """
     renumbered = np.array(
         [query.classes.index(name) if name in query.classes else -1 for name in support.classes]
@@ -124,7 +130,14 @@ def answer_episodes(
             names = [[query.classes[number] for number in row] for row in numbers]
             labels = query.class_numbers(query_rows)
             answers = _answers(
-                method, embed, support_rows, query_rows, names, is_shared(method, batchnorm), readouts
+                method,
+                embed,
+                support_rows,
+                query_rows,
+                names,
+                is_shared(method, batchnorm),
+                readouts,
+                contexts,
             )
             for place, (name, shares) in enumerate(answers.items()):
                 predicted = np.take_along_axis(numbers, shares.argmax(2), 1)
@@ -164,15 +177,16 @@ def _parts(episodes: FixedEpisodes) -> Iterator[slice]:
 
 
 def _answers(
-    method, embed: Embed, support_rows, query_rows, names, shared: bool, readouts
+    method, embed: Embed, support_rows, query_rows, names, shared: bool, readouts, contexts: Contexts
 ) -> dict[str, np.ndarray]:
     """Each classifier's probabilities [E, Q, way], by as many episodes at once as the method can take."""
     parts, start, together = [], 0, 1
     while start < len(names):
         part = slice(start, start + together)
-        features = embed(support_rows[part], query_rows[part])
-        answers = method.answer(*features, names[part], readouts)
-        if undeclared := sorted(set(answers) - set(method.labels())):
+        rows = support_rows[part], query_rows[part]
+        features = embed(*rows)
+        answers = method.answer(*features, names[part], readouts, contexts(*rows))
+        if undeclared := sorted(set(answers) - {*method.own, *map(method.read_as, READOUTS)}):
             raise FerMetaError(
                 f"method {method.name!r}: gives answers called {', '.join(undeclared)}, which its `own` does"
                 " not name; name them there, or write `answer` and `own_classifiers` anew"
@@ -181,7 +195,8 @@ def _answers(
             {name: method.probabilities(name, logits).cpu().numpy() for name, logits in answers.items()}
         )
         if start == 0 and shared:
-            together = max(1, CACHED_BYTES // (4 * sum(one.numel() for one in features)))
+            limit = FITTED_BYTES if method.readouts else CACHED_BYTES
+            together = max(1, limit // (4 * sum(one.numel() for one in features)))
         start = part.stop
     return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
 

@@ -3,6 +3,7 @@ needed.
 """
 
 import tempfile
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,6 +17,20 @@ from fer_meta.preprocessing import fetch, normalise
 
 # Images a forward pass.
 EMBED_BATCH = 256
+
+
+def features_once(
+    method: FewShotMethod, device: torch.device, precision: Precision = "fp32"
+) -> Callable[[Images], "Features"]:
+    """The Features of each data set's images (its array), one for all that ask."""
+    made: dict[int, Features] = {}
+
+    def of(images: Images) -> Features:
+        if id(images) not in made:
+            made[id(images)] = Features(method, images, device, precision)
+        return made[id(images)]
+
+    return of
 
 
 class Features:

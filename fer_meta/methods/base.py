@@ -12,7 +12,7 @@ from fer_meta.config import Strict
 from fer_meta.errors import FerMetaError
 from fer_meta.methods.distributions import LogUniform
 from fer_meta.methods.labels import Label, colour_of
-from fer_meta.methods.readouts import READOUTS, Classifier
+from fer_meta.methods.readouts import NO_CONTEXT, READOUTS, Classifier, Context, Tasks
 from fer_meta.networks import backbones
 from fer_meta.networks.base import Backbone
 from fer_meta.preprocessing import IMAGENET, Normalisation
@@ -194,7 +194,8 @@ class FewShotMethod(nn.Module):
     - `episodic`: trained on episodes (`loss` gets an Episode), else on labelled images (LabelledImages); on
       first these and then those where its Config is a TwoStageConfig.
       `kind`: whose settings in `suites/presets.yaml` it takes; by default "episodic" or "supervised".
-    - `readouts`: the READOUTS that read its features. `own`: classifiers that it brings itself
+    - `readouts`: the READOUTS that read its features where the suite names none. `vectors`: an image's
+      features are one vector, so that a suite may name any. `own`: classifiers that it brings itself
       (`own_classifiers`), by the name of their answers -> their name in tables. `head_name`: which of these
       needs no support (`own_head`). `uncalibrated`: which of these give no probabilities.
     - `colours`: of its answers in plots (#RRGGBB), by their names; `order`: its place in tables.
@@ -210,7 +211,8 @@ class FewShotMethod(nn.Module):
     kind: ClassVar[str] = ""
     episodic: ClassVar[bool] = True
     trained: ClassVar[bool] = True
-    readouts: ClassVar[tuple[str, ...]] = tuple(READOUTS)
+    readouts: tuple[str, ...] = ("ncm", "probe")
+    vectors: ClassVar[bool] = True
     own: ClassVar[Mapping[str, str]] = {}
     head_name: ClassVar[str] = ""
     uncalibrated: ClassVar[frozenset[str]] = frozenset()
@@ -221,10 +223,21 @@ class FewShotMethod(nn.Module):
     normalisation: Normalisation = IMAGENET
 
     @classmethod
-    def labels(cls) -> dict[str, Label]:
-        """What each of its answers is called in tables, by the answer's name on disk."""
+    def read_by(cls, readouts: Sequence[str] | None) -> tuple[str, ...]:
+        """Those of `readouts` that can read its features; where there is no such choice (None), its own."""
+        if readouts is None:
+            return cls.readouts
+        return tuple(
+            key for key in readouts if cls.vectors and (cls.head_name or not READOUTS[key].with_head)
+        )
+
+    @classmethod
+    def labels(cls, readouts: Sequence[str] | None = None) -> dict[str, Label]:
+        """What each of its answers is called in tables, by the answer's name on disk, if it is read by
+        `readouts`.
+        """
         label = cls.label or cls.name
-        read = {cls.read_as(key): f"{label} ({READOUTS[key].label})" for key in cls.readouts}
+        read = {cls.read_as(key): f"{label} ({READOUTS[key].label})" for key in cls.read_by(readouts)}
         return {
             answer: Label(text, cls.colours.get(answer) or colour_of(answer), cls.order + place)
             for place, (answer, text) in enumerate({**cls.own, **read}.items())
@@ -244,20 +257,35 @@ class FewShotMethod(nn.Module):
     def is_calibrated(cls, answer: str) -> bool:
         """Whether the probabilities of these answers mean anything."""
         return answer not in cls.uncalibrated and all(
-            READOUTS[key].calibrated for key in cls.readouts if cls.read_as(key) == answer
+            one.calibrated for key, one in READOUTS.items() if cls.read_as(key) == answer
         )
 
     def embed(self, images: Tensor) -> Tensor:
         """Normalised images [B, 3, H, W] -> features [B, ...], given to `adapt` and to its classifiers."""
         raise NotImplementedError
 
-    def adapt(self, support: Tensor, labels: Tensor, classes: Sequence[str]) -> dict[str, Classifier]:
+    def adapt(
+        self, support: Tensor, labels: Tensor, classes: Sequence[str], context: Context = NO_CONTEXT
+    ) -> dict[str, Classifier]:
         """Features [way * shots, ...] and labels 0 .. way - 1 (int64) of a support set -> a classifier for
-        each kind of answer, by its name. `classes` names the labels. What is costly is left to the
-        classifier: not all of them are always called.
+        each kind of answer, by its name; none for readouts on pixels. `classes` names the labels. What is
+        costly is left to the classifier: not all of them are always called.
         """
-        read = {self.read_as(key): READOUTS[key].fit(support, labels, len(classes)) for key in self.readouts}
-        return {**self.own_classifiers(support, labels, classes), **read}
+
+        def read(key: str) -> Classifier:
+            def classify(query: Tensor) -> Tensor:
+                tasks = self._tasks(support[None], labels, query[None], [classes], context)
+                return READOUTS[key].answer(tasks)[0]
+
+            return classify
+
+        has_head = self.own_head(classes) is not None
+        readers = {
+            self.read_as(key): read(key)
+            for key in self.readouts
+            if not READOUTS[key].on_pixels and (has_head or not READOUTS[key].with_head)
+        }
+        return {**self.own_classifiers(support, labels, classes), **readers}
 
     def own_classifiers(
         self, support: Tensor, labels: Tensor, classes: Sequence[str]
@@ -272,22 +300,66 @@ class FewShotMethod(nn.Module):
         query: Tensor,
         classes: Sequence[Sequence[str]],
         answers: Collection[str] | None = None,
+        context: Context = NO_CONTEXT,
     ) -> dict[str, Tensor]:
         """Features of E episodes, support [E, way, shots, ...] and query [E, Q, ...], and the names of each
-        one's classes -> logits [E, Q, way] of each classifier, or only of those in `answers`: here one
-        episode after the other by `adapt`; a method that can do many at once says how.
+        one's classes -> logits [E, Q, way] of each kind of answer, or only of those in `answers`.
         """
-        way, shots = support.shape[1:3]
-        labels = torch.arange(way, device=support.device).repeat_interleave(shots)
+        own, read = self.own_answers(support, query, classes, answers), {}
+        wanted = self.readouts if answers is None else [k for k in READOUTS if self.read_as(k) in answers]
+        if wanted:
+            labels = _labels(support)
+            tasks = self._tasks(support.flatten(1, 2), labels, query, classes, context)
+            read = {
+                self.read_as(key): READOUTS[key].answer(tasks)
+                for key in wanted
+                if tasks.own_head or not READOUTS[key].with_head
+            }
+        return {**own, **read}
+
+    def own_answers(
+        self,
+        support: Tensor,
+        query: Tensor,
+        classes: Sequence[Sequence[str]],
+        answers: Collection[str] | None = None,
+    ) -> dict[str, Tensor]:
+        """As `answer`, what the method's own classifiers say: here one episode after the other by
+        `own_classifiers`; a method that can do many at once says how.
+        """
+        labels = _labels(support)
         found = [
             {
                 name: classify(queries)
-                for name, classify in self.adapt(images.flatten(0, 1), labels, names).items()
+                for name, classify in self.own_classifiers(images.flatten(0, 1), labels, names).items()
                 if answers is None or name in answers
             }
             for images, queries, names in zip(support, query, classes)
         ]
         return {name: torch.stack([one[name] for one in found]) for name in found[0]}
+
+    def _tasks(
+        self,
+        support: Tensor,
+        labels: Tensor,
+        query: Tensor,
+        classes: Sequence[Sequence[str]],
+        context: Context,
+    ) -> Tasks:
+        """What readouts read; features that are no vectors are an error here."""
+        if query.dim() != 3:
+            raise FerMetaError(
+                f"method {self.name!r}: its features of an image are {query.dim() - 2} dimensional, and"
+                " readouts need one vector; flatten them in `embed`, or set `readouts = ()` and `vectors ="
+                " False`"
+            )
+        heads = [self.own_head(names) for names in classes]
+
+        def head_logits() -> Tensor:
+            return torch.stack([head(one) for head, one in zip(heads, query) if head])
+
+        own_head = head_logits if all(heads) else None
+        return Tasks(support, labels, query, len(classes[0]), context, self, own_head)
 
     def own_head(self, classes: Sequence[str]) -> Classifier | None:
         """A classifier of `classes` that needs no support, if training made one and knows them all."""
@@ -304,6 +376,12 @@ class FewShotMethod(nn.Module):
         LabelledImages. The loss of a step of several episodes is the mean of theirs.
         """
         raise NotImplementedError
+
+
+def _labels(support: Tensor) -> Tensor:
+    """Of a support [E, way, shots, ...] whose images are put in one row: [way * shots]."""
+    way, shots = support.shape[1:3]
+    return torch.arange(way, device=support.device).repeat_interleave(shots)
 
 
 def embed_episode(method: FewShotMethod, episode: Episode) -> tuple[Tensor, Tensor]:

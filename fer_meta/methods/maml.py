@@ -32,6 +32,7 @@ class Method(FewShotMethod):
     colours = {"maml": "#009E73", "fomaml": "#56B4E9"}
     order = 400
     readouts = ()
+    vectors = False
     shared_embedding = False
 
     class Config(NetworkConfig, TrainingConfig):

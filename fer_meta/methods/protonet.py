@@ -33,6 +33,7 @@ class Method(FewShotMethod):
     """
 
     name = "protonet"
+    label = "ProtoNet"
     own = {"protonet": "ProtoNet"}
     colours = {"protonet": "#0072B2"}
     order = 100
@@ -60,7 +61,9 @@ class Method(FewShotMethod):
     def own_classifiers(self, support, labels, classes):
         return {"protonet": self.scaled(nearest_mean(support, labels, len(classes)))}
 
-    def answer(self, support, query, classes, answers=None):
+    def own_answers(self, support, query, classes, answers=None):
+        if answers is not None and "protonet" not in answers:
+            return {}
         return {"protonet": similarities(query, support.mean(2)) * self.scale}
 
     @property

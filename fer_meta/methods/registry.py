@@ -9,7 +9,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,13 +111,14 @@ def names_of(words: Iterable[str]) -> list[str]:
     ]
 
 
-def labels(key: str, config: "TrainingConfig") -> dict[str, Label]:
+def labels(key: str, config: "TrainingConfig", readouts: Sequence[str] | None = None) -> dict[str, Label]:
     """What the answers of a training with `config`, which a suite calls `key`, are called in tables, by their
-    names on disk.
+    names on disk. It is read by `readouts`, or as its class says (None).
     """
     name = config.method or key
     method = load(name)
-    known = {answer: method.labels()[answer] for answer in method.answers(config)}
+    gives = {*method.answers(config), *map(method.read_as, readouts or ())}
+    known = {answer: label for answer, label in method.labels(readouts).items() if answer in gives}
     if name == key and not config.label:
         return known
     old = method.label or next(iter(known.values())).label
@@ -125,9 +126,11 @@ def labels(key: str, config: "TrainingConfig") -> dict[str, Label]:
     return {answer: label_in(label, answer, old, config.label or key) for answer, label in named.items()}
 
 
-def answers(name: str) -> tuple[str, ...]:
-    """The names of all answers that a method may give. Raises SuiteError for an unknown name."""
-    return tuple(load(name).labels())
+def answers(name: str, readouts: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The names of all answers that a method may give, read by `readouts` or as its class says (None).
+    Raises SuiteError for an unknown name.
+    """
+    return tuple(load(name).labels(readouts))
 
 
 def kind(name: str) -> str:
@@ -192,9 +195,15 @@ def _missing(method: "type[FewShotMethod]") -> str:
 
 def _check_answers(method: "type[FewShotMethod]", place: str) -> None:
     """Answers are found by name in tables, so that no two methods may share one."""
-    taken = {answer for other in built_in() for answer in answers(other)}
-    for other, known in _registered.items():
-        taken |= set() if other == method.name else set(known.labels())
-    shared = sorted(taken & set(method.labels()))
+    others = [*map(load, built_in()), *(one for one in _registered.values() if one.name != method.name)]
+    taken = {answer for other in others for answer in _possible(other)}
+    shared = sorted(taken & _possible(method))
     if shared:
         raise SuiteError(f"{place}: another method's answers are called {shared[0]!r}; rename them in `own`")
+
+
+def _possible(method: "type[FewShotMethod]") -> set[str]:
+    """The names of the answers that it may give in any suite."""
+    from fer_meta.methods.readouts import READOUTS
+
+    return {*method.labels(), *method.labels(tuple(READOUTS))}

@@ -35,6 +35,7 @@ class Method(FewShotMethod):
     colours = {"relationnet": "#E69F00"}
     order = 200
     readouts = ()
+    vectors = False
     summed = True
 
     class Config(NetworkConfig, TrainingConfig):

@@ -21,7 +21,7 @@ from fer_meta.networks.heads import CosineHead
 
 class Method(FewShotMethod):
     """A backbone and a head, trained by cross-entropy: a linear one, or one that compares directions
-    (`networks/heads.py`). In an episode it is read by all readouts and by
+    (`networks/heads.py`). In an episode it is read by `readouts` and by
 
     - `supervised-head`: its own head, the logits of the episode's classes only. Needs no support, and is left
       out when the source lacks one of the classes.

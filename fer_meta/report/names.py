@@ -16,6 +16,7 @@ from fer_meta.sources import PLUS, called
 
 SELECTIONS = {"source-val": "source-val", "last": "last", "oracle": "oracle (target's validation)"}
 BAYES = "Bayes-optimal AU reader"
+OWN = "the method's own"
 LAST = 999  # the place of a readout without a label
 
 
@@ -71,12 +72,18 @@ def training_name(results: Results, method: str, readout: str) -> str:
     supervised network. A readout that is named after its method has the same label.
     """
     name = readout_name(results, readout)
-    return name if method.replace("_", "-") == readout else name.split(" (")[0]
+    return name if method.replace("_", "-") == readout else name.rsplit(" (", 1)[0]
+
+
+def reading_name(results: Results, method: str, readout: str) -> str:
+    """How an answer of a training is read: what its label says after the training's name ("ridge")."""
+    after = readout_name(results, readout).removeprefix(training_name(results, method, readout))
+    return after.removeprefix(" (").removesuffix(")") or OWN
 
 
 def is_own_head(readout: str) -> bool:
     """Whether a readout is a network's own head, which needs no support. Its name says so."""
-    return readout.endswith("-head")
+    return readout.endswith("-head") and not readout.endswith("-finetune-head")
 
 
 def rank(results: Results, readout: str) -> tuple[int, str]:

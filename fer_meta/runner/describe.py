@@ -75,7 +75,7 @@ def plan_record(
         seeds=list(as_written.seeds),
         methods={key: list(one.methods or as_written.methods) for key, one in as_written.experiments.items()}
         or {key: list(as_written.methods) for key in by_experiment or [""]},
-        labels=_labels(runs),
+        labels=_labels(runs, suite.readouts),
         readings=list(suite.readings),
         primary=Contrast(**suite.primary.model_dump()) if suite.primary else None,
         search=search,
@@ -101,11 +101,11 @@ def _planned(run: Run) -> PlannedRun:
     )
 
 
-def _labels(runs: Sequence[Run]) -> dict[str, Label]:
+def _labels(runs: Sequence[Run], readouts: Sequence[str] | None) -> dict[str, Label]:
     """How each kind of answer that may occur in the runs is shown, from the classes of their methods. Answers
     of one training are next to each other, also where the suite has several settings of a method.
     """
-    by_key = {run.model.key: registry.labels(run.model.key, run.model.config) for run in runs}
+    by_key = {run.model.key: registry.labels(run.model.key, run.model.config, readouts) for run in runs}
     blocks = sorted(by_key.values(), key=lambda block: min(label.order for label in block.values()))
     return {
         answer: Label(label=label.label, colour=label.colour, order=100 * (1 + place) + number)

@@ -4,18 +4,20 @@ multiplication.
 
 import heapq
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 import click
 
 from fer_meta.evaluation.answers import answer_episodes, embedder, is_shared
-from fer_meta.evaluation.features import Features
+from fer_meta.evaluation.contexts import contexts
+from fer_meta.evaluation.features import Features, features_once
 from fer_meta.methods import registry
 from fer_meta.oneline import one_line
 from fer_meta.runner.executors.workers import Workers
 from fer_meta.runner.plan import Model, Run
 from fer_meta.runner.run import Bench, new_method
+from fer_meta.runner.selection import trained_on, validated
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol
@@ -40,13 +42,14 @@ class Cost(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """Seconds per training step, per embedded image and per scored episode (by shots); the number of
-    readouts.
+    """Seconds per training step, per embedded image, per scored episode (by shots) and per validation
+    episode; the number of readouts.
     """
 
     step: float
     image: float
     episode: dict[int, float]
+    validation: float = 0.0
     readouts: int = 1
 
 
@@ -131,7 +134,7 @@ def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:
 
 
 def _validations(model: Model, protocol: Protocol, val: Pool, unit: _Unit) -> float:
-    seconds = unit.image * len(val) + protocol.validation.episodes * max(unit.episode.values())
+    seconds = unit.image * len(val) + protocol.validation.episodes * unit.validation
     return model.config.validations * seconds
 
 
@@ -160,22 +163,41 @@ def _measure(bench: Bench, run: Run) -> _Unit:
         ) / len(some)
     episodes = {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes}
     seconds, readouts = zip(*episodes.values())
-    return _Unit(seconds_a_step, seconds_an_image, dict(zip(episodes, seconds)), readouts[0])
+    validation, answers = max(seconds), validated(method)
+    if answers is not None:
+        validation, _ = _episode_seconds(bench, run, method, max(setting.episodes), answers)
+    return _Unit(seconds_a_step, seconds_an_image, dict(zip(episodes, seconds)), validation, readouts[0])
 
 
-def _episode_seconds(bench: Bench, run: Run, method, shots: int) -> tuple[float, int]:
-    """Seconds per episode, and how many readouts answer it."""
+def _episode_seconds(
+    bench: Bench, run: Run, method, shots: int, answers: Collection[str] | None = None
+) -> tuple[float, int]:
+    """Seconds per episode, and how many readouts answer it: all, or those of `answers`."""
     setting, batchnorm = run.setting, run.setting.protocol.batchnorm
     whole = setting.episodes[shots]
     sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
     support = setting.support or setting.query
-    embed = embedder(
-        method, support, setting.query, batchnorm, bench.device, precision=bench.precision(run.model)
-    )
+    precision = bench.precision(run.model)
+    features = features_once(method, bench.device, precision)
+    seen = support, setting.query, batchnorm, bench.device, features, precision
+    embed, more = embedder(method, *seen), contexts(method, trained_on(run.model), *seen)
     counts = []
     seconds = _mean_time(
         lambda: counts.append(
-            len(list(answer_episodes(method, embed, support.pool, setting.test, sample, batchnorm)))
+            len(
+                list(
+                    answer_episodes(
+                        method,
+                        embed,
+                        support.pool,
+                        setting.test,
+                        sample,
+                        batchnorm,
+                        readouts=answers,
+                        contexts=more,
+                    )
+                )
+            )
         )
     )
     return seconds / len(sample), counts[0]

@@ -91,6 +91,7 @@ def run_identity(suite: Suite, model: dict, setting: Setting) -> dict:
         "way": setting.protocol.way,
         "queries": setting.protocol.queries,
         "selection": list(suite.selection),
+        **({"readouts": list(suite.readouts)} if suite.readouts else {}),  # younger than the first results
         "test_images": setting.test.digest,
         "target_val_images": setting.val.digest if setting.val is not None else None,
         "support_images": setting.support.pool.digest if setting.support else setting.test.digest,

@@ -8,7 +8,7 @@ from fer_meta.commands import command, seeds_in_words
 from fer_meta.errors import SuiteError
 from fer_meta.suites.folders import DEFAULT, RESULTS
 
-LISTS = ("domains", "sources", "targets", "experiments", "methods", "seeds")
+LISTS = ("domains", "sources", "targets", "experiments", "methods", "seeds", "readouts")
 
 # They decide where things are computed, and change no result. `data` counts by the state of its folders.
 _ELSEWHERE = ("data", "out", "jobs", "dry_run", "command")
@@ -20,6 +20,7 @@ class BenchOptions:
 
     - `suite`: the name of one of the package's, or the path of a .yaml file. `preset`: smoke, quick or full.
     - `domains`, `sources`, `targets`, `experiments`, `methods`, `seeds`: only these.
+      `readouts`: how features are read, instead of what the suite says.
     - `data`: data set -> its folder. `roles`: role of an experiment -> data set.
     - `split`: of the protocol, such as {"folds": 10}. `image_size`: the side in pixels.
     - `backbone`: of every method; `weights`: none, imagenet, bundled or a file.
@@ -42,6 +43,7 @@ class BenchOptions:
     experiments: Sequence[str] | None = None
     methods: Sequence[str] | None = None
     seeds: Sequence[int] | None = None
+    readouts: Sequence[str] | None = None
     split: dict | str | None = None
     image_size: int | None = None
     backbone: str | None = None

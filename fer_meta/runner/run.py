@@ -13,14 +13,15 @@ import torch
 from fer_meta.datasets.stacked import Images
 from fer_meta.device import Precision, precision_on
 from fer_meta.errors import DivergedError, FerMetaError, MachineError, ResultsError
-from fer_meta.evaluation.answers import Shown, answer_all, answer_episodes, embedder
+from fer_meta.evaluation.answers import answer_all, answer_episodes, embedder
+from fer_meta.evaluation.contexts import contexts
 from fer_meta.evaluation.features import Features
 from fer_meta.fileio import FULL, full_disk
 from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod, NetworkConfig
 from fer_meta.methods.labels import answer_in
 from fer_meta.records.answers import ANSWERS
-from fer_meta.records.history import HISTORY, history, validation_of
+from fer_meta.records.history import HISTORY, history
 from fer_meta.records.model import read_model, write_model
 from fer_meta.records.run import RUN, Environment, Timings, write_run
 from fer_meta.records.seals import DONE, FAILED, seal, write_failure
@@ -28,16 +29,11 @@ from fer_meta.runner.describe import MadeBy, model_record, run_record
 from fer_meta.runner.environment import environment, peak_memory_mb
 from fer_meta.runner.messages import Message, Said, Stage
 from fer_meta.runner.plan import Model, Run
-from fer_meta.runner.selection import pick, validator
-from fer_meta.runner.settings import needed
+from fer_meta.runner.selection import Selected, on_source, select, trained_on
 from fer_meta.runner.words import write_predictions
 from fer_meta.statistics.failed import failure, in_words
 from fer_meta.suites.schema import Suite
-from fer_meta.tasks.pools import restrict
 from fer_meta.training import batches, checkpoints, loop
-
-# Selection rule -> readout -> the step of the checkpoint that it is tested with.
-Selected = dict[str, dict[str, int]]
 
 
 @dataclass
@@ -53,6 +49,8 @@ class Bench:
     failed_models: dict[str, str] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)  # run -> what is wrong with its finished folder
     embedded: dict[tuple, Features] = field(default_factory=dict)
+    # Model -> step -> readout -> its value on the source's val, of readouts that its log has not.
+    validated: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
 
     def run_folder(self, run: Run) -> Path:
         return self.model_folder(run.model) if run.trial else self.folder / "runs" / run.id
@@ -166,7 +164,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         return
     _train(bench, run, method, clock)
     trained = time.perf_counter()
-    selected, target_val = clock.timed("select_s", _select)(bench, run, method)
+    selected, target_val = clock.timed("select_s", select)(bench, run, method)
     probabilities = setting.protocol.queries == "all" or method.own_head(setting.test.classes) is not None
     write_predictions(folder / ANSWERS, _answers(bench, run, method, selected), setting, probabilities)
     finished = time.perf_counter()
@@ -216,11 +214,13 @@ def _trained_in(bench: Bench, model: Model) -> str | None:
 
 
 def new_method(bench: Bench, model: Model) -> FewShotMethod:
-    """The untrained method of a model, on the bench's device."""
+    """The untrained method of a model, on the bench's device, read as the suite says."""
     method_class, classes = registry.load(model.method), model.train.classes
-    return loop.build(
+    method = loop.build(
         method_class, model.config, model.protocol, classes, bench.suite.image_size, model.seed, bench.device
     )
+    method.readouts = method_class.read_by(bench.suite.readouts)
+    return method
 
 
 def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None:
@@ -264,8 +264,7 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
     if not (folder / checkpoints.RESUME).exists():
         record = model_record(model, method, bench.suite.image_size, steps, bench.precision(model))
         write_model(folder, record)
-    val = restrict(model.val, model.train.classes, source.index, protocol.validation.way)
-    validate = validator(protocol, method, Shown(source.images, val), bench.device, bench.precision(model))
+    validate = on_source(bench, model, method)
     stage = bench.stage(run, "train", steps)
 
     def progress(done: int, accuracy: float, validation: dict[str, float]) -> None:
@@ -280,43 +279,6 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
 def _begin_again(bench: Bench, model: Model, wrong: str) -> None:
     bench.say(f"    model {model.id}: {wrong}; it is trained again")
     checkpoints.forget(bench.model_folder(model))
-
-
-def _select(bench: Bench, run: Run, method: FewShotMethod) -> tuple[Selected, dict[int, dict[str, float]]]:
-    """The training step that each selection rule picks for each readout, and what the oracle saw (step ->
-    readout -> value).
-
-    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val, which is the
-    source's val where the target is the source, and picks nothing where that is too small. The own head is
-    left out where it cannot answer the target's classes.
-    """
-    folder, setting = bench.model_folder(run.model), run.setting
-    steps, source_val = checkpoints.snapshots(folder), checkpoints.read_validations(folder)
-    target_val = {}
-    if setting.val is not None:
-        target_val = (
-            source_val if setting.source is setting.target else _validate_on_target(bench, run, method, steps)
-        )
-    readouts = list(source_val[max(steps)])
-    if not method.own_head(setting.test.classes):
-        readouts = [name for name in readouts if name != method.head_name]
-    last = {max(steps): dict.fromkeys(readouts, 1.0)}
-    validations = {"source-val": source_val, "last": last, "oracle": target_val}
-    return {rule: pick(validations[rule], readouts) for rule in bench.suite.selection}, target_val
-
-
-def _validate_on_target(
-    bench: Bench, run: Run, method: FewShotMethod, steps: dict[int, Path]
-) -> dict[int, dict[str, float]]:
-    setting, found = run.setting, {}
-    shown = Shown(setting.target.images, needed(setting.val))
-    validate = validator(setting.protocol, method, shown, bench.device, bench.precision(run.model))
-    stage = bench.stage(run, "oracle", len(steps))
-    for number, (step, path) in enumerate(steps.items(), start=1):
-        checkpoints.load_snapshot(method, path)
-        found[step] = validation_of(validate())
-        stage.at(number)
-    return found
 
 
 def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) -> Iterator[pd.DataFrame]:
@@ -354,9 +316,9 @@ def _ask(
     query = setting.query
     support = setting.support or query
     features = functools.partial(bench.features, run, step, method)
-    embed = embedder(
-        method, support, query, protocol.batchnorm, bench.device, features, bench.precision(run.model)
-    )
+    precision = bench.precision(run.model)
+    seen = support, query, protocol.batchnorm, bench.device, features, precision
+    embed, more = embedder(method, *seen), contexts(method, trained_on(run.model), *seen)
     for shots, episodes in setting.episodes.items():
         stage = bench.stage(run, f"test {shots}-shot (step {step})", len(episodes))
         parts = answer_episodes(
@@ -369,6 +331,7 @@ def _ask(
             functools.partial(_scored, stage),
             protocol.queries == "all",
             readouts,
+            more,
         )
         for part in parts:
             yield part.assign(shots=shots)

@@ -29,6 +29,7 @@ def chosen_suite(options: BenchOptions) -> Suite:
         sources=options.sources,
         targets=options.targets,
         seeds=options.seeds,
+        readouts=options.readouts,
         image_size=options.image_size,
         draws=options.search,
     )

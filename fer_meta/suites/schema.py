@@ -2,7 +2,7 @@
 line.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -21,16 +21,17 @@ from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.expressions import BASIC, EXPRESSIONS
 from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
-from fer_meta.methods.labels import answer_in
+from fer_meta.methods.readouts import READOUTS
 from fer_meta.oneline import one_line
 from fer_meta.sources import PLUS, parts_of, source_name
 from fer_meta.suites import extends
-from fer_meta.suites.divisions import every_choice, in_order, why_impossible
+from fer_meta.suites.checks import faults_of
+from fer_meta.suites.divisions import every_choice, in_order
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
 from fer_meta.suites.extends import merge
 from fer_meta.suites.faults import error_of
 from fer_meta.suites.folders import RESERVED
-from fer_meta.suites.search import Search, search_faults
+from fer_meta.suites.search import Search
 from fer_meta.suites.settings import Fault, mapping, methods_of, plain
 from fer_meta.suites.text import Lines, suite_names
 from fer_meta.tasks.protocol import Protocol
@@ -119,6 +120,14 @@ class Suite(Strict):
     search: Search | None = Field(
         None, json_schema_extra={"since": "0.2"}, description="pick each method's hyper-parameters first"
     )
+    readouts: Distinct[str] | None = Field(
+        None,
+        json_schema_extra={"since": "0.2"},
+        description=(
+            "by which every method's features are read, if they are vectors; default: by those that each"
+            " method's class names. A method's own answers stay"
+        ),
+    )
     # The alias is the name of older hashes.
     methods: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1, serialization_alias="algorithms")
     roles: dict[Key, Role] = {}
@@ -166,6 +175,14 @@ class Suite(Strict):
             return every_choice(classes, divisions)
         lists = isinstance(divisions, tuple) and all(isinstance(one, tuple) for one in divisions)
         return tuple(in_order(classes, one) for one in divisions) if lists else divisions
+
+    @field_validator("readouts")
+    @classmethod
+    def _readouts_known(cls, readouts):
+        unknown = [name for name in readouts or () if name not in READOUTS]
+        if unknown:
+            raise ValueError(f"no readout is called {unknown[0]!r}; there are {', '.join(READOUTS)}")
+        return readouts
 
     def config(self, method: str, experiment: str = "") -> TrainingConfig:
         """How a method is trained, with what the experiment (its key) changes. Raises pydantic's
@@ -254,123 +271,4 @@ def _validate(merged: dict, configs: dict[str, TrainingConfig]) -> tuple[Suite |
         suite = Suite.model_validate({**merged, "methods": methods})
     except ValidationError as error:
         return None, plain(error)
-    faults = _dangling(suite) or _unfit(suite) or _undivided(suite)
-    faults = faults or search_faults(suite.search, suite.seeds, suite.methods)
-    return suite, faults or _untested(suite, written)
-
-
-def _unfit(suite: Suite) -> list[Fault]:
-    """What experiments change of methods and cannot be, as (path of keys, message)."""
-    errors = []
-    for name, one in suite.experiments.items():
-        for method in one.training:
-            try:
-                suite.config(method, name)
-            except ValidationError as error:
-                errors += [
-                    (("experiments", name, "training", method, *loc), message)
-                    for loc, message in plain(error)
-                ]
-    return errors
-
-
-def _undivided(suite: Suite) -> list[Fault]:
-    """Divisions that cannot be trained or tested, whatever the data, as (path of keys, message)."""
-    if suite.divisions is None:
-        return []
-    if suite.experiments:
-        return [(("divisions",), "a suite with `experiments` has none; leave one of the two out")]
-    if suite.protocol.tested_classes == "seen":
-        return [(("divisions",), "need `tested_classes: unseen` in `protocol`")]
-    return [
-        (("divisions", number), fault)
-        for number, tested in enumerate(suite.divisions)
-        if (fault := why_impossible(suite.classes, tested, suite.protocol))
-    ]
-
-
-def _dangling(suite: Suite) -> list[Fault]:
-    """Names of roles, mixtures, experiments and methods that there are not, as (path of keys,
-    message).
-    """
-    used: list[tuple[tuple, str, str, Collection[str]]] = [
-        (("mixtures", name, "parts", number, "role"), part.role, "role", suite.roles)
-        for name, mixture in suite.mixtures.items()
-        for number, part in enumerate(mixture.parts)
-    ]
-    for name, one in suite.experiments.items():
-        where = "experiments", name
-        used += [
-            ((*where, "train"), one.train, "role or mixture", [*suite.roles, *suite.mixtures]),
-            ((*where, "test"), one.test, "role", suite.roles),
-        ]
-        used += [
-            ((*where, field), method, "method of the suite", suite.methods)
-            for field in ("methods", "training")
-            for method in getattr(one, field) or ()
-        ]
-        used += (
-            [((*where, "checkpoint"), one.checkpoint, "selection of the suite", suite.selection)]
-            if one.checkpoint != "source-val"
-            else []
-        )
-        used += (
-            [((*where, "against"), one.against, "experiment", suite.experiments)]
-            if one.against is not None
-            else []
-        )
-    if suite.primary:
-        places: Collection[str] = suite.experiments or [
-            name for name in ("across", "within") if getattr(suite, name)
-        ]
-        used += [
-            (("primary", part), name, "experiment" if suite.experiments else "set of pairs", places)
-            for part in ("over", "less")
-            if (name := getattr(suite.primary, part)) is not None
-        ]
-    return [
-        (loc, f"no {what} is called {name!r}; there are {', '.join(there) or 'none'}")
-        for loc, name, what, there in used
-        if name not in there
-    ]
-
-
-def _untested(suite: Suite, written: Collection[str]) -> list[Fault]:
-    """What the primary contrast names and its experiments do not test, as (path of keys, message). `written`
-    are the methods that the file names: a preset may leave one out, and has no contrast then.
-    """
-    named = suite.primary
-    errors: list[Fault] = []
-    if not named:
-        return errors
-    parts = [suite.experiments[part] for part in (named.over, named.less) if part in suite.experiments]
-    shots = [one.protocol.shots for one in parts] or [suite.protocol.shots]
-    methods = [one.methods or written for one in parts] or [written]
-    if any(named.shots not in tested for tested in shots):
-        there = [str(number) for number in shots[0] if all(number in tested for tested in shots)]
-        errors.append(
-            (
-                ("primary", "shots"),
-                f"{named.shots} is not tested; the protocol has shots {', '.join(there) or 'none in common'};"
-                " name one of these in `primary`",
-            )
-        )
-    known = [
-        readout
-        for name in methods[0]
-        if all(name in own for own in methods)
-        for readout in _answers(suite, name)
-    ]
-    return errors + [
-        (("primary", side), f"no method is called {name!r}; there are {', '.join(known)}")
-        for side in ("first", "second")
-        if (name := getattr(named, side)) not in known
-    ]
-
-
-def _answers(suite: Suite, key: str) -> list[str]:
-    """The names on disk of all answers that a method may give, whether a preset leaves it out or not."""
-    method = (suite.methods[key].method if key in suite.methods else "") or key
-    if method not in registry.names():
-        return []  # a preset leaves it out, and with it whose settings they are
-    return [answer_in(key, method, answer) for answer in registry.answers(method)]
+    return suite, faults_of(suite, written)

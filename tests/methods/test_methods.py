@@ -11,7 +11,7 @@ from torch import nn
 
 from fer_meta.errors import ProtocolError, SuiteError
 from fer_meta.evaluation.answers import batch_statistics
-from fer_meta.methods import readouts, registry
+from fer_meta.methods import registry
 from fer_meta.methods.base import Episode
 from fer_meta.methods.readouts import class_means
 from fer_meta.networks import backbones
@@ -276,18 +276,6 @@ def test_without_one_of_the_classes_the_own_head_is_left_out():
     classifiers = method.adapt(features, episode.support_labels, ("anger", "happiness", "contempt"))
     assert set(classifiers) == {"supervised-ncm", "supervised-probe"}
     assert method.own_head(("contempt",)) is None
-
-
-@pytest.mark.parametrize("way", [2, 3])
-def test_the_linear_probe_is_scikit_learns(way):
-    from sklearn.linear_model import LogisticRegression
-
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(5 * way, 8)).astype(np.float32), np.arange(way).repeat(5)
-    query = rng.normal(size=(7, 8)).astype(np.float32)
-    ours = readouts.fit_probe(torch.from_numpy(x), torch.from_numpy(y))(torch.from_numpy(query)).softmax(1)
-    theirs = LogisticRegression(max_iter=1000).fit(x, y).predict_proba(query)
-    np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-3)
 
 
 def test_nearest_mean_is_blind_to_the_length_of_features():

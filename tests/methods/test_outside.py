@@ -119,7 +119,7 @@ def test_a_changed_file_is_another_model(bench, mine, tmp_path):
     ("import torch\n", "import torch\nraise SystemExit(3)\n", "cannot be imported (SystemExit: 3)"),
     ('label = "My method"', "label = 5", "`label` must be a text"),
     ('label = "My method"', 'own = ["mine"]', "`own` must map"),
-    ('label = "My method"', 'readouts = ("nosuch",)', "`readouts` must be a tuple of names from ncm"),
+    ('label = "My method"', 'readouts = ("nosuch",)', "`readouts` must be a tuple of names from near"),
     ('label = "My method"', "readouts = ()", "gives no answers"),
     ('label = "My method"', 'head_name = "mine"', "`head_name` is 'mine', which `own` does not name"),
     ("def loss(", "def los(", "has no `loss`; write it"),

@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 from fer_meta.report.load import Results
-from fer_meta.report.names import in_order, look, order, readout_name, training_name
+from fer_meta.report.names import (
+    in_order,
+    is_own_head,
+    look,
+    order,
+    reading_name,
+    readout_name,
+    training_name,
+)
 
 
 def results_of(**plan) -> Results:
@@ -52,3 +60,22 @@ def test_a_strangers_colour_is_its_own_whoever_else_is_present():
 )
 def test_a_training_is_called_after_any_of_its_answers(method, readout, name):
     assert training_name(results_of(), method, readout) == name
+
+
+@pytest.mark.parametrize(
+    "method, readout, label, training, reading",
+    [
+        ("protonet", "protonet-ridge", "ProtoNet (ridge)", "ProtoNet", "ridge"),
+        ("scaled", "scaled-ridge", "ProtoNet (scaled) (ridge)", "ProtoNet (scaled)", "ridge"),
+        ("scaled", "scaled", "ProtoNet (scaled)", "ProtoNet (scaled)", "the method's own"),
+        ("maml", "fomaml", "FOMAML", "FOMAML", "the method's own"),
+    ],
+)
+def test_a_label_is_the_trainings_name_and_how_it_is_read(method, readout, label, training, reading):
+    results = results_of(labels={readout: {"label": label, "colour": "#123456", "order": 0}})
+    assert training_name(results, method, readout) == training
+    assert reading_name(results, method, readout) == reading
+
+
+def test_a_head_that_is_fine_tuned_on_the_support_is_no_own_head():
+    assert is_own_head("supervised-head") and not is_own_head("supervised-finetune-head")

@@ -16,6 +16,7 @@ from fer_meta.report.plots import (
     divisions,
     leakage,
     ranks,
+    readouts,
     reproduction,
     search,
     severity,
@@ -38,7 +39,10 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
     plots = _confusions(found)
     if len(shown):
-        plots["accuracy"] = partial(accuracy.figure, results, one_division(results, shown), cells)
+        many = shown["readout"].nunique() > readouts.MOST_BARS
+        plots["accuracy"] = partial(
+            (readouts if many else accuracy).figure, results, one_division(results, shown), cells
+        )
     if len(divided := found.divided[found.divided["selection"] == "source-val"]):
         plots["divisions"] = partial(divisions.figure, results, divided, shown)
     if len(found.gaps):

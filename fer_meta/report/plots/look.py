@@ -7,6 +7,8 @@ WIDTH = 9.0  # inches; at 150 dpi it shrinks to a README's 900 pixels with 9 pt 
 SMALL, NORMAL = 8, 9  # points
 DASHES = ["-", "--", ":", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+# Okabe and Ito's, for methods that a plot tells apart by colour alone.
+METHOD_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#666666"]
 # What is known exactly: black lines, last in the legend.
 CHANCE = {"color": "black", "linestyle": "--", "linewidth": 1, "label": "chance"}
 BEST = {"color": "black", "linestyle": ":", "linewidth": 1.5, "label": BAYES}

@@ -7,16 +7,22 @@ from matplotlib.figure import Figure
 from fer_meta.report.load import Results
 from fer_meta.report.names import readout_name
 from fer_meta.report.plots.look import NORMAL, SMALL
-from fer_meta.report.plots.panels import panels, settle
+from fer_meta.report.plots.panels import panels, quiet, settle
+from fer_meta.report.plots.texts import inches
 from fer_meta.sources import parts_of
 from fer_meta.statistics.ranks import Ranks
+
+MOST_NAMES = 16
+"""So many names fit beside the bars of Demsar's diagram."""
 
 
 def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figure:
     """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins readouts whose ranks do
-    not differ significantly.
+    not differ significantly. Many readouts are a list instead.
     """
     places = sorted(zip(ranked.mean, ranked.names))
+    if len(places) > MOST_NAMES:
+        return _list(results, ranked, unranked, places)
     count, half = len(places), -(-len(places) // 2)
     bars = _joined([mean for mean, _ in places], ranked.critical_difference)
     lowest = 0.5 + 0.3 * len(bars)  # where the first readout's line ends, below the bars
@@ -69,6 +75,26 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
     return figure
 
 
+def _list(
+    results: Results, ranked: Ranks, unranked: Sequence[str], places: Sequence[tuple[float, str]]
+) -> Figure:
+    """One line per readout, the best first, with a bar as long as the critical difference about its rank."""
+    figure, [axis] = panels(1, 1, 0.6 + 0.2 * len(places))
+    names = [readout_name(results, readout) for _, readout in places]
+    reach = ranked.critical_difference / 2
+    axis.errorbar(
+        [mean for mean, _ in places], range(len(places)), xerr=reach, fmt="o", color="black", markersize=4
+    )
+    axis.set_yticks(range(len(places)), names, fontsize=SMALL)
+    axis.set_ylim(len(places) - 0.5, -0.5)
+    axis.set_xticks([1, *range(5, len(places) + 1, 5)])
+    axis.set_xlabel("mean rank", fontsize=NORMAL)
+    quiet(axis)
+    left = 0.2 + max(map(inches, names))
+    settle(figure, [axis], _title(results, ranked, unranked), left=left, below=0.5, points=NORMAL + 1)
+    return figure
+
+
 def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
     domains = {
         name
@@ -80,9 +106,14 @@ def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
     faces = (
         " of rendered faces" if rendered == domains else " of rendered and other faces" if rendered else ""
     )
+    bars = (
+        "a bar joins methods that cannot be told\napart"
+        if len(ranked.names) <= MOST_NAMES
+        else "two whose bars do not touch\ndiffer"
+    )
     return (
-        f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; a bar joins methods that cannot be"
-        " told\napart (Nemenyi, 5 %). Blocks of one bench share models and images: for orientation"
+        f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; {bars} (Nemenyi, 5 %)."
+        " Blocks of one bench share models and images: for orientation"
         + (
             "\nnot ranked, for a training did not learn:"
             f" {', '.join(readout_name(results, name) for name in unranked)}"
