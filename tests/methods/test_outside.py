@@ -143,7 +143,7 @@ def test_a_method_is_trained_as_its_kind_is_under_the_preset_unless_the_suite_sa
 
     [name] = registry.names_of([mine(MINE.replace('    kind = "own"\n', ""))])
     settings = read_suite(str(suite), "quick", added=[name]).methods["mine"]
-    quick = read_suite("cross-domain", "quick").methods["protonet"]
+    quick = read_suite("within", "quick").methods["protonet"]
     assert (settings.steps, settings.validations) == (quick.steps, quick.validations)
     # a suite that names it says more
     suite.write_text(suite.read_text().replace("algorithms:", "methods:\n  mine: {steps: 7}"))
