@@ -17,7 +17,7 @@ from fer_meta.datasets.registry import NAME
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry
 from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages
-from fer_meta.methods.readouts import Classifier
+from fer_meta.methods.readouts import Classifier, Context
 from fer_meta.oneline import one_line
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.training import loop
@@ -39,6 +39,10 @@ def build_method(
     """
     settings = method.Config(**{"steps": int(method.trained), **config})
     return loop.build(method, settings, protocol, CLASSES, size, 0, torch.device("cpu"))
+
+
+# For readouts that subtract the source's mean feature.
+CENTRED = Context(centre=lambda: torch.zeros(()))
 
 
 def an_episode(way=3, shots=2, queries=2, seed=0, dtype=torch.float32) -> Episode:
@@ -89,10 +93,10 @@ def each_image_gets_its_features(build: Build) -> None:
     assert isinstance(features, Tensor) and features.ndim >= 2 and len(features) == len(images), (
         f"`embed` gives {_shape(features)} for {len(images)} images; should be [images, ...]"
     )
-    if type(method).readouts:
+    if method.vectors:
         assert features.ndim == 2, (
-            f"`embed` gives {_shape(features)}; nearest mean and linear probe read [images, features]:"
-            " flatten them, or set `readouts = ()`"
+            f"`embed` gives {_shape(features)}; readouts read [images, features]: flatten them, or set"
+            " `readouts = ()` and `vectors = False`"
         )
 
 
@@ -114,7 +118,7 @@ def many_episodes_at_once_are_answered_as_one_after_the_other(build: Build) -> N
     with torch.no_grad():
         support = torch.stack([method.embed(one.support).unflatten(0, (3, 2)) for one in episodes])
         query = torch.stack([method.embed(one.query) for one in episodes])
-    for name, logits in method.answer(support, query, [CLASSES] * 2).items():
+    for name, logits in method.answer(support, query, [CLASSES] * 2, context=CENTRED).items():
         for place, episode in enumerate(episodes):
             classifiers, asked = _adapted(method, episode)
             one, other = logits[place], classifiers[name](asked)
@@ -152,7 +156,7 @@ def adapting_to_a_task_leaves_the_method_as_it_was(build: Build) -> None:
     method, episode = build().eval(), an_episode()
     before = {key: value.clone() for key, value in method.state_dict().items()}
     support, query = method.embed(episode.support).detach(), method.embed(episode.query).detach()
-    for classify in method.adapt(support, episode.support_labels, CLASSES).values():
+    for classify in method.adapt(support, episode.support_labels, CLASSES, CENTRED).values():
         classify(query)
     changed = [key for key, value in method.state_dict().items() if not torch.equal(value, before[key])]
     assert not changed, f"adapting to a task changed {changed[0]}"
@@ -163,8 +167,8 @@ def the_order_of_the_support_does_not_matter(build: Build) -> None:
     order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         support, query = method.embed(episode.support), method.embed(episode.query)
-        straight = method.adapt(support, episode.support_labels, CLASSES)
-        shuffled = method.adapt(support[order], episode.support_labels[order], CLASSES)
+        straight = method.adapt(support, episode.support_labels, CLASSES, CENTRED)
+        shuffled = method.adapt(support[order], episode.support_labels[order], CLASSES, CENTRED)
         for name in straight:
             message = f"{name}: another order of the support gives other logits"
             _same(shuffled[name](query), straight[name](query), message, 1e-3)
@@ -233,7 +237,7 @@ def _shape(found: object) -> str:
 def _adapted(method: FewShotMethod, episode: Episode) -> tuple[dict[str, Classifier], Tensor]:
     """The method's classifiers of an episode, each without gradients, and the features of its queries."""
     support, query = method.embed(episode.support), method.embed(episode.query)
-    classifiers = method.adapt(support, episode.support_labels, episode.classes)
+    classifiers = method.adapt(support, episode.support_labels, episode.classes, CENTRED)
     return {name: torch.no_grad()(classify) for name, classify in classifiers.items()}, query
 
 

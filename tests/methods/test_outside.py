@@ -208,7 +208,7 @@ def test_the_contract_finds_what_an_author_forgot(mine):
 
 @pytest.mark.parametrize("old, new, words", [
     ("self.backbone(images)", "self.backbone(images)[:1]", r"`embed` gives a tensor \[1, 256\] for 6 images"),
-    ("self.backbone(images)", "self.backbone(images)[:, None]", r"\[6, 1, 256\]; nearest mean .* flatten"),
+    ("self.backbone(images)", "self.backbone(images)[:, None]", r"\[6, 1, 256\]; readouts .* flatten"),
     ("labels), accuracy(logits, labels)", "labels)", r"`loss` gives a tensor \[\]; should be the pair"),
     ("cross_entropy(logits, labels)", "cross_entropy(logits, labels) * float('nan')", "the loss is nan"),
 ])  # fmt: skip

@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from fer_meta.errors import FerMetaError
 from fer_meta.methods.readouts import READOUTS, Context, Pixels, Tasks, heads
+from fer_meta.testing import check_method
 
 EPISODES, WAY, SHOTS, QUERIES, SIZE = 3, 4, 3, 5, 12
 CENTRE = torch.linspace(0, 1, SIZE, dtype=torch.float64)
@@ -248,3 +249,11 @@ def test_many_tasks_at_once_are_answered_as_one_and_in_float32_nearly_as_in_floa
     found = READOUTS[name].answer(single)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), together, atol=1e-3, rtol=1e-3)
+
+
+def test_a_method_that_names_all_readouts_passes_the_checks_of_methods():
+    class Read(type(build("supervised"))):
+        name, label, readouts = "read", "Read", tuple(ON_FEATURES)
+        own, head_name, colours = {"read-head": "Read (own head)"}, "read-head", {}
+
+    check_method(Read, backbone="conv4")
