@@ -338,14 +338,7 @@ class FewShotMethod(nn.Module):
         ]
         return {name: torch.stack([one[name] for one in found]) for name in found[0]}
 
-    def _tasks(
-        self,
-        support: Tensor,
-        labels: Tensor,
-        query: Tensor,
-        classes: Sequence[Sequence[str]],
-        context: Context,
-    ) -> Tasks:
+    def _tasks(self, support: Tensor, labels: Tensor, query: Tensor, classes, context: Context) -> Tasks:
         """What readouts read; features that are no vectors are an error here."""
         if query.dim() != 3:
             raise FerMetaError(
