@@ -207,8 +207,8 @@ def run(one: Training, domain: Domain, folder: Path, seed: int) -> dict:
     validate = validator(protocol, method, *shown, device, "fp32")
     with tqdm(total=steps, desc=one.key, mininterval=10) as bar:
 
-        def progress(done, accuracy, validation):
-            bar.update(done - bar.n)
+        def progress(now, accuracy, validation):
+            bar.update(now.steps - bar.n)
             bar.set_postfix_str(
                 f"train acc {accuracy:.3f}, val acc {max(validation.values(), default=0):.4f}", refresh=False
             )

@@ -50,6 +50,7 @@ from fer_meta.tasks.episodes import ImageTasks, draw
 from fer_meta.tasks.pools import Domain, Pool, divide, needed, restrict
 from fer_meta.tasks.protocol import Protocol
 from fer_meta.training import batches, checkpoints, loop
+from fer_meta.training.ends import Moment
 
 EPISODE_SEED = "evaluation/0"
 """The test episodes are those of a bench: the same for every model and seed."""
@@ -232,6 +233,7 @@ def train(
         normalisation=stored_normalisation(network),
         seed=seed,
         steps=steps,
+        images=batches.images_seen(network, config, source, protocol),
         precision=precision,
     )
     made_of = {
@@ -245,8 +247,8 @@ def train(
     _claim(folder, record, made_of)
     with tqdm(total=steps, desc=f"train {name}", dynamic_ncols=True, leave=False, disable=None) as bar:
 
-        def progress(done: int, accuracy: float, validation: Mapping[str, float]) -> None:
-            bar.update(done - bar.n)
+        def progress(now: Moment, accuracy: float, validation: Mapping[str, float]) -> None:
+            bar.update(now.steps - bar.n)
             bar.set_postfix_str(f"train acc {accuracy:.3f}", refresh=False)
 
         loop.fit(network, config, steps, batch_at, validate, folder, progress)

@@ -3,6 +3,7 @@ when it runs.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -88,6 +89,20 @@ def _folds(context, parameter, value: str | None) -> dict | str | None:
             f"{one_line(value, 60)!r} is not a number of folds (2 to 1000) or loso (leave one subject out)"
         )
     return {"folds": int(value)}
+
+
+def _budget(context, parameter, value: str | None) -> dict[str, float] | None:
+    """images=N or seconds=S."""
+    if value is None:
+        return None
+    name, _, number = value.partition("=")
+    kinds: dict[str, Callable[[str], float]] = {"images": int, "seconds": float}
+    try:
+        return {name: kinds[name](number.replace("_", ""))}
+    except (KeyError, ValueError):
+        raise click.BadParameter(
+            f"{one_line(value, 60)!r} is no budget; give images=225000 or seconds=600"
+        ) from None
 
 
 def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -195,6 +210,15 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     help=(
         "The network of every method: conv4, resnet12, efficientnet_lite0, one of torchvision (resnet18), "
         "timm/NAME, or your own as FILE.py:CLASS.  [default: the suite's]"
+    ),
+)
+@click.option(
+    "--budget",
+    callback=_budget,
+    metavar="images=N|seconds=S",
+    help=(
+        "The same for every training, in place of each method's steps: so many images, or so many seconds of"
+        " training.  [default: the suite's]"
     ),
 )
 @click.option(

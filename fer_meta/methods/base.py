@@ -18,6 +18,7 @@ from fer_meta.networks.base import Backbone
 from fer_meta.preprocessing import IMAGENET, Normalisation
 
 Decay = Annotated[float, LogUniform(1e-6, 1e-1)]
+MOST_STEPS = 10**8
 
 
 class TrainingConfig(Strict):
@@ -39,7 +40,7 @@ class TrainingConfig(Strict):
         json_schema_extra={"since": "0.2"},
         description="its name in tables, where the suite calls its settings by another name",
     )
-    steps: int = Field(ge=1, le=10**8, description="optimiser steps")
+    steps: int = Field(ge=1, le=MOST_STEPS, description="optimiser steps")
     optimiser: Literal["adamw", "adam", "sgd"] = Field(
         "adamw",
         description=(
@@ -129,13 +130,13 @@ class SupervisedConfig(TrainingConfig):
     """How a method without episodes is trained."""
 
     batch: int = Field(64, ge=1, le=10_000, description="images per step")
-    max_epochs: int = Field(
+    max_epochs: int | None = Field(
         60,
         ge=1,
         le=10**6,
         description=(
             "a small source stops after this many passes, even before `steps`; a pass is as many images as"
-            " the source has"
+            " the source has; null: it does not"
         ),
     )
     class_balance: Literal["natural", "balanced", "logit-adjusted"] = Field(

@@ -37,7 +37,9 @@ class LogPoint(Stored):
     train_accuracy: float | None = None
     val_uar: Validation | None = None
     val_accuracy: Validation | None = None
+    images: Count | None = None  # shown since the training began, each time that one is in a batch
     seconds: float | None = None  # since the training began
+    train_seconds: float | None = None  # the same without validation
 
     def as_row(self) -> dict[str, Any]:
         """What the line holds."""

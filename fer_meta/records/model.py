@@ -29,7 +29,10 @@ class ModelRecord(Stored):
     image_size: Positive | None = None  # pixels
     normalisation: Normalisation | None = None
     seed: Count = 0
-    steps: Count = 0  # optimiser steps of the whole training
+    # optimiser steps of the whole training; 0 under a budget of seconds, where the log has them
+    steps: Count = 0
+    images: Count | None = None  # shown in these steps
+    budget: dict[str, float] = {}  # images or seconds, where the suite gives every training the same
     precision: str | None = None  # fp32 or bf16, in which the training began
     identity: dict[str, Any] = {}
 

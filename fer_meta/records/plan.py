@@ -131,6 +131,8 @@ class Plan(Stored):
     labels: dict[str, Label] = {}  # readout -> how it is shown
     readings: list[str] = []
     primary: Contrast | None = None
+    # images or seconds, where every training has the same
+    budget: dict[str, float] = {}
     search: PlannedSearch | None = None
     runs: list[PlannedRun]  # with a search, those whose settings are picked
 

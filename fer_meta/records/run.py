@@ -54,6 +54,14 @@ class Timings(Open):
     evaluate_s: Seconds = 0.0
 
 
+class Trained(Stored):
+    """What the training of a run's model took."""
+
+    steps: Count
+    images: Count | None = None  # shown, each time that one is in a batch; None: not counted
+    seconds: Seconds | None = None  # without validation
+
+
 class FoundRun(PlannedRun):
     """What a run says of itself that the plan may not name: the command of the bench that made it, and its
     hashes (of `bench.identity.bench_hashes`).
@@ -89,6 +97,7 @@ class RunRecord(Stored):
     excluded_from_training: dict[str, Count] = {}
     copies_removed: Count
     training_chance: Share | None = None  # accuracy of a guess in training
+    trained: Trained | None = None
     train_images: Count | None = None
     mixed_in: dict[str, Count] = {}
     test_images: Count

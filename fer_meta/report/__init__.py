@@ -26,6 +26,7 @@ from fer_meta.report.sections import (
     published,
     reproduction,
     search,
+    trainings,
 )
 from fer_meta.report.sections.brief import brief
 from fer_meta.report.sections.page import page
@@ -65,12 +66,12 @@ SOMETIMES = [
 def write_report(folder: Path, published: bool = False) -> str:
     """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
-    `table.{csv,md,tex,txt}` (the last is the text), `recall.csv`, `confusion.csv` and `seeds.csv` always;
-    `heads.csv`, `primary.csv`, `comparisons.csv`, `folds.csv`, `search.csv` and `experiments.csv` where there
-    is something to say. Only finished runs of the plan count; the others are listed with the command that
-    makes them. Everything is computed from the runs' predictions, the stored episodes and the trainings'
-    logs; with `published` the page and the text end with published figures in the same settings. Where all of
-    these, the code and the files written are as they were, they stay.
+    `table.{csv,md,tex,txt}` (the last is the text), `recall.csv`, `confusion.csv`, `seeds.csv` and
+    `trainings.csv` always; `heads.csv`, `primary.csv`, `comparisons.csv`, `folds.csv`, `search.csv` and
+    `experiments.csv` where there is something to say. Only finished runs of the plan count; the others are
+    listed with the command that makes them. Everything is computed from the runs' predictions, the stored
+    episodes and the trainings' logs; with `published` the page and the text end with published figures in the
+    same settings. Where all of these, the code and the files written are as they were, they stay.
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
@@ -120,7 +121,7 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
             leakage.section(results, found.leaks, found.oracles),
         ],
         comparisons.section(results, one_division(results, found.compared), shown, found.ranked),
-        [*tried, *last],
+        [trainings.section(results, found.trainings, found.scores), *tried, *last],
     )
     short = brief(
         results,
@@ -153,6 +154,7 @@ def _numbers(found: Found) -> dict[str, str]:
         "comparisons.csv": found.compared,
         "best-of.csv": found.best_of,
         "divisions.csv": found.divided,
+        "trainings.csv": found.trainings,
         "folds.csv": folds_table(found.cells),
         "search.csv": found.searched,
         "experiments.csv": pd.concat(experiments) if experiments else pd.DataFrame(),

@@ -49,6 +49,8 @@ class Run:
     fold: int | None = None  # from 1, of a cross-validation
     # accuracy of a guess on what was trained on; None where it is not known
     training_chance: float | None = None
+    # images, steps and seconds of its training; None where an older version did not write them
+    trained: dict | None = None
     failed: Failed | None = None  # that its training did not learn
     settings_hash: str = ""  # of the bench that made it
 
@@ -168,6 +170,7 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
         selected=record.selected,
         training_chance=record.training_chance,
         settings_hash=record.settings_hash,
+        trained=record.trained.model_dump() if record.trained else None,
     )
 
 

@@ -29,6 +29,8 @@ from fer_meta.runner.settings import Setting
 from fer_meta.runner.words import episodes_file
 from fer_meta.suites.divisions import division_key
 from fer_meta.suites.schema import Suite
+from fer_meta.training.batches import images_seen
+from fer_meta.training.budget import Budget
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def plan_record(
         labels=_labels(runs, suite.readouts),
         readings=list(suite.readings),
         primary=Contrast(**suite.primary.model_dump()) if suite.primary else None,
+        budget=_budget(suite.budget),
         search=search,
         runs=[_planned(run) for run in runs],
     )
@@ -114,10 +117,16 @@ def _labels(runs: Sequence[Run], readouts: Sequence[str] | None) -> dict[str, La
     }
 
 
+def _budget(budget: Budget | None) -> dict[str, float]:
+    return budget.model_dump(exclude_none=True) if budget else {}
+
+
 def model_record(
     model: Model, method: FewShotMethod, image_size: int, steps: int, precision: str
 ) -> ModelRecord:
     """A training of `method` in `steps` optimiser steps that begins in `precision`."""
+    by_steps = model.seconds is None
+    images = images_seen(method, model.config, model.train, model.protocol)
     return ModelRecord(
         id=model.id,
         method=model.method,
@@ -127,7 +136,9 @@ def model_record(
         image_size=image_size,
         normalisation=stored_normalisation(method),
         seed=model.seed,
-        steps=steps,
+        steps=steps if by_steps else 0,
+        images=images if by_steps else None,
+        budget=_budget(model.budget),
         precision=precision,
         identity=model.identity,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
+from fer_meta.runner.budget import budget_lines
 from fer_meta.runner.estimate import Cost, estimate, makespan
 from fer_meta.runner.executors.workers import Workers
 from fer_meta.runner.plan import Run, by_model
@@ -27,6 +28,8 @@ def print_plan(
     costs = estimate(bench, todo, workers)
     for run, wrong in bench.damaged.items():
         click.echo(f"  run {run}: {wrong}; it will be done again")
+    for line in budget_lines(suite.budget, runs):
+        click.echo(f"  {line}")
     for line in [*_trial_lines(trials, costs), *_run_lines(runs, costs)]:
         click.echo(f"  {line}")
     seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)

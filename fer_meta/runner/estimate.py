@@ -22,6 +22,7 @@ from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol
 from fer_meta.training import batches, loop
+from fer_meta.training.batches import step_count
 
 # Images embedded and episodes scored to time one.
 SAMPLE_IMAGES = 64
@@ -84,14 +85,13 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
     workers.each(samples, measure, hear)
     costs: dict[str, Cost] = {}
     trained: set[str] = set()
-    steps: dict[tuple, int] = {}
     for run in todo:
         model, unit, seconds = run.model, units[_kind(run)], 0.0
         if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
-            key = *_kind(run), model.train.digest
-            steps[key] = steps.get(key) or _steps(bench, model)
-            seconds = steps[key] * unit.step + _validations(model, model.protocol, model.val, unit)
+            steps = step_count(registry.load(model.method), model.config, model.train)
+            seconds = model.seconds or steps * unit.step
+            seconds += _validations(model, model.protocol, model.val, unit)
         costs[run.id] = Cost(seconds, _scoring(bench, run, unit))
     return costs
 
@@ -105,16 +105,15 @@ def makespan(seconds: Iterable[float], jobs: int) -> float:
 
 
 def _kind(run: Run) -> tuple:
-    """The same for runs whose steps and episodes take equally long: rates and decays change no time."""
-    config = tuple((name, value) for name, value in run.model.config if not isinstance(value, float))
+    """The same for runs whose steps and episodes take equally long: rates, decays and the number of steps
+    change no time.
+    """
+    config = tuple(
+        (name, value)
+        for name, value in run.model.config
+        if not isinstance(value, float) and name not in ("steps", "max_epochs")
+    )
     return run.model.key, config, run.setting.protocol.model_dump_json()
-
-
-def _steps(bench: Bench, model: Model) -> int:
-    method = registry.load(model.method)
-    return batches.steps_and_batches(
-        method, model.config, model.source, model.protocol, model.seed, bench.device
-    )[0]
 
 
 def _scoring(bench: Bench, run: Run, unit: _Unit) -> float:

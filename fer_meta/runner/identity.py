@@ -68,9 +68,11 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
         if own := backbones.source_hash(settings.backbone):
             config["backbone"] = own
     source = registry.source_hash(method)
-    protocol = setting.protocol
+    protocol, seconds = setting.protocol, suite.budget and settings.steps and suite.budget.seconds
     return {
         **({"source": source} if source else {}),  # of a method from outside
+        # A budget of images is in the steps of `config`.
+        **({"seconds": seconds} if seconds else {}),
         "code": CODE_VERSION,
         "algorithm": method,  # the first results called it so
         "config": config,

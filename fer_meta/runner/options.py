@@ -26,6 +26,7 @@ class BenchOptions:
     - `backbone`: of every method; `weights`: none, imagenet, bundled or a file.
     - `device`: auto, cpu, cuda, cuda:1, mps. `precision`: fp32 or bf16.
     - `search`: how many settings of each method and source are tried first.
+    - `budget`: of every training, {"images": 225000} or {"seconds": 600}.
     - `jobs`: how many models are trained at the same time; None: one per core, at most 4.
     - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
     - `command`: what reports print to get the same again; "": made of these options.
@@ -47,6 +48,7 @@ class BenchOptions:
     split: dict | str | None = None
     image_size: int | None = None
     backbone: str | None = None
+    budget: Mapping[str, float] | None = None
     weights: str | None = None
     device: str = "auto"
     precision: str | None = None
@@ -86,6 +88,7 @@ def _command(options: BenchOptions) -> str:
         ("--preset", options.preset, DEFAULT),
         ("--image-size", options.image_size, None),
         ("--backbone", options.backbone, None),
+        ("--budget", _budget(options.budget), ""),
         ("--weights", options.weights, None),
         ("--precision", options.precision, None),
         ("--search", options.search, None),
@@ -96,6 +99,10 @@ def _command(options: BenchOptions) -> str:
 
 def _listed(names: Sequence[str] | None) -> str:
     return ",".join(names or ())
+
+
+def _budget(budget: Mapping[str, float] | None) -> str:
+    return "".join(f"{name}={number}" for name, number in (budget or {}).items())
 
 
 def _folds(split: dict | str | None) -> str:

@@ -10,11 +10,14 @@ from fer_meta.runner.settings import Setting, in_names, needed
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import Protocol
+from fer_meta.training.budget import Budget
 
 
 @dataclass(frozen=True)
 class Model:
-    """One training: a method, its settings and what the suite calls them (`key`), a source and a seed."""
+    """One training: a method, its settings (under the budget) and what the suite calls them (`key`), a source
+    and a seed.
+    """
 
     key: str
     method: str
@@ -23,6 +26,12 @@ class Model:
     protocol: Protocol
     seed: int
     identity: dict
+    budget: Budget | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Of training, if a budget of seconds ends it."""
+        return self.budget.seconds if self.budget and self.config.steps else None
 
     @property
     def train(self) -> Pool:
@@ -93,10 +102,14 @@ def make_plan(suite: Suite, settings: Sequence[Setting], config_of: ConfigOf | N
 
 
 def make_model(suite: Suite, key: str, config: TrainingConfig, setting: Setting, seed: int) -> Model:
-    """The training of a method, whose settings the suite calls `key`, on the source of `setting`."""
+    """The training of a method, whose settings the suite calls `key`, on the source of `setting`, under the
+    suite's budget.
+    """
     method = config.method or key
+    if suite.budget is not None:
+        config = suite.budget.applied(method, config, setting.train, setting.protocol)
     identity = model_identity(suite, method, config, setting, seed)
-    return Model(key, method, config, setting.source, setting.protocol, seed, identity)
+    return Model(key, method, config, setting.source, setting.protocol, seed, identity, suite.budget)
 
 
 Unit = list[Run]  # runs of one model

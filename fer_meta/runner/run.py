@@ -1,6 +1,7 @@
 """One run, from its plan to results on disk: train what is not trained, and answer the test episodes."""
 
 import functools
+import math
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -21,10 +22,11 @@ from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod, NetworkConfig
 from fer_meta.methods.labels import answer_in
 from fer_meta.records.answers import ANSWERS
-from fer_meta.records.history import HISTORY, history
+from fer_meta.records.history import HISTORY, history, read_history
 from fer_meta.records.model import read_model, write_model
-from fer_meta.records.run import RUN, Environment, Timings, write_run
+from fer_meta.records.run import RUN, Environment, Timings, Trained, write_run
 from fer_meta.records.seals import DONE, FAILED, seal, write_failure
+from fer_meta.runner.budget import trained_in_words
 from fer_meta.runner.describe import MadeBy, model_record, run_record
 from fer_meta.runner.environment import environment, peak_memory_mb
 from fer_meta.runner.messages import Message, Said, Stage
@@ -34,6 +36,7 @@ from fer_meta.runner.words import write_predictions
 from fer_meta.statistics.failed import failure, in_words
 from fer_meta.suites.schema import Suite
 from fer_meta.training import batches, checkpoints, loop
+from fer_meta.training.ends import Moment
 
 
 @dataclass
@@ -175,6 +178,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         run,
         bench.made_by,
         training_chance=batches.training_chance(method, model.config, setting.train, model.protocol),
+        trained=_trained(bench, model),
         selected={
             rule: {_on_disk(run, name): step for name, step in own.items()} for rule, own in selected.items()
         },
@@ -203,6 +207,15 @@ def _try(bench: Bench, run: Run, method: FewShotMethod) -> None:
         seal(folder, [FAILED])
     else:
         checkpoints.drop_snapshots(folder)
+
+
+def _trained(bench: Bench, model: Model) -> Trained | None:
+    """What a training took; None if an older version left no log of it."""
+    log = read_history(bench.model_folder(model))
+    last = log[-1] if log else {}
+    if "step" not in last:
+        return None
+    return Trained(steps=last["step"], images=last.get("images"), seconds=last.get("train_seconds"))
 
 
 def _trained_in(bench: Bench, model: Model) -> str | None:
@@ -246,6 +259,8 @@ def _train(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> None
         bench.failed_models[model.id] = str(error)
         raise
     checkpoints.finish(folder)
+    if trained := _trained(bench, model):
+        bench.say(f"    model {model.id}: {trained_in_words(trained, model.budget)}")
     chance = batches.training_chance(method, model.config, model.train, model.protocol)
     failed = failure(history(folder / HISTORY), chance)
     if failed and not run.trial:
@@ -265,15 +280,19 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
         record = model_record(model, method, bench.suite.image_size, steps, bench.precision(model))
         write_model(folder, record)
     validate = on_source(bench, model, method)
-    stage = bench.stage(run, "train", steps)
+    total = steps if model.seconds is None else math.ceil(model.seconds)
+    stage = bench.stage(run, "train", total)
 
-    def progress(done: int, accuracy: float, validation: dict[str, float]) -> None:
+    def progress(now: Moment, accuracy: float, validation: dict[str, float]) -> None:
+        done = now.steps if model.seconds is None else min(total, int(now.seconds))
         metric = {method.head_name: "UAR"}
         values = (f", val {name} {metric.get(name, 'acc')} {value:.3f}" for name, value in validation.items())
         stage.at(done, f"train acc {accuracy:.3f}{''.join(values)}")
 
     fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
-    return functools.partial(loop.fit, method, config, steps, fetched, validated, folder, progress)
+    return functools.partial(
+        loop.fit, method, config, steps, fetched, validated, folder, progress, model.seconds
+    )
 
 
 def _begin_again(bench: Bench, model: Model, wrong: str) -> None:

@@ -32,6 +32,7 @@ def chosen_suite(options: BenchOptions) -> Suite:
         readouts=options.readouts,
         image_size=options.image_size,
         draws=options.search,
+        budget=options.budget,
     )
     if options.experiments is not None:
         suite = _with_experiments(suite, options.experiments)

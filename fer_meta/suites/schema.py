@@ -35,6 +35,7 @@ from fer_meta.suites.search import Search
 from fer_meta.suites.settings import Fault, mapping, methods_of, plain
 from fer_meta.suites.text import Lines, suite_names
 from fer_meta.tasks.protocol import Protocol
+from fer_meta.training.budget import Budget
 
 __all__ = ["RenderedDomains", "Suite", "read_suite", "suite_names"]
 
@@ -130,6 +131,11 @@ class Suite(Strict):
     )
     # The alias is the name of older hashes.
     methods: dict[str, SerializeAsAny[TrainingConfig]] = Field(min_length=1, serialization_alias="algorithms")
+    budget: Budget | None = Field(
+        None,
+        json_schema_extra={"since": "0.1.0"},
+        description="what every training may use, in place of each method's `steps`",
+    )
     roles: dict[Key, Role] = {}
     mixtures: dict[Key, Mixture] = {}
     experiments: dict[Key, Experiment] = {}

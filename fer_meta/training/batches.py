@@ -22,6 +22,8 @@ from fer_meta.tasks.episodes import Episodes
 from fer_meta.tasks.pools import Domain, Pool, needed
 from fer_meta.tasks.protocol import Protocol
 
+SMALLEST = 2  # images of a batch: BatchNorm has no statistics of a single one
+
 
 def steps_and_batches(
     method: FewShotMethod | type[FewShotMethod],
@@ -34,18 +36,58 @@ def steps_and_batches(
     """`(steps, batch_at)`: how many steps to train, and the batch of each step as a function of its
     number.
     """
+    steps = step_count(method, config, needed(domain.train))
     if not method.trained:
-        return 0, lambda step: None
+        return steps, lambda step: None
     if isinstance(config, TwoStageConfig):
-        return config.steps, _two_stages(config, domain, protocol, seed, device, method.normalisation)
+        return steps, _two_stages(config, domain, protocol, seed, device, method.normalisation)
     if method.episodic:
         batch_at = _episodic(config, config.batch, domain, protocol, seed, device, method.normalisation)
-        return config.steps, batch_at
+        return steps, batch_at
+    return steps, _supervised(config, domain, seed, device, method.normalisation)
+
+
+def step_count(method: FewShotMethod | type[FewShotMethod], config: TrainingConfig, pool: Pool) -> int:
+    """How many steps a training on `pool` has."""
+    if not method.trained:
+        return 0
+    passes = config.max_epochs if isinstance(config, SupervisedConfig) else None
+    if passes is None or isinstance(config, TwoStageConfig):
+        return config.steps
+    return min(config.steps, passes * math.ceil(len(pool) / config.batch))
+
+
+def images_in(batch: LabelledImages | list[Episode]) -> int:
+    """How many images a step's batch shows; one that is in it twice counts twice."""
+    if isinstance(batch, LabelledImages):
+        return len(batch.images)
+    return sum(len(episode.support) + len(episode.query) for episode in batch)
+
+
+def images_seen(
+    method: FewShotMethod | type[FewShotMethod], config: TrainingConfig, pool: Pool, protocol: Protocol
+) -> int:
+    """How many images a whole training on `pool` shows: the sum of `images_in` over its steps. It never falls
+    when `steps` rises.
+    """
+    steps = step_count(method, config, pool)
+    if not steps:
+        return 0
+    if isinstance(config, TwoStageConfig):
+        first = first_stage(config, protocol)
+        return _labelled_seen(config, pool, first) + (steps - first) * config.tasks * images_of_task(protocol)
+    if method.episodic:
+        return steps * config.batch * images_of_task(protocol)
     assert isinstance(config, SupervisedConfig)
-    per_epoch = math.ceil(len(needed(domain.train)) / config.batch)
-    return min(config.steps, config.max_epochs * per_epoch), _supervised(
-        config, domain, seed, device, method.normalisation
-    )
+    return _labelled_seen(config, pool, steps)
+
+
+def _labelled_seen(config: SupervisedConfig, pool: Pool, steps: int) -> int:
+    if config.class_balance == "balanced":
+        return steps * max(config.batch, SMALLEST)
+    sizes = natural_sizes(len(pool), config.batch)
+    passes, rest = divmod(steps, len(sizes))
+    return passes * sum(sizes) + sum(sizes[:rest])
 
 
 def training_chance(
@@ -140,6 +182,11 @@ def class_shares(pool: Pool) -> np.ndarray:
     return np.bincount(pool.labels, minlength=len(pool.classes)) / len(pool)
 
 
+def natural_sizes(images: int, batch: int) -> list[int]:
+    """How many images each batch of a pass over `images` images has."""
+    return [max(SMALLEST, min(batch, images - start)) for start in range(0, images, batch)]
+
+
 def natural_batches(labels: np.ndarray, batch: int, seed: int) -> Callable[[int], np.ndarray]:
     """Which images (places in `labels` [N]) make the batch of a step: all of them in one random order after
     the other.
@@ -150,8 +197,7 @@ def natural_batches(labels: np.ndarray, batch: int, seed: int) -> Callable[[int]
         epoch, part = divmod(step, per_epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(labels))
         chosen = order[part * batch : (part + 1) * batch]
-        # BatchNorm has no statistics of a single image
-        return np.append(chosen, order[0]) if len(chosen) == 1 else chosen
+        return np.append(chosen, order[0]) if len(chosen) < SMALLEST else chosen
 
     return chosen_at
 
@@ -164,7 +210,7 @@ def balanced_batches(labels: np.ndarray, batch: int, seed: int) -> Callable[[int
     is left out for ever, and those of a small class come more often.
     """
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    batch = max(batch, 2)  # BatchNorm has no statistics of a single image
+    batch = max(batch, SMALLEST)
 
     @functools.lru_cache(maxsize=4 * len(members))
     def order_of(label: int, turn: int) -> np.ndarray:

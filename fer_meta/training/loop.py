@@ -5,9 +5,10 @@ Each step's batch is a function of the seed and the step alone, so resuming need
 and the step, and no state of any random generator.
 """
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,12 @@ from torch import Tensor
 
 from fer_meta.device import autocast
 from fer_meta.errors import DivergedError
-from fer_meta.methods.base import FewShotMethod, TrainingConfig
+from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages, TrainingConfig
 from fer_meta.records.history import validation_of
 from fer_meta.tasks.protocol import Protocol
-from fer_meta.training import checkpoints
-
-# Mean loss and accuracy are logged this many times in a training.
-LOG_POINTS = 100
+from fer_meta.training import checkpoints, ends
+from fer_meta.training.batches import images_in
+from fer_meta.training.ends import Moment
 
 
 def build(
@@ -47,59 +47,93 @@ def fit(
     method: FewShotMethod,
     config: TrainingConfig,
     steps: int,
-    batch_at: Callable[[int], object],
+    batch_at: Callable[[int], LabelledImages | list[Episode]],
     validate: Callable[[], checkpoints.Validated],
     folder: Path,
-    progress: Callable[[int, float, dict[str, float]], None] = lambda step, accuracy, validation: None,
+    progress: Callable[[Moment, float, dict[str, float]], None] = lambda now, accuracy, validation: None,
+    seconds: float | None = None,
 ) -> None:
-    """Train `method` in place for `steps` steps, from where `folder` says it was.
+    """Train `method` in place for `steps` steps, or until the first step after `seconds` seconds of training
+    if these are given, from where `folder` says it was.
 
     Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one per validation) and `resume.pt`. `progress`
-    gets the steps done, the last training accuracy that was logged and the last validation (readout -> value,
-    0 to 1). Raises DivergedError if the loss is not finite, and ResumeError, before anything is done, if the
-    folder is not as an earlier part of this training left it.
+    gets how far the training is, the last training accuracy that was logged and the last validation (readout
+    -> value, 0 to 1). Raises DivergedError if the loss is not finite, and ResumeError, before anything
+    is done, if the folder is not as an earlier part of this training left it.
     """
     optimiser = new_optimiser(method, config)
     start, history = checkpoints.resume(folder, method, optimiser)
+    n = config.validations
+    end = ends.by_steps(steps, n) if seconds is None else ends.by_seconds(seconds, n)
+    last = history[-1] if history else {"images": 0}
+    images = last.get("images")  # None: the training was begun by a version that did not count
     validation = next(filter(None, map(validation_of, reversed(history))), {})
-    validate_at = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
-    log_every = max(1, steps // LOG_POINTS)
+    clock = _Clock(last)
+    now = Moment(start, clock.trained())
     unread: list[Tensor] = []
-    began = time.perf_counter() - (history[-1]["seconds"] if history else 0)
     method.train()
-    for step in range(start, steps):
+    while end.share(now) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = config.lr * _schedule(config, step / steps, step)
-        unread.append(train_step(method, config, optimiser, batch_at(step)))
-        done = step + 1
-        if done % log_every and done not in validate_at:
-            progress(done, history[-1]["train_accuracy"] if history else float("nan"), validation)
+            group["lr"] = config.lr * _schedule(config, end.share(now), now.steps)
+        batch = batch_at(now.steps)
+        unread.append(train_step(method, config, optimiser, batch))
+        images = None if images is None else images + images_in(batch)
+        before, now = now, Moment(now.steps + 1, clock.trained())
+        if not end.logs(before, now):
+            progress(now, history[-1]["train_accuracy"] if history else float("nan"), validation)
             continue
-        # Read now and then only: on a GPU each reading waits for all that was sent there.
-        losses, accuracies = torch.stack(unread).T.tolist()
-        for back, loss in enumerate(reversed(losses)):
-            if not math.isfinite(loss):
-                raise DivergedError(
-                    f"the loss became {loss} at step {done - back}; lower `lr` in the suite file"
-                )
-        row: dict[str, Any] = {
-            "step": done,
-            "loss": float(np.mean(losses)),
-            "train_accuracy": float(np.mean(accuracies)),
-        }
-        if done in validate_at:
-            method.eval()
-            row |= validate()
-            validation = validation_of(row)
-            method.train()
-        history.append({**row, "seconds": round(time.perf_counter() - began, 2)})
-        if done in validate_at:
-            checkpoints.save(folder, method, optimiser, done, history)
-        progress(done, row["train_accuracy"], validation)
+        row = _read(now.steps, unread) | {"images": images, "train_seconds": round(clock.trained(), 2)}
         unread = []
+        validated = end.validates(before, now)
+        with clock.stopped():
+            if validated:
+                method.eval()
+                row |= validate()
+                validation = validation_of(row)
+                method.train()
+            history.append({**row, "seconds": round(clock.whole(), 2)})
+            if validated:
+                checkpoints.save(folder, method, optimiser, now.steps, history)
+        progress(now, row["train_accuracy"], validation)
     method.eval()
     if not steps:  # a network that is used as it is
-        checkpoints.save(folder, method, optimiser, 0, [{"step": 0, **validate(), "seconds": 0.0}])
+        row = {"step": 0, **validate(), "images": 0, "seconds": 0.0, "train_seconds": 0.0}
+        checkpoints.save(folder, method, optimiser, 0, [row])
+
+
+def _read(step: int, unread: list[Tensor]) -> dict[str, Any]:
+    """The mean loss and accuracy of the steps since the last reading, of which `step` is the last.
+
+    Read now and then only: on a GPU each reading waits for all that was sent there.
+    """
+    losses, accuracies = torch.stack(unread).T.tolist()
+    for back, loss in enumerate(reversed(losses)):
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss became {loss} at step {step - back}; lower `lr` in the suite file")
+    return {"step": step, "loss": float(np.mean(losses)), "train_accuracy": float(np.mean(accuracies))}
+
+
+class _Clock:
+    """Seconds since a training began, its earlier parts included: all of them, and those not stopped.
+    `last`: the last log point of the earlier part.
+    """
+
+    def __init__(self, last: dict[str, Any]):
+        whole = last.get("seconds", 0.0)
+        self._began = time.perf_counter() - whole
+        self._stopped = whole - last.get("train_seconds", whole)
+
+    def whole(self) -> float:
+        return time.perf_counter() - self._began
+
+    def trained(self) -> float:
+        return self.whole() - self._stopped
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._stopped += time.perf_counter() - began
 
 
 def train_step(

@@ -421,6 +421,7 @@ def test_tables_and_plots_of_an_older_plan_do_not_stay_behind(stored):
         "recall.csv",
         "seeds.csv",
         "table.csv",
+        "trainings.csv",
     ]
 
 

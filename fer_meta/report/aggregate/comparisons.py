@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_meta.report.aggregate.accuracy import PLACE, in_one_text
+from fer_meta.report.aggregate.trainings import Side, Trained, differs_in, runs_by_training, shared
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.names import order, readout_name
@@ -36,6 +37,7 @@ COLUMNS = [
     "seeds",
     "failed_seeds",
     "groups",
+    "differs",
     "statement",
 ]
 
@@ -50,6 +52,9 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
     Cohen's d_z over episodes; `episodes_needed` is NaN where no number would do, or where each test image is
     a query already. `statement` says it in words.
 
+    `differs` names what the two do not share of backbone, initial weights, images seen and readout, each with
+    that of both.
+
     Where one of the two has a seed whose training did not learn (`failed_seeds`) nothing is claimed: there is
     no interval and no p, and the pair does not count among those that are corrected for.
     """
@@ -57,10 +62,12 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
     for cell in cells:
         if cell.shots > 0 and cell.selection == "source-val":
             blocks[cell.place].append(cell)
-    rows = []
+    rows, trained = [], runs_by_training(results)
     for place, block in blocks.items():
         found = (_pair(results, *pair) for pair in combinations(_best_first(block), 2))
         pairs = [pair for pair in found if pair]
+        for pair in pairs:
+            pair["differs"] = _differs(results, trained, place, pair["first"], pair["second"], block)
         unclaimed = [pair for pair in pairs if pair["failed_seeds"]]
         pairs = [pair for pair in pairs if not pair["failed_seeds"]]
         for row in pairs:
@@ -110,6 +117,14 @@ def failed_readouts(table: pd.DataFrame) -> list[str]:
 
 def _best_first(block: list[Cell]) -> list[Cell]:
     return sorted(block, key=lambda cell: -settled(np.mean([scores.accuracy for scores in cell.scores])))
+
+
+def _differs(
+    results: Results, trained: Trained, place: tuple, first: str, second: str, block: list[Cell]
+) -> str:
+    methods = {cell.readout: cell.method for cell in block}
+    sides = [Side(name, trained[place[0], place[1], methods[name]]) for name in (first, second)]
+    return differs_in(shared(results, [(sides[0], sides[1])]))
 
 
 def _pair(results: Results, first: Cell, second: Cell) -> dict | None:

@@ -13,6 +13,7 @@ from fer_meta.report.aggregate.leakage import leak_table, oracle_table
 from fer_meta.report.aggregate.primary import primary_table
 from fer_meta.report.aggregate.reproduction import reproduction_table
 from fer_meta.report.aggregate.search import search_table
+from fer_meta.report.aggregate.trainings import trainings_table
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.load import Results
 from fer_meta.statistics.ranks import Ranks
@@ -36,6 +37,7 @@ class Found:
     oracles: pd.DataFrame
     best_of: pd.DataFrame
     searched: pd.DataFrame  # search_table
+    trainings: pd.DataFrame
 
 
 def find(results: Results, cells: list[Cell], names: Names) -> Found:
@@ -57,4 +59,5 @@ def find(results: Results, cells: list[Cell], names: Names) -> Found:
         oracles=oracle_table(results, cells),
         best_of=best_of_table(results, cells),
         searched=search_table(results),
+        trainings=trainings_table(results),
     )

@@ -14,7 +14,9 @@ INTRODUCTION = (
     "Exploratory, for no one of these pairs was named beforehand. On the same queries, by the checkpoint"
     " picked on the source's validation split: the best method against each other one. Intervals and"
     " p-values are over seeds, people (clips, images) and episodes, and simultaneous for all pairs of"
-    " methods of the same source, target and shots (Bonferroni). All pairs: "
+    " methods of the same source, target and shots (Bonferroni). Not equal: which of backbone, initial"
+    " weights, images seen and readout the two do not share; their difference is then not an effect of the"
+    " objective alone. All pairs: "
 )
 
 
@@ -47,7 +49,10 @@ def _title(results: Results, experiment: str, source: str, target: str, way: int
 def _statements(results: Results, place: tuple, block: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
     """The best method against each other one, in words."""
     claimed, unclaimed = block[block["failed_seeds"] == ""], block[block["failed_seeds"] != ""]
-    said = [*claimed.loc[claimed["first"] == claimed["first"].iloc[0], "statement"]] if len(claimed) else []
+    best = claimed[claimed["first"] == claimed["first"].iloc[0]] if len(claimed) else claimed
+    said = [
+        row.statement + (f" (not equal: {row.differs})" if row.differs else "") for row in best.itertuples()
+    ]
     if len(unclaimed):
         here = (scores[BLOCK] == pd.Series(place, BLOCK)).all(axis=1)
         note = failed_note(results, scores[(scores["selection"] == "source-val") & here])

@@ -10,6 +10,11 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import BAYES, order, readout_name
 from fer_meta.report.sections.words import BAYES_NOTE, best_of, domain, exact, failed_note, is_best, measured
 
+EQUAL = (
+    "Two methods' difference is an effect of the objective only where backbone, initial weights, images seen"
+    " and readout are equal: see Trainings."
+)
+
 
 def section(results: Results, scores: pd.DataFrame) -> Section | None:
     """From the rows of `accuracy_table`; nothing without source-val."""
@@ -25,6 +30,7 @@ def section(results: Results, scores: pd.DataFrame) -> Section | None:
         blocks += [Paragraph(f"{shots}-shot:"), _table(results, rows, readouts)]
     lacking = (shown["seeds"] < shown["planned_seeds"]).any()
     notes = paragraphs(
+        EQUAL,
         failed_note(results, shown),
         "* seeds are missing." if lacking else "",
         f"{BAYES}: {BAYES_NOTE}" if shown["bayes"].notna().any() else "",

@@ -4,10 +4,12 @@ import pandas as pd
 
 from fer_meta.report.aggregate.planned import planned
 from fer_meta.report.aggregate.primary import why_not
+from fer_meta.report.aggregate.trainings import Side, runs_by_training, shared
 from fer_meta.report.cells import Cell
 from fer_meta.report.document import Paragraph, Section
 from fer_meta.report.load import Results
 from fer_meta.report.names import readout_name
+from fer_meta.report.sections.trainings import held_equal
 from fer_meta.statistics import rounding
 from fer_meta.statistics.words import p_in_words
 
@@ -46,7 +48,18 @@ def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
         if low
         else " (its spread is not known"
     )
+    equal = held_equal(shared(results, _sides(results, cells)), first, second)
     seeds = f"{row['seeds']} seeds" if row["seeds"] > 1 else "one seed: nothing is said about other trainings"
     each = ", those of each division counted apart" if len(results.plan["divisions"]) > 1 else ""
     pairs = f"{row['pairs']} pairs of source and target{each}, " if row["pairs"] > 1 else ""
-    return f"{what} Found: {parts}{spread}; {pairs}{seeds}). All else on this page is exploratory."
+    return f"{what} Found: {parts}{spread}; {pairs}{seeds}). {equal} All else on this page is exploratory."
+
+
+def _sides(results: Results, cells: list[Cell]) -> list[tuple[Side, Side]]:
+    """The two readouts in each pair of source and target that the contrast is over."""
+    trained, found = runs_by_training(results), planned(results, cells)
+
+    def side(cell: Cell) -> Side:
+        return Side(cell.readout, trained[cell.experiment, cell.source, cell.method])
+
+    return [(side(one), side(other)) for one, other in (*found.over, *found.less)]
