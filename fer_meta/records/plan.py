@@ -98,6 +98,7 @@ class Contrast(Stored):
     shots: Positive
     over: str
     less: str | None
+    margin: Share | None = None  # a difference within it, either way, counts as none
 
 
 class Label(Stored):

@@ -127,6 +127,13 @@ class Primary(Strict):
     shots: int = Field(5, ge=1, le=1000)
     over: Line = "across"
     less: Line | None = Field("within", description="subtract what `first` is ahead by there")
+    margin: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        json_schema_extra={"since": "0.2"},
+        description="accuracy of 0 to 1: a difference within it, either way, counts as none",
+    )
 
     @model_validator(mode="after")
     def _of_two(self):

@@ -12,7 +12,7 @@ from fer_meta.report import write_report
 from fer_meta.report.aggregate import folds, primary
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
-from fer_meta.report.sections.primary import in_words
+from fer_meta.report.sections.primary import beside_margin, in_words
 from fer_meta.statistics.intervals import contrast
 from fer_meta.suites.schema import read_suite, suite_names
 
@@ -224,3 +224,15 @@ def test_of_a_training_that_did_not_learn_nothing_is_claimed(tmp_path):
     page = (folder / "table.md").read_text()
     assert "Found: no claim, for a training did not learn: ProtoNet on a, seed 1." in page
     assert not (folder / "primary.csv").exists()
+
+
+@pytest.mark.parametrize("low, high, words", [
+    (-0.012, 0.019, "the two are equivalent"),
+    (0.021, 0.05, "the two differ"),
+    (-0.05, -0.021, "the two differ"),
+    (-0.01, 0.03, "neither is shown"),
+])  # fmt: skip
+def test_a_margin_that_was_named_says_whether_two_methods_are_equivalent(low, high, words):
+    row = pd.Series({"low": low, "high": high})
+    assert words in beside_margin(0.02, row) and "up to 2.0 points" in beside_margin(0.02, row)
+    assert beside_margin(None, row) == "" == beside_margin(0.02, pd.Series({"low": float("nan"), "high": 1}))

@@ -46,7 +46,7 @@ def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     whole = contrast(_terms(over, seeds) + [(-weight, outcomes) for weight, outcomes in _terms(less, seeds)])
     return pd.DataFrame(
         [
-            named
+            {name: named[name] for name in ("first", "second", "shots", "over", "less")}
             | {
                 "advantage_over": advantages[0].value,
                 "advantage_less": advantages[1].value if less else None,

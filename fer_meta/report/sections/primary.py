@@ -52,7 +52,24 @@ def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
     seeds = f"{row['seeds']} seeds" if row["seeds"] > 1 else "one seed: nothing is said about other trainings"
     each = ", those of each division counted apart" if len(results.plan["divisions"]) > 1 else ""
     pairs = f"{row['pairs']} pairs of source and target{each}, " if row["pairs"] > 1 else ""
-    return f"{what} Found: {parts}{spread}; {pairs}{seeds}). {equal} All else on this page is exploratory."
+    found = f"{what} Found: {parts}{spread}; {pairs}{seeds})."
+    margin = beside_margin(named.get("margin"), row)
+    return " ".join(filter(None, [found, margin, equal, "All else on this page is exploratory."]))
+
+
+def beside_margin(margin: float | None, row: pd.Series) -> str:
+    """What the interval says of equivalence: nothing without a margin or an interval. Both ends of a 95 %
+    interval within the margin are two one-sided tests at 2.5 % (Schuirmann 1987, J. Pharmacokinet. Biopharm.
+    15, 657-680).
+    """
+    if margin is None or pd.isna(row["low"]):
+        return ""
+    named = f"Named beforehand too: up to {rounding.points(margin)} points either way count as no difference."
+    if -margin < row["low"] and row["high"] < margin:
+        return f"{named} The interval lies within them: the two are equivalent."
+    if row["low"] > margin or row["high"] < -margin:
+        return f"{named} The interval lies beyond them: the two differ."
+    return f"{named} The interval reaches beyond them and holds smaller ones too: neither is shown."
 
 
 def _sides(results: Results, cells: list[Cell]) -> list[tuple[Side, Side]]:
