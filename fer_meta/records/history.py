@@ -19,7 +19,7 @@ FIX = "delete it, and the report leaves this training out of its curves"
 METRICS = ("val_uar", "val_accuracy")
 """A validation by recall averaged over classes (own heads), and one by accuracy in episodes."""
 
-LOGGED = ["step", "loss", "train_accuracy", *METRICS]
+LOGGED = ["step", "images", "loss", "train_accuracy", *METRICS]
 
 # Readout -> its value, 0 to 1. An older version wrote one number.
 Validation = Annotated[dict[str, float], Field(min_length=1)] | float
@@ -67,8 +67,8 @@ def validation_of(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def history(path: Path) -> pd.DataFrame:
-    """One row per log point of a `history.jsonl`: step, loss, train_accuracy, and in a validation val_uar
-    (own head) and val_accuracy (first of the other readouts); NaN where not logged.
+    """One row per log point of a `history.jsonl`: step, images, loss, train_accuracy, and in a validation
+    val_uar (own head) and val_accuracy (first of the other readouts); NaN where not logged.
 
     The last line may be torn, for a killed training leaves it so. Raises ResultsError for any other torn line
     and for a log that was changed after its training was finished.

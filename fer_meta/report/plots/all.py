@@ -14,6 +14,7 @@ from fer_meta.report.plots import (
     best_of,
     confusion,
     divisions,
+    images,
     leakage,
     ranks,
     readouts,
@@ -27,8 +28,7 @@ from fer_meta.report.plots import (
 
 def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     """What draws each plot, by its name: confusion (one for each target if there are several), accuracy,
-    divisions, severity, transfer, training, ranks, leakage, best-of,
-    reproduction, search.
+    divisions, severity, transfer, training, images, ranks, leakage, best-of, reproduction, search.
 
     A plot whose selection (source-val) or log is in no run is left out, as are those of sections that the
     page does not have, and transfer where experiments have protocols of their own.
@@ -51,6 +51,9 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
         plots["transfer"] = partial(transfer.figure, results, shown)
     if logs:
         plots["training"] = partial(training.figure, results, logs, cells)
+        learned = images.curves(logs)
+        if learned["method"].nunique() > 1:
+            plots["images"] = partial(images.figure, results, learned, cells)
     if found.ranked:
         plots["ranks"] = partial(ranks.figure, results, found.ranked, failed_readouts(found.scores))
     if len(found.leaks):

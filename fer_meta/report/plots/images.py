@@ -1,0 +1,72 @@
+"""Validation on the source against the images that a training has seen: which method learns most from as many
+images.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_meta.report.cells import Cell
+from fer_meta.report.load import Results, Run
+from fer_meta.report.names import domain_name, domains_in_order, look, rank, training_name
+from fer_meta.report.plots.look import MARKERS, NORMAL
+from fer_meta.report.plots.panels import panels, quiet, settle
+
+
+def curves(logs: Sequence[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
+    """One row per source, method and number of images: `images`, and `accuracy` in the source's validation
+    episodes, 0 to 1, the mean over trainings. Points that not every training of the method has are left out,
+    as is a method that was not trained or whose log does not count images.
+    """
+    points = pd.concat(
+        [
+            log.loc[log["images"] > 0, ["images", "val_accuracy"]].assign(
+                source=run.source, method=run.method, model=run.model
+            )
+            for run, log in logs
+        ]
+    ).dropna()
+    keys = ["source", "method"]
+    found = points.groupby([*keys, "images"], sort=False).agg(
+        accuracy=("val_accuracy", "mean"), trainings=("model", "nunique")
+    )
+    of_all = points.groupby(keys)["model"].nunique()
+    found = found.reset_index()
+    whole = found["trainings"].to_numpy() == of_all.loc[pd.MultiIndex.from_frame(found[keys])].to_numpy()
+    return found[whole].sort_values([*keys, "images"], ignore_index=True)
+
+
+def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell]) -> Figure:
+    """A panel for each source of `curves`, a line for each method."""
+    first: dict[str, str] = {}
+    for cell in sorted(cells, key=lambda cell: rank(results, cell.readout)):
+        first.setdefault(cell.method, cell.readout)
+    methods = sorted(
+        map(str, table["method"].unique()), key=lambda name: rank(results, first.get(name, name))
+    )
+    sources = domains_in_order(results, table["source"])
+    figure, axes = panels(len(sources), columns=2, height=2.6)
+    for axis, source in zip(axes, sources):
+        for number, method in enumerate(methods):
+            own = table[(table["source"] == source) & (table["method"] == method)]
+            readout = first.get(method) or method
+            axis.plot(
+                own["images"],
+                100 * own["accuracy"],
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=3.5,
+                linewidth=1.2,
+                color=look(results, readout).colour,
+                label=training_name(results, method, readout),
+            )
+        axis.set_xscale("log")
+        axis.set_title(f"trained on {domain_name(results, source)}", fontsize=NORMAL)
+        axis.set_xlabel("images seen", fontsize=NORMAL)
+        axis.set_ylabel("validation accuracy (%)", fontsize=NORMAL)
+        quiet(axis)
+    title = (
+        "What a method makes of the images it sees: its validation episodes on the source, mean over seeds"
+    )
+    settle(figure, axes, title, legend=3, below=0.5)
+    return figure
