@@ -107,7 +107,8 @@ def _settings(search: Search, method: str, config: TrainingConfig) -> list[Value
         known = distributions(type(config))
         names = list(known)
         tried = [_draw(search.seed, method, known, number) for number in range(1, search.draws)]
-    return [{name: getattr(config, name) for name in names}, *tried]
+    own = {name: getattr(config, name) for name in names}
+    return [own, *(values for values in tried if values != own)]
 
 
 def _draw(seed: int, method: str, known: dict[str, Distribution], number: int) -> Values:

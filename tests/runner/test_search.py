@@ -174,6 +174,13 @@ def test_the_first_draw_is_the_suites_own_setting_and_each_value_has_a_generator
     assert without == [{key: value for key, value in one.items() if key != "lr"} for one in six["maml"]]
 
 
+def test_the_suites_own_value_is_tried_once_where_it_is_among_those_given(bench, suite, tmp_path):
+    suite.write_text(SUITE + "search: {values: {lr: [3.0e-4, 1.0e-3, 3.0e-3]}}\n")
+    result = bench("--methods", "protonet", domains=("day",))
+    assert all(f"draw {draw}: lr {lr} " in result.output for draw, lr in enumerate(("0.001", "0.0003", "0.003")))
+    assert len(trainings(tmp_path / "results")) == 3 + 1 and "draw 3" not in result.output
+
+
 def test_a_dry_run_counts_the_search(bench, searching, tmp_path):
     result = bench("--methods", "protonet", "--dry-run", domains=("day",))
     assert result.exit_code == 0 and not (tmp_path / "results").exists()
