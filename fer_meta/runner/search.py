@@ -89,9 +89,11 @@ def _of(suite: Suite, key: str, setting: Setting) -> str:
 
 def _trials(suite: Suite, search: Search, of: str, key: str, setting: Setting) -> list[Run]:
     config, runs = suite.config(key, setting.experiment), dict[str, Run]()
+    budget = suite.budget and suite.budget.part(search.budget)
+    shorter = suite.model_copy(update={"budget": budget})
     for draw, values in enumerate(_settings(search, config.method or key, config)):
         tried = shortened(with_values(config, values), search.budget)
-        model = make_model(suite, key, tried, setting, search.seed)
+        model = make_model(shorter, key, tried, setting, search.seed)
         runs.setdefault(model.id, Run(model, setting, model.identity, Trial(of, draw, values)))
     return list(runs.values())
 
@@ -107,7 +109,8 @@ def _settings(search: Search, method: str, config: TrainingConfig) -> list[Value
         known = distributions(type(config))
         names = list(known)
         tried = [_draw(search.seed, method, known, number) for number in range(1, search.draws)]
-    return [{name: getattr(config, name) for name in names}, *tried]
+    own = {name: getattr(config, name) for name in names}
+    return [own, *(values for values in tried if values != own)]
 
 
 def _draw(seed: int, method: str, known: dict[str, Distribution], number: int) -> Values:
@@ -122,7 +125,7 @@ def generator(*parts: object) -> np.random.Generator:
 
 
 def shortened(config: TrainingConfig, share: float) -> TrainingConfig:
-    """`config` for that share of a training."""
+    """`config` for that share of a training, where its length is not the suite's `budget`."""
     counts = {name: getattr(config, name) for name in COUNTS if getattr(config, name, 0)}
     return with_values(config, {name: max(1, round(share * count)) for name, count in counts.items()})
 

@@ -27,6 +27,12 @@ class Budget(Strict):
             raise ValueError("give `images` or `seconds`, and only one of them")
         return self
 
+    def part(self, share: float) -> "Budget":
+        """That share of it, 0 to 1."""
+        if self.images is None:
+            return Budget(seconds=share * (self.seconds or 0))
+        return Budget(images=max(1, round(share * self.images)))
+
     def applied(self, method: str, config: TrainingConfig, pool: Pool, protocol: Protocol) -> TrainingConfig:
         """The settings of a training on `pool` under this budget: `steps` comes from it, and no number of
         passes stops the training. For seconds, `steps` is the most there is, and the clock ends the training.

@@ -16,6 +16,7 @@ from fer_meta.report.plots.all import figures
 from fer_meta.runner import search
 from fer_meta.runner.main import decided, finish, plan, work
 from fer_meta.runner.options import BenchOptions
+from fer_meta.runner.plan import make_plan
 from fer_meta.training import loop
 
 GRID = "search: {values: {lr: [1.0e-5, 3.0e-2], inner_lr: [0.1]}, budget: 1/2}\n"
@@ -172,6 +173,30 @@ def test_the_first_draw_is_the_suites_own_setting_and_each_value_has_a_generator
     monkeypatch.setattr(search, "distributions", fewer)
     without = draws(6)["maml"]
     assert without == [{key: value for key, value in one.items() if key != "lr"} for one in six["maml"]]
+
+
+def test_the_suites_own_value_is_tried_once_where_it_is_among_those_given(bench, suite, tmp_path):
+    suite.write_text(SUITE + "search: {values: {lr: [3.0e-4, 1.0e-3, 3.0e-3]}}\n")
+    result = bench("--methods", "protonet", domains=("day",))
+    assert all(
+        f"draw {draw}: lr {lr} " in result.output for draw, lr in enumerate(("0.001", "0.0003", "0.003"))
+    )
+    assert len(trainings(tmp_path / "results")) == 3 + 1 and "draw 3" not in result.output
+
+
+@pytest.mark.parametrize("budget, steps, seconds", [("images: 300", 6, None), ("seconds: 3.0", None, 1.5)])
+def test_a_search_takes_its_share_of_the_suites_budget(suite, trees, tmp_path, budget, steps, seconds):
+    """A training episode has 5 x (2 + 3) = 25 images; 300 images are 12 of them."""
+    suite.write_text(SUITE + GRID + f"budget: {{{budget}}}\n")
+    options = BenchOptions(str(suite), data={"day": trees / "day"}, methods=["protonet"], device="cpu",
+                           out=tmp_path / "results")  # fmt: skip
+    planned = plan(options)
+    assert len(planned.trials) == 3
+    for trial in planned.trials:
+        assert steps is None or trial.model.config.steps == steps
+        assert trial.model.seconds == seconds
+    [run, *_] = make_plan(planned.bench.suite, planned.settings)
+    assert (run.model.config.steps == 12) if steps else (run.model.seconds == 3.0)
 
 
 def test_a_dry_run_counts_the_search(bench, searching, tmp_path):
