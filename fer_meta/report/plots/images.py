@@ -39,18 +39,17 @@ def curves(logs: Sequence[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
 
 def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell]) -> Figure:
     """A panel for each source of `curves`, a line for each method."""
-    first: dict[str, str] = {}
-    for cell in sorted(cells, key=lambda cell: rank(results, cell.readout)):
-        first.setdefault(cell.method, cell.readout)
-    methods = sorted(
-        map(str, table["method"].unique()), key=lambda name: rank(results, first.get(name, name))
-    )
+    first: dict[str, str] = {name: name for name in table["method"].unique()}
+    for cell in sorted(cells, key=lambda cell: rank(results, cell.readout), reverse=True):
+        first[cell.method] = cell.readout
+    methods = [name for name in first if name in set(table["method"])]
+    methods.sort(key=lambda name: rank(results, first[name]))
     sources = domains_in_order(results, table["source"])
     figure, axes = panels(len(sources), columns=2, height=2.6)
     for axis, source in zip(axes, sources):
         for number, method in enumerate(methods):
             own = table[(table["source"] == source) & (table["method"] == method)]
-            readout = first.get(method) or method
+            readout = first[method]
             axis.plot(
                 own["images"],
                 100 * own["accuracy"],
