@@ -148,6 +148,8 @@ def test_every_suite_of_the_package_runs_under_smoke_on_what_it_renders(suite, t
         "domain-gap": {("synthetic-studio", b) for b in domains},
         "within": {(a, a) for a in domains},
         "cross-validation": {(a, a) for a in domains},
+        "unseen": {(a, a) for a in domains},
+        "selection-noise": {(a, a) for a in domains},
         "leakage": {("synthetic-wild", "synthetic-film")},
         "compound": {("synthetic-wild", "synthetic-compound")},
         "reproduction": {

@@ -37,7 +37,7 @@ def figure(results: Results, gains: pd.DataFrame) -> Figure:
             sorted(gains["number"].unique()), [f"{n:,}" for n in sorted(gains["number"].unique())]
         )
         axis.minorticks_off()
-        axis.set_ylim(0, 105 * gains["gain"].max())
+        axis.set_ylim(0, max(1.0, 105 * gains["gain"].max()))
         axis.set_xlabel("N, scores of which the best is reported", fontsize=NORMAL)
         axis.set_ylabel("points above the accuracy", fontsize=NORMAL)
         pair = arrow(domain_name(results, source), f"{domain_name(results, target)}, {shots}-shot")
