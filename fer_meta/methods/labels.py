@@ -26,19 +26,23 @@ def answer_in(key: str, method: str, answer: str) -> str:
     return f"{new}{rest}" if rest != answer and rest[:1] in ("", "-") else f"{new}-{answer}"
 
 
-def label_in(label: Label, answer: str, old: str, new: str) -> Label:
-    """The label of an answer on disk of a method that tables call `new` in place of `old`.
+def label_in(label: Label, colour: str, old: str, new: str) -> Label:
+    """The label of an answer of a method that tables call `new` in place of `old`.
 
-    >>> label_in(Label("Frozen (linear probe)", "#000000", 3), "x", "Frozen", "Random Conv4").label
+    >>> label_in(Label("Frozen (linear probe)", "#000000", 3), "#112233", "Frozen", "Random Conv4").label
     'Random Conv4 (linear probe)'
     """
     text = label.label
     text = new + text.removeprefix(old) if text.startswith(old) else f"{new}: {text}"
-    return Label(text, colour_of(answer), label.order)
+    return Label(text, colour, label.order)
 
 
-def colour_of(name: str) -> str:
-    """A colour that depends on `name` alone, so that it is the same in every plot."""
+def colour_of(name: str, lighter: int = 0) -> str:
+    """A colour that depends on `name` alone, so that it is the same in every plot; `lighter` ones of its hue
+    are for more answers of one training.
+    """
     digest = hashlib.blake2b(name.encode(), digest_size=2).digest()
-    red, green, blue = colorsys.hls_to_rgb(int.from_bytes(digest, "big") / 65536, 0.42, 0.55)
+    red, green, blue = colorsys.hls_to_rgb(
+        int.from_bytes(digest, "big") / 65536, 0.42 + 0.4 * (1 - 0.7**lighter), 0.55
+    )
     return f"#{round(255 * red):02X}{round(255 * green):02X}{round(255 * blue):02X}"

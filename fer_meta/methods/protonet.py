@@ -35,7 +35,7 @@ class Method(FewShotMethod):
     name = "protonet"
     label = "ProtoNet"
     own = {"protonet": "ProtoNet"}
-    colours = {"protonet": "#0072B2"}
+    colours = {"protonet": "#0072B2", "protonet-ncm": "#4A9CCB", "protonet-probe": "#8FC3E0"}
     order = 100
     readouts = ()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fer_meta import methods, plugins
 from fer_meta.errors import SuiteError
-from fer_meta.methods.labels import Label, answer_in, label_in
+from fer_meta.methods.labels import Label, answer_in, colour_of, label_in
 from fer_meta.oneline import one_line
 
 if TYPE_CHECKING:
@@ -123,7 +123,10 @@ def labels(key: str, config: "TrainingConfig", readouts: Sequence[str] | None = 
         return known
     old = method.label or next(iter(known.values())).label
     named = {answer_in(key, name, answer): label for answer, label in known.items()}
-    return {answer: label_in(label, answer, old, config.label or key) for answer, label in named.items()}
+    return {
+        answer: label_in(label, colour_of(key, number), old, config.label or key)
+        for number, (answer, label) in enumerate(named.items())
+    }
 
 
 def answers(name: str, readouts: Sequence[str] | None = None) -> tuple[str, ...]:

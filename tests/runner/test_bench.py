@@ -137,7 +137,10 @@ def test_an_interrupted_training_ends_with_the_numbers_of_one_never_interrupted(
     assert bench("--algorithms", "protonet,supervised", out="cut").exit_code == 0
     pd.testing.assert_frame_equal(numbers(tmp_path / "whole"), numbers(tmp_path / "cut"))
     histories = [
-        [{k: v for k, v in json.loads(line).items() if "seconds" not in k} for line in p.read_text().splitlines()]
+        [
+            {k: v for k, v in json.loads(line).items() if "seconds" not in k}
+            for line in p.read_text().splitlines()
+        ]
         for out in ("whole", "cut")
         for p in sorted((tmp_path / out / "tiny" / "models").glob("*/history.jsonl"))
     ]

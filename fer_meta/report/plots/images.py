@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
@@ -60,6 +61,9 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell]) -> Figu
                 label=training_name(results, method, readout),
             )
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(lambda images, _: f"{images:,.0f}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_title(f"trained on {domain_name(results, source)}", fontsize=NORMAL)
         axis.set_xlabel("images seen", fontsize=NORMAL)
         axis.set_ylabel("validation accuracy (%)", fontsize=NORMAL)
