@@ -29,6 +29,8 @@ def methods_of(
     has none. Settings of another name than their method's say which in `method`.
     """
     named = merge(mapping(suite.get("methods")), mapping(preset.get("methods")))
+    # Who asks for a method that a preset leaves out gets it, as the suite has it.
+    named |= {name: {} for name in added if name in named and named[name] is None}
     added = [name for name in added if name not in named]
     shared, _ = parse(*suite_text(SHARED, shared=True)) if added else ({}, {})
     configs: dict[str, TrainingConfig] = {}

@@ -23,9 +23,15 @@ def test_a_backbone_is_for_every_method_alike():
 
 
 def test_a_method_of_the_package_that_the_suite_does_not_name_is_trained_as_its_kind():
-    methods = chosen_suite(BenchOptions("cross-domain", methods=["relationnet_mean", "relationnet"])).methods
+    methods = chosen_suite(BenchOptions("within", methods=["relationnet_mean", "relationnet"])).methods
     assert list(methods) == ["relationnet_mean", "relationnet"]
     assert methods["relationnet_mean"] == methods["relationnet"]
+
+
+def test_a_method_that_a_preset_leaves_out_is_there_for_who_asks_for_it():
+    methods = chosen_suite(BenchOptions("cross-domain", methods=["relationnet", "maml"])).methods
+    assert methods["relationnet"].steps == 300 and methods["maml"].first_order
+    assert "maml" not in chosen_suite(BenchOptions("cross-domain")).methods
 
 
 def test_a_change_of_an_extended_file_or_of_a_users_method_is_another_bench(tmp_path):
