@@ -46,11 +46,7 @@ class TimmNetwork(Backbone):
 
     def __init__(self, name: str, weights: str = "none"):
         super().__init__()
-        timm = _timm()
-        known = name.removeprefix("timm/")
-        if not timm.is_model(known):
-            near = ", ".join(timm.list_models(f"*{known[:8]}*")[:5]) or "see timm.list_models()"
-            raise FerMetaError(f"timm has no model {one_line(known, 60)!r}; near: {near}")
+        timm, known = _timm(), check_timm(name)
         self.network = timm.create_model(known, pretrained=weights == "imagenet", num_classes=0)
         _without_chance(self.network)
         config = self.network.pretrained_cfg
@@ -124,6 +120,17 @@ def _without_chance(network: nn.Module) -> None:
             one.p = 0.0
         elif hasattr(one, "drop_prob"):  # timm's DropPath
             one.drop_prob = 0.0  # type: ignore[assignment]
+
+
+def check_timm(name: str) -> str:
+    """timm's own name of the backbone timm/NAME. Raises FerMetaError if it has no such network, or is not
+    installed.
+    """
+    timm, known = _timm(), name.removeprefix("timm/")
+    if not timm.is_model(known):
+        near = ", ".join(timm.list_models(f"*{known[:8]}*")[:5]) or "see timm.list_models()"
+        raise FerMetaError(f"timm has no model {one_line(known, 60)!r}; near: {near}")
+    return known
 
 
 def _timm():

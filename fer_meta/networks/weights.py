@@ -77,20 +77,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
     Raises FerMetaError: there is no such file, or it is none of these.
     """
-    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
-        raise FerMetaError(
-            f"{path}: is not a file; `weights` is {', '.join(NAMED)} or the path of a state dict"
-        )
+    check_file(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise FerMetaError(
-            f"{path}: no such file; `weights` is {', '.join(NAMED)} or the path of a state dict"
-        ) from error
     except Exception as error:  # a damaged file fails in the reader's own ways; the user needs one line
         raise FerMetaError(
             f"{path}: cannot be read as a state dict ({one_line(str(error).splitlines()[0], 160)}); save"
@@ -101,6 +94,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if state := {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}:
             return state
     raise FerMetaError(f"{path}: holds no state dict; save `model.state_dict()`")
+
+
+def check_file(path: Path) -> None:
+    """Raises FerMetaError if there is no file at `path`. A pipe would keep its reader waiting."""
+    if not path.is_file():
+        wrong = "is not a file" if path.exists() else "no such file"
+        raise FerMetaError(f"{path}: {wrong}; `weights` is {', '.join(NAMED)} or the path of a state dict")
 
 
 def _prefix(wanted: list[str], state: State) -> str:

@@ -9,7 +9,8 @@ from fer_meta.errors import SuiteError
 from fer_meta.methods import registry
 from fer_meta.methods.base import NetworkConfig, TrainingConfig
 from fer_meta.networks import backbones
-from fer_meta.networks.weights import NAMED
+from fer_meta.networks.outside import check_timm
+from fer_meta.networks.weights import NAMED, check_file
 from fer_meta.runner.crossing import pairs
 from fer_meta.runner.options import BenchOptions
 from fer_meta.sources import parts_of
@@ -40,6 +41,7 @@ def chosen_suite(options: BenchOptions) -> Suite:
         suite = _with_methods(suite, methods)
     configs = dict(suite.methods)
     configs = _with_network(configs, options.backbone, options.weights)
+    _check_networks(configs)
     if options.precision is not None:
         change = {"precision": options.precision}
         configs = {name: config.model_copy(update=change) for name, config in configs.items()}
@@ -108,6 +110,18 @@ def _with_network(
         name: _changed(config, weights=weights) if name in able else config
         for name, config in configs.items()
     }
+
+
+def _check_networks(configs: Mapping[str, TrainingConfig]) -> None:
+    """Raises FerMetaError for a file of weights that is not there, and for a network that timm lacks: before
+    anything is trained.
+    """
+    for config in configs.values():
+        if isinstance(config, NetworkConfig):
+            if config.weights not in NAMED:
+                check_file(Path(config.weights))
+            if config.backbone.startswith("timm/"):
+                check_timm(config.backbone)
 
 
 def _changed(config: TrainingConfig, **fields: str) -> TrainingConfig:

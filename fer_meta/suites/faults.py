@@ -1,6 +1,6 @@
 """What is wrong with a suite file, as an error of one line that names the file, the line and the key."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from fer_meta.errors import SuiteError
 from fer_meta.oneline import one_line
@@ -8,12 +8,14 @@ from fer_meta.suites.settings import Fault, kind_of
 from fer_meta.suites.text import Lines, Place
 
 
-def error_of(faults: list[Fault], lines: Lines, preset: str) -> SuiteError:
+def error_of(faults: list[Fault], lines: Lines, preset: str, options: Collection[str] = ()) -> SuiteError:
     """The first of `faults`. A key of a file is the better clue than one that is missing: `titel`, and not
-    `title` missing.
+    `title` missing. The values of the keys `options` are those of the command line, not of the file.
     """
     loc, message = min(faults, key=lambda fault: not any(path in lines for path in _said(fault[0], preset)))
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    if loc and loc[0] in options:
+        return SuiteError(f"--{str(loc[0]).replace('_', '-')}: {one_line(message, 400)}")
     return SuiteError(
         f"{_place(lines, loc, preset)}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}:"
         f" {one_line(message, 400)}{more}"

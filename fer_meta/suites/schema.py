@@ -219,7 +219,8 @@ def read_suite(
     configs, faults = methods_of(raw, changed, preset, added)
     merged = merge(raw, changed)
     merged.pop("kinds", None)
-    merged.update({key: value for key, value in changes.items() if value is not None}, preset=preset)
+    options = {key: value for key, value in changes.items() if value is not None}
+    merged.update(options, preset=preset)
     if split is not None:
         merged = merge(merged, {"protocol": {"split": split}})
     if draws is not None:
@@ -227,7 +228,7 @@ def read_suite(
     merged = _protocols_filled_in(merged)
     suite, more = (None, []) if faults else _validate(merged, configs)
     if suite is None or more:
-        raise error_of(faults or more, lines, preset)
+        raise error_of(faults or more, lines, preset, options)
     return suite
 
 

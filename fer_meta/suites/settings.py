@@ -70,13 +70,17 @@ def mapping(value: object) -> dict:
 
 
 def plain(error: ValidationError) -> list[Fault]:
-    """pydantic's errors as (path of keys, message); its words for an unknown key are not a user's."""
+    """pydantic's errors as (path of keys, message); its words for an unknown key are not a user's, and a list
+    that is short because of a wrong item is no fault of its own.
+    """
+    errors = error.errors()
     return [
         (
             e["loc"],
             "unknown key" if e["type"] == "extra_forbidden" else e["msg"].removeprefix("Value error, "),
         )
-        for e in error.errors()
+        for e in errors
+        if e["type"] != "too_short" or not any(e["loc"] == other["loc"][:-1] for other in errors)
     ]
 
 

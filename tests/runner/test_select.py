@@ -44,3 +44,13 @@ def test_a_change_of_an_extended_file_or_of_a_users_method_is_another_bench(tmp_
         (tmp_path / name).write_text((tmp_path / name).read_text() + "# changed\n")
         keys.append(key_of(options, {}, []))
     assert len(set(keys)) == 3
+
+
+@pytest.mark.parametrize("option, words", [
+    ({"weights": "/nowhere/r18.pth", "backbone": "resnet18"}, "^/nowhere/r18.pth: no such file; `weights`"),
+    ({"readouts": ["foo"]}, "^--readouts: no readout is called 'foo'"),
+    ({"sources": ["a+a"]}, r"^--sources: 'a\+a' has a data set twice"),
+])  # fmt: skip
+def test_a_wrong_option_is_blamed_on_the_option_before_anything_is_trained(option, words):
+    with pytest.raises(FerMetaError, match=words):
+        chosen_suite(BenchOptions("cross-domain", **option))
