@@ -24,7 +24,7 @@ CENTRE = torch.linspace(0, 1, SIZE, dtype=torch.float64)
 
 
 def made_up(way=WAY, shots=SHOTS, scale=1.0, seed=0) -> Tasks:
-    """Tasks whose classes can be told apart, with features that are not centred, as those of a ReLU."""
+    """Tasks with separate classes, and features that are not centred, as those of a ReLU."""
     generator = torch.Generator().manual_seed(seed)
 
     def noise(*shape):
