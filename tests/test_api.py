@@ -16,7 +16,7 @@ from learn2learn.data import Taskset
 from PIL import Image
 
 import fer_meta as fm
-from fer_meta.api import test_pool as asked_pool
+from fer_meta.api.evaluated import test_pool as asked_pool
 from fer_meta.datasets.synthetic import rendered
 from fer_meta.errors import DatasetError, FerMetaError, ProtocolError
 
@@ -87,15 +87,15 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(day, model
 
 
 def test_the_episodes_of_an_evaluation_are_the_same_for_every_model(day, model, monkeypatch):
-    from fer_meta import api
+    from fer_meta.api import evaluated
 
-    seen, answer = [], api.answer_episodes
+    seen, answer = [], evaluated.answer_episodes
 
     def noted(method, embed, support, query, episodes, *rest, **more):
         seen.append(np.array(episodes.support))
         return answer(method, embed, support, query, episodes, *rest, **more)
 
-    monkeypatch.setattr(api, "answer_episodes", noted)
+    monkeypatch.setattr(evaluated, "answer_episodes", noted)
     other = fm.train("relationnet", day, queries=2, seed=3, **SMALL, **QUICK)
     for one in (model, other):
         fm.evaluate(one, day, queries=2, episodes=5, **SMALL)
