@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from helpers import stored_results
 from helpers.report_texts import as_markdown
@@ -13,6 +14,7 @@ from fer_meta.report.aggregate.trainings import trainings_table
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.report.sections import trainings
+from fer_meta.report.sections.page import balance_note
 from fer_meta.report.sections.primary import in_words
 
 pytestmark = pytest.mark.numeric
@@ -107,3 +109,14 @@ def test_what_was_not_recorded_is_never_called_equal(tmp_path):
     rows = comparisons(results, cells)
     pair = rows[rows["first"].isin(["maml", "protonet"]) & rows["second"].isin(["maml", "protonet"])]
     assert set(pair["differs"]) == {"images seen (not recorded), readout (each its own)"}
+
+
+def test_methods_of_one_suite_that_balance_their_classes_differently_are_named():
+    scores = pd.DataFrame(
+        {
+            "experiment": "",
+            "method": ["protonet", "supervised", "even", "cosine"],
+            "class_balance": ["", "natural", "balanced", "natural"],
+        }
+    )
+    assert balance_note(scores) == "Class balance in supervised training: natural; balanced in even."

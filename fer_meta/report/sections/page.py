@@ -59,7 +59,7 @@ def _start(results: Results, scores: pd.DataFrame) -> list[Paragraph | Verbatim]
         Paragraph(made_by),
         Verbatim(results.command),
         *paragraphs(
-            " ".join(filter(None, [_backbones(scores), _balance(scores)])),
+            " ".join(filter(None, [_backbones(scores), balance_note(scores)])),
             picked,
             RENDERED_NOTE if plan.get("rendered") else "",
             folds.note(results),
@@ -74,9 +74,10 @@ def _backbones(scores: pd.DataFrame) -> str:
     return "Backbones: " + ", ".join(f"{method} {backbone}" for method, backbone in pairs) + "."
 
 
-def _balance(scores: pd.DataFrame) -> str:
+def balance_note(scores: pd.DataFrame) -> str:
     """How training on batches met classes of unequal size; in training episodes they are of equal size."""
-    kinds = scores[scores["class_balance"] != ""].groupby("class_balance")["experiment"].unique()
+    where = "experiment" if (scores["experiment"] != "").any() else "method"
+    kinds = scores[scores["class_balance"] != ""].groupby("class_balance")[where].unique()
     if kinds.empty:
         return ""
     usual, *others = sorted(kinds.index, key=lambda kind: -len(kinds[kind]))
