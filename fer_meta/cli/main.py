@@ -314,7 +314,11 @@ def bench(context, folds, **given) -> None:
 
 @main.command()
 @click.option(
-    "--suite", default="cross-domain", show_default=True, metavar="NAME", help="The suite of the bench."
+    "--suite",
+    default="cross-domain",
+    show_default=True,
+    metavar="NAME|FILE.yaml",
+    help="The suite of the bench.",
 )
 @click.option(
     "--preset",
@@ -344,7 +348,9 @@ def report(suite: str, preset: str, published: bool, out: Path) -> None:
       fer-meta report --suite reproduction --published
       fer-meta report --preset full
     """
-    folder = existing_folder(out, suite, preset)
+    from fer_meta.suites.text import name_of
+
+    folder = existing_folder(out, name_of(suite), preset)
     from fer_meta.report import write_report
 
     click.echo(write_report(folder, published))

@@ -62,6 +62,13 @@ def is_path(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
+def name_of(suite: str) -> str:
+    """The name of a suite that is given by its name or as a file. Raises SuiteError for a file that cannot be
+    read.
+    """
+    return str(parse(*suite_text(suite))[0].get("name", suite)) if is_path(suite) else suite
+
+
 def suite_text(name: str, shared: bool = False) -> tuple[str, str]:
     """The text of the suite `name` (one of the package's, or the path of a .yaml file), and what to call it
     in messages. `shared`: or that of `presets.yaml`.

@@ -326,3 +326,10 @@ def test_help_imports_nothing_slow():
 def test_reporting_without_results_says_what_to_run(tmp_path):
     result = CliRunner().invoke(main, ["report", "--out", str(tmp_path)])
     assert result.exit_code == 2 and "fer-meta bench" in result.output
+
+
+def test_the_report_of_a_suite_file_is_found_by_that_file(tmp_path):
+    suite = tmp_path / "any.yaml"
+    suite.write_text("name: mine\nextends: within\n")
+    result = CliRunner().invoke(main, ["report", "--suite", str(suite), "--out", str(tmp_path / "out")])
+    assert f"{tmp_path / 'out' / 'mine'}: no results of mine" in result.output
