@@ -10,8 +10,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
-from fer_meta.report.names import domain_name, domains_in_order, look, rank, training_name
-from fer_meta.report.plots.look import MARKERS, NORMAL
+from fer_meta.report.names import domain_name, domains_in_order, rank, training_name
+from fer_meta.report.plots.look import MARKERS, METHOD_COLOURS, NORMAL
 from fer_meta.report.plots.panels import panels, quiet, settle
 
 
@@ -50,15 +50,14 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell]) -> Figu
     for axis, source in zip(axes, sources):
         for number, method in enumerate(methods):
             own = table[(table["source"] == source) & (table["method"] == method)]
-            readout = first[method]
             axis.plot(
                 own["images"],
                 100 * own["accuracy"],
                 marker=MARKERS[number % len(MARKERS)],
                 markersize=3.5,
                 linewidth=1.2,
-                color=look(results, readout).colour,
-                label=training_name(results, method, readout),
+                color=METHOD_COLOURS[number % len(METHOD_COLOURS)],
+                label=training_name(results, method, first[method]),
             )
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
