@@ -5,8 +5,8 @@ and `logit-adjusted`, side by side.
     python benchmarks/class_balance.py --data fer2013=PATH      # and photographs
 
 A ResNet18 is trained and validated as a bench does it, under the protocol of `cross-domain`'s quick preset;
-no test image is looked at. Writes results/benchmarks/class_balance.md. What is finished is not redone. One and
-a half to two minutes a training on one core with bf16 units.
+no test image is looked at. Writes results/benchmarks/class_balance.md. What is finished is not redone. One
+and a half to two minutes a training on one core with bf16 units.
 """
 
 from pathlib import Path
@@ -110,10 +110,10 @@ def table(found: pd.DataFrame, domains: list[Domain], given: str) -> list[str]:
         "# Class balance in supervised training",
         "",
         (
-            f"`python benchmarks/class_balance.py{given}`; a ResNet18 under the protocol of `cross-domain`'s quick"
-            f" preset (250 steps of 64 images of 48 px), {found['seed'].nunique()} seeds. On the source's validation"
-            " split, in %: recall averaged over classes (UAR) of the own head on all of its images, and"
-            " accuracy of the nearest mean and the probe in 5-way 5-shot validation episodes, each with the"
+            f"`python benchmarks/class_balance.py{given}`; a ResNet18 under the protocol of `cross-domain`'s"
+            f" quick preset (250 steps of 64 images of 48 px), {found['seed'].nunique()} seeds. On the"
+            " source's validation split, in %: recall averaged over classes (UAR) of the own head on all of its"
+            " images, and accuracy of the nearest mean and the probe in 5-way 5-shot validation episodes, each with the"
             " checkpoint that it picks; mean and standard deviation over the trainings. Shares of the"
             f" smallest and the largest class in training: {spread}."
         ),
