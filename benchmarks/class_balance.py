@@ -112,9 +112,9 @@ def table(found: pd.DataFrame, domains: list[Domain], given: str) -> list[str]:
         (
             f"`python benchmarks/class_balance.py{given}`; a ResNet18 under the protocol of `cross-domain`'s"
             f" quick preset (250 steps of 64 images of 48 px), {found['seed'].nunique()} seeds. On the"
-            " source's validation split, in %: recall averaged over classes (UAR) of the own head on all of its"
-            " images, and accuracy of the nearest mean and the probe in 5-way 5-shot validation episodes, each with the"
-            " checkpoint that it picks; mean and standard deviation over the trainings. Shares of the"
+            " source's validation split, in %: recall averaged over classes (UAR) of the own head on all of"
+            " its images, and accuracy of the nearest mean and the probe in 5-way 5-shot validation episodes,"
+            " each with the checkpoint that it picks; mean and standard deviation over the trainings. Shares of the"
             f" smallest and the largest class in training: {spread}."
         ),
         "",

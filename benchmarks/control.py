@@ -65,7 +65,8 @@ def lines(answers: pd.DataFrame, kept: set[str], run: dict) -> list[str]:
             " --precision fp32`, then `python benchmarks/control.py --data fer2013=PATH`."
             f" {config['backbone']} from {config['weights']} weights, {run['image_size']} px,"
             f" {trained['steps']:,} steps, {trained['images']:,} images seen"
-            f" ({trained['images'] / run['train_images']:.0f} passes), {trained['seconds'] / 60:.0f} minutes of training, one seed, no test-time augmentation. Seven"
+            f" ({trained['images'] / run['train_images']:.0f} passes),"
+            f" {trained['seconds'] / 60:.0f} minutes of training, one seed, no test-time augmentation. Seven"
             " classes, chance 14.3. Published for single ResNets and VGGs: 70 to 73 %; for people: 65 ± 5 %"
             " (Goodfellow et al. 2013, as others print it)."
         ),
