@@ -114,8 +114,8 @@ def table(found: pd.DataFrame, domains: list[Domain], given: str) -> list[str]:
             f" quick preset (250 steps of 64 images of 48 px), {found['seed'].nunique()} seeds. On the"
             " source's validation split, in %: recall averaged over classes (UAR) of the own head on all of"
             " its images, and accuracy of the nearest mean and the probe in 5-way 5-shot validation episodes,"
-            " each with the checkpoint that it picks; mean and standard deviation over the trainings. Shares of the"
-            f" smallest and the largest class in training: {spread}."
+            " each with the checkpoint that it picks; mean and standard deviation over the trainings. Shares"
+            f" of the smallest and the largest class in training: {spread}."
         ),
         "",
         f"| source | class balance | {' | '.join(heads)} |",
