@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
@@ -20,3 +21,13 @@ def similarities(query: Tensor, prototypes: Tensor) -> Tensor:
     offset = prototypes - centre
     lengths = ((2 * centre + offset) * offset).sum(2).unsqueeze(1)
     return torch.baddbmm(-lengths, query, offset.transpose(1, 2), alpha=2)
+
+
+def cosines(a: Tensor, b: Tensor) -> Tensor:
+    """For many episodes at once: [E, A, D], [E, B, D] -> [E, A, B].
+
+    In the precision of the arguments, also where autocast would take less: the cosines of features of faces
+    can differ in the third digit, which bf16 does not have.
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        return normalize(a, dim=2) @ normalize(b, dim=2).transpose(1, 2)
