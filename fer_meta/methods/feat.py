@@ -1,6 +1,7 @@
 """FEAT, few-shot embedding adaptation with a Transformer (Ye, Hu, Zhan and Sha, CVPR 2020)."""
 
 import math
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -17,6 +18,7 @@ from fer_meta.methods.base import (
     embed_episode,
 )
 from fer_meta.methods.distances import similarities, squared_distances
+from fer_meta.methods.distributions import LogUniform
 from fer_meta.methods.readouts import Classifier, class_means
 from fer_meta.networks import backbones
 
@@ -47,8 +49,12 @@ class Method(FewShotMethod):
     readouts = ()
 
     class Config(NetworkConfig, TrainingConfig):
-        temperature: float = Field(64.0, gt=0, description="what squared distances are divided by")
-        balance: float = Field(0.1, ge=0, description="the weight of the second term of the loss")
+        temperature: Annotated[float, LogUniform(4, 256)] = Field(
+            64.0, gt=0, description="what squared distances are divided by"
+        )
+        balance: Annotated[float, LogUniform(0.01, 1)] = Field(
+            0.1, ge=0, description="the weight of the second term of the loss"
+        )
         balance_temperature: float = Field(32.0, gt=0, description="as `temperature`, of the second term")
 
     def __init__(self, config: Config, protocol, classes, image_size):

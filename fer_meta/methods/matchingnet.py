@@ -32,7 +32,7 @@ class Method(FewShotMethod):
     The paper's cosines have no temperature. They differ by 2 at most, so that no class of five gets more than
     65 % of a query, and the gradients stay small. With `temperature: learned` they are divided by a number
     that starts at 1/10, as those of other cosine methods. With one shot a temperature changes no answer of
-    given features. With more it does: a high one averages over a class's images, a low one asks the nearest.
+    given features. With more it does: a high one averages over a class's images, a low one takes the nearest.
     """
 
     name = "matchingnet"
@@ -124,21 +124,19 @@ class FullContext(nn.Module):
         return support, self.of_query(query, support)
 
     def of_support(self, support: Tensor) -> Tensor:
-        """Each feature plus what the LSTM says at its place, forwards and backwards (A.2)."""
-        order = (support @ self.direction).argsort(1)
-        said, _ = self.support(_in_order(support, order))
-        both = said.unflatten(2, (2, -1)).sum(2)
-        return support + _in_order(both, order.argsort(1))
+        """Each feature plus the LSTM's two states at its place, forwards and backwards (A.2)."""
+        # no product of matrices, which autocast would round
+        order = (support * self.direction).sum(2).argsort(1)
+        states, _ = self.support(_in_order(support, order))
+        return support + _in_order(states.unflatten(2, (2, -1)).sum(2), order.argsort(1))
 
     def of_query(self, query: Tensor, support: Tensor) -> Tensor:
-        """Equations 3 to 6. Before the first read the LSTM has said nothing, so that h is the feature
-        itself.
-        """
+        """Equations 3 to 6. The LSTM's state before the first read is 0, so that h is the feature itself."""
         h, cell = query, torch.zeros_like(query).flatten(0, 1)
         for _ in range(self.reads):
             read = (h @ support.transpose(1, 2)).softmax(2) @ support
-            said, cell = self.query(torch.cat([query, read], 2).flatten(0, 1), (h.flatten(0, 1), cell))
-            h = said.view_as(query) + query
+            state, cell = self.query(torch.cat([query, read], 2).flatten(0, 1), (h.flatten(0, 1), cell))
+            h = state.view_as(query) + query
         return h
 
 

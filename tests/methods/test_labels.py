@@ -11,7 +11,10 @@ from fer_meta.methods.labels import colour_of
 # As in every report so far, in the order of its tables.
 KNOWN = {
     "protonet": ("ProtoNet", "#0072B2"),
+    "matchingnet": ("MatchingNet", "#882255"),
+    "feat": ("FEAT", "#117733"),
     "relationnet": ("Relation Net", "#E69F00"),
+    "relationnet-attention": ("Relation Net (spatial attention)", "#999933"),
     "relationnet-mean": ("Relation Net (averaged maps)", "#7F3C8D"),
     "maml": ("MAML", "#009E73"),
     "fomaml": ("FOMAML", "#56B4E9"),

@@ -62,7 +62,7 @@ def test_matchingnet_on_a_worked_example(matchingnet):
 
 
 class NoContext(nn.Module):
-    """In place of easyfsl's encoders: says nothing."""
+    """In place of easyfsl's encoders: changes nothing."""
 
     def forward(self, support):
         return torch.zeros(*support.shape[:2], 2 * D, dtype=support.dtype), None
@@ -131,7 +131,7 @@ def test_in_full_context_neither_images_nor_classes_have_an_order():
     )
 
 
-def test_a_temperature_averages_over_a_class_or_asks_its_nearest_image(matchingnet):
+def test_a_temperature_averages_over_a_class_or_takes_its_nearest_image(matchingnet):
     """Cosines 1 and 0.5 to the first class, 0.8 and 0.8 to the second."""
     angles = torch.tensor([1.0, 0.5, 0.8, 0.8]).acos()
     support = torch.stack([angles.cos(), angles.sin()], 1)
