@@ -105,14 +105,21 @@ class SetToSet(nn.Module):
     """One head of self-attention with a residual connection and a layer norm (section 3.3): sets of features
     [B, N, D] -> [B, N, D], each feature changed in view of its set, whatever the set's order. With a
     `chance`, dropout as in the authors' code.
+
+    The last layer starts at zeros, so that training starts at the means themselves: this is ours. From the
+    authors' start, made for a network that is trained already, dropout changes each class's mean by more than
+    classes differ: in a task that a network of random weights answers with 39 % it leaves 23 (chance: 20),
+    and a training from scratch of 300 steps stays near there.
     """
 
     def __init__(self, size: int):
         super().__init__()
         self.query, self.key, self.value = (nn.Linear(size, size, bias=False) for _ in range(3))
         self.out = nn.Linear(size, size)
-        for layer in (self.query, self.key, self.value, self.out):
+        for layer in (self.query, self.key, self.value):
             nn.init.xavier_normal_(layer.weight)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
         self.norm = nn.LayerNorm(size)
 
     def forward(self, sets: Tensor, chance: torch.Generator | None = None) -> Tensor:

@@ -172,6 +172,21 @@ def test_a_loss_under_autocast_is_that_without_it(name, config):
 # --- FEAT -------------------------------------------------------------------------------------------------
 
 
+def awake(attention):
+    """With a last layer that is not zero, as it is in the beginning."""
+    with torch.no_grad():
+        attention.out.weight.copy_(numbers(*attention.out.weight.shape) / 10)
+        attention.out.bias.copy_(numbers(len(attention.out.bias), seed=1))
+    return attention
+
+
+@pytest.fixture
+def feat():
+    method = build("feat", balance=0.3).double().eval()
+    awake(method.set_to_set)
+    return method
+
+
 def easyfsls(ours):
     """easyfsl's attention with the same weights, in evaluation mode."""
     size = ours.norm.normalized_shape[0]
@@ -188,14 +203,14 @@ def easyfsls(ours):
     return theirs.eval()
 
 
-def test_feat_answers_as_easyfsl():
+def test_feat_answers_as_easyfsl(feat):
     """easyfsl's scores are negative distances, without a temperature."""
-    method, episode = build("feat").double().eval(), an_episode(dtype=torch.float64)
-    theirs = FEAT(method.backbone, attention_module=easyfsls(method.set_to_set)).eval()
+    episode = an_episode(dtype=torch.float64)
+    theirs = FEAT(feat.backbone, attention_module=easyfsls(feat.set_to_set)).eval()
     with torch.no_grad():
         theirs.process_support_set(episode.support, episode.support_labels)
         scores = -(theirs(episode.query) ** 2) / 64
-        assert_equal(answer(method, method.embed(episode.support), method.embed(episode.query)), scores)
+        assert_equal(answer(feat, feat.embed(episode.support), feat.embed(episode.query)), scores)
 
 
 class Dropped(nn.Module):
@@ -210,7 +225,7 @@ class Dropped(nn.Module):
 
 
 def test_attention_drops_out_where_easyfsls_does():
-    ours, sets = SetToSet(D).double(), numbers(2, 3, D)
+    ours, sets = awake(SetToSet(D).double()), numbers(2, 3, D)
     theirs, (one, other) = easyfsls(ours), (torch.Generator().manual_seed(0) for _ in range(2))
     theirs.attention.dropout = Dropped(theirs.attention.dropout.p, other)
     theirs.dropout = Dropped(0.5, other)
@@ -225,6 +240,7 @@ def test_dropout_keeps_the_mean_and_depends_on_the_episode_alone():
     kept = dropped(ones, 0.3, torch.Generator().manual_seed(0))
     assert kept.mean().item() == pytest.approx(1, abs=0.03) and (kept == 0).float().mean() > 0.25
     method, episode = build("feat").train(), an_episode()
+    awake(method.set_to_set)
     torch.manual_seed(1)
     first = method.loss(episode)[0]
     torch.manual_seed(2)
@@ -232,12 +248,12 @@ def test_dropout_keeps_the_mean_and_depends_on_the_episode_alone():
     assert chance_of(episode).initial_seed() != chance_of(an_episode(seed=1)).initial_seed()
 
 
-def test_feat_is_trained_by_two_terms():
+def test_feat_is_trained_by_two_terms(feat):
     """The second, written out image by image: to the means of each class's own set after attention."""
-    method, episode = build("feat", balance=0.3).double().eval(), an_episode(dtype=torch.float64)
-    features = method.embed(torch.cat([episode.support, episode.query]))
+    episode = an_episode(dtype=torch.float64)
+    features = feat.embed(torch.cat([episode.support, episode.query]))
     support, query = features.unflatten(0, (2, 3, 2))
-    attention = easyfsls(method.set_to_set)
+    attention = easyfsls(feat.set_to_set)
     sets = [torch.cat([support[label], query[label]]) for label in range(3)]
     centres = [attention(one[None], one[None], one[None])[0][0].mean(0) for one in sets]
     terms = [
@@ -249,17 +265,22 @@ def test_feat_is_trained_by_two_terms():
     adapted = attention(means, means, means)[0][0]
     logits = -((query.flatten(0, 1)[:, None] - adapted) ** 2).sum(2) / 64
     expected = cross_entropy(logits, episode.query_labels) + 0.3 * torch.stack(terms).mean()
-    assert_equal(method.loss(episode)[0], expected)
+    assert_equal(feat.loss(episode)[0], expected)
 
 
-def test_with_other_ways_feat_sees_another_set():
-    method = build("feat").double().eval()
-    support, query = (
-        method.embed(one) for one in (an_episode(dtype=torch.float64).support, numbers(4, 3, 32, 32))
-    )
-    three, two = answer(method, support, query), answer(method, support[:4], query, LABELS[:4])
+def test_feat_starts_at_the_means_themselves():
+    """Else dropout hides what classes differ by."""
+    attention, sets = SetToSet(D).double(), numbers(2, 3, D)
+    for chance in (None, torch.Generator().manual_seed(0)):
+        assert_equal(attention(sets, chance), torch.nn.functional.layer_norm(sets, [D]))
+
+
+def test_with_other_ways_feat_sees_another_set(feat):
+    size = feat.set_to_set.norm.normalized_shape[0]
+    support, query = numbers(6, size), numbers(4, size, seed=1)
+    three, two = answer(feat, support, query), answer(feat, support[:4], query, LABELS[:4])
     assert two.shape == (4, 2)
-    assert (three[:, :2].log_softmax(1) - two.log_softmax(1)).abs().max() > 1e-6
+    assert (three[:, :2].log_softmax(1) - two.log_softmax(1)).abs().max() > 1e-3
 
 
 # --- Relation Net with spatial attention ------------------------------------------------------------------
