@@ -11,6 +11,8 @@ from fer_meta.methods.labels import colour_of
 # As in every report so far, in the order of its tables.
 KNOWN = {
     "protonet": ("ProtoNet", "#0072B2"),
+    "r2d2": ("R2-D2", "#1B7F79"),
+    "metaoptnet": ("MetaOptNet", "#8C6D1F"),
     "relationnet": ("Relation Net", "#E69F00"),
     "relationnet-mean": ("Relation Net (averaged maps)", "#7F3C8D"),
     "maml": ("MAML", "#009E73"),
