@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GROUP = "fer_meta.methods"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SHARED = {
+    "as_published",
     "base",
     "distances",
     "distributions",
