@@ -23,8 +23,8 @@ SHARE = 0.99
 
 class Method(SolvedMethod):
     """The support vector machine of Crammer and Singer (2001) for all classes together, on the features as
-    they are, without an intercept (section 3.2, in the dual form); cross-entropy of its
-    scaled predictions trains the network and the scale.
+    they are, without an intercept (section 3.2, in the dual form); cross-entropy of its scaled predictions
+    trains the network and the scale.
 
     As the authors' code (and learn2learn's), 1 is added to the squared length of each support feature in the
     dual problem, so that it has one solution. Unlike theirs, the training episodes have the shots that the
@@ -32,9 +32,9 @@ class Method(SolvedMethod):
 
     The trap is a gradient through a solver. That of unrolled steps is wrong where they have not converged;
     here the problem is solved to float64's precision, and its solution is differentiated (implicit function
-    theorem), so that a step needs no more memory than one solution. In float32 the interior point's systems
-    are singular. C and the scale are those of the way and shots of training: other shapes are answered with
-    the same.
+    theorem), so that a step needs no more memory than one solution. It is solved in float64: in float32 the
+    coefficients are several times too large or small where features are long (10,000). C and the scale are
+    those of the way and shots of training: other shapes are answered with the same.
     """
 
     name = "metaoptnet"
@@ -78,7 +78,7 @@ def _interior_point(kernel: Tensor, targets: Tensor, ends: Tensor) -> tuple[Tens
     It begins at equal slacks, and at prices that fit their slope. So all equations hold in each step, and
     only the products of slacks and prices are left to bring to 0.
     """
-    slack = ends.mean(1, keepdim=True).expand_as(kernel @ ends).clone()
+    slack = ends.mean(1, keepdim=True).expand(len(kernel), *ends.shape)
     slope = kernel @ (slack - ends) + targets
     lowest, highest = slope.amin(2, keepdim=True), slope.amax(2, keepdim=True)
     price = slope - 2 * lowest + highest + 1

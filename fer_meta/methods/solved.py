@@ -20,7 +20,6 @@ from fer_meta.methods.base import (
 from fer_meta.methods.distributions import LogUniform
 from fer_meta.methods.readouts import Tasks
 from fer_meta.methods.readouts.regression import precise
-from fer_meta.networks import backbones
 
 
 class SolvedMethod(FewShotMethod):
@@ -42,7 +41,6 @@ class SolvedMethod(FewShotMethod):
         super().__init__()
         self.backbone = config.vectors(image_size)
         self.normalisation = self.backbone.normalisation
-        backbones.feature_size(self.backbone, image_size)
         self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale)))
 
     def solve(self, tasks: Tasks) -> Tensor:

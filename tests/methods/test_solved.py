@@ -155,6 +155,18 @@ def test_every_image_has_coefficients_of_sum_0_of_which_only_its_classs_is_above
     assert (found <= 0.1 * targets + 1e-12).all()
 
 
+def test_supports_of_any_scale_are_solved_together_as_each_alone_and_float32_is_not_enough():
+    support, _ = features(shots=3)
+    support = torch.cat([support[:1] * scale for scale in (0.001, 1.0, 5000.0)])
+    kernel, targets = support @ support.mT + torch.eye(9), torch.eye(3).double().repeat_interleave(3, 0)
+    together = crammer_singer(kernel, targets, 0.1)
+    for place, found in enumerate(together):
+        [alone] = crammer_singer(kernel[[place]], targets, 0.1)
+        torch.testing.assert_close(found, alone, rtol=0, atol=1e-6 * alone.abs().max().item())
+    single = crammer_singer(kernel[2:].float(), targets.float(), 0.1)
+    assert (single - together[2]).abs().max() > 0.1 * together[2].abs().max()
+
+
 # --- both -------------------------------------------------------------------------------------------------
 
 
