@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
 GROUP = "fer_meta.methods"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_SHARED = {"base", "distances", "distributions", "labels", "readouts", "registry", "settings"}
+_SHARED = {
+    "as_published",
+    "base",
+    "distances",
+    "distributions",
+    "labels",
+    "readouts",
+    "registry",
+    "settings",
+    "solved",
+}
 
 _registered: dict[str, "type[FewShotMethod]"] = {}
 

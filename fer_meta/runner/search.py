@@ -148,9 +148,9 @@ def _planned(run: Run, used: dict[str, dict[str, None]]) -> PlannedTrial:
 
 
 def deciding(method: str, config: TrainingConfig) -> str:
-    """The readout whose validation decides: the method's first own answer, or the nearest mean for a method
-    without.
+    """The readout whose validation decides: the method's first own answer, or for a method without the first
+    of its readouts (the nearest mean, unless it says otherwise).
     """
     known = registry.load(method)
     own = [answer for answer in known.answers(config) if answer in known.own]
-    return own[0] if own else known.read_as("ncm")
+    return own[0] if own else known.read_as(known.readouts[0])

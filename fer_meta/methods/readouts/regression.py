@@ -15,17 +15,23 @@ TOLERANCE, NEWTON_STEPS = 1e-9, 20
 
 
 def ridge(tasks: Tasks) -> Tensor:
-    """Least squares on labels of 0 and 1, with a penalty on the weights and none on the intercept; the
-    closed form of Bertinetto et al. (ICLR 2019, equation 6), w = X' (X X' + penalty)^-1 Y on centred X and Y.
+    """Least squares on labels of 0 and 1, with a penalty on the weights and none on the intercept, as
+    `ridge_weights` of centred features and labels.
     """
     support, query = tasks.unit
     mean, shares = support.mean(1, keepdim=True), tasks.targets.mean(0)
     support = support - mean
+    return (query - mean) @ ridge_weights(support, tasks.targets - shares, PENALTY) + shares
+
+
+def ridge_weights(support: Tensor, targets: Tensor, penalty: Tensor | float) -> Tensor:
+    """The weights [E, D, way] of least squares without an intercept, by the closed form of Bertinetto et al.
+    (ICLR 2019, equation 6), X' (X X' + penalty)^-1 Y: features X [E, N, D], targets Y [N, way] of each task,
+    and a penalty for all or one for each [E, 1].
+    """
     gram = support @ support.mT
-    gram.diagonal(dim1=1, dim2=2).add_(PENALTY)
-    targets = (tasks.targets - shares).expand(len(support), -1, -1)
-    weights = support.mT @ torch.linalg.solve(gram, targets)
-    return (query - mean) @ weights + shares
+    gram.diagonal(dim1=1, dim2=2).add_(penalty)
+    return support.mT @ torch.linalg.solve(gram, targets.expand(len(support), -1, -1))
 
 
 def probe(tasks: Tasks) -> Tensor:
@@ -33,7 +39,7 @@ def probe(tasks: Tasks) -> Tensor:
     by Newton's method to float64's precision. Two classes have one weight vector there, whose penalty is
     twice that of a pair.
     """
-    gram, cross = map(_precise, span(*tasks.unit))
+    gram, cross = map(precise, span(*tasks.unit))
     targets = tasks.targets.to(gram)
     weights, bias = _logistic(gram, targets, PENALTY * (2 if tasks.way == 2 else 1))
     return (cross @ weights + bias).to(tasks.query)
@@ -47,7 +53,7 @@ def head_and_probe(tasks: Tasks) -> Tensor:
     return (tasks.own_head().log_softmax(2) + probe(tasks).log_softmax(2)) / 2
 
 
-def _precise(numbers: Tensor) -> Tensor:
+def precise(numbers: Tensor) -> Tensor:
     """In float64, which Apple's GPUs do not have."""
     return (numbers.cpu() if numbers.device.type == "mps" else numbers).to(torch.float64)
 
