@@ -18,6 +18,8 @@ KNOWN = {
     "relationnet": ("Relation Net", "#E69F00"),
     "relationnet-attention": ("Relation Net (spatial attention)", "#999933"),
     "relationnet-mean": ("Relation Net (averaged maps)", "#7F3C8D"),
+    "csrn": ("CSRN", "#8C510A"),
+    "csrn-map": ("CSRN (class map alone)", "#B87333"),
     "maml": ("MAML", "#009E73"),
     "fomaml": ("FOMAML", "#56B4E9"),
     "supervised-head": ("Supervised (own head)", "#999999"),

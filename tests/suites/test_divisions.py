@@ -43,6 +43,15 @@ def test_the_few_divisions_of_quick_favour_no_class_and_no_pair_of_classes():
     assert len(set(together)) == len(together) == 21
 
 
+def test_csrn_is_in_its_own_setting_on_the_backbone_of_the_others():
+    methods = read_suite("unseen", "full").methods
+    assert "csrn" in methods
+    assert {config.backbone for name, config in methods.items() if name != "frozen"} == {"conv4"}
+    few = chosen_suite(BenchOptions(suite="unseen", preset="quick", methods=("csrn", "relationnet")))
+    assert [few.methods[name].steps for name in ("csrn", "relationnet")] == [300, 300]
+    assert "csrn" not in read_suite("unseen", "quick").methods  # it would take most of the time
+
+
 def test_selection_noise_asks_one_query_as_the_published_scores_do():
     for preset in ("smoke", "quick", "full"):
         suite = read_suite("selection-noise", preset)
