@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS, DatasetSpec
 from fer_meta.datasets.registry import NAME
+from fer_meta.datasets.units import COLUMNS, UNITS
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry
 from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages
@@ -71,7 +72,8 @@ def check_dataset(spec: DatasetSpec, root: str | Path) -> None:
     root = Path(root)
     assert NAME.fullmatch(spec.name), f"{spec.name!r}: only letters, digits, '.', '_', '-' and '@'"
     index, again = spec.scan(root), spec.scan(root)
-    assert tuple(index.columns) == INDEX_COLUMNS, f"columns {list(index.columns)}; use make_index"
+    columns = [column for column in index.columns if column not in COLUMNS]
+    assert tuple(columns) == INDEX_COLUMNS, f"columns {columns}; use make_index"
     assert len(index), "no image"
     assert index.equals(again), "two scans give two indices; sort what a folder lists"
     assert not index["path"].duplicated().any(), "a path comes twice"
@@ -176,7 +178,7 @@ def the_order_of_the_support_does_not_matter(build: Build) -> None:
 
 def training_on_one_batch_lowers_its_loss(build: Build) -> None:
     method, episode = build().train(), an_episode()
-    batch = episode if method.episodic else LabelledImages(episode.query, episode.query_labels)
+    batch = episode if method.episodic else _labelled(episode)
     optimiser = torch.optim.Adam(method.parameters(), 1e-3)
     losses: list[float] = []
     while len(losses) < 2 or (losses[-1] > 0.8 * losses[0] and len(losses) < TRAINED_STEPS):
@@ -216,6 +218,12 @@ METHOD_CHECKS: tuple[Callable[[Build], None], ...] = (
 METHOD_CHECKS_UNTRAINED = tuple(
     check for check in METHOD_CHECKS if check is not training_on_one_batch_lowers_its_loss
 )
+
+
+def _labelled(episode: Episode) -> LabelledImages:
+    """The queries of an episode, of which image i shows unit i alone."""
+    units = torch.eye(len(episode.query), len(UNITS))
+    return LabelledImages(episode.query, episode.query_labels, units=units)
 
 
 def _loss_and_accuracy(method: FewShotMethod, batch: Episode | LabelledImages) -> tuple[Tensor, Tensor]:

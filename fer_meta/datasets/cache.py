@@ -46,7 +46,8 @@ class CachedFaces:
     `images` is read-only, mostly a memory map, uint8 [N, size, size, 3], RGB. `index` has one row per image:
     INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images; of a
     rendered image, hash of what was drawn), `blank` (bool: all pixels are equal) and, if rendered, `units`
-    (string: the action units drawn, such as "1+2+25"). `unreadable` holds (path, reason) of the images left
+    (string: the action units shown, such as "1+2+25"); columns such as AU12 if how strongly each unit is
+    shown is known (`fer_meta.datasets.units`). `unreadable` holds (path, reason) of the images left
     out. `fingerprint` names the files it was made from, and changes when one is touched; `content` names the
     data themselves, the same on every machine.
     """

@@ -39,12 +39,15 @@ __all__ = [
 
 class LabelledImages(NamedTuple):
     """A batch of a training without episodes: images [B, 3, H, W], normalised, and their labels [B] (int64);
-    `added` [classes], if it is not 0, is added to the logits in training only.
+    `added` [classes], if it is not 0, is added to the logits in training only. `units` [B, K] (float32), of a
+    method that `needs_units`, is how strongly each action unit of `fer_meta.datasets.units.UNITS` is shown,
+    0 to 1, NaN where that is unknown.
     """
 
     images: Tensor
     labels: Tensor
     added: Tensor | float = 0.0
+    units: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class FewShotMethod(nn.Module):
     - `episodic`: trained on episodes (`loss` gets an Episode), else on labelled images (LabelledImages); on
       first these and then those where its Config is a TwoStageConfig.
       `kind`: whose settings in `suites/presets.yaml` it takes; by default "episodic" or "supervised".
+    - `needs_units`: trained on action units, so that its source must know them, and its training accuracy is
+      that of units: how often each is rightly said to be shown, at half of its peak or more, or not.
     - `readouts`: the READOUTS that read its features where the suite names none. `vectors`: an image's
       features are one vector, so that a suite may name any. `own`: classifiers that it brings itself
       (`own_classifiers`), by the name of their answers -> their name in tables. `head_name`: which of these
@@ -91,6 +96,7 @@ class FewShotMethod(nn.Module):
     kind: ClassVar[str] = ""
     episodic: ClassVar[bool] = True
     trained: ClassVar[bool] = True
+    needs_units: ClassVar[bool] = False
     readouts: tuple[str, ...] = ("ncm", "probe")
     vectors: ClassVar[bool] = True
     own: ClassVar[Mapping[str, str]] = {}

@@ -78,9 +78,8 @@ class Method(FewShotMethod):
 
     def loss(self, batch: Episode | LabelledImages) -> tuple[Tensor, Tensor]:
         if isinstance(batch, LabelledImages):
-            images, labels, added = batch
-            logits = at_least_float32(self.head(self.embed(images))) + added
-            return cross_entropy(logits, labels), accuracy(logits, labels)
+            logits = at_least_float32(self.head(self.embed(batch.images))) + batch.added
+            return cross_entropy(logits, batch.labels), accuracy(logits, batch.labels)
         support, query = map(at_least_float32, embed_episode(self, batch))
         logits = self.nearest(support, batch.support_labels, len(batch.classes))(query)
         return cross_entropy(logits, batch.query_labels), accuracy(logits, batch.query_labels)

@@ -63,6 +63,5 @@ class Method(FewShotMethod):
         return lambda features: self.head(features)[:, columns]
 
     def loss(self, batch: LabelledImages) -> tuple[Tensor, Tensor]:
-        images, labels, added = batch
-        logits = at_least_float32(self.head(self.embed(images))) + added
-        return cross_entropy(logits, labels), accuracy(logits, labels)
+        logits = at_least_float32(self.head(self.embed(batch.images))) + batch.added
+        return cross_entropy(logits, batch.labels), accuracy(logits, batch.labels)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
 from fer_meta.methods.distributions import Value
 from fer_meta.runner.identity import model_identity, run_identity, short_hash
@@ -10,6 +11,7 @@ from fer_meta.runner.settings import Setting, in_names, needed
 from fer_meta.suites.schema import Suite
 from fer_meta.tasks.pools import Domain, Pool
 from fer_meta.tasks.protocol import Protocol
+from fer_meta.training.batches import check_units
 from fer_meta.training.budget import Budget
 
 
@@ -103,9 +105,10 @@ def make_plan(suite: Suite, settings: Sequence[Setting], config_of: ConfigOf | N
 
 def make_model(suite: Suite, key: str, config: TrainingConfig, setting: Setting, seed: int) -> Model:
     """The training of a method, whose settings the suite calls `key`, on the source of `setting`, under the
-    suite's budget.
+    suite's budget. Raises ProtocolError if the method needs action units, which the source does not know.
     """
     method = config.method or key
+    check_units(registry.load(method), setting.source)
     if suite.budget is not None:
         config = suite.budget.applied(method, config, setting.train, setting.protocol)
     identity = model_identity(suite, method, config, setting, seed)

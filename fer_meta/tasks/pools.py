@@ -11,6 +11,7 @@ import pandas as pd
 
 from fer_meta.datasets.mixing import of_films
 from fer_meta.datasets.stacked import Images
+from fer_meta.datasets.units import unit_intensities
 from fer_meta.errors import ProtocolError
 from fer_meta.tasks.fixes import IN_FILE, fix, with_images
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
@@ -34,6 +35,8 @@ class Pool:
     digest: str  # names exactly these images and labels
     # [M] the number of the data set of each image, if the pool is of several: an episode takes turns
     homes: np.ndarray | None = None
+    # [M, K] how strongly each of `datasets.units.UNITS` is shown (float32, NaN: unknown), if the index knows
+    units: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -366,4 +369,5 @@ def make_pool(
     for ids in (groups, clips, homes):
         if ids is not None:
             content.update(np.ascontiguousarray(ids).astype("<i8").tobytes())
-    return Pool(name, rows, labels, classes, groups, clips, excluded, removed, content.hexdigest(), homes)
+    digest, units = content.hexdigest(), unit_intensities(index.iloc[rows])
+    return Pool(name, rows, labels, classes, groups, clips, excluded, removed, digest, homes, units)

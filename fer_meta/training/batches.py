@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from fer_meta.datasets.units import SHOWN
+from fer_meta.errors import ProtocolError
 from fer_meta.methods.base import (
     Episode,
     FewShotMethod,
@@ -44,7 +46,24 @@ def steps_and_batches(
     if method.episodic:
         batch_at = _episodic(config, config.batch, domain, protocol, seed, device, method.normalisation)
         return steps, batch_at
-    return steps, _supervised(config, domain, seed, device, method.normalisation)
+    check_units(method, domain)
+    return steps, _supervised(config, domain, seed, device, method.normalisation, method.needs_units)
+
+
+def check_units(method: FewShotMethod | type[FewShotMethod], source: Domain) -> None:
+    """Raises ProtocolError if `method` is trained on action units and some training image of `source` has
+    none.
+    """
+    if not method.needs_units:
+        return
+    pool = needed(source.train)
+    unknown = len(pool) if pool.units is None else int(np.isnan(pool.units).all(1).sum())
+    if unknown:
+        raise ProtocolError(
+            f"{source.name}: {unknown:,} of {len(pool):,} training images have no action units, and"
+            f" {method.name!r} is trained on these; train it on rendered faces, such as synthetic-wild (a"
+            " folder of an older version must be rendered again)"
+        )
 
 
 def step_count(method: FewShotMethod | type[FewShotMethod], config: TrainingConfig, pool: Pool) -> int:
@@ -101,7 +120,21 @@ def training_chance(
     if method.episodic:
         return 1 / protocol.train.way
     assert isinstance(config, SupervisedConfig)
-    return 1 / len(pool.classes) if config.class_balance == "balanced" else float(class_shares(pool).max())
+    balanced = config.class_balance == "balanced"
+    if method.needs_units:
+        return _chance_of_units(pool, balanced)
+    return 1 / len(pool.classes) if balanced else float(class_shares(pool).max())
+
+
+def _chance_of_units(pool: Pool, balanced: bool) -> float:
+    """How often the better of "shown" and "not shown" is right of a unit, over all that are known. Units are
+    rare, so it is far above a half.
+    """
+    assert pool.units is not None
+    weights = 1 / class_shares(pool)[pool.labels] if balanced else np.ones(len(pool))
+    of_known = weights[:, None] * ~np.isnan(pool.units)
+    shown = (of_known * (pool.units >= SHOWN)).sum(0)
+    return float(np.maximum(shown, of_known.sum(0) - shown).sum() / of_known.sum())
 
 
 def first_stage(config: TwoStageConfig, protocol: Protocol) -> int:
@@ -148,7 +181,9 @@ def _episodic(
     return batch_at
 
 
-def _supervised(config, domain, seed, device, normalisation) -> Callable[[int], LabelledImages]:
+def _supervised(
+    config, domain, seed, device, normalisation, with_units: bool = False
+) -> Callable[[int], LabelledImages]:
     pool = domain.train
     order = balanced_batches if config.class_balance == "balanced" else natural_batches
     chosen_at = order(pool.labels, config.batch, seed)
@@ -163,7 +198,8 @@ def _supervised(config, domain, seed, device, normalisation) -> Callable[[int], 
         generator = torch.Generator().manual_seed(_step_seed(seed, step)) if config.augment else None
         labels = torch.from_numpy(pool.labels[chosen]).to(device)
         images = _pixels(domain.images, pool.rows[chosen], device, generator, normalisation)
-        return LabelledImages(images, labels, added)
+        units = torch.from_numpy(pool.units[chosen]).to(device) if with_units else None
+        return LabelledImages(images, labels, added, units)
 
     return batch_at
 

@@ -15,6 +15,7 @@ from fer_meta.datasets.base import SPLITS, make_index
 from fer_meta.datasets.synthetic.anatomy import ONE_SIDED, draw_units, units_text
 from fer_meta.datasets.synthetic.people import Person, Rgb, draw_person
 from fer_meta.datasets.synthetic.recipes import Conditions, Recipe, conditions_at
+from fer_meta.datasets.units import unit_columns
 
 _SPLIT_OF = [
     "train", "test", "train", "val", "train", "test", "train", "test", "train", "test", "train", "val",
@@ -82,9 +83,10 @@ def draw_scenes(
 ) -> tuple[pd.DataFrame, list[Scene]]:
     """The index of a set and, in the same order, what to render.
 
-    The index has INDEX_COLUMNS and `units` (string such as "1+2+25", "" for neutral). People are divided
-    among the splits, images among the people. Raises ValueError if a split would have no person, or a class
-    no image in some split.
+    The index has INDEX_COLUMNS, `units` (string such as "1+2+25", "" for neutral) and how strongly each unit
+    is shown (`fer_meta.datasets.units`), before the two sides of the face differ. People are divided among
+    the splits, images among the people. Raises ValueError if a split would have no person, or a class no
+    image in some split.
     """
     conditions = conditions_at(recipe, severity)
     length = recipe.clip_length or 1
@@ -111,8 +113,9 @@ def draw_scenes(
                 )
                 scenes.append(scene)
             shot += 1
-    index = make_index(rows)
-    return index.assign(units=pd.array([row["units"] for row in rows], dtype="string")), scenes
+    units = pd.array([row["units"] for row in rows], dtype="string")
+    shown = unit_columns([scene.units for scene in scenes])
+    return make_index(rows).assign(units=units, **shown), scenes
 
 
 def draw_shot(

@@ -24,6 +24,7 @@ from fer_meta.datasets.registry import resolve, spec_for
 from fer_meta.datasets.synthetic import rendered
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import is_cached, load_rendered, parse_name, planned, render_set
+from fer_meta.datasets.units import COLUMNS
 from fer_meta.errors import DatasetError, MachineError
 
 REAL = rendered._renderer
@@ -85,7 +86,7 @@ def test_every_recipe_becomes_images_and_an_index_in_the_same_order(name):
         and faces.images.dtype == np.uint8
         and not faces.images.flags.writeable
     )
-    assert set(faces.index.columns) == {*INDEX_COLUMNS, "digest", "blank", "units"}
+    assert set(faces.index.columns) == {*INDEX_COLUMNS, "digest", "blank", "units", *COLUMNS}
     assert faces.index["digest"].is_unique and not faces.index["blank"].any()
     assert set(faces.index["label"]) == set(RECIPES[name].classes) and set(faces.index["split"]) == {
         "train",

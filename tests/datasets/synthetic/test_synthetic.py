@@ -14,6 +14,7 @@ from fer_meta.datasets.synthetic.people import draw_person, local_shape
 from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, conditions_at
 from fer_meta.datasets.synthetic.renderer import Renderer
 from fer_meta.datasets.synthetic.scenes import draw_scenes, draw_shot
+from fer_meta.datasets.units import COLUMNS
 from fer_meta.errors import FerMetaError
 from fer_meta.expressions import BASIC, COMPOUND, CONTEMPT
 
@@ -74,7 +75,7 @@ def test_a_person_trained_on_in_one_domain_is_tested_on_in_none():
 @EVERY_RECIPE
 def test_the_index_says_what_was_drawn(recipe):
     index, scenes = small(recipe)
-    assert list(index.columns) == [*INDEX_COLUMNS, "units"]
+    assert list(index.columns) == [*INDEX_COLUMNS, "units", *COLUMNS]
     assert set(index["label"]) == set(recipe.classes)
     for label, units, scene in zip(index["label"], index["units"], scenes):
         assert units_of(units) in pattern_probabilities(label)
