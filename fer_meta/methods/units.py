@@ -48,7 +48,7 @@ class Method(FewShotMethod):
     needs_units = True
     own = {"units-head": "Action units (own head)"}
     head_name = "units-head"
-    colours = {"units-head": "#1B7F5C", "units-ncm": "#0B5345", "units-probe": "#58A55C"}
+    colours = {"units-head": "#6B8E23", "units-ncm": "#3F5B0B", "units-probe": "#A6BF5A"}
     order = 570
 
     class Config(NetworkConfig, SupervisedConfig):

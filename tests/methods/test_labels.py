@@ -29,6 +29,8 @@ KNOWN = {
     "baseline-finetune-head": ("Baseline", "#6E4B3A"),
     "baseline-pp-cosine": ("Baseline++", "#C2185B"),
     "meta-baseline": ("Supervised, then episodes", "#B15928"),
+    "units-ncm": ("Action units (nearest mean)", "#3F5B0B"),
+    "units-probe": ("Action units (linear probe)", "#A6BF5A"),
     "frozen-ncm": ("Frozen (nearest mean)", "#6A3D9A"),
     "frozen-probe": ("Frozen (linear probe)", "#B2A0D0"),
 }

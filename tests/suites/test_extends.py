@@ -49,7 +49,7 @@ def test_a_suite_has_what_it_extends_and_its_own_words_come_last(written):
 def test_methods_of_a_suite_that_extends_the_presets_need_only_be_named(written):
     mine = written("name: mine\ntitle: Mine\nextends: presets\nmethods: {maml: {}, protonet: {steps: 9}}\n")
     quick, full = read_suite(mine, "quick"), read_suite(mine, "full")
-    assert quick.methods["maml"].first_order and quick.methods["maml"].steps == 150
+    assert quick.methods["maml"].first_order and quick.methods["maml"].steps == 200
     assert full.methods["maml"].steps == 10_000 and full.methods["protonet"].steps == 9
     assert quick.protocol.episodes == 100 and full.protocol.episodes == 10_000
 
