@@ -108,8 +108,8 @@ class SetToSet(nn.Module):
 
     The last layer starts at zeros, so that training starts at the means themselves: this is ours. From the
     authors' start, made for a network that is trained already, dropout changes each class's mean by more than
-    classes differ: in a task that a network of random weights answers with 39 % it leaves 23 (chance: 20),
-    and a training from scratch of 300 steps stays near there.
+    classes differ. After 300 steps from scratch on FER2013 (5-way 5-shot, 32 px, Conv4, one seed) it gives
+    23.7 % [22.3, 25.1], and ours 26.9 % [25.3, 28.5]; ProtoNet has 27.8, random features 22.9.
     """
 
     def __init__(self, size: int):
