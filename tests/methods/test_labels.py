@@ -46,8 +46,13 @@ def labels(name, **config):
 def test_answers_keep_their_names_colours_and_order():
     found = {answer: label for name in registry.built_in() for answer, label in labels(name).items()}
     found |= labels("maml", first_order=True)
-    assert {answer: (one.label, one.colour) for answer, one in found.items()} == KNOWN
-    assert sorted(found, key=lambda answer: found[answer].order) == list(KNOWN)
+    assert {answer: (found[answer].label, found[answer].colour) for answer in KNOWN} == KNOWN
+    assert sorted(KNOWN, key=lambda answer: found[answer].order) == list(KNOWN)
+
+
+def test_no_two_answers_have_one_label_or_one_colour():
+    found = [label for name in registry.built_in() for label in registry.load(name).labels().values()]
+    assert len({one.label for one in found}) == len({one.colour for one in found}) == len(found)
 
 
 def test_first_and_second_order_have_different_names():
