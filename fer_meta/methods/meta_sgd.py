@@ -14,7 +14,7 @@ from fer_meta.methods.inner_loop import InnerLr
 
 class Method(maml.Method):
     """MAML whose inner step multiplies each weight's gradient by a rate of its own, which is meta-learned too
-    (equation 3 and algorithm 1). One inner step, as in the paper, unless `inner_steps` says more.
+    (algorithm 1). One inner step, as in the paper, unless `inner_steps` says more.
 
     All rates start at `inner_lr`; the paper draws each between 0.005 and 0.1. Nothing keeps a rate above 0,
     so that a step need not go down the gradient. As any weight of their shape, the rates of convolutions and

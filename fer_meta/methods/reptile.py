@@ -17,13 +17,13 @@ from fer_meta.methods.inner_loop import InnerLoopConfig, WholeNetwork, ZeroHead
 class Method(WholeNetwork):
     """A copy of the network takes `inner_steps` plain optimiser steps on a task; the outer gradient is how
     far it went, theta - theta' (algorithm 2: theta' is W of the paper, and a step has `batch` tasks). The
-    outer optimiser may be any (section 2); SGD at a rate of 1 goes the whole way.
+    outer optimiser may be any; plain SGD at a rate of 1 goes the whole way.
 
     The one training loop wants a loss to differentiate: `loss` is a number whose gradient is theta - theta'.
 
     In training the inner steps see all images of the task, support and queries, each step another part of
     them with every class in it. Without different images in different steps there is nothing of what makes
-    Reptile generalise within a task (section 5.1). In test all `test_steps` steps are on the whole support:
+    Reptile generalise within a task (section 5). In test all `test_steps` steps are on the whole support:
     the paper's take parts of it, in random order.
 
     BatchNorm is that of `WholeNetwork`: in the inner steps by the statistics of their own images; queries by
