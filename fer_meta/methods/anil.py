@@ -29,7 +29,7 @@ class Method(FewShotMethod):
     label = "ANIL"
     kind = "inner-loop"
     own = {"anil": "ANIL", "anil-fo": "FO-ANIL"}
-    colours = {"anil": "#117733", "anil-fo": "#6FB07F"}
+    colours = {"anil": "#4B5EAA", "anil-fo": "#98A4D4"}
     order = 410
     readouts = ()
 

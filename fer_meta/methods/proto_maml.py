@@ -52,7 +52,7 @@ class Method(maml.Method):
     name = "proto_maml"
     label = "Proto-MAML"
     own = {"proto-maml": "Proto-MAML", "proto-maml-fo": "FO-Proto-MAML"}
-    colours = {"proto-maml": "#882255", "proto-maml-fo": "#C27BA0"}
+    colours = {"proto-maml": "#B22222", "proto-maml-fo": "#E08080"}
     order = 430
     any_way = True
 

@@ -35,7 +35,7 @@ class Method(WholeNetwork):
     name = "reptile"
     label = "Reptile"
     own = {"reptile": "Reptile"}
-    colours = {"reptile": "#999933"}
+    colours = {"reptile": "#5F6B00"}
     order = 440
 
     class Config(InnerLoopConfig):

@@ -22,6 +22,10 @@ KNOWN = {
     "csrn-map": ("CSRN (class map alone)", "#B87333"),
     "maml": ("MAML", "#009E73"),
     "fomaml": ("FOMAML", "#56B4E9"),
+    "anil": ("ANIL", "#4B5EAA"),
+    "meta-sgd": ("Meta-SGD", "#44AA99"),
+    "proto-maml": ("Proto-MAML", "#B22222"),
+    "reptile": ("Reptile", "#5F6B00"),
     "supervised-head": ("Supervised (own head)", "#999999"),
     "supervised-ncm": ("Supervised (nearest mean)", "#D55E00"),
     "supervised-probe": ("Supervised (linear probe)", "#CC79A7"),
@@ -46,8 +50,8 @@ def labels(name, **config):
 def test_answers_keep_their_names_colours_and_order():
     found = {answer: label for name in registry.built_in() for answer, label in labels(name).items()}
     found |= labels("maml", first_order=True)
-    assert {answer: (found[answer].label, found[answer].colour) for answer in KNOWN} == KNOWN
-    assert sorted(KNOWN, key=lambda answer: found[answer].order) == list(KNOWN)
+    assert {answer: (one.label, one.colour) for answer, one in found.items()} == KNOWN
+    assert sorted(found, key=lambda answer: found[answer].order) == list(KNOWN)
 
 
 def test_no_two_answers_have_one_label_or_one_colour():
