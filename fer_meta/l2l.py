@@ -17,8 +17,9 @@ with suppress(ImportError):
     gym_notices.notices.notices.clear()
 
 try:
-    from learn2learn.algorithms import MAML
+    from learn2learn.algorithms import MAML, MetaSGD
     from learn2learn.algorithms.maml import maml_update
+    from learn2learn.algorithms.meta_sgd import meta_sgd_update
     from learn2learn.data import DataDescription, MetaDataset, Taskset
     from learn2learn.data.transforms import LoadData, RemapLabels, TaskTransform
 except ImportError as error:
@@ -32,8 +33,10 @@ __all__ = [
     "DataDescription",
     "LoadData",
     "MetaDataset",
+    "MetaSGD",
     "RemapLabels",
     "TaskTransform",
     "Taskset",
     "maml_update",
+    "meta_sgd_update",
 ]

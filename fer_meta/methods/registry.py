@@ -28,6 +28,7 @@ _SHARED = {
     "base",
     "distances",
     "distributions",
+    "inner_loop",
     "labels",
     "readouts",
     "registry",

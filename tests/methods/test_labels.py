@@ -22,6 +22,10 @@ KNOWN = {
     "csrn-map": ("CSRN (class map alone)", "#B87333"),
     "maml": ("MAML", "#009E73"),
     "fomaml": ("FOMAML", "#56B4E9"),
+    "anil": ("ANIL", "#4B5EAA"),
+    "meta-sgd": ("Meta-SGD", "#44AA99"),
+    "proto-maml": ("Proto-MAML", "#B22222"),
+    "reptile": ("Reptile", "#5F6B00"),
     "supervised-head": ("Supervised (own head)", "#999999"),
     "supervised-ncm": ("Supervised (nearest mean)", "#D55E00"),
     "supervised-probe": ("Supervised (linear probe)", "#CC79A7"),
@@ -48,6 +52,11 @@ def test_answers_keep_their_names_colours_and_order():
     found |= labels("maml", first_order=True)
     assert {answer: (one.label, one.colour) for answer, one in found.items()} == KNOWN
     assert sorted(found, key=lambda answer: found[answer].order) == list(KNOWN)
+
+
+def test_no_two_answers_have_one_label_or_one_colour():
+    found = [label for name in registry.built_in() for label in registry.load(name).labels().values()]
+    assert len({one.label for one in found}) == len({one.colour for one in found}) == len(found)
 
 
 def test_first_and_second_order_have_different_names():
