@@ -153,12 +153,8 @@ def a_query_is_classified_alike_whatever_the_other_queries_are(build: Build) -> 
         if method.is_transductive(name):
             continue
         alone = torch.cat([classify(features) for features in each])
-        _same(
-            alone,
-            classify(query),
-            f"{name}: a query's logits depend on the other queries, and `transductive_answers` does not name it",
-            1e-6,
-        )
+        message = f"{name}: a query's logits depend on the other queries; name it in `transductive_answers`"
+        _same(alone, classify(query), message, 1e-6)
 
 
 def adapting_to_a_task_leaves_the_method_as_it_was(build: Build) -> None:

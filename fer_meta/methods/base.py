@@ -77,8 +77,8 @@ class FewShotMethod(nn.Module):
     - `readouts`: the READOUTS that read its features where the suite names none. `vectors`: an image's
       features are one vector, so that a suite may name any. `own`: classifiers that it brings itself
       (`own_classifiers`), by the name of their answers -> their name in tables. `head_name`: which of these
-      needs no support (`own_head`). `uncalibrated`: which of these give no probabilities. `transductive_answers`:
-      which of these depend on the other queries of the episode.
+      needs no support (`own_head`). `uncalibrated`: which of these give no probabilities.
+      `transductive_answers`: which of these depend on the other queries of the episode.
     - `colours`: of its answers in plots (#RRGGBB), by their names; `order`: its place in tables.
     - `trained`: false for a network that is used as it is: it has no steps, and one checkpoint.
     - `shared_embedding`: a query's embedding does not depend on the episode, so that an image may be embedded

@@ -1,4 +1,4 @@
-"""Readouts that use all queries of an episode: against easyfsl in float64, or the paper's equation by hand."""
+"""Readouts that use all queries of an episode: against easyfsl in float64, or the paper's equation."""
 
 import pytest
 import torch
@@ -117,7 +117,7 @@ def test_a_method_says_which_of_its_answers_are_transductive_and_the_check_leave
         method.__class__ = Hidden
         return method
 
-    with pytest.raises(AssertionError, match="`transductive_answers` does not name it"):
+    with pytest.raises(AssertionError, match="name it in `transductive_answers`"):
         a_query_is_classified_alike_whatever_the_other_queries_are(hidden)
     assert set(read().adapt(*_support(read()), CLASSES)) == {f"frozen-{name}" for name in kinds}
 
