@@ -173,7 +173,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     metavar="NAME,...",
     help=(
         "Read the features of every method in these ways: nearest-mean, ncm, cl2n, ridge, probe, cosine,"
-        " finetune-head, finetune, head-and-probe.  [default: the suite's]"
+        " finetune-head, finetune, head-and-probe; or, transductive, soft-kmeans, laplacianshot, tim. "
+        " [default: the suite's]"
     ),
 )
 @click.option(

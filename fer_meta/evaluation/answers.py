@@ -57,7 +57,7 @@ Contexts = Callable[[np.ndarray, np.ndarray], Context]
 
 def is_shared(method: FewShotMethod, batchnorm: str) -> bool:
     """Whether an image's features are the same in every episode."""
-    return method.shared_embedding and batchnorm == "eval"
+    return method.shared_embedding and batchnorm != "batch"
 
 
 def embedder(

@@ -83,6 +83,7 @@ class FewShotMethod(nn.Module):
       features are one vector, so that a suite may name any. `own`: classifiers that it brings itself
       (`own_classifiers`), by the name of their answers -> their name in tables. `head_name`: which of these
       needs no support (`own_head`). `uncalibrated`: which of these give no probabilities.
+      `transductive_answers`: which of these depend on the other queries of the episode.
     - `colours`: of its answers in plots (#RRGGBB), by their names; `order`: its place in tables.
     - `trained`: false for a network that is used as it is: it has no steps, and one checkpoint.
     - `shared_embedding`: a query's embedding does not depend on the episode, so that an image may be embedded
@@ -102,6 +103,7 @@ class FewShotMethod(nn.Module):
     own: ClassVar[Mapping[str, str]] = {}
     head_name: ClassVar[str] = ""
     uncalibrated: ClassVar[frozenset[str]] = frozenset()
+    transductive_answers: ClassVar[frozenset[str]] = frozenset()
     colours: ClassVar[Mapping[str, str]] = {}
     order: ClassVar[int] = 1000
     shared_embedding: ClassVar[bool] = True
@@ -144,6 +146,13 @@ class FewShotMethod(nn.Module):
         """Whether the probabilities of these answers mean anything."""
         return answer not in cls.uncalibrated and all(
             one.calibrated for key, one in READOUTS.items() if cls.read_as(key) == answer
+        )
+
+    @classmethod
+    def is_transductive(cls, answer: str) -> bool:
+        """Whether these answers to a query depend on the other queries of the episode."""
+        return answer in cls.transductive_answers or any(
+            one.transductive for key, one in READOUTS.items() if cls.read_as(key) == answer
         )
 
     def embed(self, images: Tensor) -> Tensor:

@@ -104,6 +104,7 @@ class RunRecord(Stored):
     unreadable: dict[str, Count] = {}  # data set -> images that were left out
     episodes: dict[str, str]  # shots -> the file of the stored episodes, from the results folder
     selected: dict[str, dict[str, Count]] = {}  # selection -> readout -> training step
+    transductive: list[str] = []  # readouts whose answer to a query depends on the episode's other queries
     target_validation: dict[str, dict[str, float]] = {}  # step -> readout -> its value on the target
     environment: Environment = Environment()
     timings: Timings = Timings()

@@ -27,10 +27,11 @@ from fer_meta.report.sections import (
     reproduction,
     search,
     trainings,
+    transductive,
 )
 from fer_meta.report.sections.brief import brief
 from fer_meta.report.sections.page import page
-from fer_meta.report.sections.paper import paper
+from fer_meta.report.sections.paper import papers
 
 __all__ = ["write_report"]
 
@@ -107,6 +108,7 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
     results, cells = found.results, found.cells
     shown = one_division(results, found.scores)
     last: list = [published.section(results, found.scores, found.once)] if with_published else []
+    apart = one_division(results, found.apart)
     tried = [search.section(results, found.searched)]
     whole = page(
         results,
@@ -121,13 +123,19 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
             leakage.section(results, found.leaks, found.oracles),
         ],
         comparisons.section(results, one_division(results, found.compared), shown, found.ranked),
-        [trainings.section(results, found.trainings, found.scores), *tried, *last],
+        [
+            transductive.section(results, apart),
+            trainings.section(results, found.trainings, found.whole),
+            *tried,
+            *last,
+        ],
     )
     short = brief(
         results,
         shown,
         primary.in_words(results, cells, found.primary),
         [
+            transductive.section(results, apart, whole=False),
             divisions.section(results, found.divided, whole=False),
             best_of.section(results, found.best_of, whole=False),
             *last,
@@ -136,7 +144,7 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
     return {
         TABLE: terminal.render(short),
         "table.md": markdown.render(whole),
-        "table.tex": latex.render(paper(results, shown)),
+        "table.tex": "\n".join(map(latex.render, papers(results, shown, apart))),
     }
 
 
@@ -145,7 +153,7 @@ def _numbers(found: Found) -> dict[str, str]:
     sections = {"published": found.reproduced, "leak": found.leaks, "oracle": found.oracles}
     experiments = [rows.assign(section=name) for name, rows in sections.items() if len(rows)]
     tables = {
-        "table.csv": found.scores[CSV_COLUMNS],
+        "table.csv": found.whole[CSV_COLUMNS],
         "recall.csv": recall_table(found.results, found.cells),
         "confusion.csv": confusion_table(found.results, found.cells),
         "seeds.csv": seed_table(found.results, found.cells),

@@ -57,6 +57,7 @@ class Cell:
     ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the readout gives no probability
     # [S] clips, vote, mean: their number and the accuracies of the two decisions; NaN without
     clips: pd.DataFrame
+    transductive: bool = False  # each answer may use the other queries of its episode
     fold: int | None = None  # of a cross-validation, until its folds are pooled
     parts: tuple["Cell", ...] = ()  # the folds that are pooled
 
@@ -172,6 +173,7 @@ def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
         scores,
         ece,
         pd.DataFrame([row["clips"] for _, row, _ in rows]),
+        any(run.is_transductive(readout) for run, _, _ in rows),
         fold,
     )
 

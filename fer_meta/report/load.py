@@ -46,6 +46,7 @@ class Run:
     precision: str = ""  # fp32, bf16; "" where it is not known
     # selection -> readout -> the training step of its checkpoint
     selected: dict = field(default_factory=dict)
+    transductive: tuple = ()  # readouts, whatever the protocol
     fold: int | None = None  # from 1, of a cross-validation
     # accuracy of a guess on what was trained on; None where it is not known
     training_chance: float | None = None
@@ -57,6 +58,12 @@ class Run:
     @property
     def predictions(self) -> Path:
         return self.folder / ANSWERS
+
+    def is_transductive(self, readout: str) -> bool:
+        """Whether a readout's answer to a query depends on the other queries of the episode: where BatchNorm
+        has the batch's statistics, every answer does.
+        """
+        return readout in self.transductive or self.protocol.get("batchnorm") == "batch"
 
     def damaged(self, file: str, what: str) -> ResultsError:
         """The error for what is wrong in a file that is as it was sealed (or was never sealed, by an older
@@ -168,6 +175,7 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
         unreadable=record.unreadable,
         precision=record.precision,
         selected=record.selected,
+        transductive=tuple(record.transductive),
         training_chance=record.training_chance,
         settings_hash=record.settings_hash,
         trained=record.trained.model_dump() if record.trained else None,

@@ -79,7 +79,7 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
         "image_size": suite.image_size,
         "train": scientific(protocol.train),
         "validation": scientific(protocol.validation),
-        "batchnorm": protocol.batchnorm,
+        "batchnorm": protocol.batchnorm_on_source,
         "train_images": setting.train.digest,
         "val_images": setting.source_val.digest,
         "seed": seed,
@@ -93,7 +93,9 @@ def run_identity(suite: Suite, model: dict, setting: Setting) -> dict:
         "way": setting.protocol.way,
         "queries": setting.protocol.queries,
         "selection": list(suite.selection),
-        **({"readouts": list(suite.readouts)} if suite.readouts else {}),  # younger than the first results
+        # Both are younger than the first results.
+        **({"readouts": list(suite.readouts)} if suite.readouts else {}),
+        **({"batchnorm": "target"} if setting.protocol.batchnorm == "target" else {}),
         "test_images": setting.test.digest,
         "target_val_images": setting.val.digest if setting.val is not None else None,
         "support_images": setting.support.pool.digest if setting.support else setting.test.digest,

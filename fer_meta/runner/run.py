@@ -14,6 +14,7 @@ import torch
 from fer_meta.datasets.stacked import Images
 from fer_meta.device import Precision, precision_on
 from fer_meta.errors import DivergedError, FerMetaError, MachineError, ResultsError
+from fer_meta.evaluation.adapted import adapted, adapted_features
 from fer_meta.evaluation.answers import answer_all, answer_episodes, embedder
 from fer_meta.evaluation.contexts import contexts
 from fer_meta.evaluation.features import Features
@@ -71,6 +72,8 @@ class Bench:
         key = weights, step, id(images)  # a data set's map lives as long as the bench
         if key not in self.embedded:
             self.embedded[key] = Features(method, images, self.device, self.precision(run.model))
+        # What is still to be embedded is embedded by this one: an earlier run's has gone on to other weights.
+        self.embedded[key].method = method
         return self.embedded[key]
 
     def say(self, line: str) -> None:
@@ -182,6 +185,9 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
         selected={
             rule: {_on_disk(run, name): step for name, step in own.items()} for rule, own in selected.items()
         },
+        transductive=sorted(
+            {_on_disk(run, name) for own in selected.values() for name in own if method.is_transductive(name)}
+        ),
         target_validation={str(step): found for step, found in target_val.items()},
         environment=Environment(
             **where, precision=bench.precision(model), trained_in=_trained_in(bench, model)
@@ -334,8 +340,11 @@ def _ask(
     setting, protocol = run.setting, run.setting.protocol
     query = setting.query
     support = setting.support or query
-    features = functools.partial(bench.features, run, step, method)
+    features: Callable[[Images], Features] = functools.partial(bench.features, run, step, method)
     precision = bench.precision(run.model)
+    if protocol.batchnorm == "target":
+        method = adapted(method, query, bench.device, precision)
+        features = adapted_features(method, query.images, features, bench.device, precision)
     seen = support, query, protocol.batchnorm, bench.device, features, precision
     embed, more = embedder(method, *seen), contexts(method, trained_on(run.model), *seen)
     for shots, episodes in setting.episodes.items():

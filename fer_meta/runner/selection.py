@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fer_meta.device import Precision
+from fer_meta.evaluation.adapted import adapted
 from fer_meta.evaluation.answers import Shown, accuracies_of, answer_all, answer_episodes, embedder, uar_of
 from fer_meta.evaluation.contexts import contexts
 from fer_meta.evaluation.features import features_once
@@ -46,9 +47,10 @@ def validator(
     train: Shown,
     device: torch.device,
     precision: Precision,
+    adapted_to: Shown | None = None,
 ) -> Callable[[], Validated]:
     """How a checkpoint of `method`, trained on `train`, is validated on `shown`: each image is embedded once
-    for all readouts.
+    for all readouts; with BatchNorm's statistics of the images `adapted_to`, or with its own.
 
     There is no UAR where the method has no head for the classes of `shown`.
     """
@@ -57,18 +59,19 @@ def validator(
     answers = validated(method)
 
     def validate() -> Validated:
-        features = features_once(method, device, precision)
-        embed = embedder(method, shown, shown, batchnorm, device, features, precision)
-        more = contexts(method, train, shown, shown, batchnorm, device, features, precision)
+        network = adapted(method, adapted_to, device, precision) if adapted_to else method
+        features = features_once(network, device, precision)
+        embed = embedder(network, shown, shown, batchnorm, device, features, precision)
+        more = contexts(network, train, shown, shown, batchnorm, device, features, precision)
         accuracies = accuracies_of(
             answer_episodes(
-                method, embed, shown.pool, shown.pool, episodes, batchnorm, readouts=answers, contexts=more
+                network, embed, shown.pool, shown.pool, episodes, batchnorm, readouts=answers, contexts=more
             )
         )
-        accuracies.pop(method.head_name, None)
+        accuracies.pop(network.head_name, None)
         found = {"val_accuracy": accuracies}
-        if method.own_head(shown.pool.classes):
-            found = {"val_uar": {method.head_name: uar_of(answer_all(method, embed, shown.pool))}, **found}
+        if network.own_head(shown.pool.classes):
+            found = {"val_uar": {network.head_name: uar_of(answer_all(network, embed, shown.pool))}, **found}
         return found
 
     return validate
@@ -165,10 +168,12 @@ def _source_validations(
 def _validate_on_target(
     bench: "Bench", run: Run, method: FewShotMethod, steps: dict[int, Path]
 ) -> dict[int, dict[str, float]]:
+    """As the target is tested: with its own statistics where BatchNorm has these."""
     setting, model = run.setting, run.model
     shown = Shown(setting.target.images, needed(setting.val))
+    adapted_to = setting.query if setting.protocol.batchnorm == "target" else None
     validate = validator(
-        setting.protocol, method, shown, trained_on(model), bench.device, bench.precision(model)
+        setting.protocol, method, shown, trained_on(model), bench.device, bench.precision(model), adapted_to
     )
     return _validate_all(bench, run, method, steps, validate, "oracle")
 

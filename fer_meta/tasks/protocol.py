@@ -141,9 +141,12 @@ class Protocol(Strict):
         ),
     )
     support_clips: SupportClips = Field("any", description=ONE_CLIP)
-    batchnorm: Literal["eval", "batch"] = Field(
+    batchnorm: Literal["eval", "batch", "target"] = Field(
         "eval",
-        description="eval: no query is normalised with another query's statistics; batch: transductive",
+        description=(
+            "eval: no query is normalised with another query's statistics; batch: transductive; target:"
+            " AdaBN, at test with the statistics of the target's test images, without their labels"
+        ),
     )
     copies: Literal["removed", "kept"] = Field(
         "removed", description="test images identical to a training, validation or other test image"
@@ -267,6 +270,11 @@ class Protocol(Strict):
             disjoint=self.disjoint,
             support_clips=self.support_clips,
         )
+
+    @property
+    def batchnorm_on_source(self) -> str:
+        """As `batchnorm`, of training and of validation on the source, which never know the target."""
+        return "eval" if self.batchnorm == "target" else self.batchnorm
 
     @property
     def cross_validated(self) -> bool:

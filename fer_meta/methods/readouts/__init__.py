@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from fer_meta.methods.readouts import finetuning, heads, means, regression
+from fer_meta.methods.readouts import finetuning, heads, means, regression, transductive
 from fer_meta.methods.readouts.means import class_means, nearest_mean
 from fer_meta.methods.readouts.tasks import NO_CONTEXT, Classifier, Context, Pixels, Tasks
 
@@ -34,6 +34,7 @@ class Readout(NamedTuple):
     - `with_head`: it needs a head for the tasks' classes, which training made; without one it is left out.
     - `on_pixels`: it trains the whole network, on pixels. That costs seconds per task: it is not validated
       itself, and takes the checkpoint that CHOOSER picks.
+    - `transductive`: its answer to a query depends on the other queries of the episode. Its label says so.
     """
 
     answer: Callable[[Tasks], Tensor]
@@ -41,6 +42,7 @@ class Readout(NamedTuple):
     calibrated: bool = True
     with_head: bool = False
     on_pixels: bool = False
+    transductive: bool = False
 
 
 # The end of an answer's name on disk ("supervised-ncm") -> the readout, in the order of the tables.
@@ -54,5 +56,12 @@ READOUTS = {
     "finetune-head": Readout(heads.linear, "fine-tuned head"),
     "finetune": Readout(finetuning.whole_network, "fine-tuned network", on_pixels=True),
     "head-and-probe": Readout(regression.head_and_probe, "own head + linear probe", with_head=True),
+    "soft-kmeans": Readout(
+        transductive.soft_kmeans, "soft k-means, transductive", calibrated=False, transductive=True
+    ),
+    "laplacianshot": Readout(
+        transductive.laplacianshot, "LaplacianShot, transductive", calibrated=False, transductive=True
+    ),
+    "tim": Readout(transductive.tim, "TIM, transductive", transductive=True),
 }
 CHOOSER = "nearest-mean"

@@ -45,6 +45,7 @@ CSV_COLUMNS = [
     "copies_removed",
     "excluded",
     "rendered",
+    "transductive",
 ]
 HEAD_COLUMNS = [
     "experiment",
@@ -85,7 +86,8 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     of each. `sd_seeds` is the sample sd of the seeds' accuracies, NaN for one seed. `bayes` is the exact
     accuracy of a perfect reader of the rendered action units, NaN where the plan has none. `class_balance` is
     that of supervised training, empty for episodes, whose classes have equal size. `failed_seeds` names,
-    with spaces between, the seeds whose training did not learn. `planned_seeds`, which is not in the csv
+    with spaces between, the seeds whose training did not learn. `transductive`: each answer may use the other
+    queries of its episode. `planned_seeds`, which is not in the csv
     file, shows where a cell lacks seeds.
     """
     rows = []
@@ -95,6 +97,7 @@ def accuracy_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
             rows.append(
                 row
                 | {
+                    "transductive": cell.transductive,
                     "ci95_episodes": half_width(of_episodes(interval)),
                     "episodes": interval.counts["episodes"],
                 }

@@ -14,6 +14,7 @@ from fer_meta.report.aggregate.primary import primary_table
 from fer_meta.report.aggregate.reproduction import reproduction_table
 from fer_meta.report.aggregate.search import search_table
 from fer_meta.report.aggregate.trainings import trainings_table
+from fer_meta.report.aggregate.transductive import divided, rivals
 from fer_meta.report.cells import Cell, Names
 from fer_meta.report.load import Results
 from fer_meta.statistics.ranks import Ranks
@@ -21,11 +22,14 @@ from fer_meta.statistics.ranks import Ranks
 
 @dataclass(frozen=True)
 class Found:
-    """The `results`, their `cells` (folds pooled), and the tables that the functions of this package make."""
+    """The `results`, their `cells` (folds pooled), and the tables that the functions of this package make:
+    `apart` of the answers that are set apart, and the primary contrast of all; the others of `rivals`.
+    """
 
     results: Results
     cells: list[Cell]
     scores: pd.DataFrame  # accuracy_table
+    apart: pd.DataFrame  # accuracy_table
     once: pd.DataFrame  # head_table
     divided: pd.DataFrame  # division_table
     gaps: pd.DataFrame
@@ -39,25 +43,33 @@ class Found:
     searched: pd.DataFrame  # search_table
     trainings: pd.DataFrame
 
+    @property
+    def whole(self) -> pd.DataFrame:
+        """The `accuracy_table`, the answers that are set apart last."""
+        return pd.concat([self.scores, self.apart]) if len(self.apart) else self.scores
+
 
 def find(results: Results, cells: list[Cell], names: Names) -> Found:
     """Everything; `names` are those that the cells were read with."""
-    scores, once = accuracy_table(results, cells), head_table(results, cells)
+    compared = rivals(cells)
+    scores, apart = divided(accuracy_table(results, cells))
+    once = head_table(results, compared)
     return Found(
         results,
         cells,
         scores,
+        apart,
         once,
-        divided=division_table(results, cells, scores),
+        divided=division_table(results, compared, scores),
         gaps=gap_table(results, scores),
         primary=primary_table(results, cells),
-        compared=comparisons(results, cells),
+        compared=comparisons(results, compared),
         # divisions share their images: they are no blocks to rank over
         ranked=ranks(one_division(results, scores)),
         reproduced=reproduction_table(results, scores, once),
-        leaks=leak_table(results, cells, names),
-        oracles=oracle_table(results, cells),
-        best_of=best_of_table(results, cells),
+        leaks=leak_table(results, compared, names),
+        oracles=oracle_table(results, compared),
+        best_of=best_of_table(results, compared),
         searched=search_table(results),
         trainings=trainings_table(results),
     )

@@ -20,6 +20,7 @@ from fer_meta.report.sections.words import (
     seeds_lacking,
     span,
     unjudged_note,
+    unlabelled_note,
 )
 
 SHOWN = ["accuracy", "ci95", "chance", "bayes", "episodes", "seeds", "planned_seeds", "failed_seeds"]
@@ -31,17 +32,22 @@ def brief(
     """From `accuracy_table`: a table for each source and target, then `primary`, the notes, the missing runs
     and the sections `last`.
     """
-    selections = [name for name in SELECTIONS if (scores["selection"] == name).any()]
-    pairs = scores[[*CELL, *SHOWN]].groupby(["experiment", "target", "way", "source"], sort=False)
     sections = [
         _untitled(*left_out(results)),
-        *(Section(_title(results, *key), (_table(results, block, selections),)) for key, block in pairs),
+        *tables(results, scores),
         _untitled(primary),
         _untitled(*_notes(results, scores)),
         missing(results),
         *last,
     ]
     return Page(results.plan["suite"], tuple(one for one in sections if one))
+
+
+def tables(results: Results, scores: pd.DataFrame) -> list[Section]:
+    """One for each experiment, target, way and source of `accuracy_table`."""
+    selections = [name for name in SELECTIONS if (scores["selection"] == name).any()]
+    pairs = scores[[*CELL, *SHOWN]].groupby(["experiment", "target", "way", "source"], sort=False)
+    return [Section(_title(results, *key), (_table(results, block, selections),)) for key, block in pairs]
 
 
 def _untitled(*texts: Text) -> Section | None:
@@ -81,6 +87,7 @@ def _notes(results: Results, scores: pd.DataFrame) -> list[str]:
     )
     return [
         f"{interval_note(scores)} {picked}",
+        unlabelled_note(results, scores),
         failed_note(results, scores),
         unjudged_note(results, scores),
         f"{BAYES}: {BAYES_NOTE}" if scores["bayes"].notna().any() else "",

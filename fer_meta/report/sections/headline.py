@@ -8,7 +8,16 @@ import pandas as pd
 from fer_meta.report.document import Block, Paragraph, Section, Table, paragraphs, table
 from fer_meta.report.load import Results
 from fer_meta.report.names import BAYES, order, readout_name
-from fer_meta.report.sections.words import BAYES_NOTE, best_of, domain, exact, failed_note, is_best, measured
+from fer_meta.report.sections.words import (
+    BAYES_NOTE,
+    best_of,
+    domain,
+    exact,
+    failed_note,
+    is_best,
+    measured,
+    unlabelled_note,
+)
 
 EQUAL = (
     "Two methods' difference is an effect of the objective only where backbone, initial weights, images seen"
@@ -31,6 +40,7 @@ def section(results: Results, scores: pd.DataFrame) -> Section | None:
     lacking = (shown["seeds"] < shown["planned_seeds"]).any()
     notes = paragraphs(
         EQUAL,
+        unlabelled_note(results, shown),
         failed_note(results, shown),
         "* seeds are missing." if lacking else "",
         f"{BAYES}: {BAYES_NOTE}" if shown["bayes"].notna().any() else "",

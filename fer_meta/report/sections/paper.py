@@ -16,7 +16,19 @@ from fer_meta.report.sections.words import (
     is_best,
     measured,
     seeds_lacking,
+    unlabelled_note,
 )
+
+
+def papers(results: Results, scores: pd.DataFrame, apart: pd.DataFrame) -> list[Table]:
+    """The tables for a paper, from the rows of `accuracy_table`: the answers that are set apart have a second
+    one.
+    """
+    tables = [paper(results, scores)]
+    if (apart["selection"] == "source-val").any():
+        other = paper(results, apart)
+        tables.append(replace(other, label=f"{other.label}-transductive"))
+    return tables
 
 
 def paper(results: Results, scores: pd.DataFrame) -> Table:
@@ -37,6 +49,7 @@ def paper(results: Results, scores: pd.DataFrame) -> Table:
         f"{results.plan.get('title') or results.plan['suite']}: accuracy in % of the checkpoint picked on the"
         " source's validation split; the best method of a source and target is bold.",
         interval_note(scores),
+        unlabelled_note(results, scores),
         f"Bayes: {BAYES_NOTE}" if bayes else "",
         failed_note(results, scores),
     ]

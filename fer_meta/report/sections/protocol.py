@@ -13,7 +13,11 @@ from fer_meta.report.names import SELECTIONS
 from fer_meta.report.sections.words import count, domain, span
 from fer_meta.sources import PLUS
 
-BATCHNORM = {"eval": "stored statistics (inductive)", "batch": "the batch's statistics (transductive)"}
+BATCHNORM = {
+    "eval": "stored statistics (inductive)",
+    "batch": "the batch's statistics (transductive)",
+    "target": "statistics of the target's test images, without their labels (AdaBN)",
+}
 DISJOINT = {"nothing": "support and query drawn independently, so that an image may be on both sides"}
 SUPPORT_CLIPS = {"any": "of any clips", "one": "a class's from one clip"}
 SEVERAL = (

@@ -22,6 +22,8 @@ BAYES_NOTE = (
 )
 
 
+TRANSDUCTIVE = "Transductive: each answer may use the other queries of its episode"
+
 # People (clips, images) below which the interval is too short where the support is of several shots, and the
 # part of a class's images for support, taken by one episode, above which the episodes do not show what others
 # would do (results/benchmarks/coverage.md, coverage_folds.md).
@@ -57,6 +59,24 @@ def interval_note(table: pd.DataFrame) -> str:
     if table["seeds"].max() == 1:
         return f"{what} {test}; with one seed it says nothing about other trainings.{few}"
     return f"{what} trainings ({count(table['seeds'], 'seed')}) and {test}.{few}"
+
+
+def unlabelled_note(results: Results, table: pd.DataFrame) -> str:
+    """What the answers of a table may use of the target's images beside the support and the query; nothing
+    where it is nothing.
+    """
+    said = [f"{TRANSDUCTIVE}."] if len(table) and table["transductive"].all() else []
+    places = set(zip(*(table[name] for name in ("experiment", "source", "target"))))
+    runs = [run for run in results.runs if (run.experiment, run.source, run.target) in places]
+    adapted = [run for run in runs if run.protocol.get("batchnorm") == "target"]
+    if adapted:
+        keys = dict.fromkeys(run.experiment for run in adapted)
+        where = f" in {', '.join(keys)}" if len(adapted) < len(runs) else ""
+        said.append(
+            f"AdaBN{where}: BatchNorm has the statistics of the target's test images, without their labels;"
+            " the checkpoint was picked with those of the source."
+        )
+    return " ".join(said)
 
 
 def measured(cell: Any, best: bool = False, lacking: bool = False) -> Measured:
