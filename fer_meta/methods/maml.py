@@ -43,6 +43,11 @@ class Method(WholeNetwork):
         network = self.new_network(config, image_size)
         self.maml = l2l.MAML(network, lr=config.inner_lr, first_order=config.first_order)
 
+    def train(self, mode: bool = True):
+        """In test weights are differentiated once only, which is fastest in channels_last."""
+        super().train(mode)
+        return self.to(memory_format=self.memory_format if mode else torch.channels_last)
+
     def learn_task(self, support, labels):
         return self.learn(support, labels, first_order=True)
 

@@ -234,6 +234,18 @@ def test_maml_refuses_another_number_of_ways():
         build("maml").adapt(episode.support, episode.support_labels, CLASSES[:2])
 
 
+def test_second_order_maml_keeps_its_weights_in_the_layout_that_is_fastest_in_training_and_in_test():
+    method = build("maml")
+    for mode, layout in [
+        (True, torch.contiguous_format),
+        (False, torch.channels_last),
+        (True, torch.contiguous_format),
+    ]:
+        method.train(mode)
+        maps = [one for one in method.parameters() if one.dim() == 4 and one.shape[2] > 1]
+        assert maps and all(one.is_contiguous(memory_format=layout) for one in maps)
+
+
 def test_first_order_maml_is_called_so_in_tables():
     episode = an_episode()
     method = build("maml", first_order=True)
