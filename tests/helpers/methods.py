@@ -9,6 +9,8 @@ __all__ = ["CLASSES", "PROTOCOL", "SIZE", "SMALL", "an_episode", "build"]
 SMALL = {
     "supervised": {"backbone": "conv4"},
     "maml": {"inner_steps": 2},
+    "proto_maml": {"inner_steps": 2},
+    "reptile": {"inner_steps": 2, "test_steps": 2},
     "frozen": {"backbone": "conv4", "weights": "none"},
 }
 

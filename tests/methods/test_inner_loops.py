@@ -71,6 +71,26 @@ def conv4_and_head():
     return nn.Sequential(backbone, nn.Linear(backbones.feature_size(backbone, SIZE), 3)).double().train()
 
 
+def smooth_backbone(norm=SupportBatchNorm2d):
+    """A network without kinks: with ReLU the inner gradient jumps, and differences mean nothing."""
+    pooled = nn.AvgPool2d(2), nn.Flatten()
+    return nn.Sequential(nn.Conv2d(3, 4, 3, stride=4, bias=False), norm(4), nn.Tanh(), *pooled)
+
+
+def smooth(name, protocol=PROTOCOL, **config):
+    """A method with a head of 64 features."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        method, body = build(name, protocol, inner_steps=2, inner_lr=0.05, **config), smooth_backbone()
+        if name == "anil":
+            method.backbone, method.maml.module = body, nn.Linear(64, 3)
+        elif name == "proto_maml":
+            method.maml.module[0] = body
+        else:
+            method.maml = MetaSGD(nn.Sequential(body, nn.Linear(64, 3)), lr=0.05)
+    return method.double().train()
+
+
 # --- ANIL -------------------------------------------------------------------------------------------------
 
 
@@ -174,9 +194,9 @@ def test_proto_maml_starts_as_protonet():
 def test_proto_maml_learns_as_a_loop_that_is_written_out(first_order, checkpoint):
     """Gradients flow through the prototypes, also where the inner steps are of first order."""
     config = {"first_order": first_order, "inner_checkpoint": checkpoint}
-    method = build("proto_maml", TRANSDUCTIVE, inner_steps=2, **config).double().train()
+    method = smooth("proto_maml", TRANSDUCTIVE, **config)
     episode = task()
-    backbone = conv4_and_head()[0]
+    backbone = smooth_backbone(nn.BatchNorm2d).double()
     start = dict(method.maml.module[0].named_parameters())
 
     def features(weights, images):
@@ -190,8 +210,8 @@ def test_proto_maml_learns_as_a_loop_that_is_written_out(first_order, checkpoint
         steps = torch.autograd.grad(
             loss, [*weights.values(), *head], create_graph=not first_order, retain_graph=True
         )
-        weights = {name: weight - 0.01 * step for (name, weight), step in zip(weights.items(), steps)}
-        head = [weight - 0.01 * step for weight, step in zip(head, steps[-2:])]
+        weights = {name: weight - 0.05 * step for (name, weight), step in zip(weights.items(), steps)}
+        head = [weight - 0.05 * step for weight, step in zip(head, steps[-2:])]
     logits = linear(features(weights, episode.query), *head)
     loss = cross_entropy(logits, episode.query_labels)
     theirs = flat(torch.autograd.grad(loss, list(start.values())))
@@ -219,26 +239,6 @@ def test_a_head_of_prototypes_computes_in_full_precision():
 
 
 # --- second order -----------------------------------------------------------------------------------------
-
-
-def smooth_backbone():
-    """A network without kinks: with ReLU the inner gradient jumps, and differences mean nothing."""
-    pooled = nn.AvgPool2d(2), nn.Flatten()
-    return nn.Sequential(nn.Conv2d(3, 4, 3, stride=4, bias=False), SupportBatchNorm2d(4), nn.Tanh(), *pooled)
-
-
-def smooth(name, **config):
-    """A method with a head of 64 features."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        method, body = build(name, inner_steps=2, inner_lr=0.05, **config), smooth_backbone()
-        if name == "anil":
-            method.backbone, method.maml.module = body, nn.Linear(64, 3)
-        elif name == "proto_maml":
-            method.maml.module[0] = body
-        else:
-            method.maml = MetaSGD(nn.Sequential(body, nn.Linear(64, 3)), lr=0.05)
-    return method.double().train()
 
 
 @pytest.mark.parametrize("name", ["anil", "meta_sgd", "proto_maml"])
