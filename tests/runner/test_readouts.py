@@ -14,6 +14,7 @@ from fer_meta.records.history import read_history
 from fer_meta.suites.schema import read_suite
 
 ALL = tuple(READOUTS)
+TRANSDUCTIVE = tuple(key for key, one in READOUTS.items() if one.transductive)
 # Fine-tuning a network takes its time, in each episode.
 FEW = SUITE.replace("episodes: 12", "episodes: 2").replace("shots: [1, 2]", "shots: [2]")
 
@@ -46,6 +47,7 @@ def test_every_embedding_is_read_by_the_same_readouts_and_the_report_names_them(
         assert set(plan["labels"]) >= own | read
         picked = told["selected"]["source-val"]
         assert set(picked) == own | read
+        assert set(told["transductive"]) == {one for one in read if one.endswith(TRANSDUCTIVE)}
         if vectors:  # too costly to validate
             assert picked[f"{method}-finetune"] == picked[f"{method}-nearest-mean"]
         [model] = [
