@@ -3,13 +3,12 @@ Understanding the Effectiveness of MAML, ICLR 2020), through learn2learn's MAML.
 """
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fer_meta import l2l
 from fer_meta.methods.base import Episode, FewShotMethod, accuracy, at_least_float32, embed_episode
-from fer_meta.methods.inner_loop import FirstOrder, InnerLoopConfig, InnerLr, ZeroHead, check_way, new_head
+from fer_meta.methods.inner_loop import FirstOrder, InnerLoopConfig, ZeroHead, check_way, new_head
 from fer_meta.networks import backbones
 
 
@@ -34,7 +33,6 @@ class Method(FewShotMethod):
     readouts = ()
 
     class Config(InnerLoopConfig):
-        inner_lr: InnerLr = Field(0.1, gt=0)
         first_order: FirstOrder = False
         zero_head: ZeroHead = False
 

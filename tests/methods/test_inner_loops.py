@@ -104,7 +104,7 @@ def test_anil_answers_and_learns_as_learn2learns_loop(first_order):
     features, head = conv4_and_head()
     features.load_state_dict(method.backbone.state_dict())
     head.load_state_dict(method.maml.module.state_dict())
-    learner = MAML(head, lr=0.1, first_order=first_order).clone()
+    learner = MAML(head, lr=0.01, first_order=first_order).clone()
     support, query = features(torch.cat([episode.support, episode.query])).split([6, 6])
     for _ in range(2):
         learner.adapt(cross_entropy(learner(support), episode.support_labels))
