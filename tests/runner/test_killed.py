@@ -12,8 +12,9 @@ _spec.loader.exec_module(kills)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_bench_killed_anywhere_ends_with_the_same_answers_and_leaves_nothing(suite, trees, tmp_path, jobs):
+def test_a_bench_killed_anywhere_ends_with_the_same_answers_and_leaves_nothing(suite, trees, tmp_path):
+    jobs = 2
+
     def words(out):
         data = [f"--data=day={trees / 'day'}", "--algorithms=protonet,supervised"]
         return [*kills.command(tmp_path / out, suite, jobs), *data]
