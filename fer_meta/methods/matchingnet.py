@@ -125,12 +125,14 @@ class FullContext(nn.Module):
 
     def forward(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """Features [E, N, D] and [E, Q, D] of E episodes -> the same in context, in the same order."""
-        support = self.of_support(support)
-        return support, self.of_query(query, support)
+        # In full precision: a processor without units for bfloat16 may have no LSTM in it.
+        with torch.autocast(query.device.type, enabled=False):
+            support, query = at_least_float32(support), at_least_float32(query)
+            support = self.of_support(support)
+            return support, self.of_query(query, support)
 
     def of_support(self, support: Tensor) -> Tensor:
         """Each feature plus the LSTM's two states at its place, forwards and backwards (A.2)."""
-        # no product of matrices, which autocast would round
         order = (support * self.direction).sum(2).argsort(1)
         states, _ = self.support(_in_order(support, order))
         return support + _in_order(states.unflatten(2, (2, -1)).sum(2), order.argsort(1))
