@@ -22,7 +22,7 @@ from fer_meta.tasks.protocol import Protocol
 EPISODE_SEED = "evaluation/0"
 """The test episodes are those of a bench: the same for every model and seed."""
 
-SHOWN = ["accuracy", "low", "high", "chance", "episodes", "tested_on"]
+SHOWN = ["accuracy", "low", "high", "chance", "episodes", "tested_on", "transductive"]
 
 
 def evaluate(
@@ -39,7 +39,7 @@ def evaluate(
 
     `accuracy` (0 to 1) with `low` and `high`, its 95 % interval over people (else clips, else images) and
     episodes, supports included; `chance`; `episodes`; `tested_on`: how many people (clips, images) are in the
-    queries. The episodes are drawn from the test split, without images that `model` was trained on, and are
+    queries; `transductive`: whether an answer may use the other queries of its episode. The episodes are drawn from the test split, without images that `model` was trained on, and are
     the same for every model. Raises ProtocolError if there are too few images.
     """
     with in_one_line("evaluate"):
@@ -76,8 +76,9 @@ def evaluate(
                 readouts=readouts,
                 contexts=more,
             )
-            found |= score(answers, drawn, pool, faces.index)
-    rows = {name: {**found[name], "chance": 1 / way} for name in model.selected if name in found}
+            for name, scores in score(answers, drawn, pool, faces.index).items():
+                found[name] = {**scores, "chance": 1 / way, "transductive": method.is_transductive(name)}
+    rows = {name: found[name] for name in model.selected if name in found}
     return pd.DataFrame.from_dict(rows, orient="index", columns=SHOWN)
 
 

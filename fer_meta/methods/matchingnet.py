@@ -32,9 +32,7 @@ class Method(FewShotMethod):
     The paper's cosines have no temperature. They differ by 2 at most, so that no class of five gets more than
     65 % of a query. With `temperature: learned` they are divided by a number that starts at 1/10, as those of
     other cosine methods. It is the default because a re-run without one falls short: oscarknagg's has 92.0 %
-    on Omniglot (5-way 1-shot; the paper 98.1), and Chen et al. (ICLR 2019) multiply by 100. Ours do not
-    differ clearly after a short training: 32.0 % [29.7, 34.2] learned, 30.2 % [28.1, 32.2] without (FER2013,
-    5-way 5-shot, 32 px, Conv4, 300 steps, one seed; random features: 22.9).
+    on Omniglot (5-way 1-shot; the paper 98.1), and Chen et al. (ICLR 2019) multiply by 100.
 
     With one shot a temperature changes no answer of given features. With more it does: a high one averages
     over a class's images, a low one takes the nearest.

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
 from fer_meta.methods.base import (
     Decay,
@@ -18,7 +18,7 @@ from fer_meta.methods.base import (
     at_least_float32,
     embed_episode,
 )
-from fer_meta.methods.distances import similarities
+from fer_meta.methods.distances import cosines, similarities
 from fer_meta.methods.readouts import Classifier, class_means, nearest_mean
 from fer_meta.networks import backbones
 
@@ -64,8 +64,8 @@ class Method(FewShotMethod):
         """Features [N, D] and labels [N] of a support set -> the logits of queries."""
         if self.metric == "euclidean":
             return nearest_mean(support, labels, way)
-        means = normalize(class_means(support, labels, way), dim=1)
-        return lambda query: self.scale * normalize(query, dim=1) @ means.T
+        means = class_means(support, labels, way)
+        return lambda query: self.scale * cosines(query[None], means[None])[0]
 
     def own_answers(self, support, query, classes, answers=None):
         if answers is not None and "meta-baseline" not in answers:
@@ -73,8 +73,7 @@ class Method(FewShotMethod):
         means = support.mean(2)
         if self.metric == "euclidean":
             return {"meta-baseline": similarities(query, means)}
-        cosines = normalize(query, dim=2) @ normalize(means, dim=2).transpose(1, 2)
-        return {"meta-baseline": self.scale * cosines}
+        return {"meta-baseline": self.scale * cosines(query, means)}
 
     def loss(self, batch: Episode | LabelledImages) -> tuple[Tensor, Tensor]:
         if isinstance(batch, LabelledImages):
