@@ -4,8 +4,8 @@ Net, MAML and first-order MAML, ANIL, Meta-SGD, Proto-MAML and Reptile.
     python benchmarks/published_omniglot.py train --data omniglot.zip --out omniglot-runs
     python benchmarks/published_omniglot.py table --out omniglot-runs
 
-The first takes hours on two cores and can be resumed. The second adds what is trained so far to
-results/benchmarks/omniglot.json, in place of older trainings of the same name, and writes omniglot.md from it.
+The first takes hours on two cores and can be resumed. The second adds what is trained so far to omniglot.json
+in results/benchmarks/, in place of older trainings of the same name, and writes omniglot.md from it.
 
 Everything is the suite's own: episodes, methods, training loop, evaluation. Images are 28 x 28, as in all of
 the papers; each character's four rotations are four classes. The characters are drawn into 1,028 for

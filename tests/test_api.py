@@ -77,15 +77,8 @@ def test_every_method_trains_and_answers_better_or_worse_than_chance_with_an_int
     }.get(method, QUICK)
     model = fm.train(method, day, queries=2, **SMALL, **small)
     found = fm.evaluate(model, day, queries=2, episodes=5, **SMALL)
-    assert list(found.columns) == [
-        "accuracy",
-        "low",
-        "high",
-        "chance",
-        "episodes",
-        "tested_on",
-        "transductive",
-    ]
+    columns = ["accuracy", "low", "high", "chance", "episodes", "tested_on", "transductive"]
+    assert list(found.columns) == columns
     assert set(found.index) == set(model.selected) and (found["chance"] == 1 / 3).all()
     assert not found["transductive"].any()
     assert ((found["low"] <= found["accuracy"]) & (found["accuracy"] <= found["high"])).all()
@@ -175,7 +168,10 @@ def test_a_method_of_a_users_file_is_trained_by_its_file_and_class(day, tmp_path
         "from fer_meta.methods.protonet import Method\n"
         "class Mine(Method):\n    name = 'mine'\n    own = {'mine': 'Mine'}\n"
         "    transductive_answers = frozenset(own)\n"
-        "    def answer(self, *episodes):\n        return {'mine': super().answer(*episodes)['protonet']}\n"
+        "    def own_classifiers(self, *support):\n"
+        "        return {'mine': super().own_classifiers(*support)['protonet']}\n"
+        "    def own_answers(self, *episodes):\n"
+        "        return {'mine': super().own_answers(*episodes[:3])['protonet']}\n"
     )
     model = fm.train(f"{tmp_path / 'mine.py'}:Mine", day, queries=2, **SMALL, **QUICK)
     assert list(model.selected) == ["mine"]

@@ -39,8 +39,9 @@ def evaluate(
 
     `accuracy` (0 to 1) with `low` and `high`, its 95 % interval over people (else clips, else images) and
     episodes, supports included; `chance`; `episodes`; `tested_on`: how many people (clips, images) are in the
-    queries; `transductive`: whether an answer may use the other queries of its episode. The episodes are drawn from the test split, without images that `model` was trained on, and are
-    the same for every model. Raises ProtocolError if there are too few images.
+    queries; `transductive`: whether an answer may use the other queries of its episode. The episodes are
+    drawn from the test split, without images that `model` was trained on, and are the same for every model.
+    Raises ProtocolError if there are too few images.
     """
     with in_one_line("evaluate"):
         # The source is divided as it was for the training, however many shots are tested now.

@@ -57,7 +57,7 @@ def test_more_scores_gain_more_and_more_episodes_less(gains):
     assert not (gains["readout"] == "supervised-head").any() or (gains["shots"] > 0).all()
 
 
-def test_the_page_and_the_plot_show_it_where_the_suite_asks_for_it(folder, gains, tmp_path):
+def test_the_page_shows_it_where_the_suite_asks_for_it(folder, gains, tmp_path, without_plots):
     text = write_report(folder)
     assert "The best of N scores" in text and "best of 10,000" in text
     page = (folder / "table.md").read_text()

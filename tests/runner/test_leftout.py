@@ -109,7 +109,7 @@ def test_the_command_shows_the_runs_of_other_options(given, suite, tmp_path, tex
 
 @pytest.mark.slow
 def test_other_weights_stand_aside_and_another_precision_does_not(given, suite, tmp_path):
-    suite.write_text(SUITE.replace("backbone: conv4", "backbone: resnet18"))
+    suite.write_text(SUITE.replace("backbone: conv4", "backbone: resnet18, stem: large"))
     first = f"{BENCH} --algorithms supervised --domains day"
     given(f"{first} --precision fp32")
     before = finished(tmp_path)

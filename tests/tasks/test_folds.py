@@ -96,7 +96,7 @@ def crossed(suite, people, tmp_path, without_plots):
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     subjects=st.integers(6, 30),
     images=st.integers(12, 40),
