@@ -20,7 +20,7 @@ from fer_meta.runner.locks import held, model_held
 from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
 
-# A bench as a process of its own. It notes each training that it begins in the file NOTES, and draws no plots.
+# A bench as a process of its own. It notes each training that it begins in the file NOTES; it draws no plots.
 PROCESS = """
 import os, sys
 from fer_meta.runner import estimate
