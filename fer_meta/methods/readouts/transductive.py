@@ -93,24 +93,27 @@ def tim(tasks: Tasks) -> Tensor:
     Maximization for Few-Shot Learning, NeurIPS 2020: TIM-GD, equation 4), by cosine as in easyfsl.
     """
     support, query = tasks.unit
+    # Features in the columns: of two products of the same matrices, the fast one.
+    both = torch.cat((support, query), 1).mT
     with torch.enable_grad():
         means = _means(tasks.targets, support).detach().requires_grad_()
         optimiser = torch.optim.Adam([means], TIM_LR)
         for _ in range(TIM_STEPS):
             optimiser.zero_grad()
-            unit = normalize(means, dim=2)
-            of_support, of_query = (TEMPERATURE * one @ unit.mT for one in (support, query))
-            _information(of_support, tasks.targets, of_query).sum().backward()
+            logits = TEMPERATURE * normalize(means, dim=2) @ both
+            _information(logits, tasks.targets).sum().backward()
             optimiser.step()
     return TEMPERATURE * _cosines(query, means.detach())
 
 
-def _information(of_support: Tensor, targets: Tensor, of_query: Tensor) -> Tensor:
-    """TIM's loss [E] of the logits of support and queries."""
-    wrong = -(targets * of_support.log_softmax(2)).sum(2).mean(1)
-    shares = of_query.softmax(2)
-    unsure = -(shares * of_query.log_softmax(2)).sum(2).mean(1)
-    marginal = shares.mean(1)
+def _information(logits: Tensor, targets: Tensor) -> Tensor:
+    """TIM's loss [E] of the logits [E, way, N + Q] of support and queries; `targets` are [N, way]."""
+    logs = logits.log_softmax(1)
+    of_support, of_query = logs.split([len(targets), logs.shape[2] - len(targets)], 2)
+    wrong = -(targets.T * of_support).sum(1).mean(1)
+    shares = of_query.exp()
+    unsure = -(shares * of_query).sum(1).mean(1)
+    marginal = shares.mean(2)
     spread = -(marginal * marginal.log()).sum(1)
     return OF_SUPPORT * wrong - OF_MARGINAL * spread + OF_CONDITIONAL * unsure
 
