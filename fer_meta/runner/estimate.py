@@ -24,9 +24,11 @@ from fer_meta.tasks.protocol import Protocol
 from fer_meta.training import batches, loop
 from fer_meta.training.batches import step_count
 
-# Images embedded and episodes scored to time one.
+# Images embedded and episodes scored to time one. Where a bench answers many episodes at once, the same few
+# are asked until there are so many queries.
 SAMPLE_IMAGES = 64
 SAMPLE_EPISODES = 2
+SAMPLE_QUERIES = 4000
 
 # Calls are timed for so many seconds, and so many of them at least.
 TIMED_SECONDS = 1.5
@@ -173,8 +175,7 @@ def _episode_seconds(
 ) -> tuple[float, int]:
     """Seconds per episode, and how many readouts answer it: all, or those of `answers`."""
     setting, batchnorm = run.setting, run.setting.protocol.batchnorm
-    whole = setting.episodes[shots]
-    sample = FixedEpisodes(whole.support[:SAMPLE_EPISODES], whole.queries[:SAMPLE_EPISODES])
+    sample = sample_of(setting.episodes[shots], is_shared(method, batchnorm))
     support = setting.support or setting.query
     precision = bench.precision(run.model)
     features = features_once(method, bench.device, precision)
@@ -200,6 +201,14 @@ def _episode_seconds(
         )
     )
     return seconds / len(sample), counts[0]
+
+
+def sample_of(whole: FixedEpisodes, together: bool) -> FixedEpisodes:
+    """A few of the episodes `whole`; if they are answered `together`, again and again."""
+    few = min(SAMPLE_EPISODES, len(whole))
+    many = min(len(whole), SAMPLE_QUERIES // len(whole.queries[0])) if together else few
+    again = [number % few for number in range(max(few, many))]
+    return FixedEpisodes(whole.support[again], [whole.queries[number] for number in again])
 
 
 def _mean_time(function: Callable[[], object]) -> float:

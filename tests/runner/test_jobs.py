@@ -8,13 +8,15 @@ import os
 import signal
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from helpers.tiny_bench import folders, numbers
 
-from fer_meta.runner.estimate import makespan
+from fer_meta.runner.estimate import SAMPLE_QUERIES, makespan, sample_of
 from fer_meta.runner.executors.workers import choose_workers
+from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.training import checkpoints
 
 pytestmark = pytest.mark.numeric
@@ -131,3 +133,16 @@ def test_the_time_left_is_that_of_the_last_worker():
         and makespan([5, 4, 3, 2], jobs=1) == 14
         and makespan([], jobs=2) == 0
     )
+
+
+@pytest.mark.parametrize("queries, asked", [(15, 266), (75, 53), (3000, 2)])
+def test_episodes_that_are_answered_together_are_timed_together_and_few_images_are_embedded(queries, asked):
+    """One episode by itself takes up to ten times as long: the announced time was five times too long."""
+    rows = np.arange(600 * (5 + queries)).reshape(600, -1)
+    whole = FixedEpisodes(rows[:, :5].reshape(600, 5, 1), rows[:, 5:])
+    together, alone = sample_of(whole, together=True), sample_of(whole, together=False)
+    assert len(together) == len(together.queries) == asked and asked * queries <= max(
+        SAMPLE_QUERIES, 2 * queries
+    )
+    assert len(np.unique(np.stack(together.queries))) == 2 * queries
+    assert len(alone) == 2 and np.array_equal(np.stack(alone.queries), rows[:2, 5:])
