@@ -32,6 +32,8 @@ class Look:
 # Okabe and Ito's colours (and a violet), which colour-blind readers can tell apart.
 KNOWN = {
     "protonet": Look("ProtoNet", "#0072B2", 0),
+    # Of a primary contrast whose ProtoNet is not in the bench.
+    "protonet-ncm": Look("ProtoNet (nearest mean)", "#4A9CCB", 0),
     "relationnet": Look("Relation Net", "#E69F00", 1),
     "relationnet-mean": Look("Relation Net (averaged maps)", "#7F3C8D", 2),
     "maml": Look("MAML", "#009E73", 3),
