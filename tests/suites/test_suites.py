@@ -1,12 +1,15 @@
 """A suite file is either understood or answered with its file, line and key."""
 
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 from helpers.suites import GOOD
 
 from fer_meta.errors import SuiteError
 from fer_meta.methods.base import SupervisedConfig
+from fer_meta.suites.folders import PRESETS
 from fer_meta.suites.schema import read_suite, suite_names
 from fer_meta.training.batches import images_of_task
 
@@ -142,3 +145,14 @@ def test_an_unknown_name_lists_the_suites_there_are(tmp_path):
         read_suite("crossdomain", "quick")
     with pytest.raises(SuiteError, match="nowhere.yaml: cannot be read"):
         read_suite(str(tmp_path / "nowhere.yaml"), "quick")
+
+
+STUDIES = sorted((Path(__file__).parents[2] / "benchmarks").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_suite_files_of_the_benchmarks_can_be_run(path):
+    """They are run by hand, and hours long: a setting that was renamed would be found late."""
+    for preset in yaml.safe_load(path.read_text()).get("presets", PRESETS):
+        suite = read_suite(str(path), preset)
+        assert suite.methods and suite.name
