@@ -98,7 +98,10 @@ def _budget(context, parameter, value: str | None) -> dict[str, float] | None:
     name, _, number = value.partition("=")
     kinds: dict[str, Callable[[str], float]] = {"images": int, "seconds": float}
     try:
-        return {name: kinds[name](number.replace("_", ""))}
+        amount = kinds[name](number.replace("_", ""))
+        if amount <= 0:
+            raise ValueError
+        return {name: amount}
     except (KeyError, ValueError):
         raise click.BadParameter(
             f"{one_line(value, 60)!r} is no budget; give images=225000 or seconds=600"

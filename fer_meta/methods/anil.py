@@ -27,6 +27,7 @@ class Method(FewShotMethod):
     name = "anil"
     label = "ANIL"
     kind = "inner-loop"
+    any_way = False
     own = {"anil": "ANIL", "anil-fo": "FO-ANIL"}
     colours = {"anil": "#4B5EAA", "anil-fo": "#98A4D4"}
     order = 410

@@ -80,7 +80,8 @@ class FewShotMethod(nn.Module):
     - `needs_units`: trained on action units, so that its source must know them, and its training accuracy is
       that of units: how often each is rightly said to be shown, at half of its peak or more, or not.
     - `readouts`: the READOUTS that read its features where the suite names none. `vectors`: an image's
-      features are one vector, so that a suite may name any. `own`: classifiers that it brings itself
+      features are one vector, so that a suite may name any. `any_way`: false if its own classifier has the
+      ways of training, and answers no others. `own`: classifiers that it brings itself
       (`own_classifiers`), by the name of their answers -> their name in tables. `head_name`: which of these
       needs no support (`own_head`). `uncalibrated`: which of these give no probabilities.
       `transductive_answers`: which of these depend on the other queries of the episode.
@@ -100,6 +101,7 @@ class FewShotMethod(nn.Module):
     needs_units: ClassVar[bool] = False
     readouts: tuple[str, ...] = ("ncm", "probe")
     vectors: ClassVar[bool] = True
+    any_way: ClassVar[bool] = True
     own: ClassVar[Mapping[str, str]] = {}
     head_name: ClassVar[str] = ""
     uncalibrated: ClassVar[frozenset[str]] = frozenset()

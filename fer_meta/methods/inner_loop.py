@@ -82,7 +82,7 @@ class WholeNetwork(FewShotMethod):
     readouts = ()
     vectors = False
     shared_embedding = False
-    any_way = False  # whether its head serves episodes of another number of classes
+    any_way = False
 
     def __init__(self, config: InnerLoopConfig, protocol, classes, image_size):
         super().__init__()

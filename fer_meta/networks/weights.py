@@ -45,7 +45,8 @@ def load(
         state = read_state(Path(weights))
     wrong = fit(network, state)
     if wrong:
-        raise FerMetaError(f"{weights}: not weights of {name} ({wrong})")
+        fix = f"give a file of {name}, or another `backbone`"
+        raise FerMetaError(f"{weights}: not weights of {name} ({wrong}); {fix}")
 
 
 def fit(network: nn.Module, state: State) -> str:

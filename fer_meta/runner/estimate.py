@@ -3,11 +3,12 @@ multiplication.
 """
 
 import heapq
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
-import click
+from tqdm import tqdm
 
 from fer_meta.evaluation.answers import answer_episodes, embedder, is_shared
 from fer_meta.evaluation.contexts import contexts
@@ -70,13 +71,12 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
     units = {kind: _Unit(0.0, 0.0, dict.fromkeys(run.setting.episodes, 0.0)) for kind, run in samples.items()}
 
     def hear(kind: tuple, message) -> None:
+        bar.update()
         if isinstance(message, _Unit):
             units[kind] = message
         else:
-            click.echo(
-                f"{kind[0]} could not be timed ({one_line(str(message), 200)}); its time is not in the sum",
-                err=True,
-            )
+            why = one_line(str(message), 200)
+            bar.write(f"{kind[0]} could not be timed ({why}); its time is not in the sum", file=sys.stderr)
 
     def measure(kind: tuple, tell: Callable[[object], None]) -> None:
         try:
@@ -84,7 +84,8 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
         except Exception as error:
             tell(f"{type(error).__name__}: {error}")
 
-    workers.each(samples, measure, hear)
+    with tqdm(total=len(samples), unit="method", leave=False, dynamic_ncols=True, disable=None) as bar:
+        workers.each(samples, measure, hear)
     costs: dict[str, Cost] = {}
     trained: set[str] = set()
     for run in todo:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fer_meta import plugins
 from fer_meta.datasets.registry import is_here, names, resolve
-from fer_meta.errors import SuiteError
+from fer_meta.errors import FerMetaError, SuiteError
 from fer_meta.methods import registry
 from fer_meta.methods.base import NetworkConfig, TrainingConfig
 from fer_meta.networks import backbones
@@ -27,6 +27,7 @@ def chosen_suite(options: BenchOptions) -> Suite:
         options.preset,
         options.split,
         added=[name for name in methods or () if name in registry.names()],
+        asked=methods,
         sources=options.sources,
         targets=options.targets,
         seeds=options.seeds,
@@ -39,9 +40,10 @@ def chosen_suite(options: BenchOptions) -> Suite:
         suite = _with_experiments(suite, options.experiments)
     if methods is not None:
         suite = _with_methods(suite, methods)
+    _check_ways(suite)
     configs = dict(suite.methods)
     configs = _with_network(configs, options.backbone, options.weights)
-    _check_networks(configs)
+    _check_networks(configs, suite.image_size)
     if options.precision is not None:
         change = {"precision": options.precision}
         configs = {name: config.model_copy(update=change) for name, config in configs.items()}
@@ -90,7 +92,9 @@ def _experiments_of(
 def _with_network(
     configs: Mapping[str, TrainingConfig], backbone: str | None, weights: str | None
 ) -> dict[str, TrainingConfig]:
-    """`backbone` for every method, and `weights` for those whose backbone has any that others trained."""
+    """`backbone` for every method, and `weights` for those whose backbone is published with some; a file for
+    every method.
+    """
     if backbone is not None:
         backbones.check_name(backbone, own_files=True)
         configs = {name: _changed(config, backbone=backbone) for name, config in configs.items()}
@@ -99,7 +103,8 @@ def _with_network(
     able = [
         name
         for name, config in configs.items()
-        if isinstance(config, NetworkConfig) and config.backbone not in backbones.FROM_SCRATCH
+        if isinstance(config, NetworkConfig)
+        and (weights not in NAMED or config.backbone not in backbones.FROM_SCRATCH)
     ]
     if not able:
         raise SuiteError(
@@ -112,16 +117,40 @@ def _with_network(
     }
 
 
-def _check_networks(configs: Mapping[str, TrainingConfig]) -> None:
-    """Raises FerMetaError for a file of weights that is not there, and for a network that timm lacks: before
-    anything is trained.
+def _check_ways(suite: Suite) -> None:
+    """Raises SuiteError for a method that can never answer, for its head has the ways of training."""
+    for key, config in suite.methods.items():
+        if registry.load(config.method or key).any_way:
+            continue
+        own = [one.protocol for one in suite.experiments.values() if key in (one.methods or suite.methods)]
+        for protocol in own or [suite.protocol]:
+            trained = protocol.train.way
+            others = [way for way in (protocol.way, protocol.validation.way) if way != trained]
+            if others:
+                raise SuiteError(
+                    f"{key}: its head has the {trained} ways of training, and cannot answer {others[0]}-way"
+                    f" episodes; leave {key} out, or make the ways of the protocol equal"
+                )
+
+
+def _check_networks(configs: Mapping[str, TrainingConfig], image_size: int) -> None:
+    """Raises FerMetaError for a file of weights that is not there or is of another network, and for a network
+    that timm lacks: before anything is rendered or trained.
     """
-    for config in configs.values():
-        if isinstance(config, NetworkConfig):
-            if config.weights not in NAMED:
-                check_file(Path(config.weights))
-            if config.backbone.startswith("timm/"):
-                check_timm(config.backbone)
+    checked: set[tuple[str, str]] = set()
+    for name, config in configs.items():
+        if not isinstance(config, NetworkConfig):
+            continue
+        if config.backbone.startswith("timm/"):
+            check_timm(config.backbone)
+        network = config.backbone, config.weights
+        if config.weights not in NAMED and network not in checked:
+            check_file(Path(config.weights))
+            checked.add(network)
+            try:
+                backbones.vectors(*network, config.stem, image_size)
+            except FerMetaError as error:
+                raise SuiteError(f"{name}: {error}") from None
 
 
 def _changed(config: TrainingConfig, **fields: str) -> TrainingConfig:

@@ -2,7 +2,8 @@
 fit each other.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -17,17 +18,26 @@ if TYPE_CHECKING:
     from fer_meta.suites.schema import Suite
 
 
-def faults_of(suite: "Suite", written: Collection[str]) -> list[Fault]:
-    """The first kind of fault that a suite has, as (path of keys, message). `written` are the methods that
-    its file names.
+@dataclass(frozen=True)
+class Written:
+    """Where a suite is not as its file has it: `asked` are the methods that a bench is to have, if not all;
+    `methods` and `readouts` are the file's own, which presets and options change.
     """
+
+    asked: Collection[str] | None
+    methods: Collection[str]
+    readouts: Sequence[str] | None
+
+
+def faults_of(suite: "Suite", file: Written) -> list[Fault]:
+    """The first kind of fault that a suite has, as (path of keys, message)."""
     return (
         _dangling(suite)
         or _unfit(suite)
         or _undivided(suite)
         or search_faults(suite.search, suite.seeds, suite.methods)
-        or _unread(suite)
-        or _untested(suite, written)
+        or _unread(suite, file.asked)
+        or _untested(suite, file)
     )
 
 
@@ -107,7 +117,7 @@ def _dangling(suite: "Suite") -> list[Fault]:
     ]
 
 
-def _unread(suite: "Suite") -> list[Fault]:
+def _unread(suite: "Suite", asked: Collection[str] | None) -> list[Fault]:
     """Methods that would give no answer, as (path of keys, message)."""
     return [
         (
@@ -116,13 +126,15 @@ def _unread(suite: "Suite") -> list[Fault]:
             f" {name} out",
         )
         for name in suite.methods
-        if not _answers(suite, name)
+        if (asked is None or name in asked) and not _answers(suite, name, suite.readouts)
     ]
 
 
-def _untested(suite: "Suite", written: Collection[str]) -> list[Fault]:
-    """What the primary contrast names and its experiments do not test, as (path of keys, message). `written`
-    are the methods that the file names: a preset may leave one out, and has no contrast then.
+def _untested(suite: "Suite", file: Written) -> list[Fault]:
+    """What the primary contrast names and its experiments do not test, as (path of keys, message).
+
+    By the methods and readouts of the file: a preset or an option may leave one out, and has no contrast
+    then.
     """
     named = suite.primary
     errors: list[Fault] = []
@@ -130,7 +142,7 @@ def _untested(suite: "Suite", written: Collection[str]) -> list[Fault]:
         return errors
     parts = [suite.experiments[part] for part in (named.over, named.less) if part in suite.experiments]
     shots = [one.protocol.shots for one in parts] or [suite.protocol.shots]
-    methods = [one.methods or written for one in parts] or [written]
+    methods = [one.methods or file.methods for one in parts] or [file.methods]
     if any(named.shots not in tested for tested in shots):
         there = [str(number) for number in shots[0] if all(number in tested for tested in shots)]
         errors.append(
@@ -144,18 +156,18 @@ def _untested(suite: "Suite", written: Collection[str]) -> list[Fault]:
         readout
         for name in methods[0]
         if all(name in own for own in methods)
-        for readout in _answers(suite, name)
+        for readout in _answers(suite, name, file.readouts)
     ]
     return errors + [
-        (("primary", side), f"no method is called {name!r}; there are {', '.join(known)}")
+        (("primary", side), f"no answer is called {name!r}; there are {', '.join(known)}")
         for side in ("first", "second")
         if (name := getattr(named, side)) not in known
     ]
 
 
-def _answers(suite: "Suite", key: str) -> list[str]:
+def _answers(suite: "Suite", key: str, readouts: Sequence[str] | None) -> list[str]:
     """The names on disk of all answers that a method may give, whether a preset leaves it out or not."""
     method = (suite.methods[key].method if key in suite.methods else "") or key
     if method not in registry.names():
         return []  # a preset leaves it out, and with it whose settings they are
-    return [answer_in(key, method, answer) for answer in registry.answers(method, suite.readouts)]
+    return [answer_in(key, method, answer) for answer in registry.answers(method, readouts)]

@@ -2,7 +2,8 @@
 line.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -25,7 +26,7 @@ from fer_meta.methods.readouts import READOUTS
 from fer_meta.oneline import one_line
 from fer_meta.sources import PLUS, parts_of, source_name
 from fer_meta.suites import extends
-from fer_meta.suites.checks import faults_of
+from fer_meta.suites.checks import Written, faults_of
 from fer_meta.suites.divisions import every_choice, in_order
 from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture, Primary, Role, Selection
 from fer_meta.suites.extends import merge
@@ -206,19 +207,23 @@ def read_suite(
     split: dict | str | None = None,
     added: Iterable[str] = (),
     draws: int | None = None,
+    asked: Collection[str] | None = None,
     **changes,
 ) -> Suite:
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
     `changes` replace top-level fields, `split` that of the protocol, and `draws` what the search tries; those
-    that are None do not. `added` are methods that it gets, whether it names them or not. Raises SuiteError,
-    which names the file, the line and the key.
+    that are None do not. `added` are methods that it gets, whether it names them or not; `asked` are those
+    that a bench is to have, if not all. Raises SuiteError, which names the file, the line and the key.
     """
     raw, lines = extends.read(name)
     changed = _preset(raw.pop("presets", None), preset, lines)
     configs, faults = methods_of(raw, changed, preset, added)
     merged = merge(raw, changed)
     merged.pop("kinds", None)
+    readouts = merged.get("readouts")  # an option may replace them before they are checked
+    known = [one for one in READOUTS if one in readouts] if isinstance(readouts, list) else None
+    file = Written(asked, (), known)
     options = {key: value for key, value in changes.items() if value is not None}
     merged.update(options, preset=preset)
     if split is not None:
@@ -226,7 +231,7 @@ def read_suite(
     if draws is not None:
         merged["search"] = {**mapping(merged.get("search")), "draws": draws, "values": {}}
     merged = _protocols_filled_in(merged)
-    suite, more = (None, []) if faults else _validate(merged, configs)
+    suite, more = (None, []) if faults else _validate(merged, configs, file)
     if suite is None or more:
         raise error_of(faults or more, lines, preset, options)
     return suite
@@ -266,16 +271,18 @@ def _protocols_filled_in(merged: dict) -> dict:
     return {**merged, "experiments": filled}
 
 
-def _validate(merged: dict, configs: dict[str, TrainingConfig]) -> tuple[Suite | None, list[Fault]]:
+def _validate(
+    merged: dict, configs: dict[str, TrainingConfig], file: Written
+) -> tuple[Suite | None, list[Fault]]:
     """The suite, and its faults."""
     written = [
         name
-        for name, own in mapping(merged.get("methods")).items()
-        if (mapping(own).get("method") or name) in registry.names()
+        for name, one in mapping(merged.get("methods")).items()
+        if (mapping(one).get("method") or name) in registry.names()
     ]
     methods = configs if isinstance(merged.get("methods", {}), dict) else merged["methods"]
     try:
         suite = Suite.model_validate({**merged, "methods": methods})
     except ValidationError as error:
         return None, plain(error)
-    return suite, faults_of(suite, written)
+    return suite, faults_of(suite, replace(file, methods=written))

@@ -58,7 +58,12 @@ def search_faults(
     if search is None:
         return []
     if search.seed in seeds:
-        return [(("search", "seed"), f"{search.seed} is a seed of the bench too; give another `seed` here")]
+        return [
+            (
+                ("search", "seed"),
+                f"{search.seed} is a seed of the bench too; give other `seeds`, or another `seed` here",
+            )
+        ]
     if search.draws and not any(distributions(type(config)) for config in methods.values()):
         return [(("search", "draws"), "no method of the suite has a setting to draw; give `values`")]
     return [fault for name, values in search.values.items() for fault in _of(name, values, methods)]

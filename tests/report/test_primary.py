@@ -138,6 +138,7 @@ def test_what_no_pair_of_the_contrast_needs_may_be_missing(folder, tmp_path):
     [
         ({"first": "maml-plus"}, "maml-plus does not answer for a -> b"),
         ({"second": "fewshot"}, "fewshot is not trained in this bench"),
+        ({"first": "manyshot", "second": "fewshot"}, "manyshot and fewshot are not trained in this bench"),
         ({"shots": 7}, "no episodes are 7-shot"),
         ({"over": "E1", "less": None}, "E1 is not among the experiments of this bench"),
     ],

@@ -300,6 +300,7 @@ def test_a_method_learns_drawn_expressions(
 @pytest.mark.parametrize("arguments, words", [
     (["--algorithms", "protonets"], "has no method 'protonets'"),
     (["--seeds", "two"], "is not a number of seeds"),
+    (["--budget", "images=0"], "'images=0' is no budget; give images=225000 or seconds=600"),
     (["--device", "tpu9"], "--device tpu9 cannot be used"),
     (["--domains", "nowhere"], "nowhere"),
     (["--domains", "synthetic-studio,synthetic-wild@7"], "synthetic-wild@7: '7' is not a severity"),

@@ -1,8 +1,11 @@
 """What options of a bench make of its suite."""
 
 import pytest
+import torch
+import torchvision
 
 from fer_meta.errors import FerMetaError, SuiteError
+from fer_meta.networks.conv4 import Conv4
 from fer_meta.runner.again import key_of
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.select import chosen_suite
@@ -54,3 +57,37 @@ def test_a_change_of_an_extended_file_or_of_a_users_method_is_another_bench(tmp_
 def test_a_wrong_option_is_blamed_on_the_option_before_anything_is_trained(option, words):
     with pytest.raises(FerMetaError, match=words):
         chosen_suite(BenchOptions("cross-domain", **option))
+
+
+def test_a_file_is_for_every_method_and_one_of_another_network_is_refused_before_anything_is_rendered(
+    tmp_path,
+):
+    own, deep = str(tmp_path / "conv4.pth"), str(tmp_path / "r34.pth")
+    torch.save(Conv4().state_dict(), own)
+    torch.save(torchvision.models.resnet34(weights=None).state_dict(), deep)
+    asked = {"suite": "cross-domain", "methods": ["protonet", "supervised"]}
+    methods = chosen_suite(BenchOptions(**asked, weights=own)).methods
+    assert {config.weights for config in methods.values()} == {own}
+    with pytest.raises(FerMetaError, match="^protonet: .*r34.pth: not weights of resnet18 .*give a file of"):
+        chosen_suite(BenchOptions(**asked, backbone="resnet18", weights=deep))
+
+
+@pytest.mark.parametrize("method", ["maml", "anil", "reptile"])
+def test_a_head_that_cannot_have_the_ways_of_the_test_is_refused_before_anything_is_rendered(method):
+    with pytest.raises(SuiteError, match=f"^{method}: its head has the 4 ways of training, .*3-way"):
+        chosen_suite(BenchOptions("unseen", methods=[method]))
+    assert chosen_suite(BenchOptions("unseen", methods=["proto_maml"])).methods
+
+
+def test_readouts_need_only_read_the_methods_that_are_asked_for():
+    methods = chosen_suite(
+        BenchOptions("cross-domain", methods=["protonet"], readouts=["head-and-probe"])
+    ).methods
+    assert list(methods) == ["protonet"]
+    with pytest.raises(SuiteError, match="'frozen' has no answers of its own"):
+        chosen_suite(BenchOptions("cross-domain", readouts=["head-and-probe"]))
+
+
+def test_other_readouts_may_leave_the_contrast_of_the_suite_without_its_answers():
+    suite = chosen_suite(BenchOptions("within", readouts=["ridge"]))
+    assert suite.readouts == ("ridge",) and suite.primary.first == "supervised-ncm"

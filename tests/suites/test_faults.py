@@ -72,11 +72,11 @@ WITH_CONTRAST = GOOD.replace("presets:", f"  supervised: {{steps: 100}}\nprimary
             "supervised-ncm,",
             "superviced-ncm,",
             (
-                "primary.first: no method is called 'superviced-ncm'; there are protonet, supervised-head,"
+                "primary.first: no answer is called 'superviced-ncm'; there are protonet, supervised-head,"
                 " supervised-ncm, supervised-probe"
             ),
         ),
-        ("second: protonet", "second: maml", "primary.second: no method is called 'maml'"),
+        ("second: protonet", "second: maml", "primary.second: no answer is called 'maml'"),
         ("shots: 5, over", "shots: 10, over", "primary.shots: 10 is not tested; the protocol has shots 1, 5"),
         (
             "over: across",
@@ -111,7 +111,7 @@ def test_an_experiment_of_a_contrast_has_shots_and_methods_of_its_own(tmp_path):
     assert "primary.shots: 5 is not tested; the protocol has shots 1" in wrong(
         tmp_path, text.replace("test: a}", "test: a, protocol: {shots: [1]}}")
     )
-    assert "primary.first: no method is called 'fomaml'; there are protonet" in wrong(
+    assert "primary.first: no answer is called 'fomaml'; there are protonet" in wrong(
         tmp_path, text.replace("test: a}", "test: a, methods: [protonet]}")
     )
 

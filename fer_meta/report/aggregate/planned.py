@@ -116,9 +116,10 @@ def _unasked(
     for part, _ in parts:
         if part in results.plan["not_run"]:
             return f"{part} is not run ({results.plan['not_run'][part]})"
-    for side, method in zip(("first", "second"), methods):
-        if method is None:
-            return f"{readout_name(results, named[side])} is not trained in this bench"
+    sides = zip(("first", "second"), methods)
+    absent = [readout_name(results, named[side]) for side, method in sides if method is None]
+    if absent:
+        return f"{' and '.join(absent)} {'are' if len(absent) > 1 else 'is'} not trained in this bench"
     folds = any(run["fold"] for run in results.plan["runs"])
     for part, places in parts:
         if not places and part in SETS:

@@ -10,6 +10,9 @@ from fer_meta.report.cells import Cell
 from fer_meta.report.names import BAYES
 from fer_meta.report.plots.look import FAILED, NORMAL, SEED, SMALL, WIDTH
 
+# Inches of a letter of a legend, on average.
+LETTER = 0.069
+
 
 def intervals_in_words(table: pd.DataFrame) -> str:
     """What the intervals of these accuracies are over."""
@@ -43,7 +46,8 @@ def settle(
     below: float = 0.35,
     points: float = NORMAL + 2,
 ) -> None:
-    """Last of all: the title, a legend for all axes in `legend` columns, and the places of everything.
+    """Last of all: the title, a legend for all axes in `legend` columns or as many as fit, and the places of
+    everything.
 
     `left` and `below` are the inches that ticks and labels take beside each axes. matplotlib's own layouts
     find these by measuring every text several times, which takes longer than the drawing.
@@ -57,6 +61,7 @@ def settle(
     for label in (SEED["label"], FAILED["label"], "chance", BAYES):
         if label in entries:
             entries[label] = entries.pop(label)
+    legend = _fitting(list(entries), legend, figure.get_size_inches()[0])
     above = 0.14 + 0.16 * max(bool(axis.get_title()) + axis.get_title().count("\n") for axis in axes)
     head, foot = (
         0.22 + 0.19 * (1 + title.count("\n")),
@@ -89,6 +94,19 @@ def settle(
             frameon=False,
             borderaxespad=0.3,
         )
+
+
+def _fitting(labels: list[str], columns: int, width: float) -> int:
+    """As many columns of a legend, `columns` at most, as fit into `width` inches: matplotlib fills one after
+    the other, and cuts off what does not fit.
+    """
+
+    def wide(number: int) -> float:
+        rows = -(-len(labels) // number)
+        parts = [labels[start : start + rows] for start in range(0, len(labels), rows)]
+        return sum(0.6 + LETTER * max(map(len, part)) for part in parts)
+
+    return next((number for number in range(columns, 1, -1) if wide(number) <= width), min(columns, 1))
 
 
 def cells_of(rows: pd.DataFrame, cells: Sequence[Cell]) -> list[Cell | None]:
