@@ -102,5 +102,5 @@ def test_a_contrast_may_name_what_the_suites_readouts_give_and_nothing_else(suit
     suite.write_text(SUITE.replace("name: tiny", "name: tiny\nreadouts: [ncm, ridge]") + "\n" + primary)
     assert read_suite(str(suite), "quick").primary.first == "protonet-ridge"
     suite.write_text(SUITE + "\n" + primary)
-    with pytest.raises(SuiteError, match="no method is called 'protonet-ridge'"):
+    with pytest.raises(SuiteError, match="no answer is called 'protonet-ridge'"):
         read_suite(str(suite), "quick")
