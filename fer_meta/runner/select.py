@@ -26,7 +26,6 @@ def chosen_suite(options: BenchOptions) -> Suite:
         options.suite,
         options.preset,
         options.split,
-        added=[name for name in methods or () if name in registry.names()],
         asked=methods,
         sources=options.sources,
         targets=options.targets,

@@ -2,7 +2,7 @@
 line.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -205,7 +205,6 @@ def read_suite(
     name: str,
     preset: str,
     split: dict | str | None = None,
-    added: Iterable[str] = (),
     draws: int | None = None,
     asked: Collection[str] | None = None,
     **changes,
@@ -213,11 +212,13 @@ def read_suite(
     """The suite `name` (one of the package's, or the path of a .yaml file) under one of its presets.
 
     `changes` replace top-level fields, `split` that of the protocol, and `draws` what the search tries; those
-    that are None do not. `added` are methods that it gets, whether it names them or not; `asked` are those
-    that a bench is to have, if not all. Raises SuiteError, which names the file, the line and the key.
+    that are None do not. `asked` are the methods that a bench is to have, if not all; it gets those of the
+    package, whether the suite names them or not. Raises SuiteError, which names the file, the line and the
+    key.
     """
     raw, lines = extends.read(name)
     changed = _preset(raw.pop("presets", None), preset, lines)
+    added = [name for name in asked or () if name in registry.names()]
     configs, faults = methods_of(raw, changed, preset, added)
     merged = merge(raw, changed)
     merged.pop("kinds", None)

@@ -142,7 +142,7 @@ def test_a_method_is_trained_as_its_kind_is_under_the_preset_unless_the_suite_sa
     from fer_meta.suites.schema import read_suite
 
     [name] = registry.names_of([mine(MINE.replace('    kind = "own"\n', ""))])
-    settings = read_suite(str(suite), "quick", added=[name]).methods["mine"]
+    settings = read_suite(str(suite), "quick", asked=[name]).methods["mine"]
     quick = read_suite("within", "quick").methods["protonet"]
     assert (settings.steps, settings.validations) == (quick.steps, quick.validations)
     # a suite that names it says more
@@ -162,7 +162,7 @@ def test_a_method_of_its_own_kind_keeps_its_own_defaults(suite, mine):
     from fer_meta.suites.schema import read_suite
 
     [name] = registry.names_of([mine()])
-    assert read_suite(str(suite), "quick", added=[name]).methods["mine"].steps == 3
+    assert read_suite(str(suite), "quick", asked=[name]).methods["mine"].steps == 3
 
 
 def test_a_method_of_an_installed_package_is_known_by_its_name(installed):
