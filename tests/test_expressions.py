@@ -38,4 +38,4 @@ def test_spelling_does_not_matter(name, joint, case):
 
 
 def test_the_vocabulary_has_the_published_sizes():
-    assert (len(BASIC), len(COMPOUND), len(set(EXPRESSIONS))) == (7, 11, 19)
+    assert (len(BASIC), len(COMPOUND), len(EXPRESSIONS), len(set(EXPRESSIONS))) == (7, 11, 28, 28)

@@ -1,5 +1,6 @@
 """What every data set offers: a specification, an index and a way to read one image."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,20 +11,19 @@ import pandas as pd
 from PIL import Image
 
 from fer_meta.errors import DatasetError
-from fer_meta.expressions import canonical
+from fer_meta.expressions import EXPRESSIONS, canonical
 
 INDEX_COLUMNS = ("path", "label", "subject", "clip", "frame", "split")
 SPLITS = ("train", "val", "test")
 
-_SPLIT_ALIASES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+_SPLIT = re.compile(
+    r"(?:fer2013|ferplus)?[_ -]*"
+    r"(?:(?P<train>train|training|images_background)"
+    r"|(?P<val>val|valid|validation|dev|devel|development|publictest)"
+    r"|(?P<test>test|testing|privatetest|images_evaluation))"
+    r"[_ -]*(?:set|data|images|faces|split)?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class DatasetSpec:
     - `published` holds the counts that `data check` compares.
     - `version` goes up whenever `scan` or `read` would return something else.
     - `rendered` is None for photographs.
+    - `vocabulary`: its labels, in the order in which they are printed.
     - `listed`: `scan` takes the files from a list, so some of them may be missing.
     """
 
@@ -77,6 +78,7 @@ class DatasetSpec:
     version: int = 1
     rendered: Rendered | None = None
     listed: bool = False
+    vocabulary: tuple[str, ...] = EXPRESSIONS
 
 
 def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
@@ -94,8 +96,11 @@ def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
 
 
 def split_of(folder: str) -> str | None:
-    """The split that a folder is named after (`Validation` is `val`), or None."""
-    return _SPLIT_ALIASES.get(folder.lower())
+    """The split that a folder is named after, or None: `Validation`, `dev`, `val_set` and FER2013's
+    `PublicTest` are `val`.
+    """
+    found = _SPLIT.fullmatch(folder.strip())
+    return found.lastgroup if found else None
 
 
 def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ looks finished, and of two builds at the same time the later one finds the earli
 
 import hashlib
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -28,13 +27,18 @@ from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec
 from fer_meta.datasets.decoding import Face, face_of
 from fer_meta.datasets.places import BUILDING, OWNED, appear, cache_dir, explained, remove_stale, retire
 from fer_meta.datasets.prepared import read_prepared, write_prepared
-from fer_meta.datasets.scanning import ABSENT, unread
+from fer_meta.datasets.scanning import ABSENT, file_of, state_of, unread
 from fer_meta.errors import DamagedError, DatasetError, ImageError, MachineError
 from fer_meta.oneline import escaped
 
 ALIGNMENT = "centre-crop"
 FORMAT = 1
 """Goes up whenever this module would make other pixels or other columns from the same files."""
+
+DECODING = 2
+"""Goes up whenever `decoding` would make other pixels of some photographs. The name of the data themselves
+changes with the pixels, so that results of all others stay what they are.
+"""
 
 _CHUNK = 512
 
@@ -97,35 +101,29 @@ def load_images(spec: DatasetSpec, root: Path, size: int, progress: bool = True)
     return faces or open_cached(spec, place)
 
 
-def _file_of(path: str) -> str:
-    """The file that holds the image of an index path."""
-    return re.sub(r"(\.csv|\.npy)#\d+$", r"\1", path)
-
-
 def _states(spec: DatasetSpec, root: Path, index: pd.DataFrame) -> dict[str, tuple[int, int] | None]:
     """Size and time of change of each file of the data set, None for a link that leads nowhere and a listed
     file that is missing.
     """
     return {
-        file: _state(spec, os.path.join(root, file)) for file in dict.fromkeys(map(_file_of, index["path"]))
+        file: _state(spec, os.path.join(root, file)) for file in dict.fromkeys(map(file_of, index["path"]))
     }
 
 
 def _state(spec: DatasetSpec, file: str) -> tuple[int, int] | None:
     try:
-        state = os.stat(file)
+        return state_of(file)
     except ValueError:  # a list that names something with a zero byte
         return None
     except OSError as error:
         if error.errno in ABSENT and (spec.listed or os.path.islink(file)):
             return None
         raise unread(file, error) from None
-    return state.st_size, state.st_mtime_ns
 
 
 def _fingerprint(spec: DatasetSpec, index: pd.DataFrame, size: int, states: dict) -> str:
     """Hash of the index, of the states of its files and of all else that decides the cache."""
-    hasher = hashlib.blake2b(repr((FORMAT, spec.version, size, ALIGNMENT)).encode(), digest_size=16)
+    hasher = hashlib.blake2b(repr((FORMAT, DECODING, spec.version, size, ALIGNMENT)).encode(), digest_size=16)
     hasher.update(_rows_text(index, INDEX_COLUMNS))
     for file_and_state in states.items():
         hasher.update(repr(file_and_state).encode(errors="surrogateescape"))
@@ -229,7 +227,7 @@ def _decode_all(spec, root, paths, size, states, progress) -> Iterator[tuple[int
 
 
 def _decode(spec: DatasetSpec, root: Path, size: int, states: dict, path: str) -> Face | str:
-    if states[_file_of(path)] is None:
+    if states[file_of(path)] is None:
         return "missing"
     try:
         return face_of(lambda: spec.read(root, path), size)

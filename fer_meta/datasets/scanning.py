@@ -1,21 +1,43 @@
-"""Find the files of a data set, and read its lists. If the disk cannot read something, that is an error, and
-never a smaller data set. Only regular files are read: a named pipe would keep its reader waiting for ever.
+"""Find the files of a data set, in folders and in archives. If the disk cannot read something, that is an
+error, and never a smaller data set. Only regular files are read: a named pipe would keep its reader waiting
+for ever.
 """
 
-import csv
 import os
+import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from pathlib import Path
 
+from fer_meta.datasets import archives
 from fer_meta.errors import DatasetError
 
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".jpx", ".jpf", ".png", ".apng", ".bmp", ".dib"),
+        *(".gif", ".tif", ".tiff", ".webp", ".avif", ".ppm", ".pgm", ".pbm", ".pnm"),
+    }
+)
+"""The endings of what `decoding` reads."""
 
-LITTER = ("__MACOSX", "lost+found", "System Volume Information")
-"""Folders of archives and disks that hold no data; the last two only the administrator can list."""
+LITTER = frozenset(
+    (
+        "__MACOSX",
+        "lost+found",
+        "System Volume Information",
+        "$RECYCLE.BIN",
+        "@eaDir",
+        "@Recycle",
+        "#recycle",
+        "#snapshot",
+        "Thumbs.db",
+        "desktop.ini",
+    )
+)
+"""What archives, disks and file servers add: no data, and some of it only the administrator can list."""
 
 ABSENT = (ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG)
 """The disk's error numbers for a place where no file can be."""
@@ -53,6 +75,8 @@ def is_there(path: Path) -> bool:
     """Whether there is a regular file of that name. Raises DatasetError if it is something else, or if the
     disk does not say.
     """
+    if found := archives.parted(path):
+        return found[1] in archives.opened(found[0]).members
     mode = _mode(path)
     if mode is not None and not stat.S_ISREG(mode):
         raise DatasetError(f"{path}: is not a regular file; put the file itself there")
@@ -60,7 +84,11 @@ def is_there(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder of that name. Raises DatasetError if the disk does not say."""
+    """Whether there is a folder of that name; an archive counts as one. Raises DatasetError if the disk does
+    not say.
+    """
+    if found := archives.parted(path):
+        return not found[1] or bool(archives.opened(found[0]).inside(found[1]))
     mode = _mode(path)
     return mode is not None and stat.S_ISDIR(mode)
 
@@ -78,9 +106,8 @@ def _mode(path: Path) -> int | None:
 def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[str]:
     """Paths of all files below `root` that are named like an image: relative, with forward slashes, sorted.
 
-    Hidden files and the litter of archives (`__MACOSX`) are ignored; links are followed. Raises DatasetError
-    for a folder that cannot be listed, a link to a folder around it or to a folder that is gone, and a name
-    that is not UTF-8.
+    Hidden files and LITTER are ignored; links are followed. Raises DatasetError for a folder that cannot be
+    listed, a link to a folder around it or to a folder that is gone, and a name that is not UTF-8.
     """
     suffixes = frozenset(suffixes)
     found = sorted(path for path in files_below(root) if os.path.splitext(path)[1].lower() in suffixes)
@@ -94,8 +121,52 @@ def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[st
     return found
 
 
+def names_in(folder: Path) -> set[str]:
+    """The names in a folder. Raises DatasetError if it cannot be listed."""
+    if found := archives.parted(folder):
+        return {name.split("/")[0] for name in archives.opened(found[0]).inside(found[1])}
+    with reading(folder):
+        return set(os.listdir(folder))
+
+
+_PART = re.compile(r"(\.(?:csv|gz|npy|mat|parquet|arrow))#[^#/]*$|#box=[-0-9,]*$", re.IGNORECASE)
+
+
+def file_of(path: str) -> str:
+    """The file of an index path: `a.csv` of `a.csv#7`, `b.jpg` of `b.jpg#box=0,0,9,9`."""
+    return _PART.sub(r"\1", path)
+
+
+def state_of(path: str) -> tuple[int, int]:
+    """Size and time of change of a file, or of the archive that holds it. Raises OSError."""
+    found = archives.parted(path)
+    if found is None:
+        state = os.stat(path)
+    else:
+        state = os.stat(found[0])
+        if found[1] not in archives.opened(found[0]).members:
+            raise FileNotFoundError(ENOENT, "no such file in the archive", path)
+    return state.st_size, state.st_mtime_ns
+
+
+def other_files(root: Path, paths: Collection[str]) -> dict[str, list[str]]:
+    """The files below `root` that hold none of the images of these index paths, by their ending (lower case,
+    "" for none), the commonest first.
+    """
+    used = {file_of(path) for path in paths}
+    others = sorted(path for path in files_below(root) if path not in used)
+    endings = [os.path.splitext(path)[1].lower() for path in others]
+    return {
+        ending: [path for path, its in zip(others, endings) if its == ending]
+        for ending, _ in Counter(endings).most_common()
+    }
+
+
 def files_below(root: Path) -> Iterator[str]:
     """All files below `root` that are not hidden, in any order. Raises as `image_files`."""
+    if found := archives.parted(root):
+        yield from filter(_is_data, archives.opened(found[0]).inside(found[1]))
+        return
     todo: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while todo:
         inside, around = todo.pop()
@@ -108,12 +179,16 @@ def files_below(root: Path) -> Iterator[str]:
         if itself in around:
             raise DatasetError(f"{folder.rstrip('/')}: a link to a folder that contains it; remove the link")
         for entry in entries:
-            if entry.name.startswith(".") or entry.name in LITTER:
+            if not _is_data(entry.name):
                 continue
             if _is_folder(entry):
                 todo.append((f"{inside}{entry.name}/", around | {itself}))
             else:
                 yield inside + entry.name
+
+
+def _is_data(path: str) -> bool:
+    return not any(part.startswith(".") or part in LITTER for part in path.split("/"))
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -128,56 +203,3 @@ def _is_folder(entry: os.DirEntry) -> bool:
             if error.errno in ABSENT and os.path.splitext(entry.name)[1]:
                 return False
             raise
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file. Raises DatasetError if it cannot be read, or if a line (which it names) is
-    not UTF-8.
-    """
-    with reading(path):
-        lines = path.read_bytes().splitlines()
-    return [_decoded(path, number, line) for number, line in enumerate(lines, 1)]
-
-
-def csv_rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
-    """Line number (from 1), first byte and cells of each row of a csv, one row per line; the first is the
-    header, without blanks.
-
-    Blank lines are ignored. Raises DatasetError, which names the line, if a row is not UTF-8, has unbalanced
-    quotes or has another number of cells than the header.
-    """
-    width, at = 0, 0
-    with reading(path), open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                cells = csv_cells(path, number, line)
-                if not width:
-                    width, cells = len(cells), [cell.strip() for cell in cells]
-                if len(cells) != width:
-                    raise DatasetError(
-                        f"{path}: line {number} has {len(cells)} cells and the header has {width}; obtain the"
-                        " file again"
-                    )
-                yield number, at, cells
-            at += len(line)
-
-
-def csv_cells(path: Path, number: int, line: bytes) -> list[str]:
-    """The cells of line `number`. Raises DatasetError if it is not UTF-8 or not a row of a csv."""
-    try:
-        return next(
-            csv.reader([_decoded(path, number, line).removesuffix("\n").removesuffix("\r")], strict=True), []
-        )
-    except csv.Error as error:
-        raise DatasetError(
-            f"{path}: line {number} is not a row of a csv ({error}); obtain the file again"
-        ) from None
-
-
-def _decoded(path: Path, number: int, line: bytes) -> str:
-    try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError:
-        raise DatasetError(
-            f"{path}: line {number} is not UTF-8; save the file as UTF-8 or obtain it again"
-        ) from None

@@ -209,14 +209,14 @@ def test_no_memory_for_an_image_is_an_error_that_names_it(root, place, monkeypat
     ],
 )
 def test_what_pillow_raises_for_a_damaged_image_leaves_that_image_out(root, error, monkeypatch):
-    whole = decoding._decode
+    whole = decoding.decoded
 
     def decode(data):
         if data == (root / "sad/1.png").read_bytes():
             raise error
         return whole(data)
 
-    monkeypatch.setattr(decoding, "_decode", decode)
+    monkeypatch.setattr(decoding, "decoded", decode)
     ((path, reason),) = load(root).unreadable
     assert path == "sad/1.png" and reason
 

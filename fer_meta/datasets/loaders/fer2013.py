@@ -14,14 +14,23 @@ import pandas as pd
 
 from fer_meta.datasets.base import DatasetSpec, Published, expression_folder, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
-from fer_meta.datasets.scanning import csv_cells, csv_rows, image_files, is_there, reading
+from fer_meta.datasets.scanning import image_files, is_there, reading, state_of
+from fer_meta.datasets.tables import (
+    Row,
+    columns,
+    csv_cells,
+    csv_rows,
+    opened,
+    separator_of,
+    whole_number,
+)
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import BASIC
 
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 """In the order of the csv's numbers 0 to 6."""
 
-USAGES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
+_NUMBERS = {str(number): label for number, label in enumerate(LABELS)}
 
 LAYOUT = (
     "fer2013.csv (or icml_face_data.csv), or folders {train,validation,test}/<emotion>/*.jpg, "
@@ -32,7 +41,12 @@ OBTAIN = (
     "Challenge' or the Kaggle data set 'msambare/fer2013'"
 )
 
-_CSV_NAMES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
+_CSV_NAMES = tuple(
+    f"{name}{ending}"
+    for name in ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
+    for ending in ("", ".gz")
+)
+_USAGE = re.compile(r"training|publictest|privatetest", re.IGNORECASE)
 _COUNTS = {
     "train": (3995, 436, 4097, 7215, 4830, 3171, 4965),
     "val": (467, 56, 496, 895, 653, 415, 607),
@@ -52,7 +66,7 @@ def scan(root: Path) -> pd.DataFrame:
 def read(root: Path, path: str):
     """One image: a file's, or row `n` (from 0) of the csv for a path `<name>.csv#n`, as uint8 [48, 48]."""
     name, hash_, row = path.rpartition("#")
-    if not (hash_ and name.endswith(".csv")):
+    if not (hash_ and name.endswith((".csv", ".csv.gz"))):
         return read_image(root, path)
     return _read_row(Path(root) / name, int(row))
 
@@ -87,8 +101,8 @@ def _split(root: Path, path: str, folder: str, merged: bool) -> str:
     """The split of a file in a folder of the split `folder`. `merged`: there is no validation folder, so
     `test` may hold both test parts.
     """
-    prefix = re.match(r"[A-Za-z]+", path.rpartition("/")[2])
-    named = USAGES.get(prefix.group()) if prefix else None
+    prefix = _USAGE.match(path.rpartition("/")[2])
+    named = split_of(prefix.group()) if prefix else None
     if named in (None, folder) or (merged and folder == "test" and named == "val"):
         return named or folder
     raise DatasetError(
@@ -99,57 +113,61 @@ def _split(root: Path, path: str, folder: str, merged: bool) -> str:
 
 def _read_row(where: Path, row: int) -> np.ndarray:
     table = _table(where, *_state(where))
-    with where.open("rb") as file:
-        file.seek(table.offsets[row])
-        cells = csv_cells(where, table.lines[row], file.readline())
-    pixels = np.array(cells[table.pixels].split(), dtype=np.int64)
-    if pixels.size != 48 * 48 or pixels.min() < 0 or pixels.max() > 255:
-        raise ValueError(f"{pixels.size} pixels where 2304 of 0 to 255 are expected")
+    with opened(where) as file:
+        file.seek(table.starts[row])
+        line = file.read(table.lengths[row])
+    cells = csv_cells(where, table.lines[row], line, table.separator)
+    pixels = np.array(cells[table.pixels].split(), dtype=np.float64)
+    if pixels.size != 48 * 48 or not ((pixels >= 0) & (pixels <= 255) & (pixels % 1 == 0)).all():
+        raise ValueError(f"{pixels.size} pixels where 2304 whole numbers of 0 to 255 are expected")
     return pixels.astype(np.uint8).reshape(48, 48)
 
 
 @dataclass(frozen=True)
 class _Table:
-    """The csv without its pixels: their column, and for each row its line (from 1), first byte, label and
-    split. So a row is read alone.
+    """The csv without its pixels: their column, what separates its cells, and for each row its line (from 1),
+    first byte, length, label and split. So a row is read alone.
     """
 
     pixels: int
+    separator: str
     lines: list[int]
-    offsets: list[int]
+    starts: list[int]
+    lengths: list[int]
     labels: list[str]
     splits: list[str]
 
 
 def _state(where: Path) -> tuple[int, int]:
-    state = os.stat(where)
-    return state.st_size, state.st_mtime_ns
+    return state_of(os.fspath(where))
 
 
 @lru_cache(maxsize=1)
 def _table(where: Path, size: int, mtime: int) -> _Table:
     rows = csv_rows(where)
-    _, _, header = next(rows, (0, 0, []))
-    if any(header.count(column) != 1 for column in ("emotion", "pixels", "Usage")):
-        raise DatasetError(
-            f"{where}: expected the columns 'emotion', 'pixels' and 'Usage', once each; obtain the file again"
+    header = next(rows, Row(0, 0, 0, []))
+    emotion, pixels, usage = columns(where, header.cells, ("emotion", "pixels", "Usage"))
+    with opened(where) as file:
+        separator = separator_of(file.read(header.start + header.length))
+    table = _Table(pixels, separator, [], [], [], [], [])
+    for line, start, length, cells in rows:
+        table.labels.append(
+            _known(where, line, "emotion", cells[emotion], _NUMBERS.get(whole_number(cells[emotion])))
         )
-    emotion, usage = header.index("emotion"), header.index("Usage")
-    numbers = {str(i): label for i, label in enumerate(LABELS)}
-    table = _Table(header.index("pixels"), [], [], [], [])
-    for line, offset, cells in rows:
-        for column, known, kept in ((emotion, numbers, table.labels), (usage, USAGES, table.splits)):
-            if cells[column] not in known:
-                raise DatasetError(
-                    f"{where}: line {line} has the unknown {header[column]} '{cells[column]}'; "
-                    f"known are {', '.join(known)}"
-                )
-            kept.append(known[cells[column]])
+        table.splits.append(_known(where, line, "Usage", cells[usage], split_of(cells[usage])))
         table.lines.append(line)
-        table.offsets.append(offset)
+        table.starts.append(start)
+        table.lengths.append(length)
     if not table.lines:
         raise DatasetError(f"{where}: the file holds no images; obtain it again: {OBTAIN}")
     return table
+
+
+def _known(where: Path, line: int, column: str, text: str, meaning: str | None) -> str:
+    if meaning is None:
+        known = "0 to 6" if column == "emotion" else "Training, PublicTest, PrivateTest"
+        raise DatasetError(f"{where}: line {line} has the unknown {column} '{text}'; known are {known}")
+    return meaning
 
 
 SPEC = DatasetSpec(

@@ -1,124 +1,173 @@
-"""Any folder of faces sorted by expression: `<split>/<label>/...` or `<label>/...`.
-
-A small file `fer-meta.yaml` in the folder may hold `title`, `licence` and `citation`, and regular
-expressions `subject` and `clip` that are searched in each image's path; their first group (or the group of
-that name) is the subject or clip:
-
-    subject: '([^/]+)_[0-9]+[.]jpg$'
-    licence: research only
+"""Any folder of faces sorted by expression, with or without splits: `happy/...`, `train/happy/...`,
+`happy/train/...`, in any number of folders around them. `fer_meta.datasets.settings` says what may be written
+in a fer-meta.yaml beside them.
 """
 
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from fer_meta.datasets.base import DatasetSpec, expression_folder, make_index, not_found, split_of
+from fer_meta.datasets.base import DatasetSpec, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
-from fer_meta.datasets.scanning import image_files, is_there, read_lines
+from fer_meta.datasets.scanning import image_files
+from fer_meta.datasets.settings import PATTERNS, SKIP, Settings, read_settings
 from fer_meta.errors import DatasetError
-from fer_meta.expressions import EXPRESSIONS
 
-SETTINGS = "fer-meta.yaml"
 LAYOUT = "images in <split>/<label>/... or <label>/..., a label being an expression such as 'happiness'"
 OBTAIN = "your own images"
 
-_PATTERNS = ("subject", "clip")
-_TEXTS = ("title", "licence", "citation")
+_DIGITS = re.compile(r"([0-9]+)")
+_MOST_DIGITS = 18  # of a number that fits into 64 bits
+_NAMED = 4
 
 
 def folder_spec(name: str, root: Path) -> DatasetSpec:
     """The spec of a data set outside the catalogue. Raises DatasetError for a faulty fer-meta.yaml."""
-    root = Path(root)
-    settings = _settings(root / SETTINGS)
-    patterns = {key: _pattern(root / SETTINGS, key, settings[key]) for key in _PATTERNS if key in settings}
-    return DatasetSpec(
-        name=name,
-        title=settings.get("title", name),
-        summary="a folder of images sorted by expression",
-        obtain=OBTAIN,
-        layout=LAYOUT,
-        licence=settings.get("licence", "not stated"),
-        citation=settings.get("citation", "not stated"),
-        scan=partial(scan, patterns=patterns),
-        read=read_image,
+    return own_spec(
+        name, read_settings(root), "a folder of images sorted by expression", LAYOUT, scan, read_image
     )
 
 
-def scan(root: Path, patterns: dict[str, re.Pattern]) -> pd.DataFrame:
-    """The index of a folder. `patterns` may take `subject` and `clip` from the path; no match is NA."""
+def own_spec(
+    name: str, settings: Settings, summary: str, layout: str, scan: Callable, read: Callable
+) -> DatasetSpec:
+    """The spec of a user's own data; `scan` takes the folder and the settings."""
+    return DatasetSpec(
+        name=name,
+        title=settings.texts.get("title", name),
+        summary=summary,
+        obtain=OBTAIN,
+        layout=layout,
+        licence=settings.texts.get("licence", "not stated"),
+        citation=settings.texts.get("citation", "not stated"),
+        scan=partial(scan, settings=settings),
+        read=read,
+        vocabulary=settings.vocabulary,
+    )
+
+
+def scan(root: Path, settings: Settings) -> pd.DataFrame:
+    """The index of a folder. Images whose label is to be skipped, or in whose path the pattern of the label
+    finds nothing, are not in it. Frames of clips are in the order of their numbers.
+    """
     root = Path(root)
     files = image_files(root)
     if not files:
         raise not_found(root, "no images", LAYOUT, OBTAIN)
-    depth = _label_depth(root, files)
+    word = (
+        partial(settings.found, "label") if "label" in settings.patterns else _folder(root, files, settings)
+    )
+    split = _split(root, files, settings)
     rows = []
     for path in files:
-        parts = path.split("/")
-        if len(parts) < depth + 2:
-            raise not_found(root, f"'{path}' is not in a label's folder", LAYOUT, OBTAIN)
-        label = expression_folder(root, "/".join(parts[: depth + 1]), EXPRESSIONS)
-        split = split_of(parts[0]) if depth else None
-        rows.append(
-            {
-                "path": path,
-                "label": label,
-                "split": split,
-                **{key: _search(pattern, key, path) for key, pattern in patterns.items()},
-            }
+        label = _label(root, settings, path, word(path))
+        if label != SKIP:
+            taken = {key: settings.found(key, path) for key in ("subject", "clip")}
+            frame = _number(root, path, settings.found("frame", path))
+            rows.append({"path": path, "label": label, "split": split(path), **taken, "frame": frame})
+    _expect_matches(settings, files, rows)
+    if "clip" in settings.patterns:
+        rows.sort(key=lambda row: natural(row["path"]))
+    return make_index(rows)
+
+
+def natural(path: str) -> list:
+    """A key that sorts `frame_2` before `frame_10`."""
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(path)]
+
+
+def _label(root: Path, settings: Settings, path: str, word: str | None) -> str:
+    if word is None:  # the pattern finds none
+        return SKIP
+    label = settings.label(word)
+    if label is None:
+        folder, _, rest = path.partition(f"{word}/")
+        raise settings.unknown(f"{root}/{folder}{word}" if rest else f"{root}/{path}", word)
+    return label
+
+
+def _folder(root: Path, files: list[str], settings: Settings) -> Callable[[str], str]:
+    """Which folder on the way to an image is its label. Raises DatasetError if that is not clear."""
+    levels = _levels(files)
+    known = [sum(settings.label(name) is not None for name in names) / len(names) for names in levels]
+    labels = [level for level, share in enumerate(known) if share == 1]
+    if len(labels) > 1:
+        raise not_found(root, f"'{files[0]}' is in the folders of two labels", LAYOUT, OBTAIN)
+    if labels:
+        [level] = labels
+        _expect_no_people(root, levels[:level], settings)
+    else:
+        free = [level for level, names in enumerate(levels) if not all(map(split_of, names))]
+        level = max(free, key=lambda level: (known[level], -level), default=len(levels))
+    short = next((path for path in files if path.count("/") <= level), None)
+    if short is not None:
+        raise not_found(root, f"'{short}' is not in a label's folder", LAYOUT, OBTAIN)
+    return lambda path: path.split("/")[level]
+
+
+def _split(root: Path, files: list[str], settings: Settings) -> Callable[[str], str | None]:
+    """The split of an image: what the pattern finds, else the folder on its way that is named after one."""
+    if "split" in settings.patterns:
+        return lambda path: _named_split(settings, path)
+    for level, names in enumerate(_levels(files)):
+        splits = sorted(filter(split_of, names))
+        if splits and len(splits) < len(names):
+            other = min(set(names) - set(splits))
+            found = f"'{other}' is not a split, but is next to the split '{splits[0]}'"
+            raise not_found(root, found, LAYOUT, OBTAIN)
+        if splits:
+            return lambda path, level=level: split_of(path.split("/")[level])
+    return lambda path: None
+
+
+def _levels(files: list[str]) -> list[set[str]]:
+    """The names of the folders at each level, 0 the outermost, down to where some path has no folder more."""
+    return [set(names) for names in zip(*(path.split("/")[:-1] for path in files))]
+
+
+def _named_split(settings: Settings, path: str) -> str | None:
+    found = settings.found("split", path)
+    split = None if found is None else split_of(found)
+    if found is not None and split is None:
+        raise DatasetError(
+            f"{settings.where}: 'split' finds '{found}' in '{path}', which is no split; known are train, val,"
+            " test and their usual names"
         )
-    index = make_index(rows)
-    for key in patterns:
-        if index[key].isna().all():
+    return split
+
+
+def _expect_no_people(root: Path, above: list[set[str]], settings: Settings) -> None:
+    """Folders above the labels that are not splits are mostly people, who must not be lost."""
+    if settings.patterns:
+        return
+    for level, names in enumerate(above):
+        if len(names) > 1 and not any(map(split_of, names)):
+            some = ", ".join(sorted(names)[:_NAMED])
             raise DatasetError(
-                f"{root / SETTINGS}: '{key}' matches none of {len(index)} paths, such as "
-                f"'{files[0]}'; correct the pattern"
+                f"{root}: {len(names)} folders ({some} ...) are around the labels and are no splits; if they"
+                f" are people, write subject: '^{'[^/]+/' * level}([^/]+)/' in {settings.where.name}, else"
+                " clip: with that pattern"
             )
-    return index
 
 
-def _label_depth(root: Path, files: list[str]) -> int:
-    """0 where the first folder is the label, 1 where it is the split."""
-    tops = sorted({path.split("/")[0] for path in files})
-    splits = [top for top in tops if split_of(top)]
-    if splits and len(splits) < len(tops):
-        other = next(top for top in tops if top not in splits)
-        found = f"'{other}' is not a split, but is next to the split '{splits[0]}'"
-        raise not_found(root, found, LAYOUT, OBTAIN)
-    return 1 if splits else 0
+def _number(root: Path, path: str, digits: str | None) -> int | None:
+    if digits is None:
+        return None
+    if not digits.isdecimal() or len(digits) > _MOST_DIGITS:
+        raise DatasetError(f"{root / path}: '{digits}' is no number of a frame; correct the pattern 'frame'")
+    return int(digits)
 
 
-def _search(pattern: re.Pattern, key: str, path: str) -> str | None:
-    match = pattern.search(path)
-    return match.group(key if key in pattern.groupindex else 1) if match else None
-
-
-def _settings(path: Path) -> dict[str, str]:
-    if not is_there(path):
-        return {}
-    text = "\n".join(read_lines(path))
-    try:
-        settings = yaml.safe_load(text) or {}
-    except Exception as error:
-        raise DatasetError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
-    known = _PATTERNS + _TEXTS
-    if not isinstance(settings, dict):
-        raise DatasetError(f"{path}: expected lines `key: value` with the keys {', '.join(known)}")
-    for key, value in settings.items():
-        if key not in known:
-            raise DatasetError(f"{path}: unknown key '{key}'; known are {', '.join(known)}")
-        if not isinstance(value, str):
-            raise DatasetError(f"{path}: '{key}' must be text; put it in quotes")
-    return settings
-
-
-def _pattern(path: Path, key: str, text: str) -> re.Pattern:
-    try:
-        pattern = re.compile(text)
-    except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        raise DatasetError(f"{path}: '{key}' is not a regular expression ({error})") from None
-    if not pattern.groups:
-        raise DatasetError(f"{path}: '{key}' needs a group, such as '([^/]+)_[0-9]+'")
-    return pattern
+def _expect_matches(settings: Settings, files: list[str], rows: list[dict]) -> None:
+    for key in PATTERNS:
+        unmatched = key in settings.patterns and all(settings.found(key, path) is None for path in files)
+        if unmatched:
+            raise DatasetError(
+                f"{settings.where}: '{key}' matches none of {len(files)} paths, such as '{files[0]}'; correct"
+                " the pattern"
+            )
+    if not rows:
+        raise DatasetError(f"{settings.where}: 'labels' leaves out all {len(files)} images; keep some")

@@ -4,16 +4,16 @@ The numbering of the images restarts in each subset, so an image is known by its
 Counts of the basic set were recounted from its list; of the compound set only the totals are verified.
 """
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from fer_meta.datasets.base import DatasetSpec, Published, make_index, not_found
+from fer_meta.datasets.base import DatasetSpec, Published, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
-from fer_meta.datasets.scanning import csv_rows, image_files, is_folder, is_there, read_lines, reading
+from fer_meta.datasets.scanning import image_files, is_folder, is_there, names_in
+from fer_meta.datasets.tables import columns, csv_rows, read_lines, whole_number
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import BASIC, COMPOUND
 
@@ -30,7 +30,6 @@ COMPOUND_LAYOUT = LAYOUT.format(subset="compound")
 
 # The compound set has 3,954 images and the basic one 15,339.
 _MOST_COMPOUND = 4000
-_KAGGLE_SPLITS = {"train": "train", "train_set": "train", "test": "test", "val_set": "test"}
 
 
 def scan_basic(root: Path) -> pd.DataFrame:
@@ -40,7 +39,9 @@ def scan_basic(root: Path) -> pd.DataFrame:
     if home is not None:
         return _scan_list(root, home, BASIC, BASIC_LAYOUT)
     for top in ("DATASET", "."):
-        if any(is_folder(root / top / split / "1") for split in _KAGGLE_SPLITS):
+        if is_folder(root / top) and any(
+            split_of(name) and is_folder(root / top / name / "1") for name in names_in(root / top)
+        ):
             return _scan_kaggle(root, root / top)
     raise not_found(root, "no list of labels", BASIC_LAYOUT, OBTAIN)
 
@@ -74,11 +75,14 @@ def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd
     if not is_folder(folder):
         raise not_found(root, f"no folder {folder.relative_to(root)}", layout, OBTAIN)
     prefix = folder.relative_to(root).as_posix()
-    rows = []
+    here = {Path(name).stem: name for name in names_in(folder)}
+    rows, missing = [], 0
     for number, line in enumerate(read_lines(listed), 1):
         if line.strip():
             name, label, split = _row(listed, number, line, labels)
-            rows.append({"path": f"{prefix}/{Path(name).stem}_aligned.jpg", "label": label, "split": split})
+            stem = f"{Path(name).stem}_aligned"
+            missing += stem not in here
+            rows.append({"path": f"{prefix}/{here.get(stem, stem + '.jpg')}", "label": label, "split": split})
     if not rows:
         raise DatasetError(f"{listed}: the list is empty; to obtain it: {OBTAIN}")
     index = make_index(rows)
@@ -88,9 +92,7 @@ def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd
             f"{listed}: '{index['path'][twice].iloc[0]}' is listed twice; obtain the list again"
         )
     # Single missing files are listed as unreadable; none at all means that the archive was not unpacked.
-    with reading(folder):
-        here = set(os.listdir(folder))
-    if not any(Path(path).name in here for path in index["path"]):
+    if missing == len(rows):
         raise DatasetError(
             f"{folder}: none of the {len(index)} listed images is in it, first "
             f"'{Path(index['path'][0]).name}'; unpack the archive of aligned images there"
@@ -100,10 +102,11 @@ def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd
 
 def _row(listed: Path, number: int, line: str, labels: Sequence[str]) -> tuple[str, str, str]:
     """Name, label and split of one line, such as `train_00001.jpg 5`."""
-    fields = line.split()
+    fields = line.replace(",", " ").split()
     if len(fields) != 2:
         raise DatasetError(f"{listed}: line {number} is '{line.strip()}', expected '<name> <label>'")
     name, label = fields
+    label = whole_number(label)
     if label not in map(str, range(1, len(labels) + 1)):
         raise DatasetError(
             f"{listed}: line {number} has the unknown label '{label}', "
@@ -121,7 +124,8 @@ def _scan_kaggle(root: Path, top: Path) -> pd.DataFrame:
     rows = []
     for path in image_files(top):
         parts = path.split("/")
-        split = _KAGGLE_SPLITS.get(parts[0])
+        split = split_of(parts[0])
+        split = "test" if split == "val" else split  # the set has no third part: mirrors rename its test part
         if len(parts) != 3 or split is None or parts[1] not in map(str, range(1, 8)):
             raise not_found(root, f"'{prefix}{path}' fits no known layout", BASIC_LAYOUT, OBTAIN)
         named = parts[2].partition("_")[0]
@@ -163,11 +167,9 @@ def _hold_against_tables(root: Path, top: Path, rows: list[dict]) -> None:
 
 def _labels_in(table: Path) -> dict[str, str]:
     """The label of each image in a csv with the columns `image` and `label`."""
-    rows = [cells for _, _, cells in csv_rows(table)]
-    if not rows or rows[0].count("image") != 1 or rows[0].count("label") != 1:
-        raise DatasetError(f"{table}: expected a csv with the columns 'image' and 'label'")
-    image, label = rows[0].index("image"), rows[0].index("label")
-    return {row[image]: row[label] for row in rows[1:]}
+    header, *rows = [row.cells for row in csv_rows(table)] or [[]]
+    image, label = columns(table, header, ("image", "label"))
+    return {row[image]: whole_number(row[label]) for row in rows}
 
 
 _LICENCE = "non-commercial research only, by agreement with the authors"

@@ -55,7 +55,7 @@ PROTOTYPES = {
     "angrily_disgusted": Prototype(frozenset({4, 10, 17}), {7: 0.60, 9: 0.57, 24: 0.36}),
     "disgustedly_surprised": Prototype(frozenset({1, 2, 5, 10}), {4: 0.45, 9: 0.37, 17: 0.66, 24: 0.33}),
 }
-"""The units of each of `fer_meta.expressions.EXPRESSIONS`."""
+"""The units of each expression that can be rendered: BASIC, CONTEMPT and COMPOUND."""
 
 ONE_SIDED = frozenset({"contempt"})
 """Expressions shown on one side of the face; {12, 14} is enough to know contempt by, as no other class has

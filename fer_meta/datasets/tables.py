@@ -1,0 +1,126 @@
+"""Read the lists and tables of a data set as anyone may have written them: with or without byte order mark,
+quotes and blanks, with any line ends, separated by commas, semicolons or tabs, plain or in .gz.
+"""
+
+import csv
+import gzip
+import io
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from fer_meta.datasets import archives
+from fer_meta.datasets.scanning import reading
+from fer_meta.errors import DatasetError
+
+_SEPARATORS = ",;\t"
+_WHOLE = re.compile(r"[0-9]{1,9}([.]0*)?(e[+]?0+)?", re.IGNORECASE)
+
+
+def opened(path: Path) -> BinaryIO:
+    """The bytes of a file, of one in an archive, or of what a .gz file holds. Raises OSError, and
+    DatasetError for a damaged .gz file.
+    """
+    if path.suffix.lower() == ".gz" or archives.parted(path):
+        state = os.stat(found[0] if (found := archives.parted(path)) else path)
+        return io.BytesIO(_unpacked(path, state.st_size, state.st_mtime_ns))
+    return path.open("rb")
+
+
+@lru_cache(maxsize=2)
+def _unpacked(path: Path, size: int, mtime: int) -> bytes:
+    content = archives.member(path)
+    content = path.read_bytes() if content is None else content
+    try:
+        return gzip.decompress(content) if path.suffix.lower() == ".gz" else content
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path}: is not a whole .gz file ({error}); obtain it again") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file. Raises DatasetError if it cannot be read, or if a line (which it names) is
+    not UTF-8.
+    """
+    with reading(path), opened(path) as file:
+        lines = file.read().splitlines()
+    return [_decoded(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+class Row(NamedTuple):
+    """One row of a csv: its line (from 1), first byte, length in bytes, and cells without blanks around."""
+
+    line: int
+    start: int
+    length: int
+    cells: list[str]
+
+
+def csv_rows(path: Path) -> Iterator[Row]:
+    """The rows of a csv, one per line; the first is the header. Blank lines are ignored.
+
+    Raises DatasetError, which names the line, if a row is not UTF-8, has unbalanced quotes or has another
+    number of cells than the header.
+    """
+    width, start, separator = 0, 0, ","
+    with reading(path), opened(path) as file:
+        lines = (line for piece in file for line in piece.splitlines(keepends=True))
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                separator = separator if width else separator_of(line)
+                cells = csv_cells(path, number, line, separator)
+                width = width or len(cells)
+                if len(cells) != width:
+                    raise DatasetError(
+                        f"{path}: line {number} has {len(cells)} cells and the header has {width}; obtain the"
+                        " file again"
+                    )
+                yield Row(number, start, len(line), cells)
+            start += len(line)
+
+
+def separator_of(header: bytes) -> str:
+    """What separates the cells: of comma, semicolon and tab the commonest in the header."""
+    return max(_SEPARATORS, key=lambda one: header.count(one.encode()))
+
+
+def csv_cells(path: Path, number: int, line: bytes, separator: str = ",") -> list[str]:
+    """The cells of line `number`. Raises DatasetError if it is not UTF-8 or not a row of a csv."""
+    text = _decoded(path, number, line).rstrip("\r\n")
+    try:
+        cells = next(csv.reader([text], strict=True, delimiter=separator, skipinitialspace=True), [])
+    except csv.Error as error:
+        raise DatasetError(
+            f"{path}: line {number} is not a row of a csv ({error}); obtain the file again"
+        ) from None
+    return [cell.strip() for cell in cells]
+
+
+def columns(path: Path, header: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where each of the wanted columns is in a header, whose upper and lower case are the same. Raises
+    DatasetError if one is missing or comes twice.
+    """
+    names = [name.casefold() for name in header]
+    if any(names.count(name.casefold()) != 1 for name in wanted):
+        *most, last = (f"'{name}'" for name in wanted)
+        raise DatasetError(
+            f"{path}: expected the columns {', '.join(most)} and {last}, once each; obtain the file again"
+        )
+    return [names.index(name.casefold()) for name in wanted]
+
+
+def whole_number(text: str) -> str:
+    """`3` for `3`, `3.0`, `03` and `3.0000000e+00`, as tables have been written; other text as it is."""
+    return str(int(float(text))) if _WHOLE.fullmatch(text) else text
+
+
+def _decoded(path: Path, number: int, line: bytes) -> str:
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError:
+        raise DatasetError(
+            f"{path}: line {number} is not UTF-8; save the file as UTF-8 or obtain it again"
+        ) from None
