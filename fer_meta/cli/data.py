@@ -97,15 +97,17 @@ def check(
       fer-meta data check synthetic-wild@0.5
     """
     from fer_meta.datasets.audit import audit, check_counts
-    from fer_meta.datasets.registry import load, resolve
-    from fer_meta.datasets.show import across_lines, audit_lines, count_lines, write_copies
+    from fer_meta.datasets.registry import home_of, load, resolve
+    from fer_meta.datasets.show import across_lines, audit_lines, count_lines, other_lines, write_copies
 
-    faces = [load(name, root, size) for name, root in resolve(names, data).items()]
+    roots = resolve(names, data)
+    faces = [load(name, root, size) for name, root in roots.items()]
     sound = True
-    for one in faces:
+    for one, root in zip(faces, roots.values()):
         counts = check_counts(one)
         sound = sound and not one.unreadable and all(count.agrees for count in counts)
-        click.echo("\n".join([*count_lines(one, counts), *audit_lines(audit(one)), ""]))
+        others = [] if root is None else other_lines(home_of(one.spec, root), one.index)
+        click.echo("\n".join([*count_lines(one, counts), *others, *audit_lines(audit(one)), ""]))
     together = audit(*faces)
     if len(faces) > 1:
         click.echo("\n".join(across_lines(together)))

@@ -12,7 +12,7 @@ import pandas as pd
 from fer_meta.datasets.cache import CachedFaces
 
 KINDS = {
-    "within_split": "within a split",
+    "within_split": "within a split, or without splits",
     "across_splits": "across splits",
     "across_datasets": "across data sets",
     "different_labels": "with different labels",
@@ -74,10 +74,11 @@ def audit(*faces: CachedFaces) -> Audit:
     copied = images[images["digest"].duplicated(keep=False)].copy()
     copied["group"] = copied.groupby("digest", sort=False).ngroup()
     groups = copied.groupby("group")
-    # NA is not a split: copies in a data set without splits are neither within nor across splits.
+    # NA is not a split: what has none is not in another split than what has one.
     splits = copied.dropna(subset=["split"]).groupby(["group", "dataset"])["split"]
+    together = copied.groupby(["group", "dataset", copied["split"].fillna("")]).size()
     kinds = {
-        "within_split": (splits.size() > splits.nunique()).groupby("group").any(),
+        "within_split": (together > 1).groupby("group").any(),
         "across_splits": (splits.nunique() > 1).groupby("group").any(),
         "across_datasets": groups["dataset"].nunique() > 1,
         "different_labels": groups["label"].nunique() > 1,

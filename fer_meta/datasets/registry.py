@@ -3,15 +3,17 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from fer_meta import plugins
 from fer_meta.datasets.base import DatasetSpec
 from fer_meta.datasets.cache import CachedFaces, load_images
-from fer_meta.datasets.loaders import afew, fer2013, rafdb
+from fer_meta.datasets.loaders import afew, fer2013, hub_parquet, manifest, rafdb
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.datasets.prepared import is_prepared, prepared_spec
-from fer_meta.datasets.scanning import expanded, is_folder, reading
+from fer_meta.datasets.scanning import expanded, is_data, is_folder, names_in, reading
+from fer_meta.datasets.settings import read_settings
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import PREFIX, load_rendered, rendered_spec
 from fer_meta.errors import DatasetError
@@ -127,19 +129,44 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
     if root is not None and is_folder(root):
         return root
     if root is not None and root.exists():
-        raise DatasetError(f"{root}: this is a file; give the folder that holds it")
+        raise DatasetError(
+            f"{root}: this is a file; give the folder that holds it, or a .zip or .tar archive"
+        )
     where = f"no folder {root}" if root is not None else "no folder was given"
     obtain = f"; to obtain it: {catalogue()[name].obtain}" if name in catalogue() else ""
     raise DatasetError(f"{name}: {where}; give --data {name}=PATH or put it in $FER_META_DATA/{name}{obtain}")
 
 
 def spec_for(name: str, root: Path) -> DatasetSpec:
-    """What lies at `root`: images that are decoded already, the catalogue's data set of that name, or
-    expressions' folders.
+    """What lies at `root`: images that are decoded already, a Hugging Face data set, the catalogue's data set
+    of that name, images in a table, or expressions' folders. Raises DatasetError for a faulty fer-meta.yaml.
     """
     if is_prepared(root):
         return prepared_spec(name, root)
-    return catalogue().get(name) or folder_spec(name, root)
+    known, settings = catalogue().get(name), read_settings(root)
+    if hub_parquet.files_in(root):
+        return hub_parquet.hub_spec(name, settings, known)
+    if known is not None:
+        return known
+    own = manifest.table_spec if manifest.tables_in(root, settings) else folder_spec
+    return own(name, settings)
+
+
+def home_of(spec: DatasetSpec, root: Path) -> Path:
+    """Where a data set of known layout lies: in `root`, or in the folder that alone is in it, as archives are
+    often packed.
+    """
+    inside = [name for name in names_in(root) if is_data(name)]
+    if spec.name not in catalogue() or len(inside) != 1 or not is_folder(root / inside[0]):
+        return root
+    try:
+        spec.scan(root)
+    except DatasetError as fault:
+        with suppress(DatasetError):
+            spec.scan(root / inside[0])
+            return root / inside[0]
+        raise fault
+    return root
 
 
 def load(name: str, root: Path | None, size: int, **rendering) -> CachedFaces:
@@ -148,4 +175,5 @@ def load(name: str, root: Path | None, size: int, **rendering) -> CachedFaces:
     """
     if root is None:
         return load_rendered(name, size=size, **rendering)
-    return load_images(spec_for(name, root), root, size)
+    spec = spec_for(name, root)
+    return load_images(spec, home_of(spec, root), size)

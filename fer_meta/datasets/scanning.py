@@ -165,7 +165,7 @@ def other_files(root: Path, paths: Collection[str]) -> dict[str, list[str]]:
 def files_below(root: Path) -> Iterator[str]:
     """All files below `root` that are not hidden, in any order. Raises as `image_files`."""
     if found := archives.parted(root):
-        yield from filter(_is_data, archives.opened(found[0]).inside(found[1]))
+        yield from filter(is_data, archives.opened(found[0]).inside(found[1]))
         return
     todo: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while todo:
@@ -179,7 +179,7 @@ def files_below(root: Path) -> Iterator[str]:
         if itself in around:
             raise DatasetError(f"{folder.rstrip('/')}: a link to a folder that contains it; remove the link")
         for entry in entries:
-            if not _is_data(entry.name):
+            if not is_data(entry.name):
                 continue
             if _is_folder(entry):
                 todo.append((f"{inside}{entry.name}/", around | {itself}))
@@ -187,7 +187,8 @@ def files_below(root: Path) -> Iterator[str]:
                 yield inside + entry.name
 
 
-def _is_data(path: str) -> bool:
+def is_data(path: str) -> bool:
+    """Whether a name or a path belongs to the data: neither hidden nor LITTER."""
     return not any(part.startswith(".") or part in LITTER for part in path.split("/"))
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -42,17 +43,18 @@ class Settings:
     labels: Mapping[str, str] = field(default_factory=dict)
     vocabulary: tuple[str, ...] = EXPRESSIONS
 
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        named = {**{name: name for name in self.vocabulary}, **self.labels}
+        return {plain(word): label for word, label in named.items()}
+
     def label(self, word: str) -> str | None:
         """The label that a word means, SKIP included; None for an unknown word."""
-        key = plain(word)
-        for known in (self.labels, {name: name for name in self.vocabulary}):
-            found = known.get(word, {plain(name): label for name, label in known.items()}.get(key))
-            if found is not None:
-                return found
-        if self.vocabulary == EXPRESSIONS:
+        found = self.labels.get(word) or self._names.get(plain(word))
+        if found is None and self.vocabulary == EXPRESSIONS:
             with suppress(ValueError):
                 return canonical(word)
-        return None
+        return found
 
     def unknown(self, place: str, word: str) -> DatasetError:
         """The error for a word that is no label, found at `place`."""
@@ -68,7 +70,7 @@ class Settings:
         """What the pattern `key` finds in a path; None without a pattern or a match."""
         pattern = self.patterns.get(key)
         match = pattern.search(path) if pattern else None
-        return match.group(key if key in pattern.groupindex else 1) if match else None
+        return match.group(key if key in match.re.groupindex else 1) if match else None
 
 
 def read_settings(root: Path) -> Settings:

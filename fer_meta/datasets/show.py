@@ -9,7 +9,10 @@ import pandas as pd
 from fer_meta.datasets.audit import KINDS, Audit, CountCheck
 from fer_meta.datasets.base import SPLITS, DatasetSpec
 from fer_meta.datasets.cache import CachedFaces
-from fer_meta.datasets.registry import catalogue, is_here, locate, spec_for
+from fer_meta.datasets.prepared import is_prepared
+from fer_meta.datasets.registry import catalogue, home_of, is_here, locate, spec_for
+from fer_meta.datasets.scanning import other_files
+from fer_meta.datasets.settings import SETTINGS
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
 from fer_meta.errors import DatasetError
@@ -37,6 +40,7 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
         root = locate(name, given)
         here = str(root)
         spec = spec_for(name, root)
+        root = home_of(spec, root)
         index = spec.scan(root)
     except DatasetError as error:
         missing = here == "no" and spec is not None and name not in given
@@ -46,6 +50,7 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
         *_field("images", f"{len(index):,}"),
         *_field("subjects", _distinct(index["subject"])),
         *_field("clips", _distinct(index["clip"])),
+        *other_lines(root, index),
         "",
         *_class_table(index),
     ]
@@ -71,6 +76,7 @@ def count_lines(faces: CachedFaces, counts: list[CountCheck]) -> list[str]:
         *lines,
         *_and_more(len(faces.unreadable) - _UNREADABLE_SHOWN),
         f"  splits      {_splits(faces.index['split'])}",
+        f"  subjects    {_distinct(faces.index['subject'])}",
     ]
 
 
@@ -147,7 +153,21 @@ def _field(key: str, text: str) -> list[str]:
 
 
 def _distinct(column: pd.Series) -> str:
-    return f"{column.nunique():,}" if column.notna().any() else "not known"
+    """How many different ones there are, and of how many images it is not known."""
+    unknown = int(column.isna().sum())
+    if unknown == len(column):
+        return "not known"
+    rest = f"; not known for {unknown:,} of {len(column):,} images" if unknown else ""
+    return f"{column.nunique():,}{rest}"
+
+
+def other_lines(root: Path, index: pd.DataFrame) -> list[str]:
+    """The files below `root` that are no images of the data set, by their endings."""
+    if is_prepared(root):
+        return []
+    others = other_files(root, [*index["path"], SETTINGS]).items()
+    texts = [f"{len(paths):,} {ending or 'without an ending'}, first {paths[0]}" for ending, paths in others]
+    return _field("others", "; ".join(texts) or "none")
 
 
 def _class_table(index: pd.DataFrame) -> list[str]:

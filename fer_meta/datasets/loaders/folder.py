@@ -13,7 +13,7 @@ import pandas as pd
 from fer_meta.datasets.base import DatasetSpec, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
 from fer_meta.datasets.scanning import image_files
-from fer_meta.datasets.settings import PATTERNS, SKIP, Settings, read_settings
+from fer_meta.datasets.settings import PATTERNS, SKIP, Settings
 from fer_meta.errors import DatasetError
 
 LAYOUT = "images in <split>/<label>/... or <label>/..., a label being an expression such as 'happiness'"
@@ -24,15 +24,19 @@ _MOST_DIGITS = 18  # of a number that fits into 64 bits
 _NAMED = 4
 
 
-def folder_spec(name: str, root: Path) -> DatasetSpec:
-    """The spec of a data set outside the catalogue. Raises DatasetError for a faulty fer-meta.yaml."""
-    return own_spec(
-        name, read_settings(root), "a folder of images sorted by expression", LAYOUT, scan, read_image
-    )
+def folder_spec(name: str, settings: Settings) -> DatasetSpec:
+    """The spec of images sorted by expression."""
+    return own_spec(name, settings, "a folder of images sorted by expression", LAYOUT, scan, read_image)
 
 
 def own_spec(
-    name: str, settings: Settings, summary: str, layout: str, scan: Callable, read: Callable
+    name: str,
+    settings: Settings,
+    summary: str,
+    layout: str,
+    scan: Callable,
+    read: Callable,
+    listed: bool = False,
 ) -> DatasetSpec:
     """The spec of a user's own data; `scan` takes the folder and the settings."""
     return DatasetSpec(
@@ -45,6 +49,7 @@ def own_spec(
         citation=settings.texts.get("citation", "not stated"),
         scan=partial(scan, settings=settings),
         read=read,
+        listed=listed,
         vocabulary=settings.vocabulary,
     )
 
@@ -57,26 +62,27 @@ def scan(root: Path, settings: Settings) -> pd.DataFrame:
     files = image_files(root)
     if not files:
         raise not_found(root, "no images", LAYOUT, OBTAIN)
-    word = (
-        partial(settings.found, "label") if "label" in settings.patterns else _folder(root, files, settings)
-    )
-    split = _split(root, files, settings)
+    level = None if "label" in settings.patterns else _label_level(root, files, settings)
+    split_level = None if "split" in settings.patterns else _split_level(root, files)
     rows = []
     for path in files:
-        label = _label(root, settings, path, word(path))
+        folders = path.split("/")
+        word = settings.found("label", path) if level is None else folders[level]
+        label = _label(root, settings, path, word)
         if label != SKIP:
+            split = _named_split(settings, path) if split_level is None else split_of(folders[split_level])
             taken = {key: settings.found(key, path) for key in ("subject", "clip")}
             frame = _number(root, path, settings.found("frame", path))
-            rows.append({"path": path, "label": label, "split": split(path), **taken, "frame": frame})
+            rows.append({"path": path, "label": label, "split": split, **taken, "frame": frame})
     _expect_matches(settings, files, rows)
     if "clip" in settings.patterns:
-        rows.sort(key=lambda row: natural(row["path"]))
+        rows.sort(key=lambda row: natural(str(row["path"])))
     return make_index(rows)
 
 
 def natural(path: str) -> list:
     """A key that sorts `frame_2` before `frame_10`."""
-    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(path)]
+    return [int(part) if number % 2 else part for number, part in enumerate(_DIGITS.split(path))]
 
 
 def _label(root: Path, settings: Settings, path: str, word: str | None) -> str:
@@ -89,8 +95,10 @@ def _label(root: Path, settings: Settings, path: str, word: str | None) -> str:
     return label
 
 
-def _folder(root: Path, files: list[str], settings: Settings) -> Callable[[str], str]:
-    """Which folder on the way to an image is its label. Raises DatasetError if that is not clear."""
+def _label_level(root: Path, files: list[str], settings: Settings) -> int:
+    """Which folder on the way to an image is its label, 0 the outermost. Raises DatasetError if that is not
+    clear.
+    """
     levels = _levels(files)
     known = [sum(settings.label(name) is not None for name in names) / len(names) for names in levels]
     labels = [level for level, share in enumerate(known) if share == 1]
@@ -105,13 +113,11 @@ def _folder(root: Path, files: list[str], settings: Settings) -> Callable[[str],
     short = next((path for path in files if path.count("/") <= level), None)
     if short is not None:
         raise not_found(root, f"'{short}' is not in a label's folder", LAYOUT, OBTAIN)
-    return lambda path: path.split("/")[level]
+    return level
 
 
-def _split(root: Path, files: list[str], settings: Settings) -> Callable[[str], str | None]:
-    """The split of an image: what the pattern finds, else the folder on its way that is named after one."""
-    if "split" in settings.patterns:
-        return lambda path: _named_split(settings, path)
+def _split_level(root: Path, files: list[str]) -> int | None:
+    """Which folder on the way to an image is its split; None if none is."""
     for level, names in enumerate(_levels(files)):
         splits = sorted(filter(split_of, names))
         if splits and len(splits) < len(names):
@@ -119,8 +125,8 @@ def _split(root: Path, files: list[str], settings: Settings) -> Callable[[str], 
             found = f"'{other}' is not a split, but is next to the split '{splits[0]}'"
             raise not_found(root, found, LAYOUT, OBTAIN)
         if splits:
-            return lambda path, level=level: split_of(path.split("/")[level])
-    return lambda path: None
+            return level
+    return None
 
 
 def _levels(files: list[str]) -> list[set[str]]:
