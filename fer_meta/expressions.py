@@ -60,14 +60,14 @@ def canonical(name: str) -> str:
     >>> canonical("Happily Surprised"), canonical("Angry")
     ('happily_surprised', 'anger')
     """
-    key = plain(_NUMBERED.sub("", name.lower().strip(), count=1))
+    key = lowered(_NUMBERED.sub("", name.lower().strip(), count=1))
     key = _ALIASES.get(key, key)
     if key not in EXPRESSIONS:
         raise ValueError(f"unknown expression '{name}'; known are {', '.join(EXPRESSIONS)}")
     return key
 
 
-def plain(name: str) -> str:
+def lowered(name: str) -> str:
     """A name in lower case with single underscores between its words: `Happily-Surprised ` is
     `happily_surprised`.
     """

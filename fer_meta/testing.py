@@ -15,7 +15,6 @@ from torch import Tensor
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS, DatasetSpec
 from fer_meta.datasets.registry import NAME
 from fer_meta.datasets.units import COLUMNS, UNITS
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry
 from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages
 from fer_meta.methods.readouts import Classifier, Context
@@ -78,8 +77,8 @@ def check_dataset(spec: DatasetSpec, root: str | Path) -> None:
     assert index.equals(again), "two scans give two indices; sort what a folder lists"
     assert not index["path"].duplicated().any(), "a path comes twice"
     assert not index["path"].isna().any() and not index["label"].isna().any(), "a path or a label is missing"
-    unknown = sorted(set(index["label"]) - set(EXPRESSIONS))
-    assert not unknown, f"labels {unknown} are no expressions ({', '.join(EXPRESSIONS)})"
+    unknown = sorted(set(index["label"]) - set(spec.vocabulary))
+    assert not unknown, f"labels {unknown} are not in the vocabulary ({', '.join(spec.vocabulary)})"
     splits = sorted(set(index["split"].dropna()) - set(SPLITS))
     assert not splits, f"splits {splits}; there are {', '.join(SPLITS)}"
     for path in index.drop_duplicates("label")["path"]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from pydantic import ValidationError
 
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import SuiteError
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.tasks.pools import Domain, divide
 from fer_meta.tasks.protocol import Protocol
 
@@ -36,7 +36,7 @@ def in_one_line(what: str) -> Iterator[None]:
 def classes_of(*faces: CachedFaces) -> list[str]:
     """The classes of any of these, in their usual order."""
     there = {label for one in faces for label in one.index["label"].unique()}
-    return [name for name in EXPRESSIONS if name in there]
+    return [name for name in dict.fromkeys(chain(*(one.spec.vocabulary for one in faces))) if name in there]
 
 
 def domain_of(faces: CachedFaces, protocol: Protocol) -> Domain:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fer_meta.cli.init import init
 from fer_meta.oneline import escaped
 
 
@@ -46,6 +47,9 @@ def data() -> None:
     Data sets called synthetic-... need no folder: their faces are rendered on this machine when they are
     first used. synthetic-wild@0.5 is half way from the studio to synthetic-wild.
     """
+
+
+data.add_command(init)
 
 
 @data.command("list")

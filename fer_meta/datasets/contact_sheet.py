@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import DatasetError
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.fileio import replacing
 from fer_meta.words import people
 
@@ -39,7 +38,7 @@ def contact_sheet(
     rng = np.random.default_rng(seed)
     index = faces.index
     known = index["subject"].notna().all()
-    labels = [label for label in EXPRESSIONS if (index["label"] == label).any()]
+    labels = [label for label in faces.spec.vocabulary if (index["label"] == label).any()]
     columns = (
         _people(index, people, rng) if known else [""] * min(people, index["label"].value_counts().max())
     )

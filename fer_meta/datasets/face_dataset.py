@@ -5,7 +5,6 @@ import torch
 from torch.utils.data import Dataset
 
 from fer_meta.datasets.cache import CachedFaces
-from fer_meta.expressions import EXPRESSIONS
 
 
 class FaceDataset(Dataset):
@@ -18,7 +17,7 @@ class FaceDataset(Dataset):
     def __init__(self, faces: CachedFaces):
         present = set(faces.index["label"])
         self.faces = faces
-        self.classes = tuple(name for name in EXPRESSIONS if name in present)
+        self.classes = tuple(name for name in faces.spec.vocabulary if name in present)
         numbers = {name: number for number, name in enumerate(self.classes)}
         self.labels = [numbers[name] for name in faces.index["label"]]
 

@@ -246,6 +246,7 @@ def _spec(name: str, parts: Sequence[tuple[CachedFaces, np.ndarray]], images: in
         citation=_joined("; ", (spec.citation for spec in specs)),
         scan=_in_no_folder,
         read=_in_no_folder,
+        vocabulary=tuple(dict.fromkeys(label for spec in specs for label in spec.vocabulary)),
         rendered=Rendered(recipe, max(one.severity for one in rendered)) if rendered else None,
     )
 

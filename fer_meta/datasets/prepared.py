@@ -60,6 +60,7 @@ def prepared_spec(name: str, root: Path) -> DatasetSpec:
         scan=scan,
         read=read,
         rendered=rendered,
+        vocabulary=tuple(meta.get("vocabulary") or EXPRESSIONS),
     )
 
 
@@ -125,7 +126,7 @@ def _check(images: np.ndarray, index: pd.DataFrame, meta: dict) -> None:
         or not images.flags.c_contiguous
     ):
         raise ValueError(f"images of {images.dtype} {images.shape[1:]}")
-    unknown = sorted(set(index["label"].dropna()) - set(EXPRESSIONS))
+    unknown = sorted(set(index["label"].dropna()) - set(meta.get("vocabulary") or EXPRESSIONS))
     if unknown or index["label"].isna().any():
         raise ValueError(f"unknown label '{unknown[0]}'" if unknown else "images without a label")
 
@@ -155,6 +156,8 @@ def write_prepared(folder: Path, spec: DatasetSpec, index: pd.DataFrame, **meta)
     about = {key: getattr(spec, key) for key in _ABOUT}
     (folder / INDEX).write_bytes(index.to_parquet())
     sums = {part: checksum(folder / part) for part in (IMAGES, INDEX)}
+    if spec.vocabulary != EXPRESSIONS:
+        meta["vocabulary"] = list(spec.vocabulary)
     meta = {"name": spec.name, **about, "images": len(index), "rendered": rendered, **meta, _SUMS: sums}
     (folder / META).write_text(json.dumps({**meta, _SUM: _sum_of(meta)}, indent=1), encoding="utf-8")
     for part in (IMAGES, INDEX, META):

@@ -22,7 +22,7 @@ import yaml
 from fer_meta.datasets.scanning import is_there
 from fer_meta.datasets.tables import read_lines
 from fer_meta.errors import DatasetError
-from fer_meta.expressions import EXPRESSIONS, canonical, plain
+from fer_meta.expressions import EXPRESSIONS, canonical, lowered
 
 SETTINGS = "fer-meta.yaml"
 SKIP = "skip"
@@ -46,11 +46,11 @@ class Settings:
     @cached_property
     def _names(self) -> dict[str, str]:
         named = {**{name: name for name in self.vocabulary}, **self.labels}
-        return {plain(word): label for word, label in named.items()}
+        return {lowered(word): label for word, label in named.items()}
 
     def label(self, word: str) -> str | None:
         """The label that a word means, SKIP included; None for an unknown word."""
-        found = self.labels.get(word) or self._names.get(plain(word))
+        found = self.labels.get(word) or self._names.get(lowered(word))
         if found is None and self.vocabulary == EXPRESSIONS:
             with suppress(ValueError):
                 return canonical(word)
@@ -80,7 +80,14 @@ def read_settings(root: Path) -> Settings:
     where = Path(root) / SETTINGS
     if not is_there(where):
         return Settings(where)
-    raw = _mapping(where)
+    return settings_of(where, _mapping(where))
+
+
+def settings_of(where: Path, raw: Mapping) -> Settings:
+    """The settings that a fer-meta.yaml at `where` holds. Raises DatasetError for faulty ones."""
+    unknown = [key for key in raw if key not in _KNOWN]
+    if unknown:
+        raise DatasetError(f"{where}: unknown key '{unknown[0]}'; known are {', '.join(_KNOWN)}")
     vocabulary = _vocabulary(where, raw.get("vocabulary"))
     for key in (*PATTERNS, *TEXTS):
         if key in raw and not isinstance(raw[key], str):
@@ -102,9 +109,6 @@ def _mapping(where: Path) -> dict:
         raise DatasetError(f"{where}: not readable as YAML ({' '.join(str(error).split())})") from None
     if not isinstance(raw, dict):
         raise DatasetError(f"{where}: expected lines `key: value` with the keys {', '.join(_KNOWN)}")
-    unknown = [key for key in raw if key not in _KNOWN]
-    if unknown:
-        raise DatasetError(f"{where}: unknown key '{unknown[0]}'; known are {', '.join(_KNOWN)}")
     return raw
 
 
@@ -113,7 +117,7 @@ def _vocabulary(where: Path, raw: object) -> tuple[str, ...]:
         return EXPRESSIONS
     if not (isinstance(raw, list) and len(raw) > 1 and all(isinstance(one, str) for one in raw)):
         raise DatasetError(f"{where}: 'vocabulary' must be a list of at least two labels, each of them text")
-    names = tuple(map(plain, raw))
+    names = tuple(map(lowered, raw))
     faulty = [one for one, name in zip(raw, names) if not re.fullmatch(r"\w{1,40}", name) or name == SKIP]
     if faulty or len(set(names)) < len(names):
         wrong = f"'{faulty[0]}'" if faulty else "a label that comes twice"

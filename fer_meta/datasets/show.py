@@ -1,7 +1,7 @@
 """What is known of data sets, as lines of text for a terminal of 100 columns."""
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,6 @@ from fer_meta.datasets.settings import SETTINGS
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
 from fer_meta.errors import DatasetError
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.fileio import replacing
 from fer_meta.oneline import escaped
 
@@ -47,12 +46,19 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
         return _about(name, spec, here) + ([] if missing else _field("fault", str(error)))
     return [
         *_about(name, spec, here),
+        *index_lines(root, index, spec.vocabulary),
+    ]
+
+
+def index_lines(root: Path, index: pd.DataFrame, vocabulary: Sequence[str]) -> list[str]:
+    """The images, people and clips of a data set, the files that are none of its images, and its classes."""
+    return [
         *_field("images", f"{len(index):,}"),
         *_field("subjects", _distinct(index["subject"])),
         *_field("clips", _distinct(index["clip"])),
         *other_lines(root, index),
         "",
-        *_class_table(index),
+        *_class_table(index, vocabulary),
     ]
 
 
@@ -170,10 +176,10 @@ def other_lines(root: Path, index: pd.DataFrame) -> list[str]:
     return _field("others", "; ".join(texts) or "none")
 
 
-def _class_table(index: pd.DataFrame) -> list[str]:
+def _class_table(index: pd.DataFrame, vocabulary: Sequence[str]) -> list[str]:
     """Images of each class (rows) in each split (columns)."""
     table = pd.crosstab(index["label"], index["split"].fillna("no split"), margins=True, margins_name="all")
-    rows = [label for label in (*EXPRESSIONS, "all") if label in table.index]
+    rows = [label for label in (*vocabulary, "all") if label in table.index]
     columns = [name for name in (*SPLITS, "no split", "all") if name in table.columns]
     width = max(map(len, rows))
     lines = ["    " + " " * width + "".join(f"{column:>10}" for column in columns)]

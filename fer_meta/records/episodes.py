@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.fileio import replacing
 from fer_meta.records.parquet import TEXTS, Rows, coded, kinds, read_parts
 
@@ -52,8 +51,8 @@ def read_episodes(path: Path) -> tuple[pa.Table, np.ndarray]:
     if (
         "support" not in roles.to_pylist()
         or rows["path"].null_count
-        or not set(labels.to_pylist()) <= set(EXPRESSIONS)
+        or None in labels.to_pylist()
         or (label < 0).any()
     ):
-        raise ValueError("has no support, images without a path, or labels that are no expressions")
+        raise ValueError("has no support, or images without a path or a label")
     return rows, role == roles.to_pylist().index("support")

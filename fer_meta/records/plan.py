@@ -126,6 +126,7 @@ class Plan(Stored):
     divisions: list[str] = []
     not_run: dict[str, str] = {}
     left_out: list[str] = []
+    vocabulary: list[str] = []  # the labels of data sets that bring their own; else they are EXPRESSIONS
     seeds: list[Count] = []  # what the suite file has, of which a bench may take only some
     # experiment ("" where domains are crossed) -> its methods in the suite file
     methods: dict[str, list[str]] = {}

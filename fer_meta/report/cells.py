@@ -52,7 +52,7 @@ class Cell:
     seeds: tuple[int, ...]
     failed: tuple[int, ...]  # those of the seeds whose training did not learn
     packed: np.ndarray  # [S, ceil(N / 8)] uint8: bit by bit, whether the query was named right
-    confusion: np.ndarray  # [S, C, C] counts, true x predicted, in the order of EXPRESSIONS
+    confusion: np.ndarray  # [S, C, C] counts, true x predicted, in the order of `vocabulary`
     scores: tuple[Scores, ...]  # [S]
     ece: np.ndarray  # [S] expected calibration error in 0..1, NaN where the readout gives no probability
     # [S] clips, vote, mean: their number and the accuracies of the two decisions; NaN without
@@ -60,6 +60,7 @@ class Cell:
     transductive: bool = False  # each answer may use the other queries of its episode
     fold: int | None = None  # of a cross-validation, until its folds are pooled
     parts: tuple["Cell", ...] = ()  # the folds that are pooled
+    vocabulary: tuple[str, ...] = EXPRESSIONS
 
     @property
     def place(self) -> tuple:
@@ -141,20 +142,20 @@ def read_cells(results: Results, names: Names) -> list[Cell]:
                 run.experiment, run.source, run.target, run.method, readout, shots, selection, run.fold
             ].append((run, row, queries))
     places = list(dict.fromkeys((run.experiment, run.source, run.target, run.method) for run in results.runs))
-    cells = [_cell(key, rows) for key, rows in scored.items()]
+    cells = [_cell(key, rows, results.vocabulary) for key, rows in scored.items()]
     return sorted(
         cells, key=lambda cell: places.index((cell.experiment, cell.source, cell.target, cell.method))
     )
 
 
-def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
+def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]], vocabulary: tuple[str, ...]) -> Cell:
     experiment, source, target, method, readout, shots, selection, fold = key
     run, _, queries = rows[0]
     once = shots == 0 or run.protocol["queries"] == "all"
     packed, confusion, ece = (
         np.stack([row[name] for _, row, _ in rows]) for name in ("packed", "confusion", "ece")
     )
-    scores = tuple(metrics.scores(pd.DataFrame(counts, EXPRESSIONS, EXPRESSIONS)) for counts in confusion)
+    scores = tuple(metrics.scores(pd.DataFrame(counts, vocabulary, vocabulary)) for counts in confusion)
     return Cell(
         experiment,
         source,
@@ -175,6 +176,7 @@ def _cell(key: tuple, rows: list[tuple[Run, dict, Queries]]) -> Cell:
         pd.DataFrame([row["clips"] for _, row, _ in rows]),
         any(run.is_transductive(readout) for run, _, _ in rows),
         fold,
+        vocabulary=vocabulary,
     )
 
 
@@ -185,7 +187,9 @@ def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple,
     for key, table in _blocks(run):
         once = key[1] == 0 or run.protocol["queries"] == "all"
         number = _numbering(results, names, table, run.target)
-        label, predicted = (_expressions(run, name, table[name]) for name in ("label", "predicted"))
+        label, predicted = (
+            _places(run, name, table[name], results.vocabulary) for name in ("label", "predicted")
+        )
         episode, confidence = table["episode"].to_numpy(), table["confidence"].to_numpy()
         if not ((confidence >= 0) & (confidence <= 1 + 1e-5) | np.isnan(confidence)).all():
             raise run.damaged(ANSWERS, "has confidences outside 0 to 1")
@@ -193,7 +197,7 @@ def _read_run(results: Results, run: Run, names: Names) -> Iterator[tuple[tuple,
         _check_episodes(run, key[1], episode)
         episode = episode.astype(np.int32)
         right = label == predicted
-        size = len(EXPRESSIONS)
+        size = len(results.vocabulary)
         counts = np.bincount(size * label.astype(int) + predicted, minlength=size**2)
         yield (
             key,
@@ -219,7 +223,10 @@ def _support(results: Results, run: Run, path: Path, names: Names) -> Support:
     data = coded(rows["data"])[0].to_pylist()
     number = _numbering(results, names, rows, data[0] if len(data) == 1 else "")
     labels, codes = coded(rows["label"])
-    label = np.array([EXPRESSIONS.index(name) for name in labels.to_pylist()], np.int8)[codes]
+    unknown = set(labels.to_pylist()) - set(results.vocabulary)
+    if unknown:
+        raise damaged(path, f"has the unknown label {one_line(str(min(unknown)), 60)!r}", run.command)
+    label = np.array([results.vocabulary.index(name) for name in labels.to_pylist()], np.int8)[codes]
     return Support(rows["episode"].to_numpy(), _group(number)[1], number("path"), label)
 
 
@@ -300,16 +307,16 @@ def _check_episodes(run: Run, shots: int, episode: np.ndarray) -> None:
         raise run.damaged(ANSWERS, f"its {shots}-shot episodes are not whole")
 
 
-def _expressions(run: Run, column: str, texts: pa.ChunkedArray) -> np.ndarray:
-    """[N] int8 places in EXPRESSIONS."""
+def _places(run: Run, column: str, texts: pa.ChunkedArray, vocabulary: tuple[str, ...]) -> np.ndarray:
+    """[N] int8 places in the vocabulary."""
     names, codes = coded(texts)
     names = names.to_pylist()
-    unknown = sorted(str(name) for name in set(names) - set(EXPRESSIONS))
+    unknown = sorted(str(name) for name in set(names) - set(vocabulary))
     if unknown or (codes < 0).any():
         raise run.damaged(
-            ANSWERS, f"{column}: {one_line(unknown[0], 60) if unknown else 'an empty cell'} is no expression"
+            ANSWERS, f"{column}: {one_line(unknown[0], 60) if unknown else 'an empty cell'} is no label"
         )
-    return np.array([EXPRESSIONS.index(name) for name in names], np.int8).take(codes)
+    return np.array([vocabulary.index(name) for name in names], np.int8).take(codes)
 
 
 def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:
@@ -319,7 +326,7 @@ def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> di
     """
     chances = [name for name in table.column_names if name.startswith("p_")]
     known, clips = clip >= 0, np.unique(clip[clip >= 0])
-    labels = np.unique(clip[known] * len(EXPRESSIONS) + label[known])
+    labels = np.unique(clip[known] * (int(label.max()) + 1) + label[known])
     if not chances or len(clips) == known.sum() or len(labels) > len(clips):
         return None
     frames = table.filter(known).select(["clip", "label", "predicted", *chances]).to_pandas()

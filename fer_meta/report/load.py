@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_meta.errors import ResultsError
+from fer_meta.expressions import EXPRESSIONS
 from fer_meta.records.answers import ANSWERS
 from fer_meta.records.base import read_record
 from fer_meta.records.history import HISTORY, history
@@ -93,6 +94,11 @@ class Results:
     def command(self) -> str:
         """The command that made the runs, and that fills in the missing ones."""
         return self.plan["command"]
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The labels that answers may have, in their order."""
+        return tuple(self.plan.get("vocabulary") or EXPRESSIONS)
 
     @property
     def experiments(self) -> dict:

@@ -8,6 +8,7 @@ import numpy as np
 from fer_meta.datasets.base import Rendered
 from fer_meta.datasets.mixing import frames_and_clips
 from fer_meta.datasets.synthetic.anatomy import bayes_accuracy, bayes_episode_accuracy
+from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod, NetworkConfig, TrainingConfig
 from fer_meta.networks import backbones
@@ -74,6 +75,7 @@ def plan_record(
         divisions=[key for one in suite.divisions or () if (key := division_key(one)) in by_experiment],
         not_run=dict(not_run),
         left_out=left_out(settings),
+        vocabulary=[] if set(suite.classes) <= set(EXPRESSIONS) else list(suite.classes),
         seeds=list(as_written.seeds),
         methods={key: list(one.methods or as_written.methods) for key, one in as_written.experiments.items()}
         or {key: list(as_written.methods) for key in by_experiment or [""]},

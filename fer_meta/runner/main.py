@@ -43,6 +43,7 @@ from fer_meta.runner.run import Bench
 from fer_meta.runner.select import cast_of, chosen_suite, domains_of, needs_files
 from fer_meta.runner.settings import Setting
 from fer_meta.runner.staging import stage
+from fer_meta.runner.vocabulary import with_vocabulary
 from fer_meta.runner.words import write_episodes
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
@@ -107,6 +108,7 @@ def plan(options: BenchOptions) -> Planned:
         roots = resolve(dict.fromkeys(cast.values()), options.data)
     else:
         suite, roots = domains_of(suite, options)
+        suite = with_vocabulary(suite, roots)
     folders = {name: root for name, root in roots.items() if root is not None}
     # Before they are read: what changes from now on is noticed the next time.
     key = key_of(options, folders, names(options.data))

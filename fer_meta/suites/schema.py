@@ -4,6 +4,7 @@ line.
 
 from collections.abc import Collection
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -19,7 +20,7 @@ from pydantic import (
 from fer_meta.config import Strict
 from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS, domain_name, parse_name
 from fer_meta.errors import DatasetError, SuiteError
-from fer_meta.expressions import BASIC, EXPRESSIONS
+from fer_meta.expressions import BASIC, EXPRESSIONS, lowered
 from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
 from fer_meta.methods.readouts import READOUTS
@@ -168,9 +169,14 @@ class Suite(Strict):
     @field_validator("classes")
     @classmethod
     def _classes_known(cls, classes):
-        unknown = [name for name in classes if name not in EXPRESSIONS]
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is not an expression; there are {', '.join(EXPRESSIONS)}")
+        """A data set may bring labels of its own, so only what looks like a slip is an error here; that the
+        data have the classes is seen when they are known (`runner.vocabulary`).
+        """
+        for name in classes:
+            near = [] if name in EXPRESSIONS else get_close_matches(name, EXPRESSIONS, 1, cutoff=0.75)
+            if near or name != lowered(name) or not name.isidentifier():
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"{name!r} is not a label{meant} (known: {', '.join(EXPRESSIONS)})")
         return classes
 
     @field_validator("divisions", mode="before")

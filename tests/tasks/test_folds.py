@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from fer_meta.cli.main import main
 from fer_meta.errors import ProtocolError, SuiteError
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.aggregate.folds import concatenated
 from fer_meta.statistics.queries import Queries, Support
 from fer_meta.suites.schema import read_suite
@@ -541,7 +540,7 @@ def test_pooled_episodes_are_numbered_on_with_their_support_and_own_heads_have_n
     ).support
     assert (
         supported.episode.tolist() == both.episode.tolist()
-        and supported.label.tolist() == [17] * 4 + [17 + len(EXPRESSIONS)] * 3
+        and supported.label.tolist() == [17] * 4 + [17 + 128] * 3
     )
     heads = [replace(one, episode=np.zeros(len(one.episode), int)) for one in (first, second)]
     assert set(concatenated(heads).episode) == {0}

@@ -99,7 +99,7 @@ def _label_level(root: Path, files: list[str], settings: Settings) -> int:
     """Which folder on the way to an image is its label, 0 the outermost. Raises DatasetError if that is not
     clear.
     """
-    levels = _levels(files)
+    levels = levels_of(files)
     known = [sum(settings.label(name) is not None for name in names) / len(names) for names in levels]
     labels = [level for level, share in enumerate(known) if share == 1]
     if len(labels) > 1:
@@ -118,7 +118,7 @@ def _label_level(root: Path, files: list[str], settings: Settings) -> int:
 
 def _split_level(root: Path, files: list[str]) -> int | None:
     """Which folder on the way to an image is its split; None if none is."""
-    for level, names in enumerate(_levels(files)):
+    for level, names in enumerate(levels_of(files)):
         splits = sorted(filter(split_of, names))
         if splits and len(splits) < len(names):
             other = min(set(names) - set(splits))
@@ -129,7 +129,7 @@ def _split_level(root: Path, files: list[str]) -> int | None:
     return None
 
 
-def _levels(files: list[str]) -> list[set[str]]:
+def levels_of(files: list[str]) -> list[set[str]]:
     """The names of the folders at each level, 0 the outermost, down to where some path has no folder more."""
     return [set(names) for names in zip(*(path.split("/")[:-1] for path in files))]
 

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from fer_meta.errors import ResultsError
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.statistics import metrics
@@ -43,6 +42,8 @@ COLUMNS = [
     "groups",
     "members",
 ]
+
+_LABELS = 128  # more than there can be: their numbers are int8
 
 
 def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:
@@ -136,7 +137,9 @@ def _pool(parts: Sequence[Cell], planned: set[int], kept: dict[tuple, Queries]) 
         queries=kept[asked],
         packed=np.packbits(np.concatenate([part.outcomes().right for part in parts], axis=1), axis=1),
         confusion=confusion,
-        scores=tuple(metrics.scores(pd.DataFrame(one, EXPRESSIONS, EXPRESSIONS)) for one in confusion),
+        scores=tuple(
+            metrics.scores(pd.DataFrame(one, parts[0].vocabulary, parts[0].vocabulary)) for one in confusion
+        ),
         # Each model's own, weighted by its queries: pooled bins would set one model's errors off against
         # another's.
         ece=counts @ np.stack([part.ece for part in parts]) / counts.sum(),
@@ -157,7 +160,7 @@ def concatenated(queries: Sequence[Queries]) -> Queries:
             one.support.episode + start,
             one.support.group,
             one.support.image,
-            one.support.label.astype(int) + len(EXPRESSIONS) * fold,
+            one.support.label.astype(int) + _LABELS * fold,
         )
         for fold, (one, start) in enumerate(zip(queries, starts))
         if one.support

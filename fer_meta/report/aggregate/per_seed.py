@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.aggregate.accuracy import CELL
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
@@ -60,7 +59,7 @@ def confusion_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     `predicted` is `class`, the share is the recall of that seed; its mean over seeds is that of
     `numbers.recall_table`.
     """
-    names, parts = np.array(EXPRESSIONS), []
+    names, parts = np.array(results.vocabulary), []
     for cell in _in_order(results, cells):
         asked = np.flatnonzero(cell.confusion.any(axis=(0, 2)))
         answered = np.union1d(asked, np.flatnonzero(cell.confusion.any(axis=(0, 1))))

@@ -3,7 +3,6 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_meta.expressions import EXPRESSIONS
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.names import (
@@ -24,7 +23,7 @@ def figure(results: Results, cells: list[Cell]) -> Figure:
     cells = sorted(cells, key=lambda cell: (domain_key(results, cell.source), rank(results, cell.readout)))
     shown = []
     for cell in cells:
-        counts = pd.DataFrame(cell.confusion.sum(axis=0), EXPRESSIONS, EXPRESSIONS)
+        counts = pd.DataFrame(cell.confusion.sum(axis=0), cell.vocabulary, cell.vocabulary)
         true = sorted(counts.index[counts.sum(axis=1) > 0])
         predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
         grid = counts.loc[true, predicted]

@@ -1,0 +1,119 @@
+"""`fer-meta data init`: write the fer-meta.yaml of one's own folder, by looking at it and asking."""
+
+from pathlib import Path
+
+import click
+
+from fer_meta.oneline import escaped
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Ask nothing: take every guess, and write the file.")
+def init(folder: Path, yes: bool) -> None:
+    """Look at FOLDER, propose its fer-meta.yaml, show what that gives, and write it.
+
+    The file says what the names of your folders and files mean: which word is which expression, and which
+    part of a path is a person. You are asked for every word that is not known. Numbers are never guessed,
+    since every data set numbers differently.
+
+    \b
+    Example:
+      fer-meta data init ~/faces
+      fer-meta data check faces --data faces=~/faces
+    """
+    from fer_meta.commands import command
+    from fer_meta.datasets.proposing import as_yaml
+    from fer_meta.datasets.scanning import image_files
+    from fer_meta.datasets.settings import SETTINGS
+    from fer_meta.errors import DatasetError
+
+    where = folder / SETTINGS
+    if where.exists():
+        raise DatasetError(f"{where}: is there already; edit it, or remove it and run again")
+    files = image_files(folder)
+    if not files:
+        raise DatasetError(f"{folder}: no images; give the folder that holds them")
+    labels, patterns = _asked(files, yes)
+    text = as_yaml(labels, patterns)
+    _show(folder, text)
+    if not text:
+        click.echo("No fer-meta.yaml is needed.")
+    elif yes or click.confirm(f"Write {escaped(str(where))}?", default=True):
+        where.write_text(text, encoding="utf-8")
+        name = folder.resolve().name
+        check = command("fer-meta", "data", "check", name, "--data", f"{name}={folder}")
+        click.echo(f"Wrote {escaped(str(where))}. Next: {check}")
+
+
+def _asked(files: list[str], yes: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """What every word means, and the patterns, from guesses and the user's answers."""
+    import re
+
+    from fer_meta.datasets import proposing
+    from fer_meta.datasets.settings import Settings
+
+    level, patterns = proposing.likely_level(files), {}
+    pattern = proposing.label_pattern(files)
+    if pattern is not None and (level is None or _unknown(files, level)):
+        level, patterns["label"] = None, pattern
+    settings = Settings(Path(), patterns={key: re.compile(text) for key, text in patterns.items()})
+    words = proposing.words_of(files, settings, level) if patterns or level is not None else {}
+    labels = {word: _label(word, paths, yes) for word, paths in words.items()}
+    people = proposing.people_in_folders(files, level) or proposing.people_in_names(files)
+    if people is not None and (yes or _are_people(people)):
+        patterns["subject"] = people.pattern
+    return labels, patterns
+
+
+def _unknown(files: list[str], level: int) -> bool:
+    from fer_meta.datasets.proposing import guess
+
+    return all(guess(path.split("/")[level]) is None for path in files)
+
+
+def _label(word: str, paths: list[str], yes: bool) -> str:
+    from fer_meta.datasets.proposing import guess, is_label
+    from fer_meta.datasets.settings import SKIP, Settings
+    from fer_meta.errors import DatasetError
+
+    known, guessed = Settings(Path()).label(word), guess(word)
+    if known is not None:
+        return known
+    if yes:
+        if guessed is None:
+            raise DatasetError(
+                f"'{word}' ({len(paths)} images): what it means cannot be guessed; run without --yes"
+            )
+        return guessed
+    while True:
+        said = click.prompt(
+            f"{escaped(word)} ({len(paths):,} images, such as {escaped(paths[0])}): which expression?"
+            f" ({SKIP} leaves them out)",
+            default=guessed,
+        )
+        if is_label(said):
+            return SKIP if said.strip().lower() == SKIP else str(Settings(Path()).label(said))
+        click.echo(f"  {escaped(said)} is no expression.")
+
+
+def _are_people(people) -> bool:
+    some = ", ".join(escaped(name) for name in list(people.images)[:4])
+    return click.confirm(
+        f"Are {some} ... ({len(people.images):,} names) people? Support and queries can then be kept apart.",
+        default=True,
+    )
+
+
+def _show(folder: Path, text: str) -> None:
+    """Print the file and what the folder is with it."""
+    import yaml
+
+    from fer_meta.datasets.loaders.folder import scan
+    from fer_meta.datasets.settings import SETTINGS, settings_of
+    from fer_meta.datasets.show import index_lines
+
+    settings = settings_of(folder / SETTINGS, yaml.safe_load(text) or {})
+    index = scan(folder, settings)
+    click.echo("\n".join(["", f"# {SETTINGS}", text] if text else [""]))
+    click.echo("\n".join([*index_lines(folder, index, settings.vocabulary), ""]))

@@ -1,0 +1,76 @@
+"""`fer-meta data init` on folders as people have them."""
+
+import pytest
+from click.testing import CliRunner
+from helpers import trees
+
+from fer_meta.cli.data import data
+from fer_meta.datasets.registry import spec_for
+
+
+def init(root, *arguments, answers=()):
+    return CliRunner().invoke(data, ["init", str(root), *arguments], input="".join(f"{a}\n" for a in answers))
+
+
+def scan(root):
+    return spec_for("mine", root).scan(root)
+
+
+def test_numbers_are_asked_for_one_by_one(tmp_path):
+    for number in range(3):
+        for image in range(2):
+            trees.face(tmp_path / f"train/{number}/{image}.png")
+    said = init(tmp_path, answers=["happy", "bored", "SAD", "skip", "y"])
+    assert said.exit_code == 0 and "0 (2 images, such as train/0/0.png): which expression?" in said.output
+    assert "bored is no expression" in said.output
+    assert scan(tmp_path).groupby("label").size().to_dict() == {"happiness": 2, "sadness": 2}
+
+
+def test_words_of_ones_own_are_guessed_and_people_in_folders_found(tmp_path):
+    for person in ("S001", "S002", "S003"):
+        for word in ("hapyness", "neutral", "Ahegao"):
+            trees.face(tmp_path / person / word / "1.png")
+    said = init(tmp_path, answers=["skip", "", "y", "y"])
+    assert "[happiness]" in said.output and "Are S001, S002, S003 ... (3 names) people?" in said.output
+    index = scan(tmp_path)
+    assert set(index["subject"]) == {"S001", "S002", "S003"}
+    assert index.groupby("label").size().to_dict() == {"happiness": 3, "neutral": 3}
+
+
+def test_codes_in_file_names_become_a_pattern(tmp_path):
+    for person in ("KA", "KL"):
+        for code in ("AN", "DI", "FE", "HA", "NE", "SA", "SU"):
+            for number in (1, 2):
+                trees.face(tmp_path / f"{person}.{code}{number}.39.png")
+    said = init(tmp_path, "--yes")
+    assert said.exit_code == 0, said.output
+    assert set(scan(tmp_path).groupby("label").size()) == {4} and len(scan(tmp_path)) == 28
+
+
+def test_names_before_numbers_may_be_people(tmp_path):
+    for label in ("happy", "sad"):
+        for number in range(4):
+            trees.face(tmp_path / label / f"{'Anna' if number % 2 else 'Ben_Li'}_{number}.png")
+    init(tmp_path, answers=["y", "y"])
+    assert set(scan(tmp_path)["subject"]) == {"Anna", "Ben_Li"}
+
+
+def test_nothing_is_written_without_consent_or_over_a_file(tmp_path):
+    trees.face(tmp_path / "hapy/1.png")
+    trees.face(tmp_path / "sad/1.png")
+    init(tmp_path, answers=["happy", "n"])
+    assert not (tmp_path / "fer-meta.yaml").exists()
+    init(tmp_path, answers=["happy", "y"])
+    assert "is there already" in str(init(tmp_path).exception)
+
+
+def test_a_folder_that_needs_no_file_is_said_to_need_none(tmp_path):
+    said = init(trees.folder_labels(tmp_path), answers=["n"])
+    assert "No fer-meta.yaml is needed." in said.output and "happiness" in said.output
+
+
+@pytest.mark.parametrize("words, text", [((), "no images"), (("0", "1"), "run without --yes")])
+def test_what_cannot_be_proposed_is_one_line(tmp_path, words, text):
+    for word in words:
+        trees.face(tmp_path / word / "1.png")
+    assert text in str(init(tmp_path, "--yes").exception)
