@@ -8,7 +8,7 @@ from pathlib import Path
 from fer_meta import plugins
 from fer_meta.datasets.base import DatasetSpec
 from fer_meta.datasets.cache import CachedFaces, load_images
-from fer_meta.datasets.loaders import afew, fer2013, rafdb
+from fer_meta.datasets.loaders import afew, caer, dfew, fer2013, ferv39k, mafw, omniglot, rafdb
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.datasets.prepared import is_prepared, prepared_spec
 from fer_meta.datasets.scanning import expanded, is_folder, reading
@@ -17,7 +17,11 @@ from fer_meta.datasets.synthetic.rendered import PREFIX, load_rendered, rendered
 from fer_meta.errors import DatasetError
 
 CATALOGUE: dict[str, DatasetSpec] = {
-    spec.name: spec for spec in (fer2013.SPEC, rafdb.BASIC_SPEC, rafdb.COMPOUND_SPEC, afew.SPEC)
+    spec.name: spec
+    for spec in (
+        *(fer2013.SPEC, rafdb.BASIC_SPEC, rafdb.COMPOUND_SPEC, afew.SPEC),
+        *(*dfew.SPECS, ferv39k.SPEC, *mafw.SPECS, caer.STILLS_SPEC, caer.CLIPS_SPEC, omniglot.SPEC),
+    )
 }
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")

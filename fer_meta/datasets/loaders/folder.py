@@ -76,7 +76,7 @@ def scan(root: Path, settings: Settings) -> pd.DataFrame:
 
 def natural(path: str) -> list:
     """A key that sorts `frame_2` before `frame_10`."""
-    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(path)]
+    return [int(part) if place % 2 else part for place, part in enumerate(_DIGITS.split(path))]
 
 
 def _label(root: Path, settings: Settings, path: str, word: str | None) -> str:
