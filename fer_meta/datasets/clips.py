@@ -130,18 +130,19 @@ def read_pairs(listed: Path) -> Iterator[Entry]:
 
 
 def published_clips(
-    total: int, labels: Sequence[str] = (), counts: Mapping[str, Sequence[int]] | None = None
+    labels: Sequence[str], counts: Mapping[str, Sequence[int]], splits: bool = True
 ) -> tuple[Published, ...]:
-    """The published numbers of clips: in all, of each split, and of each label in a split, where `counts` has
-    them in the order of `labels`.
+    """The published numbers of clips. `counts` has those of each split, in the order of `labels`. Without
+    `splits` only their sums hold, as for another fold of the same clips.
     """
-    counts = counts or {}
+    sums = [sum(parts) for parts in zip(*counts.values())]
+    of_splits: list[tuple[str | None, Sequence[int]]] = [*counts.items()] if splits else [(None, sums)]
     return (
-        Published((total,), unit="clips"),
-        *(Published((sum(numbers),), split, unit="clips") for split, numbers in counts.items()),
+        Published((sum(sums),), unit="clips"),
+        *(Published((sum(numbers),), split, unit="clips") for split, numbers in of_splits if split),
         *(
             Published((number,), split, label, unit="clips")
-            for split, numbers in counts.items()
+            for split, numbers in of_splits
             for label, number in zip(labels, numbers)
         ),
     )

@@ -3,7 +3,11 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import pandas as pd
 
 from fer_meta import plugins
 from fer_meta.datasets.base import DatasetSpec
@@ -12,6 +16,7 @@ from fer_meta.datasets.loaders import afew, caer, dfew, fer2013, ferv39k, mafw, 
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.datasets.prepared import is_prepared, prepared_spec
 from fer_meta.datasets.scanning import expanded, is_folder, reading
+from fer_meta.datasets.spelling import did_you_mean, same
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import PREFIX, load_rendered, rendered_spec
 from fer_meta.errors import DatasetError
@@ -119,7 +124,7 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
     if not NAME.fullmatch(name):
         raise DatasetError(
             f"'{name}' is not a valid name for a data set; use at most 100 letters, digits, '.', '_', '-'"
-            " and '@'"
+            f" and '@'{did_you_mean(name, names({}))}"
         )
     home = data_home()
     if name in given:
@@ -133,17 +138,38 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
     if root is not None and root.exists():
         raise DatasetError(f"{root}: this is a file; give the folder that holds it")
     where = f"no folder {root}" if root is not None else "no folder was given"
-    obtain = f"; to obtain it: {catalogue()[name].obtain}" if name in catalogue() else ""
-    raise DatasetError(f"{name}: {where}; give --data {name}=PATH or put it in $FER_META_DATA/{name}{obtain}")
+    known = catalogue().get(name)
+    more = f"; to obtain it: {known.obtain}" if known else did_you_mean(name, names(given))
+    raise DatasetError(f"{name}: {where}; give --data {name}=PATH or put it in $FER_META_DATA/{name}{more}")
 
 
 def spec_for(name: str, root: Path) -> DatasetSpec:
     """What lies at `root`: images that are decoded already, the catalogue's data set of that name, or
     expressions' folders.
+
+    Raises DatasetError for a name that differs from a known one in its spelling alone: its images would be
+    read another way, and nobody would notice.
     """
     if is_prepared(root):
         return prepared_spec(name, root)
-    return catalogue().get(name) or folder_spec(name, root)
+    known = catalogue()
+    if name in known:
+        return known[name]
+    for meant in same(name, known):
+        raise DatasetError(
+            f"{name}: the known data set is called {meant}; give --data {meant}={root}, or another name if "
+            "these are images of your own"
+        )
+    spec = folder_spec(name, root)
+    return replace(spec, scan=partial(_scan_own, spec.scan, did_you_mean(name, known)))
+
+
+def _scan_own(scan: Callable[[Path], pd.DataFrame], hint: str, root: Path) -> pd.DataFrame:
+    """The index of a folder; if it cannot be read, the error ends in `hint`."""
+    try:
+        return scan(root)
+    except DatasetError as error:
+        raise DatasetError(f"{error}{hint}") from None
 
 
 def load(name: str, root: Path | None, size: int, **rendering) -> CachedFaces:

@@ -6,8 +6,10 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from fer_meta.datasets.loaders import dfew, mafw
-from helpers.trees import AFEW_CLASSES, PER_CLASS, afew_unpacked, face
+from helpers.trees import AFEW_CLASSES, PER_CLASS, afew_unpacked, face, pixels
 
 SPLITS = ("train", "test")
 CAER_CLASSES = ("Anger", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
@@ -104,12 +106,14 @@ def caer_clips(root: Path) -> Path:
 
 
 def omniglot(root: Path) -> Path:
-    """images_{background,evaluation}/<alphabet>/<character>/<number>_<drawer>.png"""
+    """images_{background,evaluation}/<alphabet>/<character>/<number>_<drawer>.png, of one bit a pixel."""
     for part, alphabet in ALPHABETS.items():
         for character in range(1, CHARACTERS + 1):
             for drawer in range(1, PER_CLASS + 1):
                 name = f"{700 + character:04}_{drawer:02}.png"
-                face(root / f"images_{part}" / alphabet / f"character{character:02}" / name)
+                path = root / f"images_{part}" / alphabet / f"character{character:02}" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels(str(path))).convert("1").save(path)
     return root
 
 

@@ -119,7 +119,7 @@ _LICENCE = "not known here; see the authors' page"
 
 STILLS_SPEC = DatasetSpec(
     name="caer-s",
-    title="CAER-S (stills of CAER)",
+    title="CAER-S (stills of CAER's scenes)",
     summary=(
         "70,000 still images of television series, 7 expressions: whole scenes, or faces alone where lists "
         "of boxes are beside them; images of one clip are alike, and which are of one clip is not known"
@@ -141,7 +141,7 @@ STILLS_SPEC = DatasetSpec(
 
 CLIPS_SPEC = DatasetSpec(
     name="caer",
-    title="CAER (Context-Aware Emotion Recognition)",
+    title="CAER (clips of scenes)",
     summary="clips of television series as frames that you cut from its films, 7 expressions",
     obtain=OBTAIN,
     layout=CLIPS_LAYOUT,

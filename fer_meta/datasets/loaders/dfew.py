@@ -46,7 +46,6 @@ _FOLDERS = (
 )
 
 _COUNTS = {"train": (1956, 1515, 2135, 1738, 1175, 116, 721), "test": (489, 379, 534, 435, 294, 29, 181)}
-_CLIPS = 11697
 
 
 def read_list(listed: Path) -> Iterator[Entry]:
@@ -87,7 +86,7 @@ def _spec(fold: int) -> DatasetSpec:
         ),
         scan=partial(scan_listed, clips=clips),
         read=read_image,
-        published=published_clips(_CLIPS, LABELS, _COUNTS if fold == 1 else None),
+        published=published_clips(LABELS, _COUNTS, splits=fold == 1),
         listed=True,
     )
 

@@ -36,7 +36,6 @@ _COUNTS = {
     "train": (993, 1176, 910, 1112, 857, 511, 500, 188, 732, 209, 145),
     "test": (249, 294, 228, 278, 215, 128, 125, 48, 184, 53, 37),
 }
-_CLIPS = 9172
 
 
 def _spec(fold: int) -> DatasetSpec:
@@ -66,7 +65,7 @@ def _spec(fold: int) -> DatasetSpec:
         ),
         scan=partial(scan_listed, clips=clips),
         read=read_image,
-        published=published_clips(_CLIPS, LABELS, _COUNTS if fold == 1 else None),
+        published=published_clips(LABELS, _COUNTS, splits=fold == 1),
         listed=True,
     )
 
