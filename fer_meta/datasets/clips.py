@@ -1,9 +1,10 @@
 """Clips that lie as folders of frames, and lists that say which clips there are and what they show."""
 
+import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from fer_meta.expressions import canonical
 Entry = tuple[int, str, str]
 """One row of a list: its line (from 1), the name of a clip, and its label."""
 
+_LAST_DIGITS = re.compile(r"[0-9]+$")
 _MOST_DIGITS = 18  # of a number that fits into 64 bits
 
 
@@ -59,7 +61,7 @@ def scan_listed(root: Path, clips: ListedClips) -> pd.DataFrame:
                 raise DatasetError(f"{listed}: line {line}: '{clip}' is {wrong}; obtain the lists again")
             seen.add(clip)
             missing += clip not in frames
-            for path, number in frames.get(clip, [(f"{folder}/{clip}/frame", None)]):
+            for path, number in in_time(root, frames.get(clip, [f"{folder}/{clip}/frame"])):
                 rows.append({"path": path, "label": label, "clip": clip, "frame": number, "split": split})
     if missing == len(seen):
         raise DatasetError(
@@ -81,20 +83,19 @@ def _lists(root: Path, clips: ListedClips) -> dict[str, Path]:
     raise not_found(root, "no lists of clips", clips.layout, clips.obtain)
 
 
-def frames_in(root: Path, folder: str) -> dict[str, list[tuple[str, int | None]]]:
-    """The frames of each clip below a folder ("" for `root`): path and number, in the order of time. A clip
-    is known by its own folder, relative to `folder`.
+def frames_in(root: Path, folder: str) -> dict[str, list[str]]:
+    """The paths of the frames of each clip below a folder ("" for `root`). A clip is known by its own folder,
+    relative to `folder`.
     """
     start = f"{folder}/" if folder else ""
-    paths = sorted(image_files(root / folder), key=_clip_of)
-    return {clip: _numbered(root, [start + path for path in own]) for clip, own in groupby(paths, _clip_of)}
+    frames = defaultdict(list)
+    for path in image_files(root / folder):
+        frames[path.rpartition("/")[0]].append(start + path)
+    return dict(frames)
 
 
-def _clip_of(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _numbered(root: Path, paths: list[str]) -> list[tuple[str, int | None]]:
+def in_time(root: Path, paths: list[str]) -> list[tuple[str, int | None]]:
+    """The frames of one clip in the order of time, each with its number."""
     paths = sorted(paths, key=natural)
     numbers = [frame_number(root, path) for path in paths]
     known = len(set(numbers)) == len(numbers)  # else the number is of something else, such as a face
@@ -103,14 +104,14 @@ def _numbered(root: Path, paths: list[str]) -> list[tuple[str, int | None]]:
 
 def frame_number(root: Path, path: str) -> int | None:
     """The number at the end of a file's name, if any. Raises DatasetError if it is too large for an index."""
-    digits = re.search(r"(\d+)$", Path(path).stem)
+    digits = _LAST_DIGITS.search(os.path.splitext(path)[0])
     if digits is None:
         return None
-    if len(digits.group(1).lstrip("0")) > _MOST_DIGITS:
+    if len(digits[0].lstrip("0")) > _MOST_DIGITS:
         raise DatasetError(
             f"{root / path}: the frame number has more than {_MOST_DIGITS} digits; rename the frames"
         )
-    return int(digits.group(1))
+    return int(digits[0])
 
 
 def read_pairs(listed: Path) -> Iterator[Entry]:

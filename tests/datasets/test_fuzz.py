@@ -238,7 +238,7 @@ LISTS = {
     "mafw-5": ("data/faces/01/1.jpg", "split/single/no_caption/set_5/{}.txt", b"01.mp4 anger\n02.mp4 fear"),
     "caer-s": ("train/Sad/1.png", "{}.txt", b"train/Sad/1.png,5,2,2,9,9\ntrain/Sad/2.png,5,-2,2,9,9"),
 }
-"""A picture of each data set that has lists, where its lists are (with {} one for each split), and one list."""
+"""A picture of each data set that has lists, where its lists are ({}: one for each split), and one list."""
 
 
 @many

@@ -18,7 +18,7 @@ from fer_meta.datasets.base import (
     not_found,
     split_of,
 )
-from fer_meta.datasets.clips import frames_in
+from fer_meta.datasets.clips import frames_in, in_time
 from fer_meta.datasets.decoding import boxed, read_image
 from fer_meta.datasets.scanning import image_files, is_there
 from fer_meta.datasets.tables import read_lines, whole_number
@@ -64,9 +64,11 @@ def scan_clips(root: Path) -> pd.DataFrame:
     root = Path(root)
     rows = []
     for folder, frames in frames_in(root, "").items():
-        place = _place(root, frames[0][0], 3, CLIPS_LAYOUT)
+        place = _place(root, frames[0], 3, CLIPS_LAYOUT)
         clip = "/".join((*place.values(), folder.rpartition("/")[2]))
-        rows += [{"path": path, **place, "clip": clip, "frame": number} for path, number in frames]
+        rows += [
+            {"path": path, **place, "clip": clip, "frame": number} for path, number in in_time(root, frames)
+        ]
     if not rows:
         raise not_found(root, "no frames", CLIPS_LAYOUT, OBTAIN)
     rows.sort(key=lambda row: SPLITS.index(row["split"]))
