@@ -53,18 +53,27 @@ data.add_command(init)
 
 
 @data.command("list")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @data_option
-def list_(data: dict[str, Path]) -> None:
-    """List the data sets: what they are, how to get them, and which are on this machine.
+def list_(names: tuple[str, ...], data: dict[str, Path]) -> None:
+    """List the data sets, and which of them are on this machine.
+
+    With names: what these are, how to get them, how to cite them, and their images by class and split.
 
     \b
-    Example:
+    Examples:
       fer-meta data list --data fer2013=/data/fer2013 --data mine=~/faces
+      fer-meta data list afew omniglot
     """
-    from fer_meta.datasets.registry import names
-    from fer_meta.datasets.show import listing
+    from fer_meta.datasets import registry
+    from fer_meta.datasets.show import listing, table
 
-    click.echo("\n\n".join("\n".join(listing(name, data)) for name in names(data)))
+    known = registry.names(data)
+    registry.resolve((name for name in names if name not in known), data)  # one that is not known is an error
+    for line in () if names else table(known, data):
+        click.echo(line)
+    if names:
+        click.echo("\n\n".join("\n".join(listing(name, data)) for name in names))
 
 
 @data.command()

@@ -5,18 +5,21 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import trees
+from helpers import trees, trees_clips
 
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS
 from fer_meta.datasets.registry import CATALOGUE, locate, spec_for
 from fer_meta.errors import DatasetError
-from fer_meta.expressions import BASIC, EXPRESSIONS
+from fer_meta.expressions import BASIC
+
+TREES = trees.TREES | trees_clips.TREES
+CLASSES = {"rafdb-compound": 11} | trees_clips.CLASSES
 
 
-@pytest.fixture(params=trees.TREES)
+@pytest.fixture(params=TREES)
 def tree(request, tmp_path):
     """(specification, root) of every layout of every data set."""
-    name, make = trees.TREES[request.param]
+    name, make = TREES[request.param]
     root = make(tmp_path / "data")
     return spec_for(name, root), root
 
@@ -44,12 +47,12 @@ def test_every_layout_keeps_the_index_contract(tree):
         "Int64" if column == "frame" else "string" for column in INDEX_COLUMNS
     ]
     assert index["path"].is_unique and not index["path"].str.contains(r"\\|^/").any()
-    assert set(index["label"]) <= set(EXPRESSIONS)
+    assert set(index["label"]) <= set(spec.vocabulary)
     assert set(index["split"].dropna()) <= set(SPLITS)
     # Each class of each split has the same number of images in the trees, so nothing was lost or mislabelled.
     assert (index.groupby(["label", "split"], dropna=False).size() == trees.PER_CLASS).all()
     if spec.name in CATALOGUE:
-        assert index["label"].nunique() == (11 if spec.name == "rafdb-compound" else 7)
+        assert index["label"].nunique() == CLASSES.get(spec.name, 7)
 
 
 def test_every_indexed_image_can_be_read(tree):
