@@ -7,7 +7,7 @@ that is torn, as a killed run leaves it, does not count.
 from collections.abc import Iterable
 from pathlib import Path
 
-from fer_meta.datasets.scanning import is_folder, is_there, read_lines
+from fer_meta.datasets.scanning import is_folder, is_there, read_lines, reading
 from fer_meta.errors import DatasetError
 from fer_meta.fileio import write_text
 from fer_meta.oneline import one_line
@@ -42,16 +42,21 @@ class Entry(Stored):
     missing: tuple[tuple[int | None, str], ...]
 
 
-def open_journal(folder: Path, settings: Settings) -> dict[str, Entry]:
-    """What is finished, by path. The journal of a folder that is new or empty is begun.
+def expect_ours(folder: Path) -> None:
+    """Raises DatasetError if a folder holds something, and no journal."""
+    if is_folder(folder) and not is_there(folder / JOURNAL):
+        with reading(folder):
+            if any(not one.name.startswith(".") for one in folder.iterdir()):
+                raise DatasetError(f"{folder}: is not empty, and not from `data prepare`; {_ELSEWHERE}")
 
-    Raises DatasetError if the folder was made with other settings, holds something else, or its journal is
-    damaged.
+
+def open_journal(folder: Path, settings: Settings) -> dict[str, Entry]:
+    """What is finished, by path. The journal of an empty folder is begun.
+
+    Raises DatasetError if the folder was made with other settings, or its journal is damaged.
     """
     path = folder / JOURNAL
     if not is_there(path):
-        if is_folder(folder) and any(not one.name.startswith(".") for one in folder.iterdir()):
-            raise DatasetError(f"{folder}: is not empty, and not from `data prepare`; {_ELSEWHERE}")
         _write(path, settings, ())
         return {}
     entries = _read(path, settings)

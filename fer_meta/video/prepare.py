@@ -27,7 +27,7 @@ from fer_meta.oneline import escaped
 from fer_meta.video.clips import Outcome, prepare_film, prepare_photograph
 from fer_meta.video.faces import Detector, load_detector
 from fer_meta.video.frames import FILM_SUFFIXES, film_library
-from fer_meta.video.journal import Entry, Settings, append, open_journal
+from fer_meta.video.journal import JOURNAL, Entry, Settings, append, expect_ours, open_journal
 
 NOT_FOUND = "not-found.csv"
 CLIP_PATTERN = "# A clip is a folder of frames.\nclip: '^(.+)/[0-9]+[.]jpg$'\n"
@@ -76,9 +76,10 @@ def prepare(
     if films:
         film_library()
     settings = Settings(source=str(source.resolve()), fps=fps, size=size, detector=detector)
+    expect_ours(folder)
     with explained(folder / NOT_FOUND, _FIX):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(folder, f"{folder}: another process prepares it; waiting for its end"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(folder / JOURNAL, f"{folder}: another process prepares it; waiting for its end"):
             entries = open_journal(folder, settings)
             _sweep(folder)
             entries = {name: entry for name, entry in entries.items() if name in targets}
