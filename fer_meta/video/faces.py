@@ -22,7 +22,7 @@ DETECTORS = tuple(_PACKAGES)
 
 # A detector sees pictures whose longer side is between these. Time grows with the area, and small faces are
 # found more often when they are enlarged.
-_SIDES = (320, 640)
+_SIDES = (256, 480)
 _SURE = 0.5  # yuface's confidence, from 0 to 1
 
 
