@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from fer_meta.datasets.cache import progress_bar
 from fer_meta.datasets.loaders.folder import SETTINGS as FOLDER_SETTINGS
@@ -153,20 +154,17 @@ def _made(
         joblib.delayed(_make)(source, name, _building(folder, name, films), settings, films) for name in names
     )
     # A film takes seconds: none waits behind another in a batch.
-    pool = joblib.Parallel(
-        jobs, return_as="generator_unordered", batch_size=1 if films else "auto", pre_dispatch="2*n_jobs"
-    )
-    unit = " clips" if films else " images"
+    batch, unit = (1, " clips") if films else ("auto", " images")
     with (
-        joblib.parallel_config("loky", inner_max_num_threads=1),
+        joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1),
         progress_bar(len(names), "finding faces", progress, unit=unit) as bar,
-        closing(pool(tasks)) as made,
+        closing(joblib.Parallel(return_as="generator_unordered", batch_size=batch)(tasks)) as made,
     ):
         try:
             for one in made:
                 yield one
                 bar.update()
-        except joblib.externals.loky.process_executor.TerminatedWorkerError:
+        except TerminatedWorkerError:
             raise MachineError(
                 f"{folder}: a process was killed, perhaps for want of memory; run again with --jobs 1"
             ) from None
@@ -194,6 +192,8 @@ def _keep(source: Path, folder: Path, name: str, target: str, built: Path, outco
     place = folder / target
     if place.is_dir():
         shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
     if outcome.found:
         place.parent.mkdir(parents=True, exist_ok=True)
         os.replace(built, place)
