@@ -1,4 +1,4 @@
-"""`fer-meta data`: list data sets, check them, make a picture of them, and render some.
+"""`fer-meta data`: list data sets, check them, make a picture of them, render some, cut faces out of films.
 
 pandas takes a third of a second to import, so a command imports what it needs when it runs.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from fer_meta.cli.init import init
+from fer_meta.cli.prepare import prepare
 from fer_meta.oneline import escaped
 
 
@@ -38,7 +39,7 @@ def data_option(command: Callable) -> Callable:
 
 @click.group()
 def data() -> None:
-    """List data sets, check them for faults and leaks, look at them, and render some.
+    """List data sets, check them for faults and leaks, look at them, render some, or make them of films.
 
     A data set is a folder. Name it with --data NAME=PATH, or put it in $FER_META_DATA/NAME. The list has the
     data sets that are known by name. Any other name is read as folders of images, <split>/<label>/... or
@@ -50,6 +51,7 @@ def data() -> None:
 
 
 data.add_command(init)
+data.add_command(prepare)
 
 
 @data.command("list")

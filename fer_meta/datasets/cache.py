@@ -241,13 +241,13 @@ def _decode(spec: DatasetSpec, root: Path, size: int, states: dict, path: str) -
         ) from None
 
 
-def progress_bar(images: int, about: str, progress: bool, initial: int = 0) -> tqdm:
+def progress_bar(images: int, about: str, progress: bool, initial: int = 0, unit: str = " images") -> tqdm:
     """A bar on standard error, if that is open and a terminal."""
     return tqdm(
         total=images,
         initial=initial,
         desc=about,
-        unit=" images",
+        unit=unit,
         mininterval=0.5,
         disable=None if progress and sys.stderr is not None else True,
     )
