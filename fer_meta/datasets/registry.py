@@ -8,7 +8,22 @@ from pathlib import Path
 from fer_meta import plugins
 from fer_meta.datasets.base import DatasetSpec
 from fer_meta.datasets.cache import CachedFaces, load_images
-from fer_meta.datasets.loaders import afew, fer2013, rafdb
+from fer_meta.datasets.loaders import (
+    afew,
+    affectnet,
+    cfee,
+    ckplus,
+    expw,
+    fer2013,
+    ferplus,
+    jaffe,
+    kdef,
+    oulu_casia,
+    raf_ce,
+    raf_ml,
+    rafdb,
+    sfew,
+)
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.datasets.prepared import is_prepared, prepared_spec
 from fer_meta.datasets.scanning import expanded, is_folder, reading
@@ -17,7 +32,26 @@ from fer_meta.datasets.synthetic.rendered import PREFIX, load_rendered, rendered
 from fer_meta.errors import DatasetError
 
 CATALOGUE: dict[str, DatasetSpec] = {
-    spec.name: spec for spec in (fer2013.SPEC, rafdb.BASIC_SPEC, rafdb.COMPOUND_SPEC, afew.SPEC)
+    spec.name: spec
+    for spec in (
+        affectnet.SPEC,
+        afew.SPEC,
+        cfee.SPEC,
+        ckplus.SPEC,
+        ckplus.SPEC_48,
+        expw.SPEC,
+        fer2013.SPEC,
+        ferplus.SPEC,
+        jaffe.SPEC,
+        kdef.SPEC,
+        kdef.ALL_SPEC,
+        oulu_casia.SPEC,
+        raf_ce.SPEC,
+        raf_ml.SPEC,
+        rafdb.BASIC_SPEC,
+        rafdb.COMPOUND_SPEC,
+        sfew.SPEC,
+    )
 }
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
