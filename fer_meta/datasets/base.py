@@ -139,9 +139,10 @@ def expect_some(root: Path, rows: Sequence[Mapping[str, object]], fix: str) -> N
     """Raises DatasetError if not one of the listed images is there: then an archive was not unpacked. Single
     missing files are counted as unreadable later.
     """
-    if rows and not any(is_there(root / file_of(str(row["path"]))) for row in rows):
+    files = [file_of(str(row["path"])) for row in rows]
+    if files and not any(is_there(root / file) for file in files):
         raise DatasetError(
-            f"{root}: none of the {len(rows)} listed images is there, first '{rows[0]['path']}'; {fix}"
+            f"{root}: none of the {len(files)} listed images is there, first '{files[0]}'; {fix}"
         )
 
 

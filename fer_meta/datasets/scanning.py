@@ -111,6 +111,8 @@ def _mode(path: Path) -> int | None:
             if os.path.islink(path):
                 raise  # a link that leads nowhere
             return None
+        except ValueError:  # a zero byte in the name
+            return None
 
 
 def image_files(root: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[str]:

@@ -38,6 +38,25 @@ def test_every_data_set_passes_the_check_for_authors(layout, root):
     check_dataset(CATALOGUE[name], make(root))
 
 
+def zipped(folder: Path, archive: Path, top: Path) -> Path:
+    """What is in a folder as an archive of paths below `top`; the folder is gone then."""
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, path.relative_to(top))
+    shutil.rmtree(folder)
+    return archive
+
+
+@pytest.mark.parametrize("layout", trees_photos.TREES)
+def test_every_data_set_is_read_from_an_archive_of_its_folder(layout, root):
+    name, make = trees_photos.TREES[layout]
+    whole = scan(name, make(root))
+    archive = zipped(root, root.parent / "data.zip", root)
+    index = scan(name, archive)
+    pd.testing.assert_frame_equal(index, whole)
+    assert np.asarray(CATALOGUE[name].read(archive, index["path"].iloc[-1])).size
+
+
 @pytest.mark.parametrize("layout", trees_photos.TREES)
 def test_any_change_to_a_list_becomes_an_index_or_an_error_in_one_line(layout, root):
     name, make = trees_photos.TREES[layout]
@@ -94,10 +113,7 @@ def test_ckplus_is_read_from_its_archives(root):
         ("Emotion_labels.zip", "Emotion"),
         ("FACS_labels.zip", "FACS"),
     ):
-        with zipfile.ZipFile(root / archive, "w") as file:
-            for path in sorted((root / folder).rglob("*")):
-                file.write(path, path.relative_to(root))
-        shutil.rmtree(root / folder)
+        zipped(root / folder, root / archive, root)
     index = scan("ckplus", root)
     pd.testing.assert_frame_equal(index.drop(columns="path"), whole.drop(columns="path"))
     assert np.asarray(CATALOGUE["ckplus"].read(root, index["path"][0])).shape == (12, 12)
@@ -470,6 +486,12 @@ def test_the_soft_labels_are_in_the_cache_which_follows_them(root):
         ("distribution.txt", "000.jpg 0.6", "000.jpg", ("line 1", "<surprise> <fear>")),
         ("distribution.txt", "000.jpg 0.6", "000.jpg -0.6", ("line 1", "the shares -0.6")),
         ("partition_label.txt", "000.jpg 0", "000.jpg 2", ("line 1", "the number '2'", "0 to 1")),
+        (
+            "partition_label.txt",
+            "001.jpg 0",
+            "000.jpg 1",
+            ("line 2", "contradicts another line of '000.jpg'"),
+        ),
     ],
 )
 def test_a_faulty_line_of_a_list_of_raf_ml_is_named(root, file, old, new, words):
@@ -485,6 +507,12 @@ def test_raf_without_the_aligned_images_is_refused(root, name, make):
     for folder in list(root.rglob("aligned")):
         folder.rmdir()
     fails(name, root, "no folder of aligned images")
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_image(root):
+    changed(trees_photos.raf_ml(root) / "EmoLabel/distribution.txt", "000.jpg", "0\x000.jpg")
+    faces = load_images(spec_for("raf-ml", root), root, 12, progress=False)
+    assert [reason for _, reason in faces.unreadable] == ["missing"]
 
 
 # RAF-CE

@@ -66,21 +66,28 @@ def scan(root: Path) -> pd.DataFrame:
 def _listed(listed: Path, prefix: str, split: str) -> Iterator[dict]:
     """The rows of a list of the old release. Some copies of validation.csv have no header."""
     places = None
-    for row in csv_rows(listed):
-        if places is None:
-            headed = any(cell.casefold() == _COLUMNS[-1] for cell in row.cells)
-            places = columns(listed, row.cells, _COLUMNS) if headed else _PLACES
-            if headed:
-                continue
-        if len(row.cells) <= max(places):
-            raise DatasetError(f"{listed}: line {row.line} has {len(row.cells)} cells, expected 9")
-        name, *box, number = (row.cells[place] for place in places)
-        label = _label(f"{listed}: line {row.line}", number)
-        if label is not None:
-            left, top, width, height = (_pixels(listed, row.line, cell) for cell in box)
-            path = f"{prefix}/{file_name(listed, row.line, name)}"
-            path = boxed(path, left, top, left + width, top + height)
-            yield {"path": path, "label": label, "split": split}
+    with progress_bar(_lines(listed), f"affectnet: {listed.name}", True) as bar:
+        for row in csv_rows(listed):
+            bar.update()
+            if places is None:
+                headed = any(cell.casefold() == _COLUMNS[-1] for cell in row.cells)
+                places = columns(listed, row.cells, _COLUMNS) if headed else _PLACES
+                if headed:
+                    continue
+            if len(row.cells) <= max(places):
+                raise DatasetError(f"{listed}: line {row.line} has {len(row.cells)} cells, expected 9")
+            name, *box, number = (row.cells[place] for place in places)
+            label = _label(f"{listed}: line {row.line}", number)
+            if label is not None:
+                left, top, width, height = (_pixels(listed, row.line, cell) for cell in box)
+                path = f"{prefix}/{file_name(listed, row.line, name)}"
+                path = boxed(path, left, top, left + width, top + height)
+                yield {"path": path, "label": label, "split": split}
+
+
+def _lines(listed: Path) -> int:
+    with reading(listed), opened(listed) as file:
+        return sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
 
 
 def _cut_out(root: Path, part: Path, split: str) -> Iterator[dict]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_meta.datasets.base import DatasetSpec, expect_some, make_index, not_found, split_of
+from fer_meta.datasets.base import DatasetSpec, expect_some, make_index, not_found, once, split_of
 from fer_meta.datasets.loaders import fer2013
 from fer_meta.datasets.scanning import first_file, first_folder
 from fer_meta.datasets.shares import majority, share_columns
@@ -36,7 +36,7 @@ def scan(root: Path) -> pd.DataFrame:
     root = Path(root)
     pixels, table = first_file(root, fer2013.CSV_NAMES), first_file(root, (_TABLE,))
     voted = _of_csv(root, pixels, table) if pixels and table else _of_folders(root, table)
-    rows = [{**row, "label": label} for row in voted if (label := _label(row["votes"])) is not None]
+    rows = once({**row, "label": label} for row in voted if (label := _label(row["votes"])) is not None)
     if not rows:
         raise not_found(root, "no votes and images that belong together", LAYOUT, OBTAIN)
     expect_some(root, rows, "make the images with the authors' generate_training_data.py")

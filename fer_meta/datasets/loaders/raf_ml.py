@@ -6,7 +6,7 @@ others are kept (`fer_meta.datasets.shares`).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +39,7 @@ def scan(root: Path) -> pd.DataFrame:
     parts = first_file(listed.parent, ("partition_label.txt",))
     splits = {} if parts is None else numbered(parts, _SPLITS)
     path_of = aligned(root, LAYOUT, OBTAIN)
-    rows = []
+    rows: list[dict] = []
     for line, (name, *words) in fields(listed, "<name> " + " ".join(f"<{label}>" for label in LABELS)):
         shares = _shares(listed, line, words)
         place = majority(shares)
@@ -54,18 +54,21 @@ def scan(root: Path) -> pd.DataFrame:
 
 
 def numbered(listed: Path, meanings: dict[str, str]) -> dict[str, str]:
-    """What the number of each name in a list means. Raises DatasetError for another number."""
-    found = {}
+    """What the number of each name in a list means. Raises DatasetError for another number, and for a name
+    with two of them.
+    """
+    found: dict[str, str] = {}
     for line, (name, number) in fields(listed, "<name> <number>"):
         number = whole_number(number)
         if number not in meanings:
             known = f"{min(map(int, meanings))} to {max(map(int, meanings))}"
             raise DatasetError(f"{listed}: line {line} has the number '{number[:20]}', expected {known}")
-        found[name] = meanings[number]
+        if found.setdefault(name, meanings[number]) != meanings[number]:
+            raise DatasetError(f"{listed}: line {line} contradicts another line of '{name}'; obtain it again")
     return found
 
 
-def aligned(root: Path, layout: str, obtain: str):
+def aligned(root: Path, layout: str, obtain: str) -> Callable[[str], str]:
     """A function from the name in a list (`0001.jpg`) to the path of the aligned image. Raises DatasetError
     if there is no folder of them.
     """
