@@ -23,6 +23,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from fer_meta.commands import command
+from fer_meta.datasets import shares, units
 from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec
 from fer_meta.datasets.decoding import Face, face_of
 from fer_meta.datasets.places import BUILDING, OWNED, appear, cache_dir, explained, remove_stale, retire
@@ -51,7 +52,8 @@ class CachedFaces:
     INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images; of a
     rendered image, hash of what was drawn), `blank` (bool: all pixels are equal) and, if rendered, `units`
     (string: the action units shown, such as "1+2+25"); columns such as AU12 if how strongly each unit is
-    shown is known (`fer_meta.datasets.units`). `unreadable` holds (path, reason) of the images left
+    shown is known (`fer_meta.datasets.units`), and such as share_fear if the votes of the annotators are
+    (`fer_meta.datasets.shares`). `unreadable` holds (path, reason) of the images left
     out. `fingerprint` names the files it was made from, and changes when one is touched; `content` names the
     data themselves, the same on every machine.
     """
@@ -124,7 +126,8 @@ def _state(spec: DatasetSpec, file: str) -> tuple[int, int] | None:
 def _fingerprint(spec: DatasetSpec, index: pd.DataFrame, size: int, states: dict) -> str:
     """Hash of the index, of the states of its files and of all else that decides the cache."""
     hasher = hashlib.blake2b(repr((FORMAT, DECODING, spec.version, size, ALIGNMENT)).encode(), digest_size=16)
-    hasher.update(_rows_text(index, INDEX_COLUMNS))
+    extra = (column for column in index if column in (*units.COLUMNS, *shares.COLUMNS))
+    hasher.update(_rows_text(index, (*INDEX_COLUMNS, *extra)))
     for file_and_state in states.items():
         hasher.update(repr(file_and_state).encode(errors="surrogateescape"))
     return hasher.hexdigest()

@@ -15,15 +15,26 @@ from fer_meta.datasets.base import DatasetSpec
 from fer_meta.datasets.cache import CachedFaces, load_images
 from fer_meta.datasets.loaders import (
     afew,
+    affectnet,
     caer,
+    cfee,
+    ckplus,
     dfew,
+    expw,
     fer2013,
+    ferplus,
     ferv39k,
     hub_parquet,
+    jaffe,
+    kdef,
     mafw,
     manifest,
     omniglot,
+    oulu_casia,
+    raf_ce,
+    raf_ml,
     rafdb,
+    sfew,
 )
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.datasets.prepared import is_prepared, prepared_spec
@@ -37,8 +48,29 @@ from fer_meta.errors import DatasetError
 CATALOGUE: dict[str, DatasetSpec] = {
     spec.name: spec
     for spec in (
-        *(fer2013.SPEC, rafdb.BASIC_SPEC, rafdb.COMPOUND_SPEC, afew.SPEC),
-        *(*dfew.SPECS, ferv39k.SPEC, *mafw.SPECS, caer.STILLS_SPEC, caer.CLIPS_SPEC, omniglot.SPEC),
+        affectnet.SPEC,
+        afew.SPEC,
+        caer.STILLS_SPEC,
+        caer.CLIPS_SPEC,
+        cfee.SPEC,
+        ckplus.SPEC,
+        ckplus.SPEC_48,
+        *dfew.SPECS,
+        expw.SPEC,
+        fer2013.SPEC,
+        ferplus.SPEC,
+        ferv39k.SPEC,
+        jaffe.SPEC,
+        kdef.SPEC,
+        kdef.ALL_SPEC,
+        *mafw.SPECS,
+        omniglot.SPEC,
+        oulu_casia.SPEC,
+        raf_ce.SPEC,
+        raf_ml.SPEC,
+        rafdb.BASIC_SPEC,
+        rafdb.COMPOUND_SPEC,
+        sfew.SPEC,
     )
 }
 

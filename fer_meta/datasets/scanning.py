@@ -93,6 +93,16 @@ def is_folder(path: Path) -> bool:
     return mode is not None and stat.S_ISDIR(mode)
 
 
+def first_file(root: Path, names: Iterable[str]) -> Path | None:
+    """The first of these files below `root` that is there. Raises as `is_there`."""
+    return next((root / name for name in names if is_there(root / name)), None)
+
+
+def first_folder(root: Path, names: Iterable[str]) -> Path | None:
+    """The first of these folders below `root` that is there. Raises as `is_folder`."""
+    return next((root / name for name in names if is_folder(root / name)), None)
+
+
 def _mode(path: Path) -> int | None:
     with reading(path):
         try:
@@ -100,6 +110,8 @@ def _mode(path: Path) -> int | None:
         except (FileNotFoundError, NotADirectoryError):
             if os.path.islink(path):
                 raise  # a link that leads nowhere
+            return None
+        except ValueError:  # a zero byte in the name
             return None
 
 

@@ -7,7 +7,8 @@ that is torn, as a killed run leaves it, does not count.
 from collections.abc import Iterable
 from pathlib import Path
 
-from fer_meta.datasets.scanning import is_folder, is_there, read_lines, reading
+from fer_meta.datasets.scanning import is_folder, is_there, reading
+from fer_meta.datasets.tables import read_lines
 from fer_meta.errors import DatasetError
 from fer_meta.fileio import write_text
 from fer_meta.oneline import one_line

@@ -19,9 +19,9 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from fer_meta.datasets.cache import progress_bar
-from fer_meta.datasets.loaders.folder import SETTINGS as FOLDER_SETTINGS
 from fer_meta.datasets.places import BUILDING, explained, one_at_a_time
 from fer_meta.datasets.scanning import image_files, is_folder
+from fer_meta.datasets.settings import SETTINGS as FOLDER_SETTINGS
 from fer_meta.errors import DatasetError, MachineError
 from fer_meta.fileio import replacing, write_text
 from fer_meta.oneline import escaped
