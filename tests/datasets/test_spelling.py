@@ -38,7 +38,7 @@ def test_a_folder_of_ones_own_may_have_a_name_like_a_known_one(tmp_path):
     ("rafdb", "rafdb-basic or rafdb-compound"),
     ("synthetic_wild", "synthetic-wild"),
     ("mien", "mine"),
-    ("FERV39k+", "ferv39k"),
+    ("CK+", "ckplus"),
 ])  # fmt: skip
 def test_a_name_that_is_not_found_says_which_was_meant(name, meant, tmp_path):
     with pytest.raises(DatasetError, match=re.escape(f"; did you mean {meant}?")):
