@@ -38,16 +38,14 @@ class _Found:
 
     @property
     def classes(self) -> list[str]:
-        """Its labels: of its images, else of the spec, as far as that says which there are."""
+        """Its labels, as far as it is known which there are."""
         if self.spec is None:
             return []
         if self.spec.rendered:
             return list(RECIPES[self.spec.rendered.recipe].classes)
         if self.index is not None:
             return _in_order(self.spec, self.index["label"])
-        if self.spec.vocabulary != EXPRESSIONS:
-            return list(self.spec.vocabulary)
-        return _in_order(self.spec, (part.label for part in self.spec.published if part.label))
+        return [] if self.spec.vocabulary == EXPRESSIONS else list(self.spec.vocabulary)
 
 
 def _look(name: str, given: Mapping[str, Path]) -> _Found:
