@@ -15,6 +15,9 @@ from fer_meta.expressions import canonical
 INDEX_COLUMNS = ("path", "label", "subject", "clip", "frame", "split")
 SPLITS = ("train", "val", "test")
 
+NEAR = "near_digest"
+"""A column that an index may have (see `fer_meta.datasets.near_copies`): near copies are copies then."""
+
 _SPLIT_ALIASES = {
     "train": "train",
     "training": "train",
@@ -91,6 +94,11 @@ def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """
     index = pd.DataFrame(list(rows), columns=list(INDEX_COLUMNS))
     return index.astype({c: "Int64" if c == "frame" else "string" for c in INDEX_COLUMNS})
+
+
+def copies_of(index: pd.DataFrame) -> pd.Series:
+    """What names an image and all of its copies, one value per row of an index with digests."""
+    return index[NEAR if NEAR in index else "digest"]
 
 
 def split_of(folder: str) -> str | None:
