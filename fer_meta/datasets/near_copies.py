@@ -176,7 +176,9 @@ def near_pairs(hashes: np.ndarray, scenes: np.ndarray | None = None, progress: b
 def _scenes(images: pd.DataFrame, home: np.ndarray, node: np.ndarray) -> np.ndarray:
     """The number of the clip and split of each node, -1 for one of no clip or of several."""
     names = images["clip"].astype(object) + "/" + images["split"].astype(object).fillna("")
-    scene = pd.Series(pd.factorize(home.astype(str) + names.to_numpy())[0]).where(images["clip"].notna().to_numpy(), -1)
+    scene = pd.Series(pd.factorize(home.astype(str) + names.to_numpy())[0]).where(
+        images["clip"].notna().to_numpy(), -1
+    )
     ends = scene.groupby(node).agg(["min", "max"])
     return ends["min"].where(ends["min"] == ends["max"], -1).to_numpy()
 
