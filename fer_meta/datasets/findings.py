@@ -110,7 +110,9 @@ def write_tables(found: Findings, folder: Path) -> list[Path]:
             written.append(folder / f"{field.name}.csv")
     except OSError as error:
         reason = error.strerror or error
-        raise DatasetError(f"{folder}: cannot be written ({reason}); name another folder with --csv") from None
+        raise DatasetError(
+            f"{folder}: cannot be written ({reason}); name another folder with --csv"
+        ) from None
     return written
 
 

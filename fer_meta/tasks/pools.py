@@ -97,8 +97,8 @@ def divide(
 
     With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of
     `sources` or is in a `val`, or earlier in its own role; of identical images with different labels none is
-    kept. With `copies: near-removed` the same holds for near copies, which `fer_meta.tasks.copies.compared`
-    has to find before. So one target has one set of test images, whatever source a method was trained on. With
+    kept. With `copies: near-removed` the same holds for near copies, which `tasks.copies.compared` has
+    to find before. So one target has one set of test images, whatever source a method was trained on. With
     `support_from: source-train` the images held out of the training of `sources` are in `held`, and what
     shares a group with them (see `roles_of`) is in no pool. With `carve: 0` nothing is kept back: without an
     official val a source is validated on what it is trained on, another data set on what it is tested on.
