@@ -1,4 +1,4 @@
-"""`fer-meta data audit`: near copies, labels that disagree, people in several splits, images without a face."""
+"""`fer-meta data audit`: near copies, labels that disagree, people in several splits, faceless images."""
 
 from pathlib import Path
 

@@ -30,7 +30,8 @@ def class_table(found: Findings, name: str) -> pd.DataFrame:
     """
     classes = found.classes[found.classes["dataset"] == name]
     classes = classes.assign(split=classes["split"].fillna("no split"))
-    text = classes["images"].map("{:,}".format) + classes["people"].map(_of_people)
+    of = [f" of {people(number)}" if number else "" for number in classes["people"].fillna(0)]
+    text = classes["images"].map("{:,}".format) + of
     table = classes.assign(text=text).pivot(index="label", columns="split", values="text").fillna("0")
     rows = [label for label in EXPRESSIONS if label in table.index]
     return table.loc[rows, [split for split in (*SPLITS, "no split") if split in table.columns]]
@@ -76,10 +77,6 @@ def in_train_lines(found: Findings) -> list[str]:
         for row in found.in_train.itertuples()
         if row.identical or row.near
     ]
-
-
-def _of_people(number: int | None) -> str:
-    return "" if pd.isna(number) else f" of {people(number)}"
 
 
 def _classes(found: Findings, name: str) -> list[str]:

@@ -135,8 +135,8 @@ def _people_in_several_splits(images: pd.DataFrame) -> pd.DataFrame:
 
 def _faceless(images: pd.DataFrame, faces: Sequence[CachedFaces], progress: bool) -> pd.DataFrame | None:
     """Blank images have a table of their own."""
-    masks = [faceless(one, progress) for one in faces]
-    if any(mask is None for mask in masks):
+    masks = [mask for one in faces if (mask := faceless(one, progress)) is not None]
+    if len(masks) < len(faces):
         return None
     return images.loc[np.concatenate(masks) & ~images["blank"], _SHOWN]
 
