@@ -91,17 +91,15 @@ def _overview(found: Findings, faces: Sequence[CachedFaces]) -> str:
 
 def _sections(found: Findings, pictures: Stacked) -> Iterable[tuple[str, str] | None]:
     """The title and the html of each kind of finding; None for what there is not."""
-    near, exact = found.near, found.exact
-    yield _of_groups("Copies under several labels", found.labels, pictures)
-    yield _of_groups("Near copies across data sets", near[near["across_datasets"]], pictures)
-    yield _of_groups("Near copies across splits", near[near["across_splits"]], pictures)
-    yield _of_groups("Near copies within a split", near[near["within_split"]], pictures)
-    mirrored = near["group"].isin(near.loc[near["mirrored"], "group"])
-    yield _of_groups("Mirror images", near[mirrored], pictures)
-    yield _of_groups("Identical across data sets", exact[exact["across_datasets"]], pictures)
-    yield _of_groups("Identical across splits", exact[exact["across_splits"]], pictures)
-    yield _of_groups("Identical within a split", exact[exact["within_split"]], pictures)
-    yield _of_groups("People in several splits", _by_person(found), pictures, "people")
+    yield _of_groups("Copies under several labels", found.labels, "label", pictures)
+    mirrored = found.near["group"].isin(found.near.loc[found.near["mirrored"], "group"])
+    yield _of_groups("Mirror images", found.near[mirrored], "mirrored", pictures)
+    for name, of in (("Near copies", found.near), ("Identical images", found.exact)):
+        datasets, splits = of["across_datasets"], of["across_splits"]
+        yield _of_groups(f"{name} across data sets", of[datasets], "dataset", pictures)
+        yield _of_groups(f"{name} across splits", of[splits], "split", pictures)
+        yield _of_groups(f"Other {name[0].lower()}{name[1:]}", of[~datasets & ~splits], "label", pictures)
+    yield _of_groups("People in several splits", _by_person(found), "split", pictures, "people")
     yield _of_images("No face found", found.faceless, pictures)
     yield _of_images("Blank", found.blank, pictures)
     yield _of_files("Unreadable", found.unreadable)
@@ -116,10 +114,13 @@ def _by_person(found: Findings) -> pd.DataFrame:
 
 
 def _of_groups(
-    title: str, groups: pd.DataFrame, pictures: Stacked, what: str = "groups"
+    title: str, groups: pd.DataFrame, by: str, pictures: Stacked, what: str = "groups"
 ) -> tuple[str, str] | None:
+    """The largest groups; first in each are images that differ in the column `by`."""
     if groups.empty:
         return None
+    turn = groups.groupby(["group", by], dropna=False).cumcount()
+    groups = groups.loc[turn.sort_values(kind="stable").index]
     sizes = groups.groupby("group").size().sort_values(ascending=False, kind="stable")
     parts = (groups[groups["group"] == number] for number in sizes.index[:GROUPS])
     cards = "".join(f'<div class="card group">{_figures(part, pictures)}</div>' for part in parts)

@@ -12,8 +12,8 @@ SIDE = 48
 
 
 def photograph(key: str) -> Image.Image:
-    """A soft grey picture that depends on `key` alone."""
-    return Image.fromarray(pixels(key, (8, 8))).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    """A soft picture of middle greys that depends on `key` alone."""
+    return Image.fromarray(60 + pixels(key, (8, 8)) // 2).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
 def saved_again(image: Image.Image) -> Image.Image:
