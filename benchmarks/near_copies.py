@@ -155,8 +155,8 @@ def unrelated(fer2013: CachedFaces, pressfaces: CachedFaces) -> list[str]:
     rows = [[name, f"{pairs:,}", *(f"{n:,}" for n in found)] for name, (pairs, found) in kinds.items()]
     return [
         "**Pairs that are found** among images that are not identical. The first two lines are of unrelated"
-        " photographs: what is found there is false. The third is nearly all of unrelated photographs. The last"
-        " has the near copies of FER2013.",
+        " photographs: what is found there is false. The third is nearly all of unrelated photographs. The"
+        " last has the near copies of FER2013.",
         "",
         *table(["pairs of", "pairs", *map(str, LIMITS)], rows),
     ]
@@ -204,8 +204,8 @@ def groups(faces: list[CachedFaces]) -> list[str]:
         f"**Groups.** Of {len(pairs.first):,} near pairs, {apart} are in two groups, because a group ends two"
         f" steps from its centre. The largest group has {largest} different images.",
         "",
-        f"**Processor time.** Hashes of an image and its mirror image: {1000 * each:.1f} ms. A comparison of all"
-        f" {len(digests):,} images: {seconds:.0f} s, all threads together ({platform.machine()}, NumPy"
+        f"**Processor time.** Hashes of an image and its mirror image: {1000 * each:.1f} ms. A comparison of"
+        f" all {len(digests):,} images: {seconds:.0f} s, all threads together ({platform.machine()}, NumPy"
         f" {np.__version__}).",
     ]
 

@@ -18,7 +18,7 @@ def photograph(key: str) -> Image.Image:
 
 def saved_again(image: Image.Image) -> Image.Image:
     file = io.BytesIO()
-    image.save(file, format="JPEG", quality=60)
+    image.save(file, format="JPEG", quality=85)
     return Image.open(file).convert("L")
 
 

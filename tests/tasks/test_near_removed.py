@@ -120,7 +120,7 @@ def test_without_splits_and_in_folds_near_copies_stay_on_one_side(tmp_path):
     [domain] = divide([faces], protocol, LABELS).values()
     sides = [photographs(domain, pool) for pool in ("train", "val", "test")]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 120
-    folds = protocol.model_copy(update={"split": Folds(folds=4)})
+    folds = protocol.model_copy(update={"split": Folds(folds=4), "carve": 0.3})
     for fold in cross_validate(faces, folds, LABELS):
         assert not photographs(fold, "train") & photographs(fold, "test")
 
@@ -154,7 +154,7 @@ def test_a_bench_removes_near_copies_where_its_suite_says_so(day, tmp_path):
 def test_an_experiment_removes_them_and_another_of_the_same_suite_does_not(day, tmp_path):
     night = tree(tmp_path / "night", {"train": 6, "val": 6, "test": 6})
     write(night / "test/anger/of_day.png", "day/train/anger/5", brighter)
-    suite = suite_of(tmp_path, SUITE.replace("presets: {quick: {}}\n", ROLES))
+    suite = suite_of(tmp_path, SUITE.replace("presets: {quick: {}}\n", ROLES), "carve: 0.3,")
     settings, not_run = stage(suite, {"light": load(day), "dark": load(night)})
     assert not_run == {}
     removed = {setting.experiment: setting.test.copies_removed for setting in settings}
