@@ -17,6 +17,9 @@ from fer_meta.expressions import EXPRESSIONS, canonical
 INDEX_COLUMNS = ("path", "label", "subject", "clip", "frame", "split")
 SPLITS = ("train", "val", "test")
 
+NEAR = "near_digest"
+"""A column that an index may have (see `fer_meta.datasets.near_copies`): near copies are copies then."""
+
 _SPLIT = re.compile(
     r"(?:fer2013|ferplus)?[_ -]*"
     r"(?:(?P<train>train|training|images_background)"
@@ -94,6 +97,11 @@ def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """
     index = pd.DataFrame(list(rows), columns=list(INDEX_COLUMNS))
     return index.astype({c: "Int64" if c == "frame" else "string" for c in INDEX_COLUMNS})
+
+
+def copies_of(index: pd.DataFrame) -> pd.Series:
+    """What names an image and all of its copies, one value per row of an index with digests."""
+    return index[NEAR if NEAR in index else "digest"]
 
 
 def split_of(folder: str) -> str | None:
