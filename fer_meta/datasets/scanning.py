@@ -141,7 +141,8 @@ def names_in(folder: Path) -> set[str]:
         return set(os.listdir(folder))
 
 
-_PART = re.compile(r"(\.(?:csv|gz|npy|mat|parquet|arrow))#[^#/]*$|#box=[-0-9,]*$", re.IGNORECASE)
+_PACKED = "csv|tsv|gz|npy|npz|mat|h5|hdf5|parquet|arrow|tfrecord|zip|tar|avi|mp4|mov|mkv|webm"
+_PART = re.compile(rf"([.](?:{_PACKED}))#[^#/]*$|#box=[-0-9,]*$", re.IGNORECASE)
 
 
 def file_of(path: str) -> str:
@@ -152,7 +153,7 @@ def file_of(path: str) -> str:
 def state_of(path: str) -> tuple[int, int]:
     """Size and time of change of a file, or of the archive that holds it. Raises OSError."""
     found = archives.parted(path)
-    if found is None:
+    if found is None or not found[1]:
         state = os.stat(path)
     else:
         state = os.stat(found[0])
