@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,18 @@ class Rendered:
 
 
 @dataclass(frozen=True)
+class OnHub:
+    """Where on the Hugging Face hub a data set lies that may be downloaded: `files` of the data set `repo`.
+
+    `revision` is a commit if one is known to be right, else a branch: its newest commit is then taken.
+    """
+
+    repo: str
+    files: tuple[str, ...]
+    revision: str = "main"
+
+
+@dataclass(frozen=True)
 class DatasetSpec:
     """A data set: what it is, how to get it, and how to index and read it.
 
@@ -63,6 +76,7 @@ class DatasetSpec:
     - `rendered` is None for photographs.
     - `vocabulary`: its labels, in the order in which they are printed.
     - `listed`: `scan` takes the files from a list, so some of them may be missing.
+    - `hub`: where `fer-meta data get` downloads it; None where that is not allowed, or nobody offers it.
     """
 
     name: str
@@ -79,6 +93,7 @@ class DatasetSpec:
     rendered: Rendered | None = None
     listed: bool = False
     vocabulary: tuple[str, ...] = EXPRESSIONS
+    hub: OnHub | None = None
 
 
 def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
@@ -95,6 +110,7 @@ def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     return index.astype({c: "Int64" if c == "frame" else "string" for c in INDEX_COLUMNS})
 
 
+@lru_cache(maxsize=1024)  # asked for each file's folder
 def split_of(folder: str) -> str | None:
     """The split that a folder is named after, or None: `Validation`, `dev`, `val_set` and FER2013's
     `PublicTest` are `val`.

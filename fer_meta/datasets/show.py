@@ -9,6 +9,7 @@ import pandas as pd
 from fer_meta.datasets.audit import KINDS, Audit, CountCheck
 from fer_meta.datasets.base import SPLITS, DatasetSpec
 from fer_meta.datasets.cache import CachedFaces
+from fer_meta.datasets.getting import LOCK
 from fer_meta.datasets.prepared import is_prepared
 from fer_meta.datasets.registry import catalogue, home_of, is_here, locate, spec_for
 from fer_meta.datasets.scanning import other_files
@@ -31,7 +32,7 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
     if name in RECIPES and not is_here(name, given):
         here = "; ".join(cached_sets(name)) or "not yet rendered"
         return [
-            *_about(name, rendered_spec(name), here),
+            *about(name, rendered_spec(name), here),
             *_field("classes", ", ".join(RECIPES[name].classes)),
         ]
     spec, here = catalogue().get(name), "no"
@@ -43,9 +44,9 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
         index = spec.scan(root)
     except DatasetError as error:
         missing = here == "no" and spec is not None and name not in given
-        return _about(name, spec, here) + ([] if missing else _field("fault", str(error)))
+        return about(name, spec, here) + ([] if missing else _field("fault", str(error)))
     return [
-        *_about(name, spec, here),
+        *about(name, spec, here),
         *index_lines(root, index, spec.vocabulary),
     ]
 
@@ -132,7 +133,8 @@ def write_copies(found: Audit, path: Path) -> None:
         raise DatasetError(f"{path}: cannot be written ({reason}); name another file") from None
 
 
-def _about(name: str, spec: DatasetSpec | None, here: str) -> list[str]:
+def about(name: str, spec: DatasetSpec | None, here: str) -> list[str]:
+    """What a data set is, how to get it, how its folder must look, its licence, and where it is."""
     if spec is None:
         return [name]
     fields = {
@@ -171,7 +173,7 @@ def other_lines(root: Path, index: pd.DataFrame) -> list[str]:
     """The files below `root` that are no images of the data set, by their endings."""
     if is_prepared(root):
         return []
-    others = other_files(root, [*index["path"], SETTINGS]).items()
+    others = other_files(root, [*index["path"], SETTINGS, LOCK]).items()
     texts = [f"{len(paths):,} {ending or 'without an ending'}, first {paths[0]}" for ending, paths in others]
     return _field("others", "; ".join(texts) or "none")
 
