@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from fer_meta.cli.cache import cache
+from fer_meta.cli.get import get
 from fer_meta.cli.init import init
 from fer_meta.oneline import escaped
 
@@ -50,6 +52,8 @@ def data() -> None:
 
 
 data.add_command(init)
+data.add_command(get)
+data.add_command(cache)
 
 
 @data.command("list")
