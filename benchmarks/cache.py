@@ -126,7 +126,7 @@ def report(images: int, size: int, opened: list, built: list[float], bare: list[
         (
             f"`python benchmarks/cache.py --images {images} --size {size} --times {len(opened)} --builds"
             f" {len(built)}`; {images:,} colour JPEGs of 48 to 100 px at {size} px; {platform.machine()},"
-            f" {cpu_count()} cores, load of other programs {os.getloadavg()[2]:.1f} (15 minutes), Python"
+            f" {cpu_count()} cores, load {os.getloadavg()[2]:.1f} (15 minutes; this program is 2 of it), Python"
             f" {platform.python_version()}, Pillow {PIL.__version__} with {turbo}"
         ),
         "",

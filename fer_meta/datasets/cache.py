@@ -44,7 +44,7 @@ DECODING = 2
 changes with the pixels, so that results of all others stay what they are.
 """
 
-_CHUNK = 64
+_CHUNK = 256
 _WORTH_PROCESSES = 4096
 """With so many images, processes are worth the second that they take to start. Threads would wait for each
 other: of a small image, most is done under Python's lock.
