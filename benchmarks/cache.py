@@ -126,8 +126,8 @@ def report(images: int, size: int, opened: list, built: list[float], bare: list[
         (
             f"`python benchmarks/cache.py --images {images} --size {size} --times {len(opened)} --builds"
             f" {len(built)}`; {images:,} colour JPEGs of 48 to 100 px at {size} px; {platform.machine()},"
-            f" {cpu_count()} cores, load {os.getloadavg()[2]:.1f} (15 minutes; this program is 2 of it), Python"
-            f" {platform.python_version()}, Pillow {PIL.__version__} with {turbo}"
+            f" {cpu_count()} cores, load {os.getloadavg()[2]:.1f} (15 minutes; this program is 2 of it),"
+            f" Python {platform.python_version()}, Pillow {PIL.__version__} with {turbo}"
         ),
         "",
         "| measure | median | all |",

@@ -62,8 +62,8 @@ def _is_empty(folder: Path) -> bool:
 
 def _download(hub: OnHub, folder: Path, revision: str) -> dict:
     building = folder.with_name(GETTING + folder.name)
-    building.mkdir(exist_ok=True)
     commit, stated = _stated(hub, revision)
+    building.mkdir(exist_ok=True)
     files = {}
     for name in hub.files:
         path = _fetch(hub, commit, name, building)
