@@ -32,7 +32,7 @@ OTHER = ("anxiety", "helplessness", "disappointment")
 EXPRESSIONS = (*BASIC, CONTEMPT, *COMPOUND, *RARE_COMPOUND, *OTHER)
 """Every canonical name, in the order in which classes are numbered and printed."""
 
-_ALIASES = {
+ALIASES = {
     alias: name
     for name, aliases in {
         "surprise": "surprised surprize suprise suprised astonished astonishment",
@@ -62,7 +62,7 @@ def canonical(name: str) -> str:
     ('happily_surprised', 'anger')
     """
     key = lowered(_NUMBERED.sub("", name.lower().strip(), count=1))
-    key = _ALIASES.get(key, key)
+    key = ALIASES.get(key, key)
     if key not in EXPRESSIONS:
         raise ValueError(f"unknown expression '{name}'; known are {', '.join(EXPRESSIONS)}")
     return key

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fer_meta.datasets import shares, units
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS, DatasetSpec
 from fer_meta.datasets.registry import NAME
-from fer_meta.datasets.units import COLUMNS, UNITS
+from fer_meta.datasets.units import UNITS
 from fer_meta.methods import registry
 from fer_meta.methods.base import Episode, FewShotMethod, LabelledImages
 from fer_meta.methods.readouts import Classifier, Context
@@ -71,7 +72,8 @@ def check_dataset(spec: DatasetSpec, root: str | Path) -> None:
     root = Path(root)
     assert NAME.fullmatch(spec.name), f"{spec.name!r}: only letters, digits, '.', '_', '-' and '@'"
     index, again = spec.scan(root), spec.scan(root)
-    columns = [column for column in index.columns if column not in COLUMNS]
+    extra = (*units.COLUMNS, *shares.COLUMNS)
+    columns = [column for column in index.columns if column not in extra]
     assert tuple(columns) == INDEX_COLUMNS, f"columns {columns}; use make_index"
     assert len(index), "no image"
     assert index.equals(again), "two scans give two indices; sort what a folder lists"

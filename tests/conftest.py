@@ -18,9 +18,14 @@ import torch
 from click.testing import CliRunner
 from helpers import golden, made_up
 from helpers.tiny_bench import SUITE
+from hypothesis import HealthCheck, settings
 
 from fer_meta.cli.main import main
 from fer_meta.runner.executors import workers
+
+# No test fails because a machine is slow or busy.
+settings.register_profile("fer-meta", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fer-meta")
 
 
 def pytest_addoption(parser):

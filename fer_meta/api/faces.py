@@ -31,8 +31,9 @@ def load_faces(
     photographs.
 
     The result has `images` (uint8 [N, size, size, 3]) and `index` (one row per image: path, label, subject,
-    clip, frame, split; of rendered faces also `units`, the action units shown, and how strongly each is
-    shown: AU1, AU2, ..., 0 to 1). Raises DatasetError if the data set is not there or cannot be read.
+    clip, frame, split; of rendered faces also `units`, the action units shown). Where it is known, the index
+    has columns of how strongly each action unit is shown (AU1, AU2, ..., 0 to 1), and of the annotators'
+    votes (share_fear, ..., 0 to 1). Raises DatasetError if the data set is not there or cannot be read.
     """
     if not 16 <= size <= LARGEST_IMAGE:
         raise DatasetError(f"size: {size} pixels; give 16 to {LARGEST_IMAGE}")

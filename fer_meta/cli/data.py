@@ -1,46 +1,25 @@
-"""`fer-meta data`: list data sets, check them, make a picture of them, and render some.
+"""`fer-meta data`: list data sets, check them, make a picture of them, render some, cut faces out of films.
 
 pandas takes a third of a second to import, so a command imports what it needs when it runs.
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from fer_meta.cli.audit import audit
 from fer_meta.cli.cache import cache
 from fer_meta.cli.get import get
 from fer_meta.cli.init import init
+from fer_meta.cli.options import data_option
+from fer_meta.cli.prepare import prepare
 from fer_meta.oneline import escaped
-
-
-def _parse_data(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict:
-    given = {}
-    for value in values:
-        name, _, path = value.partition("=")
-        if not name or not path:
-            raise click.BadParameter(f"'{value}' is not NAME=PATH, such as fer2013=/data/fer2013")
-        if name in given:
-            raise click.BadParameter(f"'{name}' is given twice")
-        given[name] = Path(path)  # `~` is expanded where it is looked for
-    return given
-
-
-def data_option(command: Callable) -> Callable:
-    """The option `--data NAME=PATH`, repeatable; the command receives `data`, a dict of name to Path."""
-    return click.option(
-        "--data",
-        multiple=True,
-        metavar="NAME=PATH",
-        callback=_parse_data,
-        help="The folder of a data set. Repeatable. Others are looked for in $FER_META_DATA/NAME.",
-    )(command)
 
 
 @click.group()
 def data() -> None:
-    """List data sets, check them for faults and leaks, look at them, and render some.
+    """List data sets, check them for faults and leaks, look at them, render some, or make them of films.
 
     A data set is a folder. Name it with --data NAME=PATH, or put it in $FER_META_DATA/NAME. The list has the
     data sets that are known by name. Any other name is read as folders of images, <split>/<label>/... or
@@ -54,21 +33,32 @@ def data() -> None:
 data.add_command(init)
 data.add_command(get)
 data.add_command(cache)
+data.add_command(prepare)
+data.add_command(audit)
 
 
 @data.command("list")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @data_option
-def list_(data: dict[str, Path]) -> None:
-    """List the data sets: what they are, how to get them, and which are on this machine.
+def list_(names: tuple[str, ...], data: dict[str, Path]) -> None:
+    """List the data sets, and which of them are on this machine.
+
+    With names: what these are, how to get them, how to cite them, and their images by class and split.
 
     \b
-    Example:
+    Examples:
       fer-meta data list --data fer2013=/data/fer2013 --data mine=~/faces
+      fer-meta data list afew omniglot
     """
-    from fer_meta.datasets.registry import names
-    from fer_meta.datasets.show import listing
+    from fer_meta.datasets import registry
+    from fer_meta.datasets.show import listing, table
 
-    click.echo("\n\n".join("\n".join(listing(name, data)) for name in names(data)))
+    known = registry.names(data)
+    registry.resolve((name for name in names if name not in known), data)  # one that is not known is an error
+    for line in () if names else table(known, data):
+        click.echo(line)
+    if names:
+        click.echo("\n\n".join("\n".join(listing(name, data)) for name in names))
 
 
 @data.command()

@@ -116,4 +116,13 @@ def _show(folder: Path, text: str) -> None:
     settings = settings_of(folder / SETTINGS, yaml.safe_load(text) or {})
     index = scan(folder, settings)
     click.echo("\n".join(["", f"# {SETTINGS}", text] if text else [""]))
-    click.echo("\n".join([*index_lines(folder, index, settings.vocabulary), ""]))
+    click.echo(
+        "\n".join(
+            [
+                *index_lines(
+                    folder, index, [one for one in settings.vocabulary if (index["label"] == one).any()]
+                ),
+                "",
+            ]
+        )
+    )

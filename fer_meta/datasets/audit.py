@@ -73,6 +73,21 @@ def audit(*faces: CachedFaces) -> Audit:
     images = pd.concat([one.index.assign(dataset=one.name) for one in faces], ignore_index=True)
     copied = images[images["digest"].duplicated(keep=False)].copy()
     copied["group"] = copied.groupby("digest", sort=False).ngroup()
+    copied = with_kinds(copied)
+    unreadable = [(one.name, path, reason) for one in faces for path, reason in one.unreadable]
+    return Audit(
+        copies=copied.sort_values("group", kind="stable")[["group", *columns, *KINDS]].reset_index(drop=True),
+        blank=images.loc[images["blank"], columns].reset_index(drop=True),
+        unreadable=pd.DataFrame(unreadable, columns=["dataset", "path", "reason"]),
+        images=len(images),
+        distinct=images["digest"].nunique(),
+    )
+
+
+def with_kinds(copied: pd.DataFrame) -> pd.DataFrame:
+    """Images of which there are copies (group, dataset, label, split), with a bool column for each of KINDS
+    that says what the image's group is.
+    """
     groups = copied.groupby("group")
     # NA is not a split: what has none is not in another split than what has one.
     splits = copied.dropna(subset=["split"]).groupby(["group", "dataset"])["split"]
@@ -83,16 +98,8 @@ def audit(*faces: CachedFaces) -> Audit:
         "across_datasets": groups["dataset"].nunique() > 1,
         "different_labels": groups["label"].nunique() > 1,
     }
-    for kind in KINDS:
-        copied[kind] = copied["group"].isin(kinds[kind].index[kinds[kind]])
-    unreadable = [(one.name, path, reason) for one in faces for path, reason in one.unreadable]
-    return Audit(
-        copies=copied.sort_values("group", kind="stable")[["group", *columns, *KINDS]].reset_index(drop=True),
-        blank=images.loc[images["blank"], columns].reset_index(drop=True),
-        unreadable=pd.DataFrame(unreadable, columns=["dataset", "path", "reason"]),
-        images=len(images),
-        distinct=images["digest"].nunique(),
-    )
+    members = {kind: copied["group"].isin(kinds[kind].index[kinds[kind]]) for kind in KINDS}
+    return copied.assign(**members)
 
 
 def check_counts(faces: CachedFaces) -> list[CountCheck]:

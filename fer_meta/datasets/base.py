@@ -11,11 +11,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from fer_meta.datasets.scanning import file_of, image_files, is_there
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import EXPRESSIONS, canonical
 
 INDEX_COLUMNS = ("path", "label", "subject", "clip", "frame", "split")
 SPLITS = ("train", "val", "test")
+
+NEAR = "near_digest"
+"""A column that an index may have (see `fer_meta.datasets.near_copies`): near copies are copies then."""
 
 _SPLIT = re.compile(
     r"(?:fer2013|ferplus)?[_ -]*"
@@ -110,6 +114,11 @@ def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     return index.astype({c: "Int64" if c == "frame" else "string" for c in INDEX_COLUMNS})
 
 
+def copies_of(index: pd.DataFrame) -> pd.Series:
+    """What names an image and all of its copies, one value per row of an index with digests."""
+    return index[NEAR if NEAR in index else "digest"]
+
+
 @lru_cache(maxsize=1024)  # asked for each file's folder
 def split_of(folder: str) -> str | None:
     """The split that a folder is named after, or None: `Validation`, `dev`, `val_set` and FER2013's
@@ -134,3 +143,40 @@ def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
 def not_found(root: Path, found: str, layout: str, obtain: str) -> DatasetError:
     """The error for data not laid out as expected: what was found, what was expected, where to get it."""
     return DatasetError(f"{root}: {found}; expected {layout}; to obtain it: {obtain}")
+
+
+def named_images(
+    root: Path, pattern: re.Pattern[str], layout: str, obtain: str
+) -> list[tuple[str, re.Match[str]]]:
+    """The images below `root` whose names the pattern matches from their start, each with its match. What
+    else is there `data check` names. Raises DatasetError if there is none.
+    """
+    files = image_files(root)
+    found = [(path, match) for path in files if (match := pattern.match(path.rpartition("/")[2]))]
+    if not found:
+        what = f"none of {len(files)} images has such a name, first '{files[0]}'" if files else "no images"
+        raise not_found(root, what, layout, obtain)
+    return found
+
+
+def expect_some(root: Path, rows: Sequence[Mapping[str, object]], fix: str) -> None:
+    """Raises DatasetError if not one of the listed images is there: then an archive was not unpacked. Single
+    missing files are counted as unreadable later.
+    """
+    files = [file_of(str(row["path"])) for row in rows]
+    if files and not any(is_there(root / file) for file in files):
+        raise DatasetError(
+            f"{root}: none of the {len(files)} listed images is there, first '{files[0]}'; {fix}"
+        )
+
+
+def once(rows: Iterable[dict]) -> list[dict]:
+    """The rows without those that repeat an image, and without all those of an image that two rows label
+    differently.
+    """
+    labels: dict[str, set[str]] = {}
+    kept: dict[str, dict] = {}
+    for row in rows:
+        labels.setdefault(row["path"], set()).add(row["label"])
+        kept.setdefault(row["path"], row)
+    return [row for path, row in kept.items() if len(labels[path]) == 1]

@@ -27,6 +27,7 @@ from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
 from fer_meta.commands import command
+from fer_meta.datasets import shares, units
 from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec
 from fer_meta.datasets.decoding import Face, face_of
 from fer_meta.datasets.places import BUILDING, OWNED, appear, cache_dir, explained, remove_stale, retire
@@ -59,7 +60,8 @@ class CachedFaces:
     INDEX_COLUMNS, `digest` (string: hash of the pixels before resizing, equal for identical images; of a
     rendered image, hash of what was drawn), `blank` (bool: all pixels are equal) and, if rendered, `units`
     (string: the action units shown, such as "1+2+25"); columns such as AU12 if how strongly each unit is
-    shown is known (`fer_meta.datasets.units`). `unreadable` holds (path, reason) of the images left
+    shown is known (`fer_meta.datasets.units`), and such as share_fear if the votes of the annotators are
+    (`fer_meta.datasets.shares`). `unreadable` holds (path, reason) of the images left
     out. `fingerprint` names the files it was made from, and changes when one is touched; `content` names the
     data themselves, the same on every machine.
     """
@@ -132,7 +134,8 @@ def _state(spec: DatasetSpec, file: str) -> tuple[int, int] | None:
 def _fingerprint(spec: DatasetSpec, index: pd.DataFrame, size: int, states: dict) -> str:
     """Hash of the index, of the states of its files and of all else that decides the cache."""
     hasher = hashlib.blake2b(repr((FORMAT, DECODING, spec.version, size, ALIGNMENT)).encode(), digest_size=16)
-    hasher.update(_rows_text(index, INDEX_COLUMNS))
+    extra = (column for column in index if column in (*units.COLUMNS, *shares.COLUMNS))
+    hasher.update(_rows_text(index, (*INDEX_COLUMNS, *extra)))
     for file_and_state in states.items():
         hasher.update(repr(file_and_state).encode(errors="surrogateescape"))
     return hasher.hexdigest()
@@ -281,13 +284,13 @@ def _decode(spec: DatasetSpec, root: Path, size: int, path: str) -> Face | str:
         ) from None
 
 
-def progress_bar(images: int, about: str, progress: bool, initial: int = 0) -> tqdm:
+def progress_bar(images: int, about: str, progress: bool, initial: int = 0, unit: str = " images") -> tqdm:
     """A bar on standard error, if that is open and a terminal."""
     return tqdm(
         total=images,
         initial=initial,
         desc=about,
-        unit=" images",
+        unit=unit,
         mininterval=0.5,
         disable=None if progress and sys.stderr is not None else True,
     )

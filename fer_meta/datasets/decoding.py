@@ -101,7 +101,7 @@ def _eight_bits(deep: np.ndarray) -> np.ndarray:
 def _opaque(image: Image.Image) -> Image.Image:
     # What lies under transparent pixels is arbitrary, often left over from another picture.
     if not image.has_transparency_data:
-        return image
+        return image.convert("L") if image.mode == "1" else image
     over = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "black"), over).convert("RGB")
 

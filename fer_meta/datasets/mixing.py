@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from fer_meta.datasets.base import DatasetSpec, Rendered
+from fer_meta.datasets.base import DatasetSpec, Rendered, copies_of
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.errors import DatasetError, ProtocolError
 
@@ -103,7 +103,7 @@ def joined_index(parts: Sequence[tuple[CachedFaces, np.ndarray]]) -> pd.DataFram
     index = pd.concat([_renamed(faces, rows) for faces, rows in parts], ignore_index=True)
     if index["clip"].notna().any():
         # Named by the pixels and not by the path, so that copies cannot come to lie on both sides of a split.
-        index["clip"] = index["clip"].fillna(index["digest"])
+        index["clip"] = index["clip"].fillna(copies_of(index))
     return index
 
 
@@ -201,9 +201,9 @@ def _families(groups: np.ndarray | None, images: int) -> np.ndarray:
 
 def of_films(index: pd.DataFrame) -> np.ndarray:
     """Mask (bool [N]) of frames of clips. In a mixture a photograph is a clip of its own, which is named
-    after its digest.
+    after its copies.
     """
-    return (index["clip"].notna() & (index["clip"] != index["digest"]).fillna(False)).to_numpy(dtype=bool)
+    return (index["clip"].notna() & (index["clip"] != copies_of(index)).fillna(False)).to_numpy(dtype=bool)
 
 
 def frames_and_clips(index: pd.DataFrame) -> tuple[int, int]:

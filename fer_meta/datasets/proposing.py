@@ -15,7 +15,7 @@ import yaml
 from fer_meta.datasets.base import split_of
 from fer_meta.datasets.loaders.folder import levels_of
 from fer_meta.datasets.settings import SKIP, Settings
-from fer_meta.expressions import EXPRESSIONS
+from fer_meta.expressions import ALIASES, EXPRESSIONS, canonical
 
 CODES = {
     "an": "anger",
@@ -39,6 +39,7 @@ CODES = {
 """Short words for expressions in file names, as in JAFFE and KDEF."""
 
 _FEWEST_KNOWN = 0.5  # of the words of a place in file names, so that it is taken for the label
+_FEWEST_EACH = 1.2  # images of each name, on average, so that names before numbers may be people
 _SEPARATED = "[._ -]"
 
 
@@ -70,8 +71,8 @@ def _letters(name: list[str], place: int) -> re.Match | None:
 def guess(word: str) -> str | None:
     """The expression that a word may stand for; None without a guess, as for every number."""
     known = Settings(Path()).label(word) or CODES.get(word.lower())
-    near = get_close_matches(word.lower(), EXPRESSIONS, 1, cutoff=0.7)
-    return known or (near[0] if near else None)
+    near = get_close_matches(word.lower(), [*EXPRESSIONS, *ALIASES], 1, cutoff=0.7)
+    return known or (canonical(near[0]) if near else None)
 
 
 def words_of(files: Iterable[str], settings: Settings, level: int | None) -> dict[str, list[str]]:
@@ -110,7 +111,7 @@ def people_in_names(files: list[str]) -> People | None:
     """
     pattern = r"([^/]*?[A-Za-z][^/]*?)[._ -]+[0-9]+[.][^./]+$"
     found = Counter(match.group(1) for path in files if (match := re.search(f"(?:^|/){pattern}", path)))
-    if len(found) < 2 or sum(found.values()) < 2 * len(found) or guess(min(found)) is not None:
+    if len(found) < 2 or sum(found.values()) < _FEWEST_EACH * len(found) or guess(min(found)) is not None:
         return None
     return People(f"(?:^|/){pattern}", found)
 

@@ -4,22 +4,74 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import pandas as pd
 
 from fer_meta import plugins
 from fer_meta.datasets.base import DatasetSpec
 from fer_meta.datasets.cache import CachedFaces, load_images
-from fer_meta.datasets.loaders import afew, fer2013, hub_parquet, manifest, rafdb
+from fer_meta.datasets.loaders import (
+    afew,
+    affectnet,
+    caer,
+    cfee,
+    ckplus,
+    dfew,
+    expw,
+    fer2013,
+    ferplus,
+    ferv39k,
+    hub_parquet,
+    jaffe,
+    kdef,
+    mafw,
+    manifest,
+    omniglot,
+    oulu_casia,
+    raf_ce,
+    raf_ml,
+    rafdb,
+    sfew,
+)
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.datasets.prepared import is_prepared, prepared_spec
 from fer_meta.datasets.scanning import expanded, is_data, is_folder, names_in, reading
 from fer_meta.datasets.settings import read_settings
+from fer_meta.datasets.spelling import did_you_mean, same
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import PREFIX, load_rendered, rendered_spec
 from fer_meta.errors import DatasetError
 
 CATALOGUE: dict[str, DatasetSpec] = {
-    spec.name: spec for spec in (fer2013.SPEC, rafdb.BASIC_SPEC, rafdb.COMPOUND_SPEC, afew.SPEC)
+    spec.name: spec
+    for spec in (
+        affectnet.SPEC,
+        afew.SPEC,
+        caer.STILLS_SPEC,
+        caer.CLIPS_SPEC,
+        cfee.SPEC,
+        ckplus.SPEC,
+        ckplus.SPEC_48,
+        *dfew.SPECS,
+        expw.SPEC,
+        fer2013.SPEC,
+        ferplus.SPEC,
+        ferv39k.SPEC,
+        jaffe.SPEC,
+        kdef.SPEC,
+        kdef.ALL_SPEC,
+        *mafw.SPECS,
+        omniglot.SPEC,
+        oulu_casia.SPEC,
+        raf_ce.SPEC,
+        raf_ml.SPEC,
+        rafdb.BASIC_SPEC,
+        rafdb.COMPOUND_SPEC,
+        sfew.SPEC,
+    )
 }
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
@@ -117,7 +169,7 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
     if not NAME.fullmatch(name):
         raise DatasetError(
             f"'{name}' is not a valid name for a data set; use at most 100 letters, digits, '.', '_', '-'"
-            " and '@'"
+            f" and '@'{did_you_mean(name, names({}))}"
         )
     home = data_home()
     if name in given:
@@ -133,23 +185,40 @@ def locate(name: str, given: Mapping[str, Path]) -> Path:
             f"{root}: this is a file; give the folder that holds it, or a .zip or .tar archive"
         )
     where = f"no folder {root}" if root is not None else "no folder was given"
-    obtain = f"; to obtain it: {catalogue()[name].obtain}" if name in catalogue() else ""
-    raise DatasetError(f"{name}: {where}; give --data {name}=PATH or put it in $FER_META_DATA/{name}{obtain}")
+    known = catalogue().get(name)
+    more = f"; to obtain it: {known.obtain}" if known else did_you_mean(name, names(given))
+    raise DatasetError(f"{name}: {where}; give --data {name}=PATH or put it in $FER_META_DATA/{name}{more}")
 
 
 def spec_for(name: str, root: Path) -> DatasetSpec:
     """What lies at `root`: images that are decoded already, a Hugging Face data set, the catalogue's data set
-    of that name, images in a table, or expressions' folders. Raises DatasetError for a faulty fer-meta.yaml.
+    of that name, images in a table, or expressions' folders.
+
+    Raises DatasetError for a faulty fer-meta.yaml, and for a name that differs from a known one in its
+    spelling alone: its images would be read another way, and nobody would notice.
     """
     if is_prepared(root):
         return prepared_spec(name, root)
-    known, settings = catalogue().get(name), read_settings(root)
+    known, settings = catalogue(), read_settings(root)
+    for meant in same(name, known) if name not in known else ():
+        raise DatasetError(
+            f"{name}: the known data set is called {meant}; give --data {meant}={root}, or another name if "
+            "these are images of your own"
+        )
     if hub_parquet.files_in(root):
-        return hub_parquet.hub_spec(name, settings, known)
-    if known is not None:
-        return known
-    own = manifest.table_spec if manifest.tables_in(root, settings) else folder_spec
-    return own(name, settings)
+        return hub_parquet.hub_spec(name, settings, known.get(name))
+    if name in known:
+        return known[name]
+    spec = (manifest.table_spec if manifest.tables_in(root, settings) else folder_spec)(name, settings)
+    return replace(spec, scan=partial(_scan_own, spec.scan, did_you_mean(name, known)))
+
+
+def _scan_own(scan: Callable[[Path], pd.DataFrame], hint: str, root: Path) -> pd.DataFrame:
+    """The index of a folder; if it cannot be read, the error ends in `hint`."""
+    try:
+        return scan(root)
+    except DatasetError as error:
+        raise DatasetError(f"{error}{hint}") from None
 
 
 def home_of(spec: DatasetSpec, root: Path) -> Path:

@@ -93,6 +93,16 @@ def is_folder(path: Path) -> bool:
     return mode is not None and stat.S_ISDIR(mode)
 
 
+def first_file(root: Path, names: Iterable[str]) -> Path | None:
+    """The first of these files below `root` that is there. Raises as `is_there`."""
+    return next((root / name for name in names if is_there(root / name)), None)
+
+
+def first_folder(root: Path, names: Iterable[str]) -> Path | None:
+    """The first of these folders below `root` that is there. Raises as `is_folder`."""
+    return next((root / name for name in names if is_folder(root / name)), None)
+
+
 def _mode(path: Path) -> int | None:
     with reading(path):
         try:
@@ -100,6 +110,8 @@ def _mode(path: Path) -> int | None:
         except (FileNotFoundError, NotADirectoryError):
             if os.path.islink(path):
                 raise  # a link that leads nowhere
+            return None
+        except ValueError:  # a zero byte in the name
             return None
 
 
@@ -129,7 +141,8 @@ def names_in(folder: Path) -> set[str]:
         return set(os.listdir(folder))
 
 
-_PART = re.compile(r"(\.(?:csv|gz|npy|mat|parquet|arrow))#[^#/]*$|#box=[-0-9,]*$", re.IGNORECASE)
+_PACKED = "csv|tsv|gz|npy|npz|mat|h5|hdf5|parquet|arrow|tfrecord|zip|tar|avi|mp4|mov|mkv|webm"
+_PART = re.compile(rf"([.](?:{_PACKED}))#[^#/]*$|#box=[-0-9,]*$", re.IGNORECASE)
 
 
 def file_of(path: str) -> str:
@@ -140,7 +153,7 @@ def file_of(path: str) -> str:
 def state_of(path: str) -> tuple[int, int]:
     """Size and time of change of a file, or of the archive that holds it. Raises OSError."""
     found = archives.parted(path)
-    if found is None:
+    if found is None or not found[1]:
         state = os.stat(path)
     else:
         state = os.stat(found[0])

@@ -1,7 +1,8 @@
 """What is known of data sets, as lines of text for a terminal of 100 columns."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -17,49 +18,104 @@ from fer_meta.datasets.settings import SETTINGS
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
 from fer_meta.errors import DatasetError
+from fer_meta.expressions import EXPRESSIONS
 from fer_meta.fileio import replacing
-from fer_meta.oneline import escaped
+from fer_meta.oneline import escaped, one_line
 
 _UNREADABLE_SHOWN = 20
 _EXAMPLES = 3
+_TITLE = 43  # columns
+_MOST_CLASSES = 40
 
 
-def listing(name: str, given: Mapping[str, Path]) -> list[str]:
-    """What one data set is, how to get it and, if it is here, its images, subjects and clips.
+@dataclass(frozen=True)
+class _Found:
+    """What is known of a data set: where it is, its index if it is here, and what is wrong with it."""
 
-    That a data set is missing or faulty is among the lines, so that it does not hide the others.
-    """
-    if name in RECIPES and not is_here(name, given):
-        here = "; ".join(cached_sets(name)) or "not yet rendered"
-        return [
-            *about(name, rendered_spec(name), here),
-            *_field("classes", ", ".join(RECIPES[name].classes)),
-        ]
+    spec: DatasetSpec | None
+    here: str
+    index: pd.DataFrame | None = None
+    fault: str | None = None
+
+    @property
+    def classes(self) -> list[str]:
+        """Its labels, as far as it is known which there are."""
+        if self.spec is None:
+            return []
+        if self.spec.rendered:
+            return list(RECIPES[self.spec.rendered.recipe].classes)
+        if self.index is not None:
+            return _in_order(self.spec, self.index["label"])
+        return [] if self.spec.vocabulary == EXPRESSIONS else list(self.spec.vocabulary)
+
+
+def _look(name: str, given: Mapping[str, Path]) -> _Found:
+    """A missing or faulty data set is no error here, so that it does not hide the others."""
+    if not is_here(name, given) and (name in RECIPES or "@" in name):
+        return _Found(rendered_spec(name), "; ".join(cached_sets(name)) or "not yet rendered")
     spec, here = catalogue().get(name), "no"
     try:
         root = locate(name, given)
         here = str(root)
         spec = spec_for(name, root)
         root = home_of(spec, root)
-        index = spec.scan(root)
+        return _Found(spec, str(root), spec.scan(root))
     except DatasetError as error:
         missing = here == "no" and spec is not None and name not in given
-        return about(name, spec, here) + ([] if missing else _field("fault", str(error)))
-    return [
-        *about(name, spec, here),
-        *index_lines(root, index, spec.vocabulary),
-    ]
+        return _Found(spec, here, fault=None if missing else str(error))
 
 
-def index_lines(root: Path, index: pd.DataFrame, vocabulary: Sequence[str]) -> list[str]:
-    """The images, people and clips of a data set, the files that are none of its images, and its classes."""
+def table(names: Sequence[str], given: Mapping[str, Path]) -> Iterator[str]:
+    """A line for each data set: name, title, classes and, if it is here, images and where it is. Each line
+    comes as soon as it is known: to look through a large data set takes a while.
+    """
+    width = max(map(len, names), default=0)
+    yield f"{'name':<{width}}  {'title':<{_TITLE}} {'classes':>7} {'images':>10}  where"
+    for name in names:
+        found = _look(name, given)
+        title = one_line(found.spec.title, _TITLE) if found.spec else ""
+        classes = f"{len(found.classes):,}" if found.classes else ""
+        images = f"{len(found.index):,}" if found.index is not None else ""
+        where = "rendered here" if found.spec and found.spec.rendered else found.here
+        where = "" if where == "no" else escaped(where)
+        yield f"{name:<{width}}  {title:<{_TITLE}} {classes:>7} {images:>10}  {where}".rstrip()
+        yield from _field("fault", found.fault) if found.fault else ()
+    yield ""
+    yield "`fer-meta data list NAME...` says what a data set is, how to get it and how to cite it."
+
+
+def listing(name: str, given: Mapping[str, Path]) -> list[str]:
+    """What one data set is, how to get it and, if it is here, its images, subjects and clips. That it is
+    missing or faulty is among the lines.
+    """
+    found = _look(name, given)
+    lines = about(name, found.spec, found.here)
+    if found.fault:
+        return lines + _field("fault", found.fault)
+    if found.index is not None:
+        return [*lines, *index_lines(Path(found.here), found.index, found.classes)]
+    few = len(found.classes) <= _MOST_CLASSES
+    return lines + _field("classes", ", ".join(found.classes) if few else f"{len(found.classes):,}")
+
+
+def _in_order(spec: DatasetSpec, labels: Iterable[str]) -> list[str]:
+    """Each label once, in the order of the vocabulary."""
+    there = set(labels)
+    return [label for label in spec.vocabulary if label in there] + sorted(there - set(spec.vocabulary))
+
+
+def index_lines(root: Path, index: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+    """The classes, images, people and clips of a data set, the files that are none of its images, and its
+    images of each class.
+    """
     return [
+        *_field("classes", f"{len(classes):,}"),
         *_field("images", f"{len(index):,}"),
         *_field("subjects", _distinct(index["subject"])),
         *_field("clips", _distinct(index["clip"])),
         *other_lines(root, index),
         "",
-        *_class_table(index, vocabulary),
+        *_class_table(index, classes),
     ]
 
 
@@ -178,10 +234,10 @@ def other_lines(root: Path, index: pd.DataFrame) -> list[str]:
     return _field("others", "; ".join(texts) or "none")
 
 
-def _class_table(index: pd.DataFrame, vocabulary: Sequence[str]) -> list[str]:
-    """Images of each class (rows) in each split (columns)."""
+def _class_table(index: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+    """Images of each class (rows) in each split (columns); of all classes together where they are many."""
     table = pd.crosstab(index["label"], index["split"].fillna("no split"), margins=True, margins_name="all")
-    rows = [label for label in (*vocabulary, "all") if label in table.index]
+    rows = [*(classes if len(classes) <= _MOST_CLASSES else ()), "all"]
     columns = [name for name in (*SPLITS, "no split", "all") if name in table.columns]
     width = max(map(len, rows))
     lines = ["    " + " " * width + "".join(f"{column:>10}" for column in columns)]

@@ -18,6 +18,7 @@ from fer_meta.datasets.scanning import reading
 from fer_meta.errors import DatasetError
 
 _SEPARATORS = ",;\t"
+_SHOWN = 80  # characters of a faulty line
 _WHOLE = re.compile(r"[0-9]{1,9}([.]0*)?(e[+]?0+)?", re.IGNORECASE)
 
 
@@ -48,6 +49,36 @@ def read_lines(path: Path) -> list[str]:
     with reading(path), opened(path) as file:
         lines = file.read().splitlines()
     return [_decoded(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def fields(path: Path, form: str) -> Iterator[tuple[int, list[str]]]:
+    """The number (from 1) and the words of each line of a list, with blanks or commas between them; blank
+    lines are ignored. `form` names the words, such as "<name> <label>". Raises DatasetError, which names the
+    line, for another number of words, and for an empty list.
+    """
+    wanted, empty = len(form.split()), True
+    for number, line in enumerate(read_lines(path), 1):
+        words = line.replace(",", " ").split()
+        if words and len(words) != wanted:
+            raise DatasetError(f"{path}: line {number} is '{line.strip()[:_SHOWN]}', expected '{form}'")
+        if words:
+            empty = False
+            yield number, words
+    if empty:
+        raise DatasetError(f"{path}: the list is empty; obtain it again")
+
+
+def file_name(path: Path, number: int, text: str) -> str:
+    """The name of a file that line `number` of a list gives, with forward slashes. Raises DatasetError for a
+    name that leads out of its folder or that no file has.
+    """
+    name = text.replace("\\", "/").removeprefix("./")
+    if not name or not name.isprintable() or name.startswith("/") or ".." in name.split("/"):
+        raise DatasetError(
+            f"{path}: line {number} names '{text[:_SHOWN]}', which is no file in the folder of images; "
+            "obtain the list again"
+        )
+    return name
 
 
 class Row(NamedTuple):

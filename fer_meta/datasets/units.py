@@ -38,12 +38,18 @@ COLUMNS = tuple(f"AU{number}" for number in UNITS)
 SHOWN = 0.5
 """The intensity from which a unit counts as shown, where that is a yes or a no."""
 
+UNGRADED = 0.6
+"""The intensity of a unit that was coded as shown and not graded: FACS level C, the middle of the five."""
 
-def unit_columns(shown: Sequence[Mapping[int, float]]) -> dict[str, np.ndarray]:
-    """The columns of images that show these units so strongly, and no others. An exaggerated unit, above 1,
-    is at its peak.
+
+def unit_columns(shown: Sequence[Mapping[int, float] | None]) -> dict[str, np.ndarray]:
+    """The columns of images that show these units so strongly, and no others; None for an image that was not
+    coded. An exaggerated unit, above 1, is at its peak.
     """
-    table = np.array([[face.get(number, 0.0) for number in UNITS] for face in shown], dtype=np.float32)
+    table = np.array(
+        [[np.nan if face is None else face.get(number, 0.0) for number in UNITS] for face in shown],
+        dtype=np.float32,
+    )
     return dict(zip(COLUMNS, table.reshape(-1, len(COLUMNS)).clip(0, 1).T))
 
 

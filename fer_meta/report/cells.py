@@ -226,7 +226,7 @@ def _support(results: Results, run: Run, path: Path, names: Names) -> Support:
     unknown = set(labels.to_pylist()) - set(results.vocabulary)
     if unknown:
         raise damaged(path, f"has the unknown label {one_line(str(min(unknown)), 60)!r}", run.command)
-    label = np.array([results.vocabulary.index(name) for name in labels.to_pylist()], np.int8)[codes]
+    label = np.array([results.vocabulary.index(name) for name in labels.to_pylist()], np.int16)[codes]
     return Support(rows["episode"].to_numpy(), _group(number)[1], number("path"), label)
 
 
@@ -308,7 +308,7 @@ def _check_episodes(run: Run, shots: int, episode: np.ndarray) -> None:
 
 
 def _places(run: Run, column: str, texts: pa.ChunkedArray, vocabulary: tuple[str, ...]) -> np.ndarray:
-    """[N] int8 places in the vocabulary."""
+    """[N] int16 places in the vocabulary."""
     names, codes = coded(texts)
     names = names.to_pylist()
     unknown = sorted(str(name) for name in set(names) - set(vocabulary))
@@ -316,7 +316,7 @@ def _places(run: Run, column: str, texts: pa.ChunkedArray, vocabulary: tuple[str
         raise run.damaged(
             ANSWERS, f"{column}: {one_line(unknown[0], 60) if unknown else 'an empty cell'} is no label"
         )
-    return np.array([vocabulary.index(name) for name in names], np.int8).take(codes)
+    return np.array([vocabulary.index(name) for name in names], np.int16).take(codes)
 
 
 def _clips(run: Run, table: pa.Table, clip: np.ndarray, label: np.ndarray) -> dict | None:

@@ -11,6 +11,7 @@ from fer_meta.runner.settings import Setting, needed
 from fer_meta.sources import parts_of
 from fer_meta.suites.divisions import division_key
 from fer_meta.suites.schema import Suite
+from fer_meta.tasks.copies import compared
 from fer_meta.tasks.episodes import FixedEpisodes, draw, draw_with_held_support, kinds_of
 from fer_meta.tasks.fixes import or_other_folds
 from fer_meta.tasks.folds import cross_validate, named
@@ -71,6 +72,7 @@ def cross(suite: Suite, faces: Sequence[CachedFaces]) -> list[Setting]:
     """A setting for every source and target of a suite without experiments, and for each of its divisions.
     Raises ProtocolError if two have too few common classes, or images for no division.
     """
+    faces = compared(faces, suite.protocol)
     by_name = {one.name: one for one in faces}
     shared = Shared("", suite.protocol, tuple(suite.methods), suite.classes, "oracle" in suite.selection)
     crossed = pairs(suite, by_name)

@@ -51,9 +51,10 @@ def plan_record(
     not_run: Mapping[str, str],
     made_by: MadeBy,
     search: PlannedSearch | None = None,
+    notes: Sequence[str] = (),
 ) -> Plan:
     """What the tables are expected to hold. `as_written` is the suite as its file has it, of which `suite`
-    may be a part; `not_run` are the experiments that are left out, and why.
+    may be a part; `not_run` are the experiments that are left out, and why; `notes` are of `data_notes`.
     """
     rendered = {name: one for setting in settings for name, one in setting.rendered.items()}
     by_experiment: dict[str, list[Setting]] = {}
@@ -74,7 +75,7 @@ def plan_record(
         },
         divisions=[key for one in suite.divisions or () if (key := division_key(one)) in by_experiment],
         not_run=dict(not_run),
-        left_out=left_out(settings),
+        left_out=[*notes, *left_out(settings)],
         vocabulary=[] if set(suite.classes) <= set(EXPRESSIONS) else list(suite.classes),
         seeds=list(as_written.seeds),
         methods={key: list(one.methods or as_written.methods) for key, one in as_written.experiments.items()}

@@ -28,6 +28,7 @@ from fer_meta.report import write_report
 from fer_meta.runner import search
 from fer_meta.runner.again import key_of
 from fer_meta.runner.crossing import cross
+from fer_meta.runner.data_notes import data_notes
 from fer_meta.runner.describe import MadeBy, left_out, plan_record, remarks, with_runs
 from fer_meta.runner.dry_run import print_plan
 from fer_meta.runner.estimate import estimate
@@ -114,6 +115,9 @@ def plan(options: BenchOptions) -> Planned:
     key = key_of(options, folders, names(options.data))
     workers = choose_workers(options.jobs, device)
     faces = load_all(suite, roots, device, options.dry_run, workers)
+    notes = data_notes(faces, suite.classes)
+    for line in notes:
+        click.echo(line)
     settings, not_run = _settings(suite, cast, faces)
     runs, trials = make_plan(suite, settings), search.trials(suite, settings)
     as_written = read_suite(options.suite, suite.preset)
@@ -123,7 +127,7 @@ def plan(options: BenchOptions) -> Planned:
     bench = Bench(suite, results_folder(options.out, suite.name, suite.preset), device, made_by)
     bench.damaged |= _damaged(bench, trials)
     searched = search.planned_search(suite, settings, trials)
-    record = plan_record(suite, as_written, settings, runs, not_run, made_by, searched)
+    record = plan_record(suite, as_written, settings, runs, not_run, made_by, searched, notes)
     planned = decided(Planned(bench, settings, runs, record, workers, list(folders), trials, key))
     bench.damaged |= _damaged(bench, planned.runs)
     return planned

@@ -11,6 +11,7 @@ from fer_meta.runner.identity import episodes_hash
 from fer_meta.runner.settings import Mixed, Setting
 from fer_meta.suites.experiments import Experiment, Mixture, Role
 from fer_meta.suites.schema import Suite
+from fer_meta.tasks.copies import compared_cast
 from fer_meta.tasks.pools import divide
 
 
@@ -23,7 +24,8 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
     """
     settings: dict[str, list[Setting]] = {}
     not_run: dict[str, str] = {}
-    mixed: dict[str, Mixed] = {}
+    mixed: dict[tuple[str, bool], Mixed] = {}
+    casts: dict[bool, dict[str, CachedFaces]] = {}  # that know their near copies, and that do not
     episodes: dict = {}
     for key, experiment in suite.experiments.items():
         mixture = suite.mixtures.get(experiment.train)
@@ -36,9 +38,13 @@ def stage(suite: Suite, cast: Mapping[str, CachedFaces]) -> tuple[list[Setting],
             )
             continue
         try:
-            if mixture and experiment.train not in mixed:
-                mixed[experiment.train] = mix(experiment.train, mixture, cast, suite.roles)
-            settings[key] = _staged(suite, key, cast, mixed.get(experiment.train), episodes)
+            near = experiment.protocol.removes_near_copies
+            if near not in casts:
+                casts[near] = compared_cast(cast, experiment.protocol)
+            own, train = casts[near], (experiment.train, near)
+            if mixture and train not in mixed:
+                mixed[train] = mix(experiment.train, mixture, own, suite.roles)
+            settings[key] = _staged(suite, key, own, mixed.get(train), episodes)
         except (DatasetError, ProtocolError) as error:
             not_run[key] = str(error)
     for key in list(settings):

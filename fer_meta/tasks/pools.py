@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from fer_meta.datasets.base import copies_of
 from fer_meta.datasets.mixing import of_films
 from fer_meta.datasets.stacked import Images
 from fer_meta.datasets.units import unit_intensities
@@ -96,7 +97,8 @@ def divide(
 
     With `copies: removed`, an image of val or test goes if an identical one is trained on in *any* of
     `sources` or is in a `val`, or earlier in its own role; of identical images with different labels none is
-    kept. So one target has one set of test images, whatever source a method was trained on. With
+    kept. With `copies: near-removed` the same holds for near copies, which `tasks.copies.compared` has
+    to find before. So one target has one set of test images, whatever source a method was trained on. With
     `support_from: source-train` the images held out of the training of `sources` are in `held`, and what
     shares a group with them (see `roles_of`) is in no pool. With `carve: 0` nothing is kept back: without an
     official val a source is validated on what it is trained on, another data set on what it is tested on.
@@ -246,7 +248,7 @@ def _digests(datasets, roles, names, among) -> set[str]:
         d
         for faces in datasets
         if faces.name in among
-        for d in faces.index["digest"][np.isin(roles[faces.name], names)]
+        for d in copies_of(faces.index)[np.isin(roles[faces.name], names)]
     }
 
 
@@ -266,8 +268,9 @@ def _first_of_its_kind(part: pd.DataFrame, seen: set[str]) -> np.ndarray:
     """Mask of `part`'s rows that are in no earlier role, come first among their copies, and have
     one label.
     """
-    disputed = part.groupby("digest")["label"].transform("nunique") > 1
-    return ~(part["digest"].isin(seen) | part.duplicated("digest") | disputed).to_numpy(dtype=bool)
+    copies = copies_of(part)
+    disputed = part["label"].groupby(copies).transform("nunique") > 1
+    return ~(copies.isin(seen) | copies.duplicated() | disputed).to_numpy(dtype=bool)
 
 
 def _pool(
@@ -337,7 +340,7 @@ def _group_ids(index: pd.DataFrame, rows: np.ndarray, disjoint: str) -> pd.Serie
     # Photographs that belong to no clip are clips of one image each: nothing to keep apart but their copies.
     if disjoint == "subject" or (disjoint == "clip" and index["clip"].notna().any()):
         return index[disjoint].iloc[rows]
-    copies = index["digest"].iloc[rows]
+    copies = copies_of(index).iloc[rows]
     return copies if copies.duplicated().any() else None
 
 

@@ -148,8 +148,12 @@ class Protocol(Strict):
             " AdaBN, at test with the statistics of the target's test images, without their labels"
         ),
     )
-    copies: Literal["removed", "kept"] = Field(
-        "removed", description="test images identical to a training, validation or other test image"
+    copies: Literal["removed", "near-removed", "kept"] = Field(
+        "removed",
+        description=(
+            "test images identical to a training, validation or other test image; near-removed: nearly"
+            " identical ones too"
+        ),
     )
     small_classes: Literal["exclude", "error"] = Field(
         "exclude", description="what becomes of a class with too few images for one episode"
@@ -275,6 +279,10 @@ class Protocol(Strict):
     def batchnorm_on_source(self) -> str:
         """As `batchnorm`, of training and of validation on the source, which never know the target."""
         return "eval" if self.batchnorm == "target" else self.batchnorm
+
+    @property
+    def removes_near_copies(self) -> bool:
+        return self.copies == "near-removed"
 
     @property
     def cross_validated(self) -> bool:

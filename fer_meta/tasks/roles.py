@@ -5,6 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from fer_meta.datasets.base import copies_of
 from fer_meta.datasets.mixing import hold_out, of_films
 from fer_meta.tasks.protocol import Protocol
 from fer_meta.tasks.splits import assign_splits
@@ -49,5 +50,7 @@ def _akin(part: pd.DataFrame, disjoint: str) -> np.ndarray | None:
     """[N, K]: what an image trained on may not share with one held out: nothing, copies, or also clips and
     people, where they are known.
     """
-    columns = {"nothing": [], "image": ["digest"]}.get(disjoint, ["digest", "clip", "subject"])
-    return part[columns].to_numpy(dtype=object) if columns else None
+    if disjoint == "nothing":
+        return None
+    more = () if disjoint == "image" else (part["clip"], part["subject"])
+    return np.stack([column.to_numpy(dtype=object) for column in (copies_of(part), *more)], axis=1)

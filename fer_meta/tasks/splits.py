@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+from fer_meta.datasets.base import copies_of
 from fer_meta.errors import ProtocolError
 from fer_meta.tasks.protocol import Protocol
 from fer_meta.words import people
@@ -69,8 +70,8 @@ def _folds(index: pd.DataFrame, parts: int) -> tuple[np.ndarray, int]:
 
 
 def groups_of(index: pd.DataFrame) -> np.ndarray:
-    """The person on each image, else its clip, else its pixels: what is never divided [N]."""
-    return index["subject"].fillna(index["clip"]).fillna(index["digest"]).to_numpy()
+    """The person on each image, else its clip, else its copies: what is never divided [N]."""
+    return index["subject"].fillna(index["clip"]).fillna(copies_of(index)).to_numpy()
 
 
 def stratified_folds(index: pd.DataFrame, folds: int) -> np.ndarray:

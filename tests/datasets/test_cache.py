@@ -14,11 +14,10 @@ import filelock
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import trees
+from helpers import layouts, trees
 from PIL import Image
 
 from fer_meta.datasets import cache, places
-from fer_meta.datasets.base import INDEX_COLUMNS
 from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.registry import spec_for
 from fer_meta.errors import DatasetError, MachineError
@@ -41,16 +40,16 @@ def load(root, size=SIZE, name="faces"):
     return load_images(spec_for(name, root), root, size, progress=False)
 
 
-@pytest.mark.parametrize("layout", trees.TREES)
+@pytest.mark.parametrize("layout", layouts.TREES)
 def test_every_layout_becomes_images_and_an_index_in_the_same_order(layout, tmp_path):
-    name, make = trees.TREES[layout]
+    name, make = layouts.TREES[layout]
     root = make(tmp_path / "data")
     faces = load(root, name=name)
     assert faces.images.shape == (len(faces.index), SIZE, SIZE, 3) and faces.images.dtype == np.uint8
     assert isinstance(faces.images, np.memmap) and not faces.images.flags.writeable
-    assert tuple(faces.index.columns) == (*INDEX_COLUMNS, "digest", "blank")
     scanned = spec_for(name, root).scan(root)
-    pd.testing.assert_frame_equal(scanned, faces.index[list(INDEX_COLUMNS)])
+    assert tuple(faces.index.columns) == (*scanned.columns, "digest", "blank")
+    pd.testing.assert_frame_equal(scanned, faces.index[list(scanned.columns)])
     assert faces.unreadable == () and faces.index["digest"].is_unique and not faces.index["blank"].any()
 
 

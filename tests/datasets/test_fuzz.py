@@ -224,21 +224,35 @@ def test_any_csv_becomes_an_index_or_an_error(data):
 
 
 LIST = b"train_00001.jpg 5\ntrain_00002.jpg 1\ntest_0001.jpg 7"
+CLIPS = b"video_name,label\n1,3\n12,7\n"
+FOLD = "EmoLabel_DataSplit/{}(single-labeled)/set_1.csv"
+LISTS = {
+    "rafdb-basic": ("Image/aligned/train_00001_aligned.jpg", "EmoLabel/list_patition_label.txt", LIST),
+    "rafdb-compound": ("Image/aligned/train_00001_aligned.jpg", "EmoLabel/list_patition_label.txt", LIST),
+    "dfew": ("Clip/jpg_256/00001/1.jpg", FOLD, CLIPS),
+    "ferv39k": (
+        "2_ClipsforFaceCrop/War/Sad/01/1.jpg",
+        "All_scenes/{}_All.csv",
+        b"War/Sad/01 Sad\nWar/Sad/02 Sad",
+    ),
+    "mafw-5": ("data/faces/01/1.jpg", "split/single/no_caption/set_5/{}.txt", b"01.mp4 anger\n02.mp4 fear"),
+    "caer-s": ("train/Sad/1.png", "{}.txt", b"train/Sad/1.png,5,2,2,9,9\ntrain/Sad/2.png,5,-2,2,9,9"),
+}
+"""A picture of each data set that has lists, where its lists are ({}: one for each split), and one list."""
 
 
 @many
-@given(
-    st.sampled_from(["rafdb-basic", "rafdb-compound"]),
-    st.one_of(CHANGES.map(lambda changes: some_bytes_changed(LIST, changes)), st.binary(max_size=60)),
-)
-def test_any_list_becomes_an_index_or_an_error(name, data):
+@given(st.sampled_from([*LISTS]), CHANGES, st.one_of(st.none(), st.binary(max_size=60)))
+def test_any_list_becomes_an_index_or_an_error(name, changes, other):
+    picture, listed, whole = LISTS[name]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "data")
         for file, content in (
-            ("Image/aligned/train_00001_aligned.jpg", png()),
-            ("EmoLabel/list_patition_label.txt", data),
+            (picture, png()),
+            (listed.format("test"), b""),
+            (listed.format("train"), some_bytes_changed(whole, changes) if other is None else other),
         ):
-            (root / file).parent.mkdir(parents=True)
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
             (root / file).write_bytes(content)
         if scanned(name, root) is not None:
             loaded(name, root)

@@ -316,8 +316,8 @@ def test_a_missing_column_is_named_with_its_file(stored, columns):
     [
         ({"confidence": 1.5}, "confidences outside 0 to 1"),
         ({"confidence": -0.1}, "confidences outside 0 to 1"),
-        ({"predicted": "smugness"}, "predicted: smugness is no expression"),
-        ({"label": None}, "label: an empty cell is no expression"),
+        ({"predicted": "smugness"}, "predicted: smugness is no label"),
+        ({"label": None}, "label: an empty cell is no label"),
         ({"episode": 3}, "1-shot episodes are not whole"),
     ],
 )

@@ -540,7 +540,7 @@ def test_pooled_episodes_are_numbered_on_with_their_support_and_own_heads_have_n
     ).support
     assert (
         supported.episode.tolist() == both.episode.tolist()
-        and supported.label.tolist() == [17] * 4 + [17 + 128] * 3
+        and supported.label.tolist() == [17] * 4 + [17 + 2**15] * 3
     )
     heads = [replace(one, episode=np.zeros(len(one.episode), int)) for one in (first, second)]
     assert set(concatenated(heads).episode) == {0}

@@ -6,7 +6,6 @@ name may recur in another class, so a clip is known by split, class and name.
 """
 
 import contextlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,21 @@ from typing import Any
 import pandas as pd
 
 from fer_meta.datasets.base import DatasetSpec, Published, make_index, not_found
+from fer_meta.datasets.clips import frame_number
 from fer_meta.datasets.decoding import read_image
-from fer_meta.datasets.scanning import image_files
+from fer_meta.datasets.scanning import IMAGE_SUFFIXES, image_files
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import BASIC, canonical
 
 LAYOUT = (
     "frames in {Train_AFEW,Val_AFEW}/.../<Class>/<clip>/*.jpg (also train_afew, images_background, "
-    "Train), or in {Train_AFEW,Val_AFEW}/.../<clip>/*.jpg beside the films <Class>/<clip>.avi"
+    "Train), or in {Train_AFEW,Val_AFEW}/.../<clip>/*.jpg beside the films <Class>/<clip>.avi, unpacked or "
+    "in the archive AlignedFaces_LBPTOP_Points.zip"
 )
 OBTAIN = "sign the agreement at https://cs.anu.edu.au/few/AFEW.html, unpack the clips and the aligned faces"
+FILM, ARCHIVE = ".avi", ".zip"
+
+_SUFFIXES = {*IMAGE_SUFFIXES, FILM}
 
 _SPLITS = {
     "train_afew": "train",
@@ -37,18 +41,17 @@ _SPLITS = {
     "test": "withheld",
 }
 
-_MOST_DIGITS = 18  # of a number that fits into 64 bits
-
 
 def scan(root: Path) -> pd.DataFrame:
     """The index of all frames, by split, class, clip and frame; `clip` is `<split>/<class>/<name>`."""
     root = Path(root)
-    films = _films(root)
+    files = _files(root)
+    films = _films(root, files)
     rows: list[dict[str, Any]] = []
     folders: dict[str, str] = {}
-    for path in image_files(root):
+    for path in files:
         split = _split(path)
-        if split == "withheld":
+        if split == "withheld" or path.lower().endswith(FILM):
             continue
         if split is None:
             raise not_found(root, f"'{path}' is not in a train or validation folder", LAYOUT, OBTAIN)
@@ -61,23 +64,23 @@ def scan(root: Path) -> pd.DataFrame:
                 f"{root}: the clip {clip} is in both '{folders[clip]}' and '{folder}'; "
                 "keep one copy of the frames"
             )
-        rows.append({"path": path, "label": label, "clip": clip, "split": split, "frame": _frame(root, path)})
+        rows.append(
+            {"path": path, "label": label, "clip": clip, "split": split, "frame": frame_number(root, path)}
+        )
     if not rows:
         raise not_found(root, "no frames", LAYOUT, OBTAIN)
     rows.sort(key=lambda row: (row["split"] != "train", row["clip"], row["frame"] or 0, row["path"]))
     return make_index(rows)
 
 
-def _frame(root: Path, path: str) -> int | None:
-    """The number at the end of a file's name, if any."""
-    digits = re.search(r"(\d+)$", Path(path).stem)
-    if digits is None:
-        return None
-    if len(digits.group(1).lstrip("0")) > _MOST_DIGITS:
-        raise DatasetError(
-            f"{root / path}: the frame number has more than {_MOST_DIGITS} digits; rename the frames"
-        )
-    return int(digits.group(1))
+def _files(root: Path) -> list[str]:
+    """The paths of all frames and films; those in an archive if nothing of its split is unpacked."""
+    files = image_files(root, {*_SUFFIXES, ARCHIVE})
+    archives = [path for path in files if path.lower().endswith(ARCHIVE)]
+    files = [path for path in files if not path.lower().endswith(ARCHIVE)]
+    done = {"withheld", *(_split(path) for path in files if not path.lower().endswith(FILM))}
+    packed = [archive for archive in archives if _split(archive) not in done]
+    return files + [f"{one}/{path}" for one in packed for path in image_files(root / one, _SUFFIXES)]
 
 
 def _split(path: str) -> str | None:
@@ -97,10 +100,10 @@ def _label(root: Path, folder: str, split: str, name: str, films: dict[tuple[str
     return label
 
 
-def _films(root: Path) -> dict[tuple[str | None, str], str]:
+def _films(root: Path, files: list[str]) -> dict[tuple[str | None, str], str]:
     """The class of each (split, clip name), from the folder that holds the film."""
     films: dict[tuple[str | None, str], str] = {}
-    for path in image_files(root, suffixes=(".avi",)):
+    for path in (path for path in files if path.lower().endswith(FILM)):
         *folders, file = path.split("/")
         labels = list(_expressions(folders[-1:]))
         key = (_split(path), Path(file).stem)

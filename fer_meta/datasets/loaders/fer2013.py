@@ -56,7 +56,7 @@ HUB = OnHub(
     tuple(f"data/{split}-00000-of-00001.parquet" for split in ("train", "valid", "test")),
 )
 
-_CSV_NAMES = tuple(
+CSV_NAMES = tuple(
     f"{name}{ending}"
     for name in ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
     for ending in ("", ".gz")
@@ -72,9 +72,9 @@ _COUNTS = {
 def scan(root: Path) -> pd.DataFrame:
     """The index from the csv, else from the folders. PublicTest is `val`, PrivateTest `test`."""
     root = Path(root)
-    for name in _CSV_NAMES:
+    for name in CSV_NAMES:
         if is_there(root / name):
-            return _scan_csv(root, name)
+            return scan_csv(root, name)
     return _scan_folders(root)
 
 
@@ -86,7 +86,7 @@ def read(root: Path, path: str):
     return _read_row(Path(root) / name, int(row))
 
 
-def _scan_csv(root: Path, name: str) -> pd.DataFrame:
+def scan_csv(root: Path, name: str) -> pd.DataFrame:
     where = root / name
     with reading(where):
         table = _table(where, *_state(where))

@@ -13,7 +13,7 @@ import pandas as pd
 from fer_meta.datasets.base import DatasetSpec, Published, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
 from fer_meta.datasets.scanning import image_files, is_folder, is_there, names_in
-from fer_meta.datasets.tables import columns, csv_rows, read_lines, whole_number
+from fer_meta.datasets.tables import columns, csv_rows, fields, whole_number
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import BASIC, COMPOUND
 
@@ -77,14 +77,11 @@ def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd
     prefix = folder.relative_to(root).as_posix()
     here = {Path(name).stem: name for name in names_in(folder)}
     rows, missing = [], 0
-    for number, line in enumerate(read_lines(listed), 1):
-        if line.strip():
-            name, label, split = _row(listed, number, line, labels)
-            stem = f"{Path(name).stem}_aligned"
-            missing += stem not in here
-            rows.append({"path": f"{prefix}/{here.get(stem, stem + '.jpg')}", "label": label, "split": split})
-    if not rows:
-        raise DatasetError(f"{listed}: the list is empty; to obtain it: {OBTAIN}")
+    for number, (name, label) in fields(listed, "<name> <label>"):
+        label, split = _row(listed, number, name, label, labels)
+        stem = f"{Path(name).stem}_aligned"
+        missing += stem not in here
+        rows.append({"path": f"{prefix}/{here.get(stem, stem + '.jpg')}", "label": label, "split": split})
     index = make_index(rows)
     twice = index["path"].duplicated()
     if twice.any():
@@ -100,12 +97,8 @@ def _scan_list(root: Path, home: Path, labels: Sequence[str], layout: str) -> pd
     return index
 
 
-def _row(listed: Path, number: int, line: str, labels: Sequence[str]) -> tuple[str, str, str]:
-    """Name, label and split of one line, such as `train_00001.jpg 5`."""
-    fields = line.replace(",", " ").split()
-    if len(fields) != 2:
-        raise DatasetError(f"{listed}: line {number} is '{line.strip()}', expected '<name> <label>'")
-    name, label = fields
+def _row(listed: Path, number: int, name: str, label: str, labels: Sequence[str]) -> tuple[str, str]:
+    """Label and split of one line, such as `train_00001.jpg 5`."""
     label = whole_number(label)
     if label not in map(str, range(1, len(labels) + 1)):
         raise DatasetError(
@@ -115,7 +108,7 @@ def _row(listed: Path, number: int, line: str, labels: Sequence[str]) -> tuple[s
     split = name.partition("_")[0]
     if split not in ("train", "test"):
         raise DatasetError(f"{listed}: line {number}: '{name}' does not begin with 'train_' or 'test_'")
-    return name, labels[int(label) - 1], split
+    return labels[int(label) - 1], split
 
 
 def _scan_kaggle(root: Path, top: Path) -> pd.DataFrame:

@@ -43,7 +43,7 @@ COLUMNS = [
     "members",
 ]
 
-_LABELS = 128  # more than there can be: their numbers are int8
+_LABELS = 1 << 15  # more than there can be: their numbers are int16
 
 
 def pooled(results: Results, cells: Sequence[Cell]) -> list[Cell]:

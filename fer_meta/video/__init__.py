@@ -1,0 +1,1 @@
+"""Films and uncropped photographs to aligned faces: `fer-meta data prepare`."""
