@@ -1,6 +1,7 @@
 """The vocabulary: one canonical name for each facial expression, whatever a data set calls it."""
 
 import re
+from functools import lru_cache
 
 BASIC = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 """The seven classes that RAF-DB basic, FER2013 and AFEW share, in RAF-DB's order."""
@@ -67,6 +68,7 @@ def canonical(name: str) -> str:
     return key
 
 
+@lru_cache(maxsize=1024)  # asked for each file's folder
 def lowered(name: str) -> str:
     """A name in lower case with single underscores between its words: `Happily-Surprised ` is
     `happily_surprised`.

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from fer_meta.cli.audit import audit
+from fer_meta.cli.cache import cache
+from fer_meta.cli.get import get
 from fer_meta.cli.init import init
 from fer_meta.cli.options import data_option
 from fer_meta.cli.prepare import prepare
@@ -29,6 +31,8 @@ def data() -> None:
 
 
 data.add_command(init)
+data.add_command(get)
+data.add_command(cache)
 data.add_command(prepare)
 data.add_command(audit)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,18 @@ class Rendered:
 
 
 @dataclass(frozen=True)
+class OnHub:
+    """Where on the Hugging Face hub a data set lies that may be downloaded: `files` of the data set `repo`.
+
+    `revision` is a commit if one is known to be right, else a branch: its newest commit is then taken.
+    """
+
+    repo: str
+    files: tuple[str, ...]
+    revision: str = "main"
+
+
+@dataclass(frozen=True)
 class DatasetSpec:
     """A data set: what it is, how to get it, and how to index and read it.
 
@@ -67,6 +80,7 @@ class DatasetSpec:
     - `rendered` is None for photographs.
     - `vocabulary`: its labels, in the order in which they are printed.
     - `listed`: `scan` takes the files from a list, so some of them may be missing.
+    - `hub`: where `fer-meta data get` downloads it; None where that is not allowed, or nobody offers it.
     """
 
     name: str
@@ -83,6 +97,7 @@ class DatasetSpec:
     rendered: Rendered | None = None
     listed: bool = False
     vocabulary: tuple[str, ...] = EXPRESSIONS
+    hub: OnHub | None = None
 
 
 def make_index(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
@@ -104,6 +119,7 @@ def copies_of(index: pd.DataFrame) -> pd.Series:
     return index[NEAR if NEAR in index else "digest"]
 
 
+@lru_cache(maxsize=1024)  # asked for each file's folder
 def split_of(folder: str) -> str | None:
     """The split that a folder is named after, or None: `Validation`, `dev`, `val_set` and FER2013's
     `PublicTest` are `val`.

@@ -6,20 +6,24 @@ looks finished, and of two builds at the same time the later one finds the earli
 
 import hashlib
 import os
+import pickle
 import shutil
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import filelock
 import numpy as np
 import pandas as pd
+from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
 from fer_meta.commands import command
@@ -41,7 +45,11 @@ DECODING = 2
 changes with the pixels, so that results of all others stay what they are.
 """
 
-_CHUNK = 512
+_CHUNK = 256
+_WORTH_PROCESSES = 4096
+"""With so many images, processes are worth the second that they take to start. Threads would wait for each
+other: of a small image, most is done under Python's lock.
+"""
 
 
 @dataclass(frozen=True)
@@ -107,9 +115,9 @@ def _states(spec: DatasetSpec, root: Path, index: pd.DataFrame) -> dict[str, tup
     """Size and time of change of each file of the data set, None for a link that leads nowhere and a listed
     file that is missing.
     """
-    return {
-        file: _state(spec, os.path.join(root, file)) for file in dict.fromkeys(map(file_of, index["path"]))
-    }
+    folder = os.fspath(root)
+    files = dict.fromkeys(map(file_of, index["path"].tolist()))
+    return {file: _state(spec, os.path.join(folder, file)) for file in files}
 
 
 def _state(spec: DatasetSpec, file: str) -> tuple[int, int] | None:
@@ -216,22 +224,54 @@ def _share(folder: Path) -> None:
 
 
 def _decode_all(spec, root, paths, size, states, progress) -> Iterator[tuple[int, Face | str]]:
-    """(row, face or the reason why there is none), in order; in threads, since Pillow releases the lock."""
+    """(row, face or the reason why there is none), in order, on all cores."""
     paths = list(paths)
-    decode = partial(_decode, spec, root, size, states)
-    with (
-        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
-        progress_bar(len(paths), f"{spec.name}: decoding", progress) as bar,
-    ):
-        for start in range(0, len(paths), _CHUNK):
-            chunk = paths[start : start + _CHUNK]
-            yield from enumerate(pool.map(decode, chunk), start)
-            bar.update(len(chunk))
+    missing = {path for path in paths if states[file_of(path)] is None}
+    decode = delayed(partial(_decode_chunk, spec, root, size, missing, os.getpid()))
+    processes = len(paths) >= _WORTH_PROCESSES and _can_travel(spec)
+    parallel = Parallel(
+        min(8, cpu_count()),
+        prefer="processes" if processes else "threads",
+        batch_size=1,
+        return_as="generator",
+        idle_worker_timeout=10,
+    )
+    chunks = parallel(decode(paths[start : start + _CHUNK]) for start in range(0, len(paths), _CHUNK))
+    with progress_bar(len(paths), f"{spec.name}: decoding", progress) as bar:
+        for row, face in enumerate(chain.from_iterable(chunks)):
+            yield row, face
+            bar.update()
 
 
-def _decode(spec: DatasetSpec, root: Path, size: int, states: dict, path: str) -> Face | str:
-    if states[file_of(path)] is None:
-        return "missing"
+def _can_travel(spec: DatasetSpec) -> bool:
+    """Whether a process can hand `spec` to another one: not one that holds an open file, say."""
+    try:
+        pickle.dumps(spec)
+    except Exception:
+        return False
+    return True
+
+
+def _decode_chunk(spec, root, size, missing: set, parent: int, paths: list) -> list[Face | str]:
+    if os.getpid() != parent:
+        _end_with(parent)
+    return ["missing" if path in missing else _decode(spec, root, size, path) for path in paths]
+
+
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """Let this process end when the one it works for was killed: joblib's would wait for ever."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.name == "posix":
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _decode(spec: DatasetSpec, root: Path, size: int, path: str) -> Face | str:
     try:
         return face_of(lambda: spec.read(root, path), size)
     except ImageError as error:
@@ -283,7 +323,10 @@ def reopened(spec: DatasetSpec, place: Path, doing: str) -> CachedFaces | None:
     if not place.is_dir():
         return None
     try:
-        return open_cached(spec, place)
+        faces = open_cached(spec, place)
+        with suppress(OSError):  # another user's
+            os.utime(place)  # when it was last used, for `data cache`
+        return faces
     except DamagedError:
         retire(place, lambda: damage(place, doing))
         return None

@@ -118,11 +118,16 @@ def face_of(read: Callable[[], Image.Image | np.ndarray], size: int) -> Face:
     """
     with damage_named():
         image = read()
-        image = (Image.fromarray(image) if isinstance(image, np.ndarray) else image).convert("RGB")
+        image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+        image = image if image.mode == "RGB" else image.convert("RGB")
         native = np.asarray(image)
-        digest = hashlib.blake2b(repr(native.shape).encode() + native.tobytes(), digest_size=8).hexdigest()
-        blank = bool((native == native[0, 0]).all())
-        return Face(np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)), digest, blank)
+        hasher = hashlib.blake2b(repr(native.shape).encode(), digest_size=8)
+        hasher.update(native.data)
+        # The first row says of nearly all images that they are not blank.
+        blank = bool((native[0] == native[0, 0]).all() and (native == native[0, 0]).all())
+        if image.size != (size, size):
+            image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+        return Face(np.asarray(image), hasher.hexdigest(), blank)
 
 
 @contextmanager

@@ -57,14 +57,18 @@ def explained(place: Path, fix: str = ELSEWHERE) -> Iterator[None]:
 
 
 @contextmanager
-def one_at_a_time(place: Path, said: str | None = None) -> Iterator[None]:
-    """Only one process works on `place` at a time; the others print `said` and wait."""
+def one_at_a_time(place: Path, said: str | None = None, wait: bool = True) -> Iterator[None]:
+    """Only one process works on `place` at a time; the others print `said` and wait. Without `wait` they get
+    filelock.Timeout.
+    """
     path = place.with_name(f".{place.name}.lock")
     lock = filelock.FileLock(path)
     try:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
+            if not wait:
+                raise
             if said:
                 click.echo(said, err=True)
             lock.acquire()
@@ -94,9 +98,14 @@ def retire(place: Path, damage: Callable[[], Exception | None]) -> None:
         found = damage() if place.is_dir() else None
         if found is not None:
             click.echo(f"fer-meta: {found}", err=True)
-            grave = Path(tempfile.mkdtemp(prefix=BUILDING, dir=place.parent))
-            os.rename(place, grave / "damaged")
-            shutil.rmtree(grave, ignore_errors=True)
+            bury(place)
+
+
+def bury(place: Path) -> None:
+    """Remove a folder in one step for those who look for it; whoever reads its files may go on."""
+    grave = Path(tempfile.mkdtemp(prefix=BUILDING, dir=place.parent))
+    os.rename(place, grave / "removed")
+    shutil.rmtree(grave, ignore_errors=True)
 
 
 def remove_stale(folder: Path, keep: Path | None = None) -> None:
@@ -104,7 +113,7 @@ def remove_stale(folder: Path, keep: Path | None = None) -> None:
     written for a day; and, after a day, locks that nobody holds.
     """
     for old in folder.glob(f"{BUILDING}*"):
-        if old != keep and (_untouched(old) or _is_orphan(old)):
+        if old != keep and is_dead(old):
             shutil.rmtree(old, ignore_errors=True)
     for old in folder.glob(".*.lock"):
         if _untouched(old):
@@ -113,6 +122,11 @@ def remove_stale(folder: Path, keep: Path | None = None) -> None:
                     old.unlink(missing_ok=True)
             except (OSError, NotImplementedError):  # held (a Timeout is an OSError), or another user's
                 pass
+
+
+def is_dead(building: Path) -> bool:
+    """Whether nobody builds in a folder any more, as far as it can be known (see `remove_stale`)."""
+    return _untouched(building) or _is_orphan(building)
 
 
 def _is_orphan(building: Path) -> bool:

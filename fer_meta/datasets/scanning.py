@@ -147,7 +147,7 @@ _PART = re.compile(rf"([.](?:{_PACKED}))#[^#/]*$|#box=[-0-9,]*$", re.IGNORECASE)
 
 def file_of(path: str) -> str:
     """The file of an index path: `a.csv` of `a.csv#7`, `b.jpg` of `b.jpg#box=0,0,9,9`."""
-    return _PART.sub(r"\1", path)
+    return _PART.sub(r"\1", path) if "#" in path else path
 
 
 def state_of(path: str) -> tuple[int, int]:
@@ -206,14 +206,11 @@ def is_data(path: str) -> bool:
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
-    with reading(entry.path):
-        if not entry.is_symlink():
-            return entry.is_dir()
-        try:
-            return stat.S_ISDIR(os.stat(entry.path).st_mode)
-        except OSError as error:
-            # A link that leads nowhere: without a suffix it was a folder, and its images must not be missed
-            # in silence.
-            if error.errno in ABSENT and os.path.splitext(entry.name)[1]:
-                return False
-            raise
+    try:
+        return stat.S_ISDIR(os.stat(entry.path).st_mode) if entry.is_symlink() else entry.is_dir()
+    except OSError as error:
+        # A link that leads nowhere: without a suffix it was a folder, and its images must not be missed
+        # in silence.
+        if error.errno in ABSENT and os.path.splitext(entry.name)[1]:
+            return False
+        raise unread(entry.path, error) from None

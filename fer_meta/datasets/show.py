@@ -10,6 +10,7 @@ import pandas as pd
 from fer_meta.datasets.audit import KINDS, Audit, CountCheck
 from fer_meta.datasets.base import SPLITS, DatasetSpec
 from fer_meta.datasets.cache import CachedFaces
+from fer_meta.datasets.getting import LOCK
 from fer_meta.datasets.prepared import is_prepared
 from fer_meta.datasets.registry import catalogue, home_of, is_here, locate, spec_for
 from fer_meta.datasets.scanning import other_files
@@ -88,7 +89,7 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
     missing or faulty is among the lines.
     """
     found = _look(name, given)
-    lines = _about(name, found.spec, found.here)
+    lines = about(name, found.spec, found.here)
     if found.fault:
         return lines + _field("fault", found.fault)
     if found.index is not None:
@@ -188,7 +189,8 @@ def write_copies(found: Audit, path: Path) -> None:
         raise DatasetError(f"{path}: cannot be written ({reason}); name another file") from None
 
 
-def _about(name: str, spec: DatasetSpec | None, here: str) -> list[str]:
+def about(name: str, spec: DatasetSpec | None, here: str) -> list[str]:
+    """What a data set is, how to get it, how its folder must look, its licence, and where it is."""
     if spec is None:
         return [name]
     fields = {
@@ -227,7 +229,7 @@ def other_lines(root: Path, index: pd.DataFrame) -> list[str]:
     """The files below `root` that are no images of the data set, by their endings."""
     if is_prepared(root):
         return []
-    others = other_files(root, [*index["path"], SETTINGS]).items()
+    others = other_files(root, [*index["path"], SETTINGS, LOCK]).items()
     texts = [f"{len(paths):,} {ending or 'without an ending'}, first {paths[0]}" for ending, paths in others]
     return _field("others", "; ".join(texts) or "none")
 

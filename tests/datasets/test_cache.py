@@ -3,10 +3,12 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import filelock
 import numpy as np
@@ -93,6 +95,73 @@ def test_the_content_is_the_same_wherever_the_data_lie(root, tmp_path):
     here = load(root).content
     (root.parent / "moved").mkdir()
     assert load(root.rename(root.parent / "moved" / "data")).content == here
+
+
+def test_many_images_are_decoded_by_processes_to_the_same_data(root, place, monkeypatch):
+    (root / "happy/text.jpg").write_text("no image")
+    before = load(root)
+    pixels = before.images.copy()
+    shutil.rmtree(place)
+    monkeypatch.setattr(cache, "_WORTH_PROCESSES", 1)
+    after = load(root)
+    assert (after.images == pixels).all() and after.index.equals(before.index)
+    assert (after.content, after.unreadable) == (before.content, before.unreadable)
+
+
+def test_a_loader_that_holds_an_open_file_reads_many_images_too(root, place, monkeypatch):
+    monkeypatch.setattr(cache, "_WORTH_PROCESSES", 1)
+    spec = spec_for("faces", root)
+    with (root / "log").open("w") as log:  # such a function cannot be handed to another process
+        read = lambda root, path: (log.write(path), spec.read(root, path))[1]  # noqa: E731
+        assert len(load_images(replace(spec, read=read), root, SIZE, progress=False).images) == 4
+
+
+DECODING = """
+import os, sys, time
+from dataclasses import replace
+from pathlib import Path
+from fer_meta.datasets import cache
+from fer_meta.datasets.registry import spec_for
+
+def read(root, path):
+    Path(sys.argv[2]).write_text(str(os.getpid()))
+    time.sleep(60)
+
+cache._WORTH_PROCESSES = 1
+root = Path(sys.argv[1])
+cache.load_images(replace(spec_for("faces", root), read=read), root, 12, progress=False)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere they end when they have nothing to do")
+def test_the_processes_of_a_killed_build_end_with_it(root, tmp_path):
+    number = tmp_path / "number"
+    script = tmp_path / "decoding.py"
+    script.write_text(DECODING.replace("sys.argv[2]", repr(str(number))))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    build = subprocess.Popen([sys.executable, script, root], env=environment, stderr=subprocess.DEVNULL)
+    wait_for(lambda: number.exists() and number.read_text())
+    build.kill()
+    build.wait()
+    worker = int(number.read_text())
+    wait_for(lambda: not is_alive(worker))
+
+
+def is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")  # one that nobody waited for has ended too
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def wait_for(what, seconds=60):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_images_that_cannot_be_read_are_left_out_and_listed(root):

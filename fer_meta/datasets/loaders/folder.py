@@ -131,7 +131,8 @@ def _split_level(root: Path, files: list[str]) -> int | None:
 
 def levels_of(files: list[str]) -> list[set[str]]:
     """The names of the folders at each level, 0 the outermost, down to where some path has no folder more."""
-    return [set(names) for names in zip(*(path.split("/")[:-1] for path in files))]
+    folders = {path.rpartition("/")[0] for path in files}
+    return [set(names) for names in zip(*(folder.split("/") if folder else [] for folder in folders))]
 
 
 def _named_split(settings: Settings, path: str) -> str | None:
