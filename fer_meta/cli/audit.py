@@ -34,7 +34,7 @@ def audit(names: tuple[str, ...], data: dict[str, Path], folder: Path | None, pa
     mirrored. It is looked for in each split, across splits and across the named data sets. A bench leaves
     near copies out of its tests with `copies: near-removed`.
 
-    A face detector is used if it is installed: pip install yuface (for Python 3.10 and 3.11). It takes some
+    A face detector, yuface, is used if it is installed (Python 3.10 and 3.11: the extra video). It takes some
     minutes for FER2013.
 
     The page holds its pictures, so do not publish it if the images may not be published.

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fer_meta.datasets.cache import CachedFaces, progress_bar
 
-NOT_INSTALLED = "not looked for; that needs `pip install yuface` (for Python 3.10 and 3.11)"
+NOT_INSTALLED = "not looked for; that needs yuface: `pip install 'fer-meta[video]'`, on Python 3.10 or 3.11"
 
 _SIDE = 192
 """Pixels: of 400 images of FER2013 a face is found on 98 % at this size, and on 84 % at their own 48."""

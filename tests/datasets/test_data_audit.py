@@ -75,7 +75,7 @@ def test_the_summary_says_in_forty_lines_what_was_found(mine, other):
         "mine: of test, 1 images are also in train, and 1 more have a near copy there",
     ):
         assert line in lines, result.output
-    assert "pip install yuface" in result.output
+    assert "pip install 'fer-meta[video]'" in result.output
 
 
 def test_the_tables_hold_every_finding(mine, other, tmp_path):
