@@ -209,7 +209,8 @@ def spec_for(name: str, root: Path) -> DatasetSpec:
         return hub_parquet.hub_spec(name, settings, known.get(name))
     if name in known:
         return known[name]
-    spec = (manifest.table_spec if manifest.tables_in(root, settings) else folder_spec)(name, settings)
+    tables = manifest.tables_in(root, settings)
+    spec = manifest.table_spec(name, settings) if tables else folder_spec(name, root)
     return replace(spec, scan=partial(_scan_own, spec.scan, did_you_mean(name, known)))
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from fer_meta.datasets.base import DatasetSpec, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
 from fer_meta.datasets.scanning import image_files
-from fer_meta.datasets.settings import PATTERNS, SKIP, Settings
+from fer_meta.datasets.settings import PATTERNS, SKIP, Settings, read_settings
 from fer_meta.errors import DatasetError
 
 LAYOUT = "images in <split>/<label>/... or <label>/..., a label being an expression such as 'happiness'"
@@ -24,8 +24,9 @@ _MOST_DIGITS = 18  # of a number that fits into 64 bits
 _NAMED = 4
 
 
-def folder_spec(name: str, settings: Settings) -> DatasetSpec:
-    """The spec of images sorted by expression."""
+def folder_spec(name: str, root: Path) -> DatasetSpec:
+    """The spec of images sorted by expression. Raises DatasetError for a faulty fer-meta.yaml."""
+    settings = read_settings(root)
     return own_spec(name, settings, "a folder of images sorted by expression", LAYOUT, scan, read_image)
 
 
