@@ -232,8 +232,8 @@ def test_a_small_posed_set_is_cross_validated_by_one_command(tmp_path):
     for person in range(10):
         for label in ("angry", "disgust", "fear", "happy", "sad", "surprise"):
             for number in range(3 if (person, label) != (4, "fear") else 0):
-                trees.face(tmp_path / "jaffe" / label / f"P{person}_{number}.png")
-    (tmp_path / "jaffe" / "fer-meta.yaml").write_text("subject: '(P[0-9]+)_[0-9]+[.]png$'\n")
+                trees.face(tmp_path / "posed" / label / f"P{person}_{number}.png")
+    (tmp_path / "posed" / "fer-meta.yaml").write_text("subject: '(P[0-9]+)_[0-9]+[.]png$'\n")
     how = [
         "--suite",
         "cross-validation",
@@ -242,7 +242,7 @@ def test_a_small_posed_set_is_cross_validated_by_one_command(tmp_path):
         "--algorithms",
         "protonet",
         "--data",
-        f"jaffe={tmp_path / 'jaffe'}",
+        f"posed={tmp_path / 'posed'}",
     ]
     result = CliRunner().invoke(
         main, ["bench", *how, "--folds", "loso", "--device", "cpu", "--out", str(tmp_path / "results")]
