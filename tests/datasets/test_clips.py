@@ -5,25 +5,12 @@ import shutil
 import numpy as np
 import pytest
 from helpers import trees, trees_clips
+from helpers.layouts import fails, scan
 
 from fer_meta.datasets.audit import check_counts
 from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.loaders import omniglot
 from fer_meta.datasets.registry import CATALOGUE, spec_for
-from fer_meta.errors import DatasetError
-
-
-def scan(name, root):
-    return spec_for(name, root).scan(root)
-
-
-def fails(name, root, *words):
-    with pytest.raises(DatasetError) as caught:
-        scan(name, root)
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
 
 
 def of_clips(index):
