@@ -21,7 +21,7 @@ PACKED = (".gz", ".bz2", ".xz", ".7z", ".rar", ".tgz")
 """Of archives in which no file can be found without all those before it, or that no library here reads."""
 
 LARGEST = 1 << 29
-"""Bytes of the largest member that is read."""
+"""Bytes of the largest file, in an archive or not, that is taken for an image."""
 
 
 @dataclass(frozen=True)

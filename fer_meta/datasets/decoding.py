@@ -21,9 +21,6 @@ from fer_meta.datasets import archives
 from fer_meta.errors import DatasetError, ImageError
 from fer_meta.oneline import escaped
 
-LARGEST = 1 << 29
-"""Bytes of the largest file that is taken for an image."""
-
 # Not all that Pillow reads: for some formats (EPS) it starts another program.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _REASON = 200
@@ -63,7 +60,7 @@ def _bytes(where: Path) -> bytes:
     state = os.stat(where)
     if not stat.S_ISREG(state.st_mode):
         raise ImageError("not a regular file")
-    if state.st_size > LARGEST:
+    if state.st_size > archives.LARGEST:
         raise ImageError(f"a file of {state.st_size:,} bytes")
     return where.read_bytes()
 
