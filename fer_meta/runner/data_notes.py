@@ -1,20 +1,46 @@
 """What a reader of the tables must know of the data: classes that are not used, and who is on the images."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import pandas as pd
 
 from fer_meta.datasets.cache import CachedFaces
+from fer_meta.datasets.prepared import is_prepared
+from fer_meta.datasets.registry import catalogue
+from fer_meta.datasets.scanning import IMAGE_SUFFIXES, other_files
+from fer_meta.oneline import escaped
 from fer_meta.words import people
 
+_MAYBE_IMAGES = IMAGE_SUFFIXES | {
+    "",
+    ".heic",
+    ".heif",
+    ".raw",
+    ".dng",
+    ".nef",
+    ".cr2",
+    ".tga",
+    ".pcx",
+    ".psd",
+}
 
-def data_notes(faces: Iterable[CachedFaces], classes: Collection[str]) -> list[str]:
-    """A line for each fact, for all photographs; `classes` are those of the suite."""
+
+def data_notes(
+    faces: Iterable[CachedFaces], classes: Collection[str], roots: Mapping[str, Path | None]
+) -> list[str]:
+    """A line for each fact, for all photographs; `classes` are those of the suite, `roots` the folders of the
+    data sets.
+    """
     return [
         f"{one.name}: {line}"
         for one in faces
         if one.spec.rendered is None
-        for line in (*_unused(one.index["label"], classes), *_people(one.index))
+        for line in (
+            *_unused(one.index["label"], classes),
+            *_people(one.index),
+            *_passed_over(one, roots.get(one.name)),
+        )
     ]
 
 
@@ -34,3 +60,15 @@ def _people(index: pd.DataFrame) -> Iterator[str]:
     shared = int((splits > 1).sum())
     if shared:
         yield f"{people(shared)} of {len(splits):,} are in several of its splits."
+
+
+def _passed_over(faces: CachedFaces, root: Path | None) -> Iterator[str]:
+    """Of a user's own folder: what may be an image and is none of the data set, as it has no ending, one that
+    is not read, or a label to skip. Known data sets have more pictures than faces.
+    """
+    if root is None or faces.name in catalogue() or is_prepared(root):
+        return
+    others = other_files(root, [*faces.index["path"], *(path for path, _ in faces.unreadable)])
+    found = [path for ending in others if ending in _MAYBE_IMAGES for path in others[ending]]
+    if found:
+        yield f"{len(found):,} files that may be images are passed over, first '{escaped(min(found))}'."

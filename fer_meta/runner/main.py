@@ -115,7 +115,7 @@ def plan(options: BenchOptions) -> Planned:
     key = key_of(options, folders, names(options.data))
     workers = choose_workers(options.jobs, device)
     faces = load_all(suite, roots, device, options.dry_run, workers)
-    notes = data_notes(faces, suite.classes)
+    notes = data_notes(faces, suite.classes, roots)
     for line in notes:
         click.echo(line)
     settings, not_run = _settings(suite, cast, faces)

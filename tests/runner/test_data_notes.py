@@ -38,7 +38,7 @@ def test_plan_and_table_say_which_classes_the_suite_does_not_use(root, tmp_path,
 
 def test_people_in_several_splits_or_unknown_are_counted(root):
     (root / "fer-meta.yaml").write_text("subject: '/(ann|train|val)_'\n")
-    notes = data_notes([load("faces", root, 12)], (*BASIC, "contempt"))
+    notes = data_notes([load("faces", root, 12)], (*BASIC, "contempt"), {"faces": root})
     assert notes == [
         "faces: the person is not known for 80 of 256 images.",
         "faces: 1 person of 3 are in several of its splits.",
@@ -46,4 +46,13 @@ def test_people_in_several_splits_or_unknown_are_counted(root):
 
 
 def test_data_that_need_no_word_get_none(root):
-    assert data_notes([load("faces", root, 12)], (*BASIC, "contempt")) == []
+    assert data_notes([load("faces", root, 12)], (*BASIC, "contempt"), {"faces": root}) == []
+
+
+def test_what_may_be_an_image_and_is_passed_over_is_counted(root):
+    (root / "train/anger/1").write_bytes((root / "train/anger/ann_0.png").read_bytes())
+    (root / "train/anger/2.HEIC").write_bytes(b"photograph")
+    (root / "train/anger/notes.txt").write_text("no image")
+    (root / "train/anger/torn.png").write_text("said to be unreadable")
+    notes = data_notes([load("faces", root, 12)], (*BASIC, "contempt"), {"faces": root})
+    assert notes == ["faces: 2 files that may be images are passed over, first 'train/anger/1'."]
