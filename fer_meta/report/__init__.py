@@ -22,6 +22,7 @@ from fer_meta.report.sections import (
     comparisons,
     divisions,
     leakage,
+    means,
     primary,
     published,
     reproduction,
@@ -45,6 +46,7 @@ SOMETIMES = [
     "experiments.csv",
     "folds.csv",
     "heads.csv",
+    "means.csv",
     "primary.csv",
     "search.csv",
     *(
@@ -68,11 +70,12 @@ def write_report(folder: Path, published: bool = False) -> str:
     """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
     `table.{csv,md,tex,txt}` (the last is the text), `recall.csv`, `confusion.csv`, `seeds.csv` and
-    `trainings.csv` always; `heads.csv`, `primary.csv`, `comparisons.csv`, `folds.csv`, `search.csv` and
-    `experiments.csv` where there is something to say. Only finished runs of the plan count; the others are
-    listed with the command that makes them. Everything is computed from the runs' predictions, the stored
-    episodes and the trainings' logs; with `published` the page and the text end with published figures in the
-    same settings. Where all of these, the code and the files written are as they were, they stay.
+    `trainings.csv` always; `heads.csv`, `means.csv`, `primary.csv`, `comparisons.csv`, `folds.csv`,
+    `search.csv` and `experiments.csv` where there is something to say. Only finished runs of the plan count;
+    the others are listed with the command that makes them. Everything is computed from the runs'
+    predictions, the stored episodes and the trainings' logs; with `published` the page and the text end with
+    published figures in the same settings. Where all of these, the code and the files written are as they
+    were, they stay.
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
@@ -121,6 +124,7 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
             best_of.section(results, found.best_of),
             reproduction.section(results, found.reproduced),
             leakage.section(results, found.leaks, found.oracles),
+            means.section(results, found.means),
         ],
         comparisons.section(results, one_division(results, found.compared), shown, found.ranked),
         [
@@ -160,6 +164,7 @@ def _numbers(found: Found) -> dict[str, str]:
         "heads.csv": found.once,
         "primary.csv": found.primary,
         "comparisons.csv": found.compared,
+        "means.csv": found.means,
         "best-of.csv": found.best_of,
         "divisions.csv": found.divided,
         "trainings.csv": found.trainings,

@@ -17,6 +17,7 @@ from fer_meta.report.aggregate import comparisons as compare
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
 from fer_meta.report.plots import ranks as ranks_plot
+from fer_meta.report.sections import comparisons
 from fer_meta.report.sections.comparisons import section as comparisons_section
 from fer_meta.report.sections.words import interval_note
 from fer_meta.statistics.ranks import Ranks
@@ -105,6 +106,14 @@ def test_the_page_sets_the_best_method_against_each_other_one(folder):
     assert "simultaneous for all pairs of methods of the same source, target and shots (Bonferroni)" in text
 
 
+def test_of_a_bench_of_many_readouts_the_page_has_the_ranks_alone(folder, monkeypatch):
+    results, _, table, compared = read(folder)
+    monkeypatch.setattr(comparisons, "WIDE", 5)
+    text = as_markdown(comparisons_section(results, compared, table, compare.ranks(table)))
+    assert "only there, for a bench of more than 5 readouts" in text and "### Mean ranks" in text
+    assert "simultaneous 95 % interval" not in text
+
+
 def test_where_each_image_is_asked_once_no_more_episodes_are_asked_for(tmp_path):
     _, _cells, _, compared = read(stored_results.write_experiments(tmp_path / "reproduction"))
     once = compared["experiment"] == "E4"
@@ -165,6 +174,14 @@ def test_the_diagram_joins_those_that_cannot_be_told_apart(folder):
     assert bars == [(1.16, 2.04), (1.96, 2.84)]
     texts = [text.get_text() for text in figure.findobj(Text)]
     assert "ProtoNet  1.20" in texts and "2.80  Relation Net" in texts and "critical difference 1.00" in texts
+
+
+def test_the_title_names_a_training_that_did_not_learn_once_for_all_of_its_readouts(folder):
+    results, *_ = read(folder)
+    ranked = Ranks(["protonet", "maml", "relationnet"], np.array([1.2, 2.0, 2.8]), 1.0, 0.01, 5, 0.05)
+    figure = ranks_plot.figure(results, ranked, ["supervised-ncm", "supervised-probe", "fomaml"])
+    [title] = [text.get_text() for text in figure.findobj(Text) if "not ranked" in text.get_text()]
+    assert title.endswith("not ranked, for a training did not learn: Supervised, FOMAML")
 
 
 def test_a_lone_method_is_compared_with_nobody(folder, tmp_path):

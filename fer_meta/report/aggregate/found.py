@@ -10,6 +10,7 @@ from fer_meta.report.aggregate.comparisons import comparisons, ranks
 from fer_meta.report.aggregate.divisions import division_table, one_division
 from fer_meta.report.aggregate.gap import gap_table
 from fer_meta.report.aggregate.leakage import leak_table, oracle_table
+from fer_meta.report.aggregate.means import means_table
 from fer_meta.report.aggregate.primary import primary_table
 from fer_meta.report.aggregate.reproduction import reproduction_table
 from fer_meta.report.aggregate.search import search_table
@@ -30,6 +31,7 @@ class Found:
     cells: list[Cell]
     scores: pd.DataFrame  # accuracy_table
     apart: pd.DataFrame  # accuracy_table
+    means: pd.DataFrame  # means_table
     once: pd.DataFrame  # head_table
     divided: pd.DataFrame  # division_table
     gaps: pd.DataFrame
@@ -59,6 +61,7 @@ def find(results: Results, cells: list[Cell], names: Names) -> Found:
         cells,
         scores,
         apart,
+        means_table(one_division(results, scores)),
         once,
         divided=division_table(results, compared, scores),
         gaps=gap_table(results, scores),

@@ -1,6 +1,8 @@
 """Mean ranks with the critical difference."""
 
+from collections import Counter
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.figure import Figure
 
@@ -14,6 +16,9 @@ from fer_meta.statistics.ranks import Ranks
 
 MOST_NAMES = 16
 """So many names fit beside the bars of Demsar's diagram."""
+
+LINE = 96
+"""So many letters fit into a line of the title."""
 
 
 def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figure:
@@ -115,12 +120,18 @@ def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
         f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; {bars} (Nemenyi, 5 %)."
         " Blocks of one bench share models and images: for orientation"
         + (
-            "\nnot ranked, for a training did not learn:"
-            f" {', '.join(readout_name(results, name) for name in unranked)}"
-            if unranked
+            "\n" + fill(f"not ranked, for a training did not learn: {', '.join(_trainings(names))}", LINE)
+            if (names := [readout_name(results, name) for name in unranked])
             else ""
         )
     )
+
+
+def _trainings(names: Sequence[str]) -> list[str]:
+    """Each training once for all of its readouts: of "ANIL (ridge)" and "ANIL (linear probe)", "ANIL"."""
+    several = Counter(name.rsplit(" (", 1)[0] for name in names)
+    short = {name: name.rsplit(" (", 1)[0] for name in names}
+    return list(dict.fromkeys(own if several[own] > 1 else name for name, own in short.items()))
 
 
 def _joined(means: list[float], critical: float) -> list[tuple[float, float]]:

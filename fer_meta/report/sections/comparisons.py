@@ -3,6 +3,7 @@
 import pandas as pd
 
 from fer_meta.report.aggregate.comparisons import BLOCK, FEWEST_PAIRS, failed_readouts, to_rank
+from fer_meta.report.aggregate.means import WIDE
 from fer_meta.report.document import Block, Code, Figure, Items, Paragraph, Section, Text
 from fer_meta.report.load import Results
 from fer_meta.report.names import experiment_title, readout_name
@@ -23,13 +24,17 @@ INTRODUCTION = (
 def section(
     results: Results, compared: pd.DataFrame, scores: pd.DataFrame, ranked: Ranks | None
 ) -> Section | None:
-    """From the rows of `comparisons` and `accuracy_table`, and `ranks`; nothing without rows."""
+    """From the rows of `comparisons` and `accuracy_table`, and `ranks`; nothing without rows. Of more than
+    WIDE readouts the statements are hundreds, which `comparisons.csv` has.
+    """
     if compared.empty:
         return None
     few = to_rank(scores)[1] < FEWEST_PAIRS
     end = f"; no mean ranks, for they need {FEWEST_PAIRS} pairs of source and target." if few else "."
-    blocks: list[Block] = [Paragraph((INTRODUCTION, Code("comparisons.csv"), end))]
-    for place, block in compared.groupby(BLOCK, sort=False):
+    many = scores["readout"].nunique() > WIDE
+    only = f" (only there, for a bench of more than {WIDE} readouts)" if many else ""
+    blocks: list[Block] = [Paragraph((INTRODUCTION, Code("comparisons.csv"), only + end))]
+    for place, block in compared.groupby(BLOCK, sort=False) if not many else ():
         blocks += [
             Paragraph(_title(results, *place)),
             Items(tuple(_statements(results, place, block, scores))),

@@ -5,7 +5,8 @@ from functools import partial
 
 import pandas as pd
 
-from fer_meta.report.document import Block, Paragraph, Section, Table, paragraphs, table
+from fer_meta.report.aggregate.means import WIDE
+from fer_meta.report.document import Block, Paragraph, Section, Table, joined, paragraphs, table
 from fer_meta.report.load import Results
 from fer_meta.report.names import BAYES, order, readout_name
 from fer_meta.report.sections.words import (
@@ -36,7 +37,8 @@ def section(results: Results, scores: pd.DataFrame) -> Section | None:
     readouts = list(shown["readout"].drop_duplicates().sort_values(key=partial(order, results)))
     blocks: list[Block] = []
     for shots, rows in shown.groupby("shots"):
-        blocks += [Paragraph(f"{shots}-shot:"), _table(results, rows, readouts)]
+        made = _table(results, rows, readouts)
+        blocks += [Paragraph(f"{shots}-shot:"), made if len(readouts) <= WIDE else _turned(made)]
     lacking = (shown["seeds"] < shown["planned_seeds"]).any()
     notes = paragraphs(
         EQUAL,
@@ -76,3 +78,11 @@ def _table(results: Results, rows: pd.DataFrame, readouts: list[str]) -> Table:
         [*(readout_name(results, name) for name in readouts), "Chance", *([BAYES] if bayes else [])],
         lines,
     )
+
+
+def _turned(made: Table) -> Table:
+    """The same cells with one row per method and one column per source and target."""
+    words = sum(not column.number for column in made.columns)
+    pairs = [joined(row[:words], " → ") for row in made.rows]
+    cells = zip(*(row[words:] for row in made.rows))
+    return table(["method"], pairs, [(column.name, *row) for column, row in zip(made.columns[words:], cells)])
