@@ -24,24 +24,25 @@ def init(folder: Path, yes: bool) -> None:
     """
     from fer_meta.commands import command
     from fer_meta.datasets.proposing import as_yaml
+    from fer_meta.datasets.registry import listed_in, own_name
     from fer_meta.datasets.scanning import image_files
-    from fer_meta.datasets.settings import SETTINGS
+    from fer_meta.datasets.settings import SETTINGS, Settings
     from fer_meta.errors import DatasetError
 
     where = folder / SETTINGS
     if where.exists():
         raise DatasetError(f"{where}: is there already; edit it, or remove it and run again")
-    files = image_files(folder)
-    if not files:
+    listed = listed_in(folder, Settings(where))
+    if listed is None and not image_files(folder):
         raise DatasetError(f"{folder}: no images; give the folder that holds them")
-    labels, patterns = _asked(files, yes)
+    labels, patterns = _asked(image_files(folder), yes) if listed is None else _asked_of_table(listed, yes)
     text = as_yaml(labels, patterns)
     _show(folder, text)
     if not text:
         click.echo("No fer-meta.yaml is needed.")
     elif yes or click.confirm(f"Write {escaped(str(where))}?", default=True):
         where.write_text(text, encoding="utf-8")
-        name = folder.resolve().name
+        name = own_name(folder)
         check = command("fer-meta", "data", "check", name, "--data", f"{name}={folder}")
         click.echo(f"Wrote {escaped(str(where))}. Next: {check}")
 
@@ -61,9 +62,27 @@ def _asked(files: list[str], yes: bool) -> tuple[dict[str, str], dict[str, str]]
     words = proposing.words_of(files, settings, level) if patterns or level is not None else {}
     labels = {word: _label(word, paths, yes) for word, paths in words.items()}
     people = proposing.people_in_folders(files, level) or proposing.people_in_names(files)
-    if people is not None and (yes or _are_people(people)):
-        patterns["subject"] = people.pattern
-    return labels, patterns
+    return labels, patterns | _subject(people, yes)
+
+
+def _asked_of_table(
+    listed: list[tuple[str, str, dict[str, str]]], yes: bool
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The same of the rows of a table, whose columns say the rest."""
+    from fer_meta.datasets import proposing
+
+    words: dict[str, list[str]] = {}
+    for _, path, cells in listed:
+        words.setdefault(cells["label"], []).append(path)
+    labels = {word: _label(word, paths, yes) for word, paths in words.items() if word}
+    files = [path for _, path, _ in listed]
+    known = any(cells["subject"] for *_, cells in listed) or any("#" in path for path in files)
+    return labels, _subject(None if known else proposing.people_in_names(files), yes)
+
+
+def _subject(people, yes: bool) -> dict[str, str]:
+    """The pattern of the people, if these are some."""
+    return {"subject": people.pattern} if people is not None and (yes or _are_people(people)) else {}
 
 
 def _unknown(files: list[str], level: int) -> bool:
@@ -76,6 +95,7 @@ def _label(word: str, paths: list[str], yes: bool) -> str:
     from fer_meta.datasets.proposing import guess, is_label
     from fer_meta.datasets.settings import SKIP, Settings
     from fer_meta.errors import DatasetError
+    from fer_meta.expressions import EXPRESSIONS
 
     known, guessed = Settings(Path()).label(word), guess(word)
     if known is not None:
@@ -83,7 +103,8 @@ def _label(word: str, paths: list[str], yes: bool) -> str:
     if yes:
         if guessed is None:
             raise DatasetError(
-                f"'{word}' ({len(paths)} images): what it means cannot be guessed; run without --yes"
+                f"'{word}' ({len(paths)} images): what it means cannot be guessed; run without --yes, or"
+                " say it in fer-meta.yaml, under labels"
             )
         return guessed
     while True:
@@ -94,7 +115,10 @@ def _label(word: str, paths: list[str], yes: bool) -> str:
         )
         if is_label(said):
             return SKIP if said.strip().lower() == SKIP else str(Settings(Path()).label(said))
-        click.echo(f"  {escaped(said)} is no expression.")
+        click.echo(
+            f"  '{escaped(said)}' is no expression; known are {', '.join(EXPRESSIONS[:8])} and compounds"
+            " such as happily_surprised. Labels of your own need a vocabulary: see docs/own-data.md."
+        )
 
 
 def _are_people(people) -> bool:
@@ -109,12 +133,12 @@ def _show(folder: Path, text: str) -> None:
     """Print the file and what the folder is with it."""
     import yaml
 
-    from fer_meta.datasets.loaders.folder import scan
+    from fer_meta.datasets.registry import own_data, own_name
     from fer_meta.datasets.settings import SETTINGS, settings_of
     from fer_meta.datasets.show import index_lines
 
     settings = settings_of(folder / SETTINGS, yaml.safe_load(text) or {})
-    index = scan(folder, settings)
+    index = own_data(own_name(folder), folder, settings).scan(folder)
     click.echo("\n".join(["", f"# {SETTINGS}", text] if text else [""]))
     click.echo(
         "\n".join(

@@ -140,9 +140,12 @@ def expression_folder(root: Path, folder: str, allowed: Sequence[str]) -> str:
     )
 
 
-def not_found(root: Path, found: str, layout: str, obtain: str) -> DatasetError:
-    """The error for data not laid out as expected: what was found, what was expected, where to get it."""
-    return DatasetError(f"{root}: {found}; expected {layout}; to obtain it: {obtain}")
+def not_found(root: Path, found: str, layout: str, obtain: str = "") -> DatasetError:
+    """The error for data not laid out as expected: what was found, what was expected, and of a known
+    data set (`obtain`) where to get it.
+    """
+    known = f"; to obtain it: {obtain}; images of your own need another name" if obtain else ""
+    return DatasetError(f"{root}: {found}; expected {layout}{known}")
 
 
 def named_images(

@@ -39,7 +39,7 @@ from fer_meta.datasets.loaders import (
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.datasets.prepared import is_prepared, prepared_spec
 from fer_meta.datasets.scanning import expanded, is_data, is_folder, names_in, reading
-from fer_meta.datasets.settings import read_settings
+from fer_meta.datasets.settings import Settings, read_settings
 from fer_meta.datasets.spelling import did_you_mean, same
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import PREFIX, load_rendered, rendered_spec
@@ -209,9 +209,35 @@ def spec_for(name: str, root: Path) -> DatasetSpec:
         return hub_parquet.hub_spec(name, settings, known.get(name))
     if name in known:
         return known[name]
-    tables = manifest.tables_in(root, settings)
-    spec = manifest.table_spec(name, settings) if tables else folder_spec(name, root)
+    spec = own_data(name, root, settings)
     return replace(spec, scan=partial(_scan_own, spec.scan, did_you_mean(name, known)))
+
+
+def own_data(name: str, root: Path, settings: Settings) -> DatasetSpec:
+    """What lies at `root` if it is nothing that fer-meta knows by its name. Raises DatasetError if the table
+    that the settings name is not there.
+    """
+    if hub_parquet.files_in(root):
+        return hub_parquet.hub_spec(name, settings)
+    tables = manifest.tables_in(root, settings)
+    return manifest.table_spec(name, settings) if tables else folder_spec(name, root, settings)
+
+
+def listed_in(root: Path, settings: Settings) -> list[tuple[str, str, dict[str, str]]] | None:
+    """The rows of what lists a user's own images, a Hugging Face data set or tables, as `manifest.listed_in`;
+    None where folders say what they are.
+    """
+    if hub_parquet.files_in(root):
+        return hub_parquet.listed_in(root, settings)
+    return manifest.listed_in(root, settings) if manifest.tables_in(root, settings) else None
+
+
+def own_name(root: Path) -> str:
+    """A name for a user's own folder: its own as far as that is one, and no known data set's."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", root.resolve().name).strip("-._")[:90]
+    known = catalogue()
+    taken = not plain or plain in known or plain.startswith(PREFIX) or any(same(plain, known))
+    return f"my-{plain or 'faces'}" if taken else plain
 
 
 def _scan_own(scan: Callable[[Path], pd.DataFrame], hint: str, root: Path) -> pd.DataFrame:

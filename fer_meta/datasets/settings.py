@@ -4,6 +4,7 @@
     vocabulary: [none, mild, strong]                      # labels of one's own in place of expressions
     subject: '/([a-z]+)_[0-9]+[.]jpg$'                    # a pattern; also clip, frame, label, split
     manifest: list.csv                                    # a table of the images in place of folders
+    columns: {label: emotion}                             # which of its columns hold what
     title: My faces                                       # also licence, citation
 
 A pattern is a regular expression that is searched in each image's path. Its first group, or the group of the
@@ -11,7 +12,8 @@ key's name, is what is taken.
 """
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,9 +30,14 @@ SETTINGS = "fer-meta.yaml"
 SKIP = "skip"
 """The label of images that are left out."""
 
+_SHOWN = 8  # words in a message
+
 PATTERNS = ("label", "split", "subject", "clip", "frame")
 TEXTS = ("title", "licence", "citation", "manifest")
-_KNOWN = ("labels", "vocabulary", *PATTERNS, *TEXTS)
+COLUMNS = ("path", "label", "subject", "clip", "frame", "split", "box")
+"""What the columns of a table may hold."""
+
+_KNOWN = ("labels", "vocabulary", "columns", *PATTERNS, *TEXTS)
 
 
 @dataclass(frozen=True)
@@ -42,28 +49,33 @@ class Settings:
     patterns: Mapping[str, re.Pattern] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     vocabulary: tuple[str, ...] = EXPRESSIONS
+    columns: Mapping[str, str] = field(default_factory=dict)  # one of COLUMNS -> its name in the table
 
     @cached_property
     def _names(self) -> dict[str, str]:
         named = {**{name: name for name in self.vocabulary}, **self.labels}
-        return {lowered(word): label for word, label in named.items()}
+        return {lowered(composed(word)): label for word, label in named.items()}
 
     def label(self, word: str) -> str | None:
         """The label that a word means, SKIP included; None for an unknown word."""
+        word = composed(word)
         found = self.labels.get(word) or self._names.get(lowered(word))
         if found is None and self.vocabulary == EXPRESSIONS:
             with suppress(ValueError):
                 return canonical(word)
         return found
 
-    def unknown(self, place: str, word: str) -> DatasetError:
-        """The error for a word that is no label, found at `place`."""
-        number = (
-            "" if not word.strip().isdigit() else " (every data set numbers differently: none is guessed)"
-        )
+    def unknown(self, place: str, word: str, others: Iterable[str] = ()) -> DatasetError:
+        """The error for a word that is no label, found at `place`; `others` are more such words."""
+        kind = "a known expression" if self.vocabulary == EXPRESSIONS else "in the vocabulary"
+        number = " (every data set numbers differently: none is guessed)" if word.strip().isdigit() else ""
+        more = [f"'{one}'" for one in sorted(set(others) - {word})]
+        too = f" (nor {'is' if len(more) == 1 else 'are'} {', '.join(more[:_SHOWN])})" if more else ""
+        own = ", or name labels of your own by vocabulary" if self.vocabulary == EXPRESSIONS else ""
         return DatasetError(
-            f"{place}: '{word}' is not a known expression{number}; say in {self.where} what it means, such as"
-            f" labels: {{'{word}': {self.vocabulary[0]}}} or labels: {{'{word}': {SKIP}}} to leave it out"
+            f"{place}: '{word}' is not {kind}{number}{too}; say in {self.where} what it means, as in"
+            f" labels: {{'{word}': LABEL}} with LABEL one of {', '.join(self.vocabulary[:_SHOWN])}, ..., or"
+            f" {SKIP} to leave it out{own}"
         )
 
     def found(self, key: str, path: str) -> str | None:
@@ -79,6 +91,9 @@ def read_settings(root: Path) -> Settings:
     """
     where = Path(root) / SETTINGS
     if not is_there(where):
+        misnamed = where.with_suffix(".yml")
+        if is_there(misnamed):
+            raise DatasetError(f"{misnamed}: is not read under this name; rename it to {SETTINGS}")
         return Settings(where)
     return settings_of(where, _mapping(where))
 
@@ -98,6 +113,7 @@ def settings_of(where: Path, raw: Mapping) -> Settings:
         {key: _pattern(where, key, raw[key]) for key in PATTERNS if key in raw},
         _labels(where, raw.get("labels", {}), vocabulary),
         vocabulary,
+        _columns(where, raw.get("columns", {})),
     )
 
 
@@ -105,18 +121,35 @@ def _mapping(where: Path) -> dict:
     text = "\n".join(read_lines(where))
     try:
         raw = yaml.safe_load(text) or {}
+        twice = _key_twice(yaml.compose(text, yaml.SafeLoader))
     except Exception as error:
-        raise DatasetError(f"{where}: not readable as YAML ({' '.join(str(error).split())})") from None
+        raise DatasetError(
+            f"{where}: not readable as YAML ({' '.join(str(error).split())}); put patterns in single quotes"
+        ) from None
+    if twice is not None:
+        raise DatasetError(f"{where}: the key '{twice}' is there twice; keep one")
     if not isinstance(raw, dict):
         raise DatasetError(f"{where}: expected lines `key: value` with the keys {', '.join(_KNOWN)}")
     return raw
 
 
+def _key_twice(node: yaml.Node | None) -> str | None:
+    """A key that a mapping has twice, of which YAML would take the last."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    keys = [key.value for key, _ in node.value]
+    again = next((key for key in keys if keys.count(key) > 1), None)
+    return again or next(filter(None, (_key_twice(value) for _, value in node.value)), None)
+
+
 def _vocabulary(where: Path, raw: object) -> tuple[str, ...]:
     if raw is None:
         return EXPRESSIONS
-    if not (isinstance(raw, list) and len(raw) > 1 and all(isinstance(one, str) for one in raw)):
-        raise DatasetError(f"{where}: 'vocabulary' must be a list of at least two labels, each of them text")
+    if not (isinstance(raw, list) and len(raw) > 1):
+        raise DatasetError(f"{where}: 'vocabulary' must be a list of at least two labels")
+    if no_text := [one for one in raw if not isinstance(one, str)]:
+        # YAML reads 0 as a number and `no` as false
+        raise DatasetError(f"{where}: 'vocabulary' has {no_text[0]!r}, which is no text; put it in quotes")
     names = tuple(map(lowered, raw))
     faulty = [one for one, name in zip(raw, names) if not re.fullmatch(r"\w{1,40}", name) or name == SKIP]
     if faulty or len(set(names)) < len(names):
@@ -141,8 +174,24 @@ def _labels(where: Path, raw: object, vocabulary: tuple[str, ...]) -> dict[str, 
                 f"{where}: 'labels': '{name}' is not a known expression; known are"
                 f" {', '.join(vocabulary)}, {SKIP}"
             )
-        labels[str(word)] = meant
+        labels[composed(str(word))] = meant
     return labels
+
+
+def _columns(where: Path, raw: object) -> dict[str, str]:
+    if not isinstance(raw, dict) or any(not isinstance(name, str) for name in raw.values()):
+        raise DatasetError(
+            f"{where}: 'columns' must be a mapping to names of columns, such as {{label: emotion}}"
+        )
+    unknown = [key for key in raw if key not in COLUMNS]
+    if unknown:
+        raise DatasetError(f"{where}: 'columns': unknown key '{unknown[0]}'; known are {', '.join(COLUMNS)}")
+    return raw
+
+
+def composed(text: str) -> str:
+    """A text whose accents are parts of their letters (NFC): macOS stores names with them apart."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _pattern(where: Path, key: str, text: str) -> re.Pattern:

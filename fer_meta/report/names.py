@@ -98,6 +98,14 @@ def in_order(results: Results, readouts: Iterable[str]) -> list[str]:
     return sorted(set(readouts), key=partial(rank, results))
 
 
+def classes_in_order(results: Results, classes: Iterable[str]) -> list[str]:
+    """Classes in the order of the vocabulary that the data sets bring, such as mild before strong;
+    expressions by name.
+    """
+    own = results.plan.get("vocabulary")
+    return [name for name in own if name in set(classes)] if own else sorted(classes)
+
+
 def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
     """Key and title of an experiment with `end` after them; nothing in a suite that has none."""
     found = results.experiments.get(experiment)

@@ -10,9 +10,9 @@ from fer_meta.suites.schema import Suite
 
 
 def with_vocabulary(suite: Suite, roots: Mapping[str, Path | None]) -> Suite:
-    """The suite on the labels of its data sets, where these are not expressions: its classes are their
-    vocabulary, unless it names some of it, and no episode has more ways than there are classes. `roots` are
-    the folders of the data sets, None for one that is rendered.
+    """The suite on the labels of its data sets, where these are not expressions: where its classes are
+    expressions and not all of them labels there, they become that vocabulary, and no episode has more ways
+    than there are classes. `roots` are the folders of the data sets, None for one that is rendered.
 
     Raises SuiteError for data sets of different vocabularies, and for classes that no data set has.
     """
@@ -28,7 +28,7 @@ def with_vocabulary(suite: Suite, roots: Mapping[str, Path | None]) -> Suite:
             f"{first} and {other} have different labels ({_some(labels)}; {_some(vocabularies[other])}), so"
             " none can be tested on the other; name data sets of one vocabulary with --domains"
         )
-    if not set(suite.classes) & set(labels):
+    if set(suite.classes) <= set(EXPRESSIONS) and not set(suite.classes) <= set(labels):
         suite = suite.model_copy(update={"classes": labels, "protocol": _with_ways(suite, len(labels))})
     return _expect_classes(suite, labels)
 

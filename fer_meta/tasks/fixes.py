@@ -3,7 +3,7 @@
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 
 # Where a user changes the fields of a protocol: the package's suites are read only.
-IN_FILE = "in the suite file (or a copy of it)"
+IN_FILE = "in the suite file (of a suite of the package: in one of your own that `extends:` it)"
 
 
 def fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:

@@ -22,7 +22,7 @@ def test_numbers_are_asked_for_one_by_one(tmp_path):
             trees.face(tmp_path / f"train/{number}/{image}.png")
     said = init(tmp_path, answers=["happy", "bored", "SAD", "skip", "y"])
     assert said.exit_code == 0 and "0 (2 images, such as train/0/0.png): which expression?" in said.output
-    assert "bored is no expression" in said.output
+    assert "'bored' is no expression; known are surprise, fear" in said.output
     assert scan(tmp_path).groupby("label").size().to_dict() == {"happiness": 2, "sadness": 2}
 
 
@@ -74,3 +74,29 @@ def test_what_cannot_be_proposed_is_one_line(tmp_path, words, text):
     for word in words:
         trees.face(tmp_path / word / "1.png")
     assert text in str(init(tmp_path, "--yes").exception)
+
+
+def test_a_table_is_looked_at_and_not_its_folders(tmp_path):
+    for number in range(4):
+        trees.face(tmp_path / f"images/{'Anna' if number % 2 else 'Ben'}_{number}.png")
+    rows = "".join(
+        f"images/{'Anna' if n % 2 else 'Ben'}_{n}.png,{('Freude', 'sad')[n % 2]}\n" for n in range(4)
+    )
+    (tmp_path / "manifest.csv").write_text(f"path,label\n{rows}")
+    said = init(tmp_path, answers=["happy", "y", "y"])
+    assert "Freude (2 images, such as images/Ben_0.png): which expression?" in said.output
+    assert "Are Ben, Anna ... (2 names) people?" in said.output
+    index = scan(tmp_path)
+    assert (
+        set(index["subject"]) == {"Anna", "Ben"} and index["label"].to_list() == ["happiness", "sadness"] * 2
+    )
+
+
+def test_the_command_it_prints_takes_the_name_that_it_gives(tmp_path):
+    root = tmp_path / "my jaffe (faces)"
+    trees.face(root / "hapy/1.png")
+    trees.face(root / "sad/1.png")
+    said = init(root, "--yes")
+    assert f"Next: fer-meta data check my-jaffe-faces --data 'my-jaffe-faces={root}'" in said.output.replace(
+        "\n", " "
+    )

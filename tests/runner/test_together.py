@@ -20,9 +20,10 @@ from fer_meta.runner.locks import held, model_held
 from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
 
-# A bench as a process of its own. It notes each training that it begins in the file NOTES; it draws no plots.
+# A bench as a process of its own. It notes each training that it begins in the file NOTES, and goes on when
+# the file MEET is there; it draws no plots.
 PROCESS = """
-import os, sys
+import os, sys, time
 from fer_meta.runner import estimate
 from fer_meta.cli.main import main
 from fer_meta.report.plots import writing
@@ -33,6 +34,8 @@ fit = loop.fit
 def noted(method, config, steps, batch_at, validate, folder, *more):
     with open(os.environ["NOTES"], "a") as file:
         file.write(folder.name + "\\n")
+    while not os.path.exists(os.environ["MEET"]):
+        time.sleep(0.05)
     return fit(method, config, steps, batch_at, validate, folder, *more)
 loop.fit = noted
 main(sys.argv[1:])
@@ -43,7 +46,7 @@ METHODS = "protonet,supervised"
 @pytest.fixture
 def words(suite, trees, tmp_path):
     """The words of a bench of four models."""
-    suite.write_text(SUITE.replace("steps: 6, validations: 3", "steps: 60, validations: 30"))
+    suite.write_text(SUITE)
     return [
         *("bench", "--suite", str(suite), "--data", f"day={trees / 'day'}", "--device", "cpu", "--jobs", "1"),
         *("--methods", METHODS, "--seeds", "2", "--out", str(tmp_path / "results")),
@@ -52,13 +55,15 @@ def words(suite, trees, tmp_path):
 
 @pytest.fixture
 def begin(words, tmp_path):
-    """Start a bench as a process of its own; the name of the file in which it notes its trainings."""
+    """Start a bench as a process of its own: the name of the file in which it notes its trainings, and of the
+    file without which none goes on.
+    """
     processes = []
 
-    def start(notes, *more):
+    def start(notes, *more, meet=None):
         process = subprocess.Popen(
             [sys.executable, "-c", PROCESS, *words, *more],
-            env=os.environ | {"NOTES": str(tmp_path / notes)},
+            env=os.environ | {"NOTES": str(tmp_path / notes), "MEET": str(tmp_path / (meet or notes))},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -81,7 +86,7 @@ def until(condition, seconds=120):
 
 
 def test_two_benches_of_one_command_share_the_work_and_end_as_one_bench_does(begin, bench, tmp_path):
-    both = [begin(notes) for notes in ("first", "second")]
+    both = [begin("first", meet="second"), begin("second", meet="first")]
     said = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     out = tmp_path / "results" / "tiny"
@@ -113,7 +118,7 @@ def test_two_benches_of_one_command_share_its_search_and_the_runs_that_it_decide
 
 
 def test_a_killed_bench_leaves_nothing_locked_and_the_other_takes_its_model_over(begin, tmp_path):
-    first = begin("first")
+    first = begin("first", meet="never")
     until((tmp_path / "first").exists)
     second = begin("second")
     until((tmp_path / "second").exists)
@@ -125,7 +130,7 @@ def test_a_killed_bench_leaves_nothing_locked_and_the_other_takes_its_model_over
 
 
 def test_another_plan_is_refused_in_one_line_while_one_is_worked_on(begin, tmp_path):
-    first = begin("first")
+    first = begin("first", meet="never")
     until((tmp_path / "first").exists)
     kept = (tmp_path / "results" / "tiny" / "plan.json").read_bytes()
     other = begin("other", "--seeds", "1")

@@ -32,6 +32,7 @@ def test_a_bench_runs_on_the_labels_that_its_data_set_brings(pain, tmp_path, mon
     assert run_bench(BenchOptions("within", preset="smoke", out=tmp_path / "out", **options)) == 0
     folder = tmp_path / "out/within-smoke"
     assert set(pd.read_csv(folder / "table.csv")["way"]) == {3}
+    assert tuple(pd.read_csv(folder / "recall.csv")["class"].drop_duplicates()) == PAIN
     confusion = pd.read_csv(folder / "confusion.csv")
     assert tuple(confusion["class"].drop_duplicates()) == PAIN
     assert set(confusion["predicted"]) <= set(PAIN) and set(pd.read_csv(folder / "heads.csv")["classes"]) == {
@@ -43,6 +44,15 @@ def test_no_episode_has_more_ways_than_there_are_labels(pain):
     suite = with_vocabulary(read_suite("within", "quick"), {"pain": pain})
     protocol = suite.protocol
     assert suite.classes == PAIN and {protocol.way, protocol.train.way, protocol.validation.way} == {3}
+
+
+@pytest.mark.parametrize(
+    "labels", [("neutral", "mild", "strong"), ("neutral", "anger", "mild"), ("happiness", "sadness")]
+)
+def test_a_vocabulary_may_share_words_with_the_expressions(pain, labels):
+    (pain / "fer-meta.yaml").write_text(f"vocabulary: [{', '.join(labels)}]\n")
+    suite = with_vocabulary(read_suite("within", "quick"), {"pain": pain})
+    assert suite.classes == labels and suite.protocol.way == len(labels)
 
 
 def test_a_suite_on_expressions_stays_as_it_is(tmp_path):

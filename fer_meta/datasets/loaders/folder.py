@@ -4,7 +4,7 @@ in a fer-meta.yaml beside them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -12,21 +12,25 @@ import pandas as pd
 
 from fer_meta.datasets.base import DatasetSpec, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
-from fer_meta.datasets.scanning import image_files
+from fer_meta.datasets.scanning import image_files, names_in
 from fer_meta.datasets.settings import PATTERNS, SKIP, Settings, read_settings
 from fer_meta.errors import DatasetError
 
 LAYOUT = "images in <split>/<label>/... or <label>/..., a label being an expression such as 'happiness'"
 OBTAIN = "your own images"
 
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".csv.gz")
+
 _DIGITS = re.compile(r"([0-9]+)")
 _MOST_DIGITS = 18  # of a number that fits into 64 bits
 _NAMED = 4
 
 
-def folder_spec(name: str, root: Path) -> DatasetSpec:
-    """The spec of images sorted by expression. Raises DatasetError for a faulty fer-meta.yaml."""
-    settings = read_settings(root)
+def folder_spec(name: str, root: Path, settings: Settings | None = None) -> DatasetSpec:
+    """The spec of images sorted by expression, by the fer-meta.yaml there or other settings. Raises
+    DatasetError for a faulty fer-meta.yaml.
+    """
+    settings = settings or read_settings(root)
     return own_spec(name, settings, "a folder of images sorted by expression", LAYOUT, scan, read_image)
 
 
@@ -62,20 +66,22 @@ def scan(root: Path, settings: Settings) -> pd.DataFrame:
     root = Path(root)
     files = image_files(root)
     if not files:
-        raise not_found(root, "no images", LAYOUT, OBTAIN)
+        raise not_found(root, f"no images{_table_hint(root, settings)}", LAYOUT)
     level = None if "label" in settings.patterns else _label_level(root, files, settings)
-    split_level = None if "split" in settings.patterns else _split_level(root, files)
+    split_at = None if "split" in settings.patterns else split_level(root, files)
+    words = {
+        path: settings.found("label", path) if level is None else path.split("/")[level] for path in files
+    }
     rows = []
-    for path in files:
+    for path, word in words.items():
         folders = path.split("/")
-        word = settings.found("label", path) if level is None else folders[level]
-        label = _label(root, settings, path, word)
+        label = _label(root, settings, path, word, words.values())
         if label != SKIP:
-            split = _named_split(settings, path) if split_level is None else split_of(folders[split_level])
+            split = _named_split(settings, path) if split_at is None else split_of(folders[split_at])
             taken = {key: settings.found(key, path) for key in ("subject", "clip")}
             frame = _number(root, path, settings.found("frame", path))
             rows.append({"path": path, "label": label, "split": split, **taken, "frame": frame})
-    _expect_matches(settings, files, rows)
+    expect_matches(settings, files, rows)
     if "clip" in settings.patterns:
         rows.sort(key=lambda row: natural(str(row["path"])))
     return make_index(rows)
@@ -86,14 +92,25 @@ def natural(path: str) -> list:
     return [int(part) if number % 2 else part for number, part in enumerate(_DIGITS.split(path))]
 
 
-def _label(root: Path, settings: Settings, path: str, word: str | None) -> str:
+def _label(root: Path, settings: Settings, path: str, word: str | None, words: Iterable[str | None]) -> str:
+    """`words` are those of all images, for the message."""
     if word is None:  # the pattern finds none
         return SKIP
     label = settings.label(word)
     if label is None:
         folder, _, rest = path.partition(f"{word}/")
-        raise settings.unknown(f"{root}/{folder}{word}" if rest else f"{root}/{path}", word)
+        others = {other for other in set(words) if other and settings.label(other) is None}
+        place = f"{root}/{folder}{word}" if rest else f"{root}/{path}"
+        raise DatasetError(f"{settings.unknown(place, word, others)}{_table_hint(root, settings)}")
     return label
+
+
+def _table_hint(root: Path, settings: Settings) -> str:
+    """What to write if a table that lies there says what the images are."""
+    tables = [name for name in sorted(names_in(root)) if name.lower().endswith(TABLES)]
+    if not tables or "manifest" in settings.texts:
+        return ""
+    return f"; if {tables[0]} lists the images, write manifest: {tables[0]} in {settings.where}"
 
 
 def _label_level(root: Path, files: list[str], settings: Settings) -> int:
@@ -104,27 +121,26 @@ def _label_level(root: Path, files: list[str], settings: Settings) -> int:
     known = [sum(settings.label(name) is not None for name in names) / len(names) for names in levels]
     labels = [level for level, share in enumerate(known) if share == 1]
     if len(labels) > 1:
-        raise not_found(root, f"'{files[0]}' is in the folders of two labels", LAYOUT, OBTAIN)
-    if labels:
-        [level] = labels
-        _expect_no_people(root, levels[:level], settings)
-    else:
-        free = [level for level, names in enumerate(levels) if not all(map(split_of, names))]
-        level = max(free, key=lambda level: (known[level], -level), default=len(levels))
+        raise not_found(root, f"'{files[0]}' is in the folders of two labels", LAYOUT)
+    free = [level for level, names in enumerate(levels) if not all(map(split_of, names))]
+    # of words that nobody knows yet, labels are few
+    likely = max(free, key=lambda level: (known[level], -len(levels[level]), -level), default=len(levels))
+    level = labels[0] if labels else likely
+    _expect_no_people(root, levels[:level], settings)
     short = next((path for path in files if path.count("/") <= level), None)
     if short is not None:
-        raise not_found(root, f"'{short}' is not in a label's folder", LAYOUT, OBTAIN)
+        raise not_found(root, f"'{short}' is not in a label's folder{_table_hint(root, settings)}", LAYOUT)
     return level
 
 
-def _split_level(root: Path, files: list[str]) -> int | None:
+def split_level(root: Path, files: list[str]) -> int | None:
     """Which folder on the way to an image is its split; None if none is."""
     for level, names in enumerate(levels_of(files)):
         splits = sorted(filter(split_of, names))
         if splits and len(splits) < len(names):
             other = min(set(names) - set(splits))
             found = f"'{other}' is not a split, but is next to the split '{splits[0]}'"
-            raise not_found(root, found, LAYOUT, OBTAIN)
+            raise not_found(root, found, LAYOUT)
         if splits:
             return level
     return None
@@ -169,7 +185,8 @@ def _number(root: Path, path: str, digits: str | None) -> int | None:
     return int(digits)
 
 
-def _expect_matches(settings: Settings, files: list[str], rows: list[dict]) -> None:
+def expect_matches(settings: Settings, files: list[str], rows: list[dict]) -> None:
+    """Raises DatasetError for a pattern that finds nothing in any path, and if no image is left in `rows`."""
     for key in PATTERNS:
         unmatched = key in settings.patterns and all(settings.found(key, path) is None for path in files)
         if unmatched:

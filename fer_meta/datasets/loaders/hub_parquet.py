@@ -24,7 +24,7 @@ from PIL import Image
 from fer_meta.datasets.base import DatasetSpec, split_of
 from fer_meta.datasets.decoding import damage_named, decoded
 from fer_meta.datasets.loaders.folder import own_spec
-from fer_meta.datasets.loaders.manifest import checked, columns_of, rows_of, text_of
+from fer_meta.datasets.loaders.manifest import checked, columns_of, rows_of, text_of, unknown_words
 from fer_meta.datasets.scanning import is_folder, names_in, reading, state_of
 from fer_meta.datasets.settings import Settings
 from fer_meta.errors import DatasetError, ImageError
@@ -61,15 +61,29 @@ def hub_spec(name: str, settings: Settings, known: DatasetSpec | None = None) ->
 
 def scan(root: Path, settings: Settings) -> pd.DataFrame:
     """The index, in the order of the files and their rows; paths are `<file>#<row>`."""
-    root = Path(root)
-    rows: list[dict] = []
+    listed = listed_in(Path(root), settings)
+    unknown = unknown_words(settings, (cells["label"] for *_, cells in listed))
+    rows = [
+        row
+        for place, path, cells in listed
+        for row in rows_of(place, settings, {**cells, "path": path}, _split(path.rpartition("#")[0]), unknown)
+    ]
+    return checked(root, rows)
+
+
+def listed_in(root: Path, settings: Settings) -> list[tuple[str, str, dict[str, str]]]:
+    """Of each row its place, for messages, its path in the index, and its cells as they are written."""
+    found = []
     for file in files_in(root):
         where, schema = root / file, _schema(root / file)
-        columns = columns_of(
-            where, [name for name in schema.names if name != _image_column(schema)] + ["path"]
-        )
+        if settings.patterns:
+            raise DatasetError(
+                f"{settings.where}: {next(iter(settings.patterns))!r} is searched in paths, and the images of"
+                f" {file} have none; name a column instead, as in columns: {{subject: person}}"
+            )
+        named = [name for name in schema.names if name != _image_column(schema)]
+        columns = columns_of(where, named, settings, ["label"])
         names = _label_names(schema, columns["label"])
-        split = _split(file)
         wanted = [columns[key] for key in columns if key not in ("path", "box")]
         for number, row in enumerate(_table(where, wanted).to_pylist()):
             cells = {
@@ -79,8 +93,8 @@ def scan(root: Path, settings: Settings) -> pd.DataFrame:
             cells["label"] = (
                 names[label] if names and type(label) is int and 0 <= label < len(names) else text_of(label)
             )
-            rows += rows_of(f"{where}: row {number}", settings, {**cells, "path": f"{file}#{number}"}, split)
-    return checked(root, rows)
+            found.append((f"{where}: row {number}", f"{file}#{number}", cells))
+    return found
 
 
 def read(root: Path, path: str) -> Image.Image:

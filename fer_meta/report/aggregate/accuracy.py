@@ -9,7 +9,7 @@ import pandas as pd
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
-from fer_meta.report.names import order
+from fer_meta.report.names import classes_in_order, order
 from fer_meta.sources import is_rendered
 from fer_meta.statistics.intervals import Estimate, hierarchical_interval, of_episodes
 
@@ -192,7 +192,7 @@ def recall_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
             "recall": np.mean([scores.recall[name] for scores in cell.scores]),
         }
         for cell in cells
-        for name in cell.scores[0].recall
+        for name in classes_in_order(results, cell.scores[0].recall)
     ]
     keys = ["experiment", "target", "source", "readout", "shots", "selection"]
     return pd.DataFrame(rows).sort_values(keys, key=partial(order, results), kind="stable", ignore_index=True)

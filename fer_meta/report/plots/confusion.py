@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.names import (
+    classes_in_order,
     domain_key,
     domain_name,
     in_lines,
@@ -24,8 +25,9 @@ def figure(results: Results, cells: list[Cell]) -> Figure:
     shown = []
     for cell in cells:
         counts = pd.DataFrame(cell.confusion.sum(axis=0), cell.vocabulary, cell.vocabulary)
-        true = sorted(counts.index[counts.sum(axis=1) > 0])
-        predicted = sorted(counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)])
+        true = classes_in_order(results, counts.index[counts.sum(axis=1) > 0])
+        answered = counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)]
+        predicted = classes_in_order(results, answered)
         grid = counts.loc[true, predicted]
         title = (
             f"{readout_name(results, cell.readout)}{MARK if cell.failed else ''}\nfrom"
