@@ -213,7 +213,7 @@ TRAININGS = (
     _kin("Meta-SGD", 5, 5, 2000, 8),
     _kin("Proto-MAML", 5, 1, 900, 16),
     _kin("Proto-MAML", 5, 5, 1500, 8),
-    _reptile(20_000),
+    _reptile(10_000),
 )
 
 

@@ -26,20 +26,23 @@ def init(folder: Path, yes: bool) -> None:
     from fer_meta.datasets.proposing import as_yaml
     from fer_meta.datasets.registry import listed_in, own_name
     from fer_meta.datasets.scanning import image_files
-    from fer_meta.datasets.settings import SETTINGS, Settings
+    from fer_meta.datasets.settings import SETTINGS, read_settings
     from fer_meta.errors import DatasetError
+    from fer_meta.expressions import EXPRESSIONS
 
-    where = folder / SETTINGS
-    if where.exists():
-        raise DatasetError(f"{where}: is there already; edit it, or remove it and run again")
-    listed = listed_in(folder, Settings(where))
+    where, settings = folder / SETTINGS, read_settings(folder)
+    if settings.labels or settings.patterns or settings.vocabulary != EXPRESSIONS:
+        raise DatasetError(f"{where}: says what names mean already; edit it, or remove it and run again")
+    listed = listed_in(folder, settings)
     if listed is None and not image_files(folder):
         raise DatasetError(f"{folder}: no images; give the folder that holds them")
     labels, patterns = _asked(image_files(folder), yes) if listed is None else _asked_of_table(listed, yes)
     text = as_yaml(labels, patterns)
+    if where.exists() and text:  # it names the table or its columns
+        text = where.read_text(encoding="utf-8").rstrip("\n") + f"\n{text}"
     _show(folder, text)
     if not text:
-        click.echo("No fer-meta.yaml is needed.")
+        click.echo(f"No {'more' if where.exists() else 'fer-meta.yaml'} is needed.")
     elif yes or click.confirm(f"Write {escaped(str(where))}?", default=True):
         where.write_text(text, encoding="utf-8")
         name = own_name(folder)
@@ -134,10 +137,10 @@ def _show(folder: Path, text: str) -> None:
     import yaml
 
     from fer_meta.datasets.registry import own_data, own_name
-    from fer_meta.datasets.settings import SETTINGS, settings_of
+    from fer_meta.datasets.settings import SETTINGS, read_settings, settings_of
     from fer_meta.datasets.show import index_lines
 
-    settings = settings_of(folder / SETTINGS, yaml.safe_load(text) or {})
+    settings = settings_of(folder / SETTINGS, yaml.safe_load(text)) if text else read_settings(folder)
     index = own_data(own_name(folder), folder, settings).scan(folder)
     click.echo("\n".join(["", f"# {SETTINGS}", text] if text else [""]))
     click.echo(

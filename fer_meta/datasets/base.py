@@ -144,7 +144,9 @@ def not_found(root: Path, found: str, layout: str, obtain: str = "") -> DatasetE
     """The error for data not laid out as expected: what was found, what was expected, and of a known
     data set (`obtain`) where to get it.
     """
-    known = f"; to obtain it: {obtain}; images of your own need another name" if obtain else ""
+    known = (
+        f"; to obtain it: {obtain}; if these are images of your own, give them another name" if obtain else ""
+    )
     return DatasetError(f"{root}: {found}; expected {layout}{known}")
 
 

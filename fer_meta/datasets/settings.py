@@ -13,7 +13,7 @@ key's name, is what is taken.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -67,15 +67,15 @@ class Settings:
 
     def unknown(self, place: str, word: str, others: Iterable[str] = ()) -> DatasetError:
         """The error for a word that is no label, found at `place`; `others` are more such words."""
-        kind = "a known expression" if self.vocabulary == EXPRESSIONS else "in the vocabulary"
+        own = self.vocabulary != EXPRESSIONS
+        kind = "in the vocabulary" if own else "a known expression"
         number = " (every data set numbers differently: none is guessed)" if word.strip().isdigit() else ""
         more = [f"'{one}'" for one in sorted(set(others) - {word})]
-        too = f" (nor {'is' if len(more) == 1 else 'are'} {', '.join(more[:_SHOWN])})" if more else ""
-        own = ", or name labels of your own by vocabulary" if self.vocabulary == EXPRESSIONS else ""
+        too = f"; nor known: {_some(more)}" if more else ""
         return DatasetError(
-            f"{place}: '{word}' is not {kind}{number}{too}; say in {self.where} what it means, as in"
-            f" labels: {{'{word}': LABEL}} with LABEL one of {', '.join(self.vocabulary[:_SHOWN])}, ..., or"
-            f" {SKIP} to leave it out{own}"
+            f"{place}: '{word}' is not {kind}{number}{too}; write in {self.where} what it means:"
+            f" labels: {{'{word}': LABEL}}, with LABEL one of {_some(self.vocabulary)}, or {SKIP} to leave it"
+            f" out{'' if own else ' (labels of your own: vocabulary)'}"
         )
 
     def found(self, key: str, path: str) -> str | None:
@@ -133,6 +133,11 @@ def _mapping(where: Path) -> dict:
     return raw
 
 
+def _some(words: Sequence[str]) -> str:
+    rest = len(words) - _SHOWN
+    return ", ".join(words[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def _key_twice(node: yaml.Node | None) -> str | None:
     """A key that a mapping has twice, of which YAML would take the last."""
     if not isinstance(node, yaml.MappingNode):
@@ -150,7 +155,7 @@ def _vocabulary(where: Path, raw: object) -> tuple[str, ...]:
     if no_text := [one for one in raw if not isinstance(one, str)]:
         # YAML reads 0 as a number and `no` as false
         raise DatasetError(f"{where}: 'vocabulary' has {no_text[0]!r}, which is no text; put it in quotes")
-    names = tuple(map(lowered, raw))
+    names = tuple(lowered(composed(one)) for one in raw)
     faulty = [one for one, name in zip(raw, names) if not re.fullmatch(r"\w{1,40}", name) or name == SKIP]
     if faulty or len(set(names)) < len(names):
         wrong = f"'{faulty[0]}'" if faulty else "a label that comes twice"

@@ -26,6 +26,10 @@ class Method(WholeNetwork):
     Reptile generalise within a task (section 5). In test all `test_steps` steps are on the whole support:
     the paper's take parts of it, in random order.
 
+    Adam's second moments go on from task to task, and into the tests (`running-adam`), as in the authors'
+    code and in learn2learn's example. `adam` begins every task with none: its first step in a task then moves
+    every weight by the whole rate, whatever the gradient.
+
     BatchNorm is that of `WholeNetwork`: in the inner steps by the statistics of their own images; queries by
     those of their support (`eval`), or by their own (`batch`, transductive, as the paper's better figures
     are). The head has the ways of training, and refuses others. There is no second order: memory holds one
@@ -40,9 +44,12 @@ class Method(WholeNetwork):
 
     class Config(InnerLoopConfig):
         inner_lr: Annotated[float, LogUniform(1e-4, 1e-1)] = Field(1e-3, gt=0)
-        inner_optimiser: Literal["adam", "sgd"] = Field(
-            "adam",
-            description="adam: with beta_1 = 0, as in the paper's experiments, anew in each task; sgd: plain",
+        inner_optimiser: Literal["running-adam", "adam", "sgd"] = Field(
+            "running-adam",
+            description=(
+                "running-adam: beta_1 = 0, with second moments that go on from task to task, as the authors';"
+                " adam: anew in each task; sgd: plain"
+            ),
         )
         test_steps: int = Field(10, ge=1, le=1000, description="gradient steps on a support set in test")
         zero_head: ZeroHead = False
@@ -50,8 +57,12 @@ class Method(WholeNetwork):
     def __init__(self, config: Config, protocol, classes, image_size):
         super().__init__(config, protocol, classes, image_size)
         self.network = self.new_network(config, image_size)
-        self.adam, self.inner_lr = config.inner_optimiser == "adam", config.inner_lr
+        self.inner_optimiser, self.inner_lr = config.inner_optimiser, config.inner_lr
         self.test_steps = config.test_steps
+        if self.inner_optimiser == "running-adam":  # what Adam remembers is stored with the weights
+            self.register_buffer("adam_steps", torch.zeros(()))
+            for number, weight in enumerate(self.network.parameters()):
+                self.register_buffer(f"square_{number}", torch.zeros_like(weight))
 
     def learn_task(self, support, labels):
         return self.learn([(support, labels)] * self.test_steps)[0]
@@ -62,12 +73,7 @@ class Method(WholeNetwork):
         loss and the accuracy of the last of them, before its step.
         """
         learner = copy.deepcopy(self.network)
-        weights = list(learner.parameters())
-        optimiser = (
-            torch.optim.Adam(weights, self.inner_lr, betas=(0.0, 0.999))
-            if self.adam
-            else torch.optim.SGD(weights, self.inner_lr)
-        )
+        optimiser = self.new_inner_optimiser(list(learner.parameters()))
         for images, labels in parts:
             logits = at_least_float32(learner(images))
             loss = cross_entropy(logits, labels)
@@ -76,7 +82,30 @@ class Method(WholeNetwork):
             optimiser.step()
             # Else autocast goes on with the weights in half precision that it made of the old ones.
             torch.clear_autocast_cache()
+        if self.training and self.inner_optimiser == "running-adam":
+            self.remember(optimiser)
         return learner, loss.detach(), accuracy(logits, labels)
+
+    def new_inner_optimiser(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """What takes the inner steps, as the last task of training left it."""
+        if self.inner_optimiser == "sgd":
+            return torch.optim.SGD(weights, self.inner_lr)
+        adam = torch.optim.Adam(weights, self.inner_lr, betas=(0.0, 0.999))
+        if self.inner_optimiser == "running-adam" and self.get_buffer("adam_steps") > 0:
+            for number, weight in enumerate(weights):
+                adam.state[weight] = {
+                    "step": self.get_buffer("adam_steps").float().cpu().clone(),
+                    "exp_avg": torch.zeros_like(weight),
+                    "exp_avg_sq": self.get_buffer(f"square_{number}").clone(),
+                }
+        return adam
+
+    def remember(self, adam: torch.optim.Optimizer) -> None:
+        """Keep the second moments and the number of steps for the next task."""
+        states = [adam.state[weight] for weight in adam.param_groups[0]["params"]]
+        for number, state in enumerate(states):
+            self.get_buffer(f"square_{number}").copy_(state["exp_avg_sq"])
+        self.get_buffer("adam_steps").fill_(states[0]["step"].item())
 
     def loss(self, batch: Episode) -> tuple[Tensor, Tensor]:
         """The loss and the accuracy of the last inner step's images, before that step: as MAML's, they are

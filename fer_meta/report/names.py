@@ -102,8 +102,8 @@ def classes_in_order(results: Results, classes: Iterable[str]) -> list[str]:
     """Classes in the order of the vocabulary that the data sets bring, such as mild before strong;
     expressions by name.
     """
-    own = results.plan.get("vocabulary")
-    return [name for name in own if name in set(classes)] if own else sorted(classes)
+    own, there = results.plan.get("vocabulary"), set(classes)
+    return [name for name in own if name in there] if own else sorted(there)
 
 
 def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:

@@ -48,6 +48,7 @@ from fer_meta.runner.vocabulary import with_vocabulary
 from fer_meta.runner.words import write_episodes
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
+from fer_meta.suites.text import is_path
 from fer_meta.training.checkpoints import RESUME
 
 # While other processes write, temporary files that were not written for an hour are taken for those of a
@@ -109,7 +110,7 @@ def plan(options: BenchOptions) -> Planned:
         roots = resolve(dict.fromkeys(cast.values()), options.data)
     else:
         suite, roots = domains_of(suite, options)
-        suite = with_vocabulary(suite, roots)
+        suite = with_vocabulary(suite, roots, own=is_path(options.suite))
     folders = {name: root for name, root in roots.items() if root is not None}
     # Before they are read: what changes from now on is noticed the next time.
     key = key_of(options, folders, names(options.data))

@@ -9,10 +9,11 @@ from fer_meta.expressions import EXPRESSIONS
 from fer_meta.suites.schema import Suite
 
 
-def with_vocabulary(suite: Suite, roots: Mapping[str, Path | None]) -> Suite:
-    """The suite on the labels of its data sets, where these are not expressions: where its classes are
-    expressions and not all of them labels there, they become that vocabulary, and no episode has more ways
-    than there are classes. `roots` are the folders of the data sets, None for one that is rendered.
+def with_vocabulary(suite: Suite, roots: Mapping[str, Path | None], own: bool = False) -> Suite:
+    """The suite on the labels of its data sets, where these are not expressions: its classes are their
+    vocabulary, and no episode has more ways than there are classes. A suite whose classes are all in the
+    vocabulary keeps them, and so does one that is the user's `own` and shares some. `roots` are the folders
+    of the data sets, None for one that is rendered.
 
     Raises SuiteError for data sets of different vocabularies, and for classes that no data set has.
     """
@@ -28,7 +29,8 @@ def with_vocabulary(suite: Suite, roots: Mapping[str, Path | None]) -> Suite:
             f"{first} and {other} have different labels ({_some(labels)}; {_some(vocabularies[other])}), so"
             " none can be tested on the other; name data sets of one vocabulary with --domains"
         )
-    if set(suite.classes) <= set(EXPRESSIONS) and not set(suite.classes) <= set(labels):
+    shared = set(suite.classes) & set(labels)
+    if not shared or (not own and len(shared) < len(suite.classes)):
         suite = suite.model_copy(update={"classes": labels, "protocol": _with_ways(suite, len(labels))})
     return _expect_classes(suite, labels)
 
@@ -45,7 +47,10 @@ def _with_ways(suite: Suite, most: int):
 def _expect_classes(suite: Suite, labels: tuple[str, ...]) -> Suite:
     unknown = [name for name in suite.classes if name not in labels]
     if unknown:
-        raise SuiteError(f"{suite.name}: no data set has the class {unknown[0]!r}; there are {_some(labels)}")
+        raise SuiteError(
+            f"{suite.name}: no data set has the class {unknown[0]!r}; there are {_some(labels)}; name some of"
+            " these as `classes` in the suite file"
+        )
     return suite
 
 

@@ -65,7 +65,10 @@ def test_litter_is_passed_over(tree):
 def test_an_empty_folder_is_refused_with_what_was_expected_and_how_to_get_it(name, tmp_path):
     message = fails(name, tmp_path, str(tmp_path), "expected")
     if name in CATALOGUE:
-        assert f"to obtain it: {CATALOGUE[name].obtain}; images of your own need another name" in message
+        assert (
+            f"to obtain it: {CATALOGUE[name].obtain}; if these are images of your own, give them another name"
+            in message
+        )
 
 
 def test_every_specification_tells_what_a_user_needs(tree):

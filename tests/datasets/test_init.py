@@ -61,7 +61,7 @@ def test_nothing_is_written_without_consent_or_over_a_file(tmp_path):
     init(tmp_path, answers=["happy", "n"])
     assert not (tmp_path / "fer-meta.yaml").exists()
     init(tmp_path, answers=["happy", "y"])
-    assert "is there already" in str(init(tmp_path).exception)
+    assert "says what names mean already" in str(init(tmp_path).exception)
 
 
 def test_a_folder_that_needs_no_file_is_said_to_need_none(tmp_path):
@@ -90,6 +90,15 @@ def test_a_table_is_looked_at_and_not_its_folders(tmp_path):
     assert (
         set(index["subject"]) == {"Anna", "Ben"} and index["label"].to_list() == ["happiness", "sadness"] * 2
     )
+
+
+def test_settings_that_name_the_column_are_kept_and_added_to(tmp_path):
+    trees.face(tmp_path / "1.png")
+    (tmp_path / "manifest.csv").write_text("path,emotion,label\n1.png,Freude,3\n")
+    assert "may both be the label" in str(init(tmp_path).exception)
+    (tmp_path / "fer-meta.yaml").write_text("columns: {label: emotion}\n")
+    said = init(tmp_path, answers=["happy", "y"])
+    assert said.exit_code == 0 and scan(tmp_path)["label"].to_list() == ["happiness"], said.output
 
 
 def test_the_command_it_prints_takes_the_name_that_it_gives(tmp_path):

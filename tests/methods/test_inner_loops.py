@@ -3,6 +3,7 @@ torch alone, and, where there is a second order, against finite differences. In 
 test_agreement.py.
 """
 
+import copy
 import weakref
 
 import pytest
@@ -266,7 +267,7 @@ def test_recomputed_inner_steps_of_meta_sgd_give_the_same_gradients():
 # --- Reptile ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+@pytest.mark.parametrize("optimiser", ["sgd", "adam", "running-adam"])
 def test_an_outer_step_of_reptile_goes_towards_where_the_inner_steps_end(optimiser):
     """theta + rate (theta' - theta), with theta' from a plain loop of torch."""
     method = build("reptile", inner_steps=3, inner_lr=0.01, inner_optimiser=optimiser).double().train()
@@ -289,6 +290,28 @@ def test_an_outer_step_of_reptile_goes_towards_where_the_inner_steps_end(optimis
     after = flat(network.parameters()).detach()
     assert value.item() == pytest.approx(loss.item(), rel=1e-9)
     assert_equal(flat(method.parameters()).detach(), before + 0.3 * (after - before))
+
+
+def test_the_second_moments_of_reptiles_adam_go_on_from_task_to_task_and_into_tests():
+    """As in learn2learn's example, where each task's optimiser loads the state that the last one left."""
+    method = build("reptile", inner_steps=2, inner_lr=0.01).double().train()
+    tasks, state = [task(), task(shots=2, queries=2)], None
+    for one in tasks:
+        network = copy.deepcopy(method.network)
+        adam = torch.optim.Adam(network.parameters(), 0.01, betas=(0.0, 0.999))
+        if state:
+            adam.load_state_dict(state)
+        for images, labels in parts_of(one, 2):
+            adam.zero_grad()
+            cross_entropy(network(images), labels).backward()
+            adam.step()
+        state = adam.state_dict()
+        learner, *_ = method.learn(parts_of(one, 2))
+        assert_equal(flat(learner.parameters()), flat(network.parameters()))
+    assert method.adam_steps == 4
+    kept = {name: value.clone() for name, value in method.state_dict().items()}
+    method.eval().learn_task(tasks[0].support, tasks[0].support_labels)
+    assert all(torch.equal(value, kept[name]) for name, value in method.state_dict().items())
 
 
 def test_the_parts_of_a_task_are_all_its_images_with_every_class_in_each():

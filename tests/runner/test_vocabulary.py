@@ -55,6 +55,17 @@ def test_a_vocabulary_may_share_words_with_the_expressions(pain, labels):
     assert suite.classes == labels and suite.protocol.way == len(labels)
 
 
+def test_classes_that_a_suite_of_ones_own_names_do_not_give_way(pain):
+    (pain / "fer-meta.yaml").write_text("vocabulary: [happiness, sadness, pain]\n")
+    suite = read_suite("within", "quick")
+    named = suite.model_copy(update={"classes": ("happiness", "sadness", "fear")})
+    with pytest.raises(
+        SuiteError, match="no data set has the class 'fear'; there are .*; name some of these"
+    ):
+        with_vocabulary(named, {"pain": pain}, own=True)
+    assert with_vocabulary(suite, {"pain": pain}).classes == ("happiness", "sadness", "pain")
+
+
 def test_a_suite_on_expressions_stays_as_it_is(tmp_path):
     suite = read_suite("within", "quick")
     assert with_vocabulary(suite, {"faces": trees.folder_labels(tmp_path), "synthetic-wild": None}) == suite

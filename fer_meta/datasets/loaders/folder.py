@@ -12,8 +12,8 @@ import pandas as pd
 
 from fer_meta.datasets.base import DatasetSpec, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
-from fer_meta.datasets.scanning import image_files, names_in
-from fer_meta.datasets.settings import PATTERNS, SKIP, Settings, read_settings
+from fer_meta.datasets.scanning import image_files, is_data, is_folder, names_in
+from fer_meta.datasets.settings import PATTERNS, SKIP, Settings, composed, read_settings
 from fer_meta.errors import DatasetError
 
 LAYOUT = "images in <split>/<label>/... or <label>/..., a label being an expression such as 'happiness'"
@@ -22,7 +22,7 @@ OBTAIN = "your own images"
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".csv.gz")
 
 _DIGITS = re.compile(r"([0-9]+)")
-_MOST_DIGITS = 18  # of a number that fits into 64 bits
+MOST_DIGITS = 18  # of a number that fits into 64 bits
 _NAMED = 4
 
 
@@ -64,11 +64,15 @@ def scan(root: Path, settings: Settings) -> pd.DataFrame:
     finds nothing, are not in it. Frames of clips are in the order of their numbers.
     """
     root = Path(root)
+    if settings.columns:
+        raise DatasetError(
+            f"{settings.where}: 'columns' is of a table, and none is here; name it by 'manifest'"
+        )
     files = image_files(root)
     if not files:
         raise not_found(root, f"no images{_table_hint(root, settings)}", LAYOUT)
     level = None if "label" in settings.patterns else _label_level(root, files, settings)
-    split_at = None if "split" in settings.patterns else split_level(root, files)
+    split_at = None if "split" in settings.patterns else _split_level(root, files)
     words = {
         path: settings.found("label", path) if level is None else path.split("/")[level] for path in files
     }
@@ -78,7 +82,8 @@ def scan(root: Path, settings: Settings) -> pd.DataFrame:
         label = _label(root, settings, path, word, words.values())
         if label != SKIP:
             split = _named_split(settings, path) if split_at is None else split_of(folders[split_at])
-            taken = {key: settings.found(key, path) for key in ("subject", "clip")}
+            found = {key: settings.found(key, path) for key in ("subject", "clip")}
+            taken = {key: name and composed(name) for key, name in found.items()}
             frame = _number(root, path, settings.found("frame", path))
             rows.append({"path": path, "label": label, "split": split, **taken, "frame": frame})
     expect_matches(settings, files, rows)
@@ -107,7 +112,8 @@ def _label(root: Path, settings: Settings, path: str, word: str | None, words: I
 
 def _table_hint(root: Path, settings: Settings) -> str:
     """What to write if a table that lies there says what the images are."""
-    tables = [name for name in sorted(names_in(root)) if name.lower().endswith(TABLES)]
+    tables = [name for name in sorted(names_in(root)) if name.lower().endswith(TABLES) and is_data(name)]
+    tables = [name for name in tables if not is_folder(root / name)]
     if not tables or "manifest" in settings.texts:
         return ""
     return f"; if {tables[0]} lists the images, write manifest: {tables[0]} in {settings.where}"
@@ -124,7 +130,11 @@ def _label_level(root: Path, files: list[str], settings: Settings) -> int:
         raise not_found(root, f"'{files[0]}' is in the folders of two labels", LAYOUT)
     free = [level for level, names in enumerate(levels) if not all(map(split_of, names))]
     # of words that nobody knows yet, labels are few
-    likely = max(free, key=lambda level: (known[level], -len(levels[level]), -level), default=len(levels))
+    likely = max(
+        free,
+        key=lambda level: (known[level], len(levels[level]) > 1, -len(levels[level]), -level),
+        default=len(levels),
+    )
     level = labels[0] if labels else likely
     _expect_no_people(root, levels[:level], settings)
     short = next((path for path in files if path.count("/") <= level), None)
@@ -133,7 +143,7 @@ def _label_level(root: Path, files: list[str], settings: Settings) -> int:
     return level
 
 
-def split_level(root: Path, files: list[str]) -> int | None:
+def _split_level(root: Path, files: list[str]) -> int | None:
     """Which folder on the way to an image is its split; None if none is."""
     for level, names in enumerate(levels_of(files)):
         splits = sorted(filter(split_of, names))
@@ -165,7 +175,7 @@ def _named_split(settings: Settings, path: str) -> str | None:
 
 def _expect_no_people(root: Path, above: list[set[str]], settings: Settings) -> None:
     """Folders above the labels that are not splits are mostly people, who must not be lost."""
-    if settings.patterns:
+    if {"subject", "clip"} & settings.patterns.keys():
         return
     for level, names in enumerate(above):
         if len(names) > 1 and not any(map(split_of, names)):
@@ -180,7 +190,7 @@ def _expect_no_people(root: Path, above: list[set[str]], settings: Settings) -> 
 def _number(root: Path, path: str, digits: str | None) -> int | None:
     if digits is None:
         return None
-    if not digits.isdecimal() or len(digits) > _MOST_DIGITS:
+    if not digits.isdecimal() or len(digits) > MOST_DIGITS:
         raise DatasetError(f"{root / path}: '{digits}' is no number of a frame; correct the pattern 'frame'")
     return int(digits)
 

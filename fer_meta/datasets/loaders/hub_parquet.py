@@ -32,6 +32,8 @@ from fer_meta.errors import DatasetError, ImageError
 ENDINGS = (".parquet", ".arrow")
 LAYOUT = "*.parquet or *.arrow with columns of images and labels, in the folder, in data/ or in <split>/"
 
+_WANTED = ("label", "subject", "clip", "frame", "split")
+
 _lock = threading.Lock()
 
 
@@ -82,13 +84,10 @@ def listed_in(root: Path, settings: Settings) -> list[tuple[str, str, dict[str, 
                 f" {file} have none; name a column instead, as in columns: {{subject: person}}"
             )
         named = [name for name in schema.names if name != _image_column(schema)]
-        columns = columns_of(where, named, settings, ["label"])
+        columns = columns_of(where, named, settings, ["label"], _WANTED)
         names = _label_names(schema, columns["label"])
-        wanted = [columns[key] for key in columns if key not in ("path", "box")]
-        for number, row in enumerate(_table(where, wanted).to_pylist()):
-            cells = {
-                key: text_of(row.get(columns.get(key, ""))) for key in ("subject", "clip", "frame", "split")
-            }
+        for number, row in enumerate(_table(where, [*columns.values()]).to_pylist()):
+            cells = {key: text_of(row.get(columns.get(key, ""))) for key in _WANTED}
             label = row[columns["label"]]
             cells["label"] = (
                 names[label] if names and type(label) is int and 0 <= label < len(names) else text_of(label)

@@ -8,19 +8,19 @@ set's folder or in those of its splits. Paths are relative to the table. Columns
 """
 
 import json
+import os
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from fer_meta.datasets.base import DatasetSpec, make_index, split_of
 from fer_meta.datasets.decoding import boxed, read_image
-from fer_meta.datasets.loaders.folder import expect_matches, own_spec, split_level
-from fer_meta.datasets.scanning import is_folder, is_there, names_in, reading
-from fer_meta.datasets.settings import PATTERNS, SKIP, Settings
+from fer_meta.datasets.loaders.folder import MOST_DIGITS, expect_matches, own_spec
+from fer_meta.datasets.scanning import files_below, is_folder, is_there, names_in, reading
+from fer_meta.datasets.settings import COLUMNS, PATTERNS, SKIP, Settings, composed
 from fer_meta.datasets.tables import csv_rows, opened, read_lines, whole_number
 from fer_meta.errors import DatasetError
 
@@ -47,6 +47,8 @@ def tables_in(root: Path, settings: Settings) -> list[str]:
     """
     named = settings.texts.get("manifest")
     if named is not None:
+        if Path(named).is_absolute() or ".." in PurePosixPath(named).parts:
+            raise DatasetError(f"{settings.where}: 'manifest' is outside of the folder; copy the table there")
         if not is_there(root / named):
             raise DatasetError(f"{settings.where}: no file {root / named}; correct 'manifest'")
         return [named]
@@ -64,23 +66,24 @@ def table_spec(name: str, settings: Settings) -> DatasetSpec:
 
 
 def scan(root: Path, settings: Settings) -> pd.DataFrame:
-    """The index of the images in the tables, in their order. Where a table does not say it, the patterns of
-    the settings find it in the path, and a split may be a folder there. Images whose label is to be skipped
-    are not in it.
+    """The index of the images in the tables, in their order. What a table does not say, the patterns of the
+    settings find in the path; a split may also be a folder there, or the table's. Images whose label is to be
+    skipped are not in it.
     """
     root = Path(root)
     listed = listed_in(root, settings)
     paths = [path for _, path, _ in listed]
-    said = "split" in settings.patterns or any(cells["split"] for *_, cells in listed)
-    level = None if said else split_level(root, paths)
+    asked = [path for _, path, cells in listed if not (cells["split"] or cells["folder"])]
+    splits = {} if "split" in settings.patterns else _splits_in(root, asked)
     unknown = unknown_words(settings, (cells["label"] for *_, cells in listed))
     rows = []
     for place, path, cells in listed:
         found = {key: cells[key] or settings.found(key, path) or "" for key in PATTERNS}
+        if "label" in settings.patterns and not found["label"]:
+            continue
         box = _box(place, cells["box"]) if cells["box"] else None
-        split = None if level is None else split_of(path.split("/")[level])
         whole = {**found, "path": boxed(path, *box) if box else path}
-        rows += rows_of(place, settings, whole, split, unknown)
+        rows += rows_of(place, settings, whole, cells["folder"] or splits.get(path), unknown)
     if paths:
         expect_matches(settings, paths, rows)
     return checked(root, rows)
@@ -88,13 +91,42 @@ def scan(root: Path, settings: Settings) -> pd.DataFrame:
 
 def listed_in(root: Path, settings: Settings) -> list[tuple[str, str, dict[str, str]]]:
     """Of each row of the tables its place, for messages, the path of its image below `root`, and its cells as
-    they are written.
+    they are written, with the split of the table's folder as `folder` ("" for none).
     """
-    return [
-        (place, _as_stored(root, _below(place, root, PurePosixPath(table).parent, cells["path"])), cells)
-        for table in tables_in(root, settings)
-        for place, cells in _cells(root / table, settings)
-    ]
+    root, seen, listed = root.absolute(), set[str](), []
+    for table in tables_in(root, settings):
+        folder = PurePosixPath(table).parent
+        split = split_of(folder.name) or "" if folder.name else ""
+        for place, cells in _cells(root / table, settings, seen):
+            listed.append((place, _below(place, root, folder, cells["path"]), {**cells, "folder": split}))
+    if gone := [key for key in settings.columns if listed and key not in seen]:
+        name = settings.columns[gone[0]]
+        raise DatasetError(f"{settings.where}: 'columns': no table has a column '{name}'; correct it")
+    if all(path.isascii() for _, path, _ in listed):
+        return listed
+    # macOS writes accents in another form than most
+    stored = {composed(path): path for path in files_below(root)}
+    return [(place, stored.get(composed(path), path), cells) for place, path, cells in listed]
+
+
+def _splits_in(root: Path, paths: list[str]) -> dict[str, str]:
+    """The splits of images that lie in folders of splits, all of them at one level; nothing if they do not. A
+    single name of a split among others may be anything, such as a person. Raises DatasetError where some
+    images are in folders of several splits, and some in none.
+    """
+    folders = [path.split("/")[:-1] for path in paths]
+    for level in range(max(map(len, folders), default=0)):
+        names = [inside[level] if level < len(inside) else "" for inside in folders]
+        known = {name: split_of(name) for name in set(names) if name and split_of(name)}
+        others = [path for path, name in zip(paths, names) if name not in known]
+        if known and not others:
+            return {path: str(known[name]) for path, name in zip(paths, names)}
+        if len(set(known.values())) > 1:
+            raise DatasetError(
+                f"{root}: '{others[0]}' is in no folder of a split, and other images of the table are (in"
+                f" {', '.join(sorted(known))}); add a column 'split' that says it of every image"
+            )
+    return {}
 
 
 def unknown_words(settings: Settings, words: Iterable[str]) -> set[str]:
@@ -108,9 +140,12 @@ def rows_of(
     """The row of an index for the cells of one row of a table, none if its label is to be skipped. `place` is
     for messages, `split` the image's where the cells have none, `unknown` are all words that are no labels.
     """
-    if not cells["label"]:
-        raise DatasetError(f"{place}: has no label; fill it in, or remove the row")
     label = settings.label(cells["label"])
+    if label is None and not cells["label"]:
+        raise DatasetError(
+            f"{place}: has no label; fill it in, or leave such rows out by labels: {{'': {SKIP}}} in"
+            f" {settings.where}"
+        )
     if label is None:
         raise settings.unknown(place, cells["label"], unknown)
     if label == SKIP:
@@ -121,9 +156,9 @@ def rows_of(
             f"{place}: '{cells['split']}' is no split; known are train, val, test and their usual names"
         )
     frame = whole_number(cells["frame"]) if cells["frame"] else None
-    if frame is not None and not frame.isdecimal():
-        raise DatasetError(f"{place}: '{frame}' is no number of a frame; correct the column 'frame'")
-    taken = {key: cells[key] or None for key in ("subject", "clip")}
+    if frame is not None and not (frame.isdecimal() and len(frame) <= MOST_DIGITS):
+        raise DatasetError(f"{place}: '{frame}' is no number of a frame; correct 'frame'")
+    taken = {key: composed(cells[key]) or None for key in ("subject", "clip")}
     return [{"path": cells["path"], "label": label, "split": named, "frame": frame and int(frame), **taken}]
 
 
@@ -139,67 +174,74 @@ def checked(root: Path, rows: list[dict]) -> pd.DataFrame:
 
 
 def columns_of(
-    where: Path, names: list[str], settings: Settings, needed: Collection[str] = ("path", "label")
+    where: Path,
+    names: list[str],
+    settings: Settings,
+    needed: Collection[str] = ("path", "label"),
+    wanted: Collection[str] = COLUMNS,
 ) -> dict[str, str]:
-    """Which column of a table (value) holds what (key), by its name or as fer-meta.yaml says. Raises
-    DatasetError without one that is `needed`, and where several may be meant.
+    """Which column of a table (value) holds which of the `wanted` (key), by its name or as fer-meta.yaml
+    says. Raises DatasetError without one that is `needed`, and where several may be meant.
     """
     found = {}
-    for key, known in _COLUMNS.items():
+    for key in wanted:
         meant = settings.columns.get(key)
-        usual = [name for name in names if name.strip().casefold() in known]
-        if meant is not None and meant not in names:
-            raise DatasetError(
-                f"{settings.where}: 'columns': {where.name} has no column '{meant}', only {', '.join(names)}"
-            )
+        usual = [name for name in names if name.strip().casefold() in _COLUMNS[key]]
+        if where.stem == "metadata" and "file_name" in usual:  # as Hugging Face prescribes it
+            usual = ["file_name"]
         if meant is None and len(usual) > 1:
             raise DatasetError(
                 f"{where}: the columns {' and '.join(map(repr, usual))} may both be the {key}; say in"
                 f" {settings.where} which is, as in columns: {{{key}: {usual[0]}}}"
             )
-        if meant or usual:
+        if meant in names or (meant is None and usual):
             found[key] = meant or usual[0]
-    for key in needed:
-        if key not in found:
+        elif key in needed:
+            name = f"'{meant or key}'"
             raise DatasetError(
-                f"{where}: has no column '{key}', only {', '.join(names)}; say in {settings.where} which it"
+                f"{where}: has no column {name}, only {', '.join(names)}; say in {settings.where} which it"
                 f" is, as in columns: {{{key}: {names[0] if names else 'NAME'}}}; expected {LAYOUT}"
             )
     return found
 
 
-def _cells(where: Path, settings: Settings) -> Iterator[tuple[str, dict[str, str]]]:
-    """The place of each row, for messages, and its cells as text; "" where there is none."""
-    rows = {".csv": _csv, ".gz": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}.get(
+def _cells(where: Path, settings: Settings, seen: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The place of each row, for messages, and its cells as text; "" where there is none. Adds to `seen` what
+    the table has a column for.
+    """
+    read = {".csv": _csv, ".gz": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}.get(
         where.suffix.lower()
     )
-    if rows is None:
+    if read is None:
         raise DatasetError(f"{where}: is no .csv, .jsonl or .parquet file; save the table as one of these")
-    columns, pattern = None, "label" in settings.patterns
-    for place, row in rows(where):
-        if columns is None:
-            columns = columns_of(where, list(row), settings, ["path"] if pattern else ["path", "label"])
-            if pattern and "label" in columns:
-                raise DatasetError(
-                    f"{settings.where}: 'label' is a pattern, and the column '{columns['label']}' of"
-                    f" {where.name} has labels too; remove one"
-                )
-        yield place, {key: text_of(row.get(columns.get(key))) for key in _COLUMNS}
-    if columns is None:
-        raise DatasetError(f"{where}: has no rows; expected {LAYOUT}")
+    rows = list(read(where))
+    names = list(dict.fromkeys(name for _, row in rows for name in row))
+    if not rows:
+        return
+    pattern = "label" in settings.patterns
+    columns = columns_of(where, names, settings, ["path"] if pattern else ["path", "label"])
+    if pattern and "label" in columns:
+        raise DatasetError(
+            f"{settings.where}: 'label' is a pattern, and the column '{columns['label']}' of {where.name} has"
+            " labels too; remove one"
+        )
+    seen.update(columns)
+    for place, row in rows:
+        yield place, {key: text_of(row.get(columns.get(key))) for key in COLUMNS}
 
 
 def text_of(value: object) -> str:
     """A cell as text, "" for an empty one."""
     if isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
-        return json.dumps(value.tolist() if hasattr(value, "tolist") else value)
+        return json.dumps(value, default=lambda one: one.tolist() if hasattr(one, "tolist") else str(one))
     return "" if value is None or value != value else str(value).strip()
 
 
 def _csv(where: Path) -> Iterator[tuple[str, dict]]:
     rows = csv_rows(where)
     for header in rows:
-        twice = [name for name in header.cells if name and header.cells.count(name) > 1]
+        known = {name for names in _COLUMNS.values() for name in names}
+        twice = [name for name in header.cells if name.casefold() in known and header.cells.count(name) > 1]
         if twice:
             raise DatasetError(f"{where}: the column '{twice[0]}' is there twice; rename one of them")
         for row in rows:
@@ -210,12 +252,21 @@ def _jsonl(where: Path) -> Iterator[tuple[str, dict]]:
     for number, line in enumerate(read_lines(where), 1):
         if line.strip():
             try:
-                row = json.loads(line)
-            except ValueError:
+                row = json.loads(line, object_pairs_hook=partial(_once, f"{where}: line {number}"))
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 raise DatasetError(f"{where}: line {number} is not a JSON object; correct the line")
             yield f"{where}: line {number}", row
+
+
+def _once(place: str, pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON, whose parser would take the last of two values."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        again = next(name for name in names if names.count(name) > 1)
+        raise DatasetError(f"{place}: the key '{again}' is there twice; keep one")
+    return dict(pairs)
 
 
 def _parquet(where: Path) -> Iterator[tuple[str, dict]]:
@@ -224,26 +275,25 @@ def _parquet(where: Path) -> Iterator[tuple[str, dict]]:
             table = pd.read_parquet(file)
         except (ValueError, TypeError) as error:
             raise DatasetError(f"{where}: is not a parquet file ({error}); write it again") from None
+    table.columns = table.columns.map(str)
     for number, row in enumerate(table.to_dict("records"), 1):
         yield f"{where}: row {number}", row
 
 
 def _below(place: str, root: Path, folder: PurePosixPath, path: str) -> str:
-    """An image's path relative to the data set. Raises DatasetError if it leads out of it."""
+    """An image's path relative to the data set in `root` (absolute). Raises DatasetError if it leads out of
+    it, or if no file can have such a name.
+    """
     path = path.replace("\\", "/")
-    with suppress(ValueError):  # an absolute one may lie there
-        return Path(path).relative_to(root.absolute()).as_posix()
-    if not path or path.startswith("/") or ".." in path.split("/") or re.match("[A-Za-z]:/", path):
+    home = f"{root.as_posix().rstrip('/')}/"
+    inside = path.removeprefix(home)
+    if not inside or ".." in inside.split("/") or inside.startswith("/") or re.match("[A-Za-z]:/", inside):
         raise DatasetError(f"{place}: the path '{path}' is not below {root}; write it relative to the table")
-    return (folder / path).as_posix()
-
-
-def _as_stored(root: Path, path: str) -> str:
-    """The path of an image, its accents in the form that the disk has them in: macOS writes another one."""
-    if path.isascii() or is_there(root / path):
-        return path
-    forms = (unicodedata.normalize(form, path) for form in ("NFD", "NFC"))
-    return next((form for form in forms if is_there(root / form)), path)
+    try:
+        os.fsencode(inside)
+    except UnicodeEncodeError:
+        raise DatasetError(f"{place}: the path {path!a} is no name of a file; correct it") from None
+    return inside if inside != path else (folder / path).as_posix()
 
 
 def _box(place: str, text: str) -> tuple[float, ...]:

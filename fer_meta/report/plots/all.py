@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 
+import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_meta.report.aggregate.comparisons import failed_readouts
 from fer_meta.report.aggregate.divisions import one_division
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.cells import Cell
+from fer_meta.report.load import Results
+from fer_meta.report.names import training_name
 from fer_meta.report.plots import (
     accuracy,
     best_of,
@@ -55,7 +57,9 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
         if learned["method"].nunique() > 1:
             plots["images"] = partial(images.figure, results, learned, cells)
     if found.ranked:
-        plots["ranks"] = partial(ranks.figure, results, found.ranked, failed_readouts(found.scores))
+        plots["ranks"] = partial(
+            ranks.figure, results, found.ranked, _failed_trainings(results, found.scores)
+        )
     if len(found.leaks):
         plots["leakage"] = partial(leakage.figure, results, found.leaks, cells)
     if len(found.best_of):
@@ -80,3 +84,11 @@ def _confusions(found: Found) -> dict[str, Callable[[], Figure]]:
         most = max(cell.shots for cell in block)
         plots[name] = partial(confusion.figure, found.results, [cell for cell in block if cell.shots == most])
     return plots
+
+
+def _failed_trainings(results: Results, scores: pd.DataFrame) -> list[str]:
+    """The names of the trainings that did not learn, each once whatever its readouts."""
+    failed = scores[scores["failed_seeds"] != ""]
+    return list(
+        dict.fromkeys(training_name(results, *row) for row in failed[["method", "readout"]].to_numpy())
+    )

@@ -1,6 +1,5 @@
 """Mean ranks with the critical difference."""
 
-from collections import Counter
 from collections.abc import Sequence
 from textwrap import fill
 
@@ -23,7 +22,8 @@ LINE = 96
 
 def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figure:
     """Demsar's diagram (2006, J. Mach. Learn. Res. 7, fig. 1): a bar joins readouts whose ranks do
-    not differ significantly. Many readouts are a list instead.
+    not differ significantly. Many readouts are a list instead. `unranked` are the names of trainings
+    that did not learn.
     """
     places = sorted(zip(ranked.mean, ranked.names))
     if len(places) > MOST_NAMES:
@@ -116,22 +116,12 @@ def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
         if len(ranked.names) <= MOST_NAMES
         else "two whose bars do not touch\ndiffer"
     )
+    failed = ", ".join(unranked)
+    note = f"\n{fill(f'not ranked, for a training did not learn: {failed}', LINE)}" if failed else ""
     return (
         f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; {bars} (Nemenyi, 5 %)."
-        " Blocks of one bench share models and images: for orientation"
-        + (
-            "\n" + fill(f"not ranked, for a training did not learn: {', '.join(_trainings(names))}", LINE)
-            if (names := [readout_name(results, name) for name in unranked])
-            else ""
-        )
+        f" Blocks of one bench share models and images: for orientation{note}"
     )
-
-
-def _trainings(names: Sequence[str]) -> list[str]:
-    """Each training once for all of its readouts: of "ANIL (ridge)" and "ANIL (linear probe)", "ANIL"."""
-    several = Counter(name.rsplit(" (", 1)[0] for name in names)
-    short = {name: name.rsplit(" (", 1)[0] for name in names}
-    return list(dict.fromkeys(own if several[own] > 1 else name for name, own in short.items()))
 
 
 def _joined(means: list[float], critical: float) -> list[tuple[float, float]]:

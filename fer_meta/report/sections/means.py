@@ -10,8 +10,9 @@ from fer_meta.statistics.failed import MARK
 
 INTRODUCTION = (
     "Mean accuracy in percent over pairs of source and target, by the checkpoint picked on the source's"
-    " validation split; the best of each table is bold. Every pair weighs the same. The intervals stand with"
-    f" the pairs, below. {MARK} a training behind it did not learn."
+    " validation split; the best of each table is bold. Every pair weighs the same; a readout that lacks a"
+    " pair is left out. The intervals stand with the pairs, below."
+    f" {MARK} a training behind it did not learn."
 )
 
 
