@@ -11,10 +11,11 @@ from fer_meta.datasets.audit import KINDS, Audit, CountCheck
 from fer_meta.datasets.base import SPLITS, DatasetSpec
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.getting import LOCK
+from fer_meta.datasets.loaders.manifest import tables_in
 from fer_meta.datasets.prepared import is_prepared
 from fer_meta.datasets.registry import catalogue, home_of, is_here, locate, spec_for
 from fer_meta.datasets.scanning import other_files
-from fer_meta.datasets.settings import SETTINGS
+from fer_meta.datasets.settings import SETTINGS, read_settings
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
 from fer_meta.errors import DatasetError
@@ -229,7 +230,8 @@ def other_lines(root: Path, index: pd.DataFrame) -> list[str]:
     """The files below `root` that are no images of the data set, by their endings."""
     if is_prepared(root):
         return []
-    others = other_files(root, [*index["path"], SETTINGS, LOCK]).items()
+    tables = tables_in(root, read_settings(root))
+    others = other_files(root, [*index["path"], *tables, SETTINGS, LOCK]).items()
     texts = [f"{len(paths):,} {ending or 'without an ending'}, first {paths[0]}" for ending, paths in others]
     return _field("others", "; ".join(texts) or "none")
 

@@ -7,6 +7,7 @@ import pytest
 from helpers import trees
 
 from fer_meta.datasets.registry import own_name, spec_for
+from fer_meta.datasets.show import other_lines
 from fer_meta.errors import DatasetError
 
 WORDS = ("happy", "sad", "angry")
@@ -179,6 +180,11 @@ def test_columns_of_a_table_that_is_not_there_are_refused(tmp_path):
     settings(tmp_path, "columns: {label: emotion}")
     with pytest.raises(DatasetError, match="'columns' is of a table, and none is here"):
         scan(tmp_path)
+
+
+def test_the_table_that_is_read_is_none_of_the_other_files(tmp_path):
+    (table(tmp_path) / "notes.txt").write_text("mine")
+    assert other_lines(tmp_path, scan(tmp_path)) == ["  others    1 .txt, first notes.txt"]
 
 
 def test_a_person_of_both_forms_of_unicode_is_one_person(tmp_path):
