@@ -11,6 +11,7 @@ nothing temporary is left behind.
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -115,9 +116,14 @@ def differences(one: Path, other: Path) -> list[str]:
         f"{path} differs"
         for path in wanted
         if not (other / path).exists()
-        or (other / path).read_bytes() != (one / path).read_bytes().replace(*ends)
+        or _timeless((other / path).read_bytes()) != _timeless((one / path).read_bytes().replace(*ends))
     ]
     return changed + [f"{path} is left behind" for path in [*other.rglob(".tmp*"), *other.rglob("resume.pt")]]
+
+
+def _timeless(content: bytes) -> bytes:
+    """What a file says, without the section of a page that has the seconds of trainings."""
+    return re.sub(rb"\n## Trainings\n.*?(?=\n## |\Z)", b"", content, flags=re.DOTALL)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -35,3 +35,14 @@ def test_a_bench_killed_anywhere_ends_with_the_same_answers_and_leaves_nothing(s
         )
         == []
     )
+
+
+def test_the_seconds_of_trainings_are_no_difference_and_all_else_is(tmp_path):
+    page = "# Tiny\n\n| 51.2 |\n\n## Trainings\n\n| protonet | {} |\n\n## Missing\n\nnone\n"
+    for name, seconds in (("one", 0), ("other", 1)):
+        (tmp_path / name / "tiny").mkdir(parents=True)
+        (tmp_path / name / "tiny" / "table.md").write_text(page.format(seconds))
+    folders = tmp_path / "one" / "tiny", tmp_path / "other" / "tiny"
+    assert kills.differences(*folders) == []
+    (folders[1] / "table.md").write_text(page.replace("none", "one"))
+    assert kills.differences(*folders) == ["table.md differs"]
