@@ -34,9 +34,10 @@ def init(folder: Path, yes: bool) -> None:
     if settings.labels or settings.patterns or settings.vocabulary != EXPRESSIONS:
         raise DatasetError(f"{where}: says what names mean already; edit it, or remove it and run again")
     listed = listed_in(folder, settings)
-    if listed is None and not image_files(folder):
+    files = image_files(folder) if listed is None else []
+    if listed is None and not files:
         raise DatasetError(f"{folder}: no images; give the folder that holds them")
-    labels, patterns = _asked(image_files(folder), yes) if listed is None else _asked_of_table(listed, yes)
+    labels, patterns = _asked(files, yes) if listed is None else _asked_of_table(listed, yes)
     text = as_yaml(labels, patterns)
     if where.exists() and text:  # it names the table or its columns
         text = where.read_text(encoding="utf-8").rstrip("\n") + f"\n{text}"
@@ -73,13 +74,15 @@ def _asked_of_table(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The same of the rows of a table, whose columns say the rest."""
     from fer_meta.datasets import proposing
+    from fer_meta.datasets.scanning import file_of
 
     words: dict[str, list[str]] = {}
     for _, path, cells in listed:
         words.setdefault(cells["label"], []).append(path)
     labels = {word: _label(word, paths, yes) for word, paths in words.items() if word}
     files = [path for _, path, _ in listed]
-    known = any(cells["subject"] for *_, cells in listed) or any("#" in path for path in files)
+    # an image that is a row of a file has no name of its own
+    known = any(cells["subject"] or file_of(path) != path for _, path, cells in listed)
     return labels, _subject(None if known else proposing.people_in_names(files), yes)
 
 

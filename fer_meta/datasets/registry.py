@@ -205,10 +205,9 @@ def spec_for(name: str, root: Path) -> DatasetSpec:
             f"{name}: the known data set is called {meant}; give --data {meant}={root}, or another name if "
             "these are images of your own"
         )
-    if hub_parquet.files_in(root):
-        return hub_parquet.hub_spec(name, settings, known.get(name))
     if name in known:
-        return known[name]
+        on_hub = hub_parquet.files_in(root)
+        return hub_parquet.hub_spec(name, settings, known[name]) if on_hub else known[name]
     spec = own_data(name, root, settings)
     return replace(spec, scan=partial(_scan_own, spec.scan, did_you_mean(name, known)))
 

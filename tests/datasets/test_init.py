@@ -1,5 +1,6 @@
 """`fer-meta data init` on folders as people have them."""
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from helpers import trees
@@ -90,6 +91,15 @@ def test_a_table_is_looked_at_and_not_its_folders(tmp_path):
     assert (
         set(index["subject"]) == {"Anna", "Ben"} and index["label"].to_list() == ["happiness", "sadness"] * 2
     )
+
+
+def test_rows_of_a_hugging_face_file_have_no_names_that_could_be_people(tmp_path):
+    picture = {"bytes": trees.face(tmp_path / "pictures/1.png").read_bytes(), "path": None}
+    for name in ("train-0.parquet", "test-0.parquet"):
+        rows = {"image": [picture] * 3, "label": ["happy", "sad", "sad"]}
+        pd.DataFrame(rows).to_parquet(tmp_path / name)
+    said = init(tmp_path, "--yes")
+    assert said.exit_code == 0 and "No fer-meta.yaml is needed." in said.output, said.output
 
 
 def test_settings_that_name_the_column_are_kept_and_added_to(tmp_path):

@@ -80,6 +80,17 @@ def test_the_page_has_a_row_for_each_method_and_the_best_that_learned_is_bold():
     assert "| m1 | 5.3† | 6.3 |" in across and f"| {METHODS[-1]} | 19.3 | **20.3** |" in across
 
 
+def test_two_that_read_the_same_are_both_best():
+    rows = scores()
+    rows.loc[rows["readout"] == METHODS[-1], "accuracy"] += (
+        0.01001  # as the last readout, but for its rounding
+    )
+    across = as_markdown(means.section(RESULTS, means_table(rows))).split(
+        "5-shot, across domains (6 pairs):"
+    )[1]
+    assert f"| {METHODS[-1]} | **20.3** | **20.3** |" in across
+
+
 def test_a_headline_of_many_methods_is_turned_and_holds_the_same_numbers():
     rows = scores()
     turned = as_markdown(headline.section(RESULTS, rows))

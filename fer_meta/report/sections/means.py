@@ -31,12 +31,13 @@ def _table(results: Results, rows: pd.DataFrame) -> Table:
     ordered = in_order(results, rows["readout"])
     named: dict[str, dict[str, Text]] = {}
     readings: dict[str, None] = {}
-    best = rows.loc[~rows["failed"], "accuracy"].max()
+    best = rounding.percent(
+        rows.loc[~rows["failed"], "accuracy"].max()
+    )  # two that read the same are both best
     for row in sorted(rows.itertuples(), key=lambda row: ordered.index(row.readout)):
         method, reading = (name(results, row.method, row.readout) for name in (training_name, reading_name))
-        shown = Measured(
-            rounding.percent(row.accuracy), best=not row.failed and row.accuracy == best, failed=row.failed
-        )
+        mean = rounding.percent(row.accuracy)
+        shown = Measured(mean, best=not row.failed and mean == best, failed=row.failed)
         named.setdefault(method, {})[reading] = shown
         readings[reading] = None
     columns = sorted(readings, key=lambda name: name != OWN)  # a stable sort: the others stay in order
