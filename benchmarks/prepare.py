@@ -46,10 +46,11 @@ SHOWN = 0.012  # metres by which an eye's surface is before its middle
 )
 def main(clips, out):
     """Measure, and write a page."""
+    load = os.getloadavg()[0]
     pictures, truth = rendered(clips)
     with tempfile.TemporaryDirectory() as folder:
         tables = [accuracy(Path(folder), pictures, truth), people(Path(folder), pictures)]
-        tables += [real(Path(folder)), speed(Path(folder), pictures)]
+        tables += [real(Path(folder)), speed(Path(folder), pictures, load)]
     lines = [
         "# Faces of films",
         "",
@@ -206,7 +207,7 @@ def real(folder: Path) -> list[str]:
     return lines
 
 
-def speed(folder: Path, pictures: np.ndarray) -> list[str]:
+def speed(folder: Path, pictures: np.ndarray, load: float) -> list[str]:
     """Frames a second of films as large as AFEW's."""
     clips, cores = 4, joblib.cpu_count()
     frames = [
@@ -218,9 +219,9 @@ def speed(folder: Path, pictures: np.ndarray) -> list[str]:
     count = sum(1 for path in paths for _ in read_frames(path))
     clock, busy = time.perf_counter() - clock, time.process_time() - busy
     lines = [
-        f"Frames a second, {PAL[0]} x {PAL[1]} pixels, {clips} films of {len(frames)} frames. The machine was"
-        f" busy otherwise (load {os.getloadavg()[0]:.1f} on {cores} cores), so these are lower limits;"
-        " processor time depends less on that.",
+        f"Frames a second, {PAL[0]} x {PAL[1]} pixels, {clips} films of {len(frames)} frames. The machine's"
+        f" load was {load:.1f} on {cores} cores before this began: beside other work these are lower limits."
+        " Processor time depends less on that.",
         "",
         "| what | processes | frames a second | ms of processor time a frame |",
         "|---|---|---|---|",
