@@ -2,13 +2,15 @@
 learn2learn on the same tensors.
 
     OMP_NUM_THREADS=1 python benchmarks/speed_steps.py
+    python benchmarks/speed_steps.py --device cuda
 
 Ours is the whole step: images fetched, augmented and normalised, forward, loss, backward, optimiser. The bare
 network gets the same images, ready: forward, the mean of what it gives, backward, optimiser. A peer is
 easyfsl's method around the same networks, or the loop of learn2learn's examples (clone, adapt, evaluate) with
 torch's BatchNorm; it gets the ready images too. A test episode is embedded and answered by itself, though
-ours needs that in no evaluation where an image's features do not depend on the episode. One thread, fp32,
-processor time, in turn in one process; medians. Methods that take inner steps with the whole network pass
+ours needs that in no evaluation where an image's features do not depend on the episode. In turn in one
+process, fp32; medians. On a CPU: one thread, processor time. On a GPU: until all is computed, by the clock.
+Methods that take inner steps with the whole network pass
 through it many times, so they have no bare network.
 """
 
@@ -22,7 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 from easyfsl.modules import MultiHeadAttention
-from speed_data import CPU, median, processor
+from speed_data import median, processor
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, nll_loss, one_hot
 
@@ -41,6 +43,7 @@ SHAPE = EpisodeShape(way=5, shots=5, queries=10)
 PROTOCOL = Protocol(train=SHAPE)
 IMAGES, BATCH = 2100, 75  # a batch has as many images as an episode
 REPEATS = 7
+GPU_REPEATS = 50
 INNER_STEPS, INNER_LR = 5, 0.01
 Step = Callable[[], object]
 
@@ -48,14 +51,24 @@ Step = Callable[[], object]
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--size", default=48, show_default=True, help="Pixels of an image's side.")
 @click.option("--only", multiple=True, help="Only this method. Repeatable.")
-def main(size: int, only: tuple[str, ...]) -> None:
+@click.option("--device", default="cpu", show_default=True, type=torch.device, help="Where: cpu or cuda.")
+def main(size: int, only: tuple[str, ...], device: torch.device) -> None:
     """Print the table."""
     torch.set_num_threads(1)
     keep_freed_memory()
     domain = a_domain(size)
-    rows = [row(name, settings, domain) for name, settings in cases() if not only or name in only]
-    click.echo(f"Conv4, {size} px, {BATCH} images a step, fp32, one thread of {processor()}; seconds\n")
-    click.echo(pd.DataFrame(rows).to_string(index=False, float_format="%.3f", na_rep=""))
+    rows = [row(name, settings, domain, device) for name, settings in cases() if not only or name in only]
+    on_cpu = device.type == "cpu"
+    where = f"one thread of {processor()}" if on_cpu else torch.cuda.get_device_name(device)
+    click.echo(f"Conv4, {size} px, {BATCH} images a step, fp32, {where}; {'s' if on_cpu else 'ms'}\n")
+    shown = (
+        pd.DataFrame(rows)
+        .set_index("method")
+        .apply(lambda took: took if on_cpu or took.dtype == object else 1000 * took)
+    )
+    click.echo(
+        shown.reset_index().to_string(index=False, float_format="%.3f" if on_cpu else "%.2f", na_rep="")
+    )
 
 
 def cases() -> list[tuple[str, dict]]:
@@ -78,15 +91,15 @@ def a_domain(size: int) -> Domain:
     return Domain("noise", images, None, pool, pool, pool, None)
 
 
-def row(name: str, settings: dict, domain: Domain) -> dict:
+def row(name: str, settings: dict, domain: Domain, device: torch.device) -> dict:
     method_class = registry.load(name)
     labelled = {} if method_class.episodic and name != "meta_baseline" else {"batch": BATCH}
     config = method_class.Config(
         steps=1000, precision="fp32", **{"backbone": "conv4", **labelled, **settings}
     )
     size = domain.images.shape[1]
-    method = loop.build(method_class, config, PROTOCOL, domain.train.classes, size, 0, CPU).train()
-    _, batch_at = batches.steps_and_batches(method, config, domain, PROTOCOL, 0, CPU)
+    method = loop.build(method_class, config, PROTOCOL, domain.train.classes, size, 0, device).train()
+    _, batch_at = batches.steps_and_batches(method, config, domain, PROTOCOL, 0, device)
     number = config.steps - 1 if name == "meta_baseline" else 0  # of its second stage
     optimiser, batch = loop.new_optimiser(method, config), batch_at(number)
     steps = {"step": lambda: loop.train_step(method, config, optimiser, batch_at(number)).tolist()}
@@ -97,7 +110,7 @@ def row(name: str, settings: dict, domain: Domain) -> dict:
         tests["test"] = test_episode(deepcopy(method), batch[0])
         if peer := peer_of(name, deepcopy(method), config, batch[0]):
             steps["peer's step"], tests["peer's test"] = peer
-    took = in_turn(steps) | in_turn(tests)
+    took = in_turn(steps, device) | in_turn(tests, device)
     shown = ", ".join(
         f"{key} {value}" for key, value in settings.items() if key in ("context", "first_order")
     )
@@ -110,17 +123,24 @@ def row(name: str, settings: dict, domain: Domain) -> dict:
     }
 
 
-def in_turn(contestants: dict[str, Step]) -> dict[str, float]:
-    """The median processor seconds of each."""
+def in_turn(contestants: dict[str, Step], device: torch.device) -> dict[str, float]:
+    """The median seconds of each: of the processor, or by the clock until a GPU has computed all."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for step in contestants.values():
         step()
-    for _ in range(REPEATS):
+    for _ in range(REPEATS if device.type == "cpu" else GPU_REPEATS):
         for name, step in contestants.items():
-            began = time.process_time()
+            began = now(device)
             step()
-            seconds[name].append(time.process_time() - began)
+            seconds[name].append(now(device) - began)
     return {name: median(values) for name, values in seconds.items()}
+
+
+def now(device: torch.device) -> float:
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def bare_step(method: FewShotMethod, config, batch: LabelledImages | list[Episode]) -> Step:
@@ -199,7 +219,7 @@ def learn2learns(name: str, config, episode: Episode) -> tuple[Step, Step]:
     learner_of = LEARN2LEARN[name](
         head if name == "anil" else nn.Sequential(backbone, head), config.inner_lr, config.first_order
     )
-    everything = nn.ModuleList([learner_of, *([backbone] if name == "anil" else [])])
+    everything = nn.ModuleList([learner_of, *([backbone] if name == "anil" else [])]).to(episode.query.device)
     optimiser = loop.new_optimiser(everything, config)
     parts = [len(episode.support), len(episode.query)]
 
@@ -232,12 +252,17 @@ def easyfsl_relation(method) -> easyfsl.methods.RelationNetworks:
 def easyfsl_feat(method) -> easyfsl.methods.FEAT:
     size = method.set_to_set.norm.normalized_shape[0]
     attention = MultiHeadAttention(1, size, size, size)
-    return easyfsl.methods.FEAT(method.backbone, attention_module=attention)
+    return easyfsl.methods.FEAT(method.backbone, attention_module=attention.to(device_of(method)))
 
 
 def easyfsl_matching(method) -> easyfsl.methods.MatchingNetworks:
     size = method.context.direction.shape[0]
-    return easyfsl.methods.MatchingNetworks(method.backbone, feature_dimension=size)
+    theirs = easyfsl.methods.MatchingNetworks(method.backbone, feature_dimension=size)
+    return theirs.to(device_of(method))
+
+
+def device_of(method: FewShotMethod) -> torch.device:
+    return next(method.parameters()).device
 
 
 EASYFSL = {
