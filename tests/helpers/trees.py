@@ -1,33 +1,48 @@
 """Tiny data sets, made on the spot in the layouts in which the real ones are handed out.
 
 Every face is a random 12x12 picture drawn from its own path, so no two are identical unless a test makes
-them so. Each tree holds `PER_CLASS` images of each class in each of its splits.
+them so. Each tree holds `PER_CLASS` images of each class in each of its splits, and says of each image which
+expression it stands for.
 """
 
 import csv
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from fer_meta.expressions import BASIC, COMPOUND
+from helpers import truth
+from helpers.painting import SIDE, picture, pixels, scaled
+from helpers.truth import means
 
 PER_CLASS = 2
 AFEW_CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
 FER_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
-def pixels(key: str, shape=(12, 12)) -> np.ndarray:
-    """Random uint8 pixels that depend on `key` alone."""
-    return np.random.default_rng(zlib.crc32(key.encode())).integers(0, 256, shape, dtype=np.uint8)
-
-
-def face(path: Path, like: str | None = None, shape=(12, 12)) -> Path:
-    """Write a picture; two written with the same `like` are identical."""
+def face(path: Path, of: str | None = None, like: str | None = None, shape=(SIDE, SIDE)) -> Path:
+    """Write a picture that stands for the expression `of`; two written with the same `like` are identical."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels(like or str(path), shape)).save(path)
+    Image.fromarray(picture(like or str(path), of, scaled(*shape))).save(path)
     return path
+
+
+def faces_in(path: Path, faces: Mapping[tuple[int, int, int, int], str | None], shape) -> Path:
+    """Write a picture with a face in each box (left, top, right, bottom), which stands for an expression."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    canvas = Image.fromarray(pixels(str(path), scaled(*shape))).convert("RGB")
+    for (left, top, right, bottom), of in faces.items():
+        one = picture(f"{path} {left}", of, (bottom - top, right - left))
+        canvas.paste(Image.fromarray(one), (left, top))
+    canvas.save(path)
+    return path
+
+
+def csv_pixels(key: str, of: str | None) -> str:
+    """A picture as FER2013's csv holds it: 48x48 greys."""
+    greys = np.asarray(Image.fromarray(picture(key, of, (48, 48))).convert("L"))
+    return " ".join(map(str, greys.ravel()))
 
 
 def fer2013_csv(root: Path, name: str = "fer2013.csv", blanks: bool = False) -> Path:
@@ -38,12 +53,12 @@ def fer2013_csv(root: Path, name: str = "fer2013.csv", blanks: bool = False) -> 
         writer = csv.writer(file)
         writer.writerow(columns)
         for usage in ("Training", "PublicTest", "PrivateTest"):
-            for emotion in range(7):
+            for emotion, shown in enumerate(truth.FER2013):
                 for n in range(PER_CLASS):
                     row = {
                         "emotion": emotion,
                         "Usage": usage,
-                        "pixels": " ".join(map(str, pixels(f"{usage}{emotion}{n}", 48 * 48))),
+                        "pixels": csv_pixels(f"{usage}{emotion}{n}", shown),
                     }
                     writer.writerow([row[column.strip()] for column in columns])
     return root
@@ -54,7 +69,7 @@ def fer2013_folders(root: Path) -> Path:
     for folder, usage in (("train", "Training"), ("validation", "PublicTest"), ("test", "PrivateTest")):
         for emotion in FER_CLASSES:
             for n in range(PER_CLASS):
-                face(root / folder / emotion / f"{usage}_{n}{len(emotion)}.jpg")
+                face(root / folder / emotion / f"{usage}_{n}{len(emotion)}.jpg", means(emotion))
     return root
 
 
@@ -63,19 +78,19 @@ def fer2013_merged(root: Path) -> Path:
     for folder, usage in (("train", "Training"), ("test", "PublicTest"), ("test", "PrivateTest")):
         for emotion in FER_CLASSES:
             for n in range(PER_CLASS):
-                face(root / folder / emotion / f"{usage}_{n}.jpg")
+                face(root / folder / emotion / f"{usage}_{n}.jpg", means(emotion))
     return root
 
 
 def rafdb(root: Path, subset: str, nested: bool = True, spelling: str = "patition") -> Path:
     """The authors' tree, in a folder named after the subset if `nested`; no newline ends the list."""
     home = root / subset if nested else root
-    labels = range(1, len(BASIC if subset == "basic" else COMPOUND) + 1)
+    labels = dict(enumerate(truth.RAF_BASIC if subset == "basic" else truth.RAF_COMPOUND, 1))
     lines = []
     for split, digits in (("train", 5), ("test", 4)):
         for number, label in enumerate((label for label in labels for _ in range(PER_CLASS)), 1):
             stem = f"{split}_{number:0{digits}}"
-            face(home / "Image/aligned" / f"{stem}_aligned.jpg")
+            face(home / "Image/aligned" / f"{stem}_aligned.jpg", labels[label])
             lines.append(f"{stem}.jpg {label}")
     (home / "EmoLabel").mkdir()
     (home / f"EmoLabel/list_{spelling}_label.txt").write_text("\n".join(lines))
@@ -96,7 +111,7 @@ def rafdb_kaggle(root: Path) -> Path:
         rows = ["image,label"]
         for number, label in enumerate((label for label in range(1, 8) for _ in range(PER_CLASS)), 1):
             name = f"{split}_{number:0{digits}}_aligned.jpg"
-            face(root / "DATASET" / split / str(label) / name)
+            face(root / "DATASET" / split / str(label) / name, truth.RAF_BASIC[label - 1])
             rows.append(f"{name},{label}")
         (root / f"{split}_labels.csv").write_text("\n".join(rows) + "\n")
     return root
@@ -110,7 +125,7 @@ def _afew(root: Path, folders: tuple[str, str], layout: str, films: str | None =
             clip = f"{number:09}" if number == 0 else f"{number:08}{len(folder)}"
             fields = {"split": folder, "emotion": emotion, "clip": clip}
             for frame in range(1, PER_CLASS + 1):
-                face(root / layout.format(**fields) / f"{frame:03}.jpg")
+                face(root / layout.format(**fields) / f"{frame:03}.jpg", means(emotion))
             if films:
                 film = root / films.format(**fields)
                 film.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +163,7 @@ def folder_splits(root: Path) -> Path:
     for split in ("training", "testing"):
         for label in ("Happy", "Contempt", "happily surprised"):
             for n in range(PER_CLASS):
-                face(root / split / label / f"{split}person{n}_{n:04}.png")
+                face(root / split / label / f"{split}person{n}_{n:04}.png", means(label))
     (root / "fer-meta.yaml").write_text("subject: '([^/]+)_[0-9]+[.]png$'\nlicence: mine\n")
     return root
 
@@ -157,7 +172,7 @@ def folder_labels(root: Path) -> Path:
     """<label>/*.png: no splits, no subjects."""
     for label in ("happy", "sad"):
         for n in range(PER_CLASS):
-            face(root / label / f"{n}.png")
+            face(root / label / f"{n}.png", means(label))
     return root
 
 

@@ -9,19 +9,23 @@ from pathlib import Path
 from PIL import Image
 
 from fer_meta.datasets.loaders import dfew, mafw
-from helpers.trees import AFEW_CLASSES, PER_CLASS, afew_unpacked, face, pixels
+from helpers import truth
+from helpers.painting import scaled
+from helpers.trees import AFEW_CLASSES, PER_CLASS, afew_unpacked, face, faces_in
+from helpers.truth import means
 
 SPLITS = ("train", "test")
 CAER_CLASSES = ("Anger", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
 ALPHABETS = {"background": "Malay_(Jawi_-_Arabic)", "evaluation": "Aurek-Besh"}
+LABELS = {"background": "malay_jawi_arabic", "evaluation": "aurek_besh"}
 CHARACTERS = 3
 
 
-def _clips(root: Path, name: str = "{n:05}/{n:05}_{frame:05}.jpg", classes: int = 7) -> None:
+def _clips(root: Path, labels: Sequence[str], name: str = "{n:05}/{n:05}_{frame:05}.jpg") -> None:
     """A clip of each class in each split, numbered from 1, and one more that is in no list."""
-    for n in range(1, 2 * classes + 2):
+    for n, label in enumerate([*labels, *labels, None], 1):
         for frame in range(1, PER_CLASS + 1):
-            face(root / name.format(n=n, frame=frame))
+            face(root / name.format(n=n, frame=frame), label)
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:
@@ -40,8 +44,8 @@ def dfew_official(root: Path, folds: Sequence[int] = dfew.FOLDS) -> Path:
     """EmoLabel_DataSplit beside Clip/clip_224x224, and the same clips with interpolated frames."""
     for fold in folds:
         _dfew_lists(root, "EmoLabel_DataSplit/{split}(single-labeled)/set_{fold}.csv", fold)
-    _clips(root / "Clip/clip_224x224")
-    _clips(root / "Clip/clip_224x224_16f", "{n:05}/{frame}.jpg")
+    _clips(root / "Clip/clip_224x224", truth.DFEW)
+    _clips(root / "Clip/clip_224x224_16f", truth.DFEW, "{n:05}/{frame}.jpg")
     return root
 
 
@@ -49,7 +53,7 @@ def dfew_affine(root: Path) -> Path:
     """label/single_trainset_1.csv beside data/<clip>/*.jpg"""
     for fold in dfew.FOLDS:
         _dfew_lists(root, "label/single_{split}set_{fold}.csv", fold)
-    _clips(root / "data")
+    _clips(root / "data", truth.DFEW)
     return root
 
 
@@ -60,8 +64,8 @@ def ferv39k(root: Path, lists: str = "4_setups/All_scenes", folder: str = "2_Cli
         _write(root / lists / f"{split}_All.csv", rows)
         for emotion in AFEW_CLASSES:
             for frame in range(1, PER_CLASS + 1):
-                face(root / folder / scene / emotion / "0001" / f"{frame}_0.jpg")
-    face(root / folder / "War/Sad/0009/1_0.jpg")
+                face(root / folder / scene / emotion / "0001" / f"{frame}_0.jpg", means(emotion))
+    face(root / folder / "War/Sad/0009/1_0.jpg", "sadness")
     return root
 
 
@@ -69,9 +73,9 @@ def mafw_frames(root: Path, split_folder: str = "split", folder: str = "data/fac
     """Lists of films, a last line without newline, beside frames of faces; the films are there too."""
     for fold in mafw.FOLDS:
         for part, split in enumerate(SPLITS):
-            rows = [f"{n + 11 * part:05}.mp4 {label}" for n, label in enumerate(mafw.LABELS, 1)]
+            rows = [f"{n + 11 * part:05}.mp4 {label}" for n, label in enumerate(truth.MAFW, 1)]
             _write(root / split_folder / f"single/no_caption/set_{fold}/{split}.txt", rows)
-    _clips(root / folder, "{n:05}/{frame}.jpg", len(mafw.LABELS))
+    _clips(root / folder, truth.MAFW, "{n:05}/{frame}.jpg")
     (root / "data/clips").mkdir(parents=True, exist_ok=True)
     (root / "data/clips/00001.mp4").write_bytes(b"")
     return root
@@ -84,8 +88,12 @@ def caer_stills(root: Path, boxes: bool = False) -> Path:
         for number, emotion in enumerate(CAER_CLASSES):
             for n in range(1, PER_CLASS + 1 + boxes):
                 path = f"{split}/{emotion}/{n:04}.png"
-                face(root / path, shape=(20, 30))
-                rows.append(f"{path},{number},{n},2,{n + 9},14")
+                box = tuple(scaled(n, 2, n + 9, 14))
+                if boxes:
+                    faces_in(root / path, {box: means(emotion)}, shape=(20, 30))
+                else:
+                    face(root / path, means(emotion), shape=(20, 30))
+                rows.append(f"{path},{number},{','.join(map(str, box))}")
         if boxes:
             _write(root / f"{split}.txt", [row for row in rows if "/0003.png" not in row])
     return root
@@ -100,7 +108,7 @@ def caer_clips(root: Path) -> Path:
     for split in ("train", "validation", "test"):
         for emotion in CAER_CLASSES:
             for frame in range(1, PER_CLASS + 1):
-                face(root / split / emotion / "0001" / f"{frame}.jpg")
+                face(root / split / emotion / "0001" / f"{frame}.jpg", means(emotion))
             (root / split / emotion / "0001.avi").write_bytes(b"RIFF")
     return root
 
@@ -112,8 +120,8 @@ def omniglot(root: Path) -> Path:
             for drawer in range(1, PER_CLASS + 1):
                 name = f"{700 + character:04}_{drawer:02}.png"
                 path = root / f"images_{part}" / alphabet / f"character{character:02}" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(pixels(str(path))).convert("1").save(path)
+                face(path, f"{LABELS[part]}_character{character:02}")
+                Image.open(path).convert("1").save(path)
     return root
 
 
@@ -167,5 +175,5 @@ TREES = {
 }
 """Every layout: the data set's name and the function that makes it below a root."""
 
-CLASSES = {**dict.fromkeys(("mafw", "mafw-2"), len(mafw.LABELS)), "omniglot": 2 * CHARACTERS}
+CLASSES = {**dict.fromkeys(("mafw", "mafw-2"), len(truth.MAFW)), "omniglot": 2 * CHARACTERS}
 """The number of classes of those that have not seven."""
