@@ -109,7 +109,8 @@ def _films(root: Path, files: list[str]) -> dict[tuple[str | None, str], str]:
         key = (_split(path), Path(file).stem)
         if labels and films.setdefault(key, labels[0]) != labels[0]:
             raise DatasetError(
-                f"{root / path}: the same film is in '{films[key]}' and '{labels[0]}'; keep one"
+                f"{root / path}: the same film is in '{films[key]}' and '{labels[0]}'; "
+                "expected in one class, so keep one"
             )
     return films
 
