@@ -61,14 +61,10 @@ def main(size: int, only: tuple[str, ...], device: torch.device) -> None:
     on_cpu = device.type == "cpu"
     where = f"one thread of {processor()}" if on_cpu else torch.cuda.get_device_name(device)
     click.echo(f"Conv4, {size} px, {BATCH} images a step, fp32, {where}; {'s' if on_cpu else 'ms'}\n")
-    shown = (
-        pd.DataFrame(rows)
-        .set_index("method")
-        .apply(lambda took: took if on_cpu or took.dtype == object else 1000 * took)
-    )
-    click.echo(
-        shown.reset_index().to_string(index=False, float_format="%.3f" if on_cpu else "%.2f", na_rep="")
-    )
+    table = pd.DataFrame(rows)
+    if not on_cpu:
+        table[table.select_dtypes("number").columns] *= 1000
+    click.echo(table.to_string(index=False, float_format="%.3f" if on_cpu else "%.2f", na_rep=""))
 
 
 def cases() -> list[tuple[str, dict]]:
