@@ -104,7 +104,7 @@ def check(
     for one, root in zip(faces, roots.values()):
         counts = check_counts(one)
         sound = sound and not one.unreadable and all(count.agrees for count in counts)
-        others = [] if root is None else other_lines(home_of(one.spec, root), one.index)
+        others = [] if root is None else other_lines(one.spec, home_of(one.spec, root), one.index)
         click.echo("\n".join([*count_lines(one, counts), *others, *audit_lines(audit(one)), ""]))
     together = audit(*faces)
     if len(faces) > 1:

@@ -144,15 +144,8 @@ def _show(folder: Path, text: str) -> None:
     from fer_meta.datasets.show import index_lines
 
     settings = settings_of(folder / SETTINGS, yaml.safe_load(text)) if text else read_settings(folder)
-    index = own_data(own_name(folder), folder, settings).scan(folder)
+    spec = own_data(own_name(folder), folder, settings)
+    index = spec.scan(folder)
+    classes = [one for one in settings.vocabulary if (index["label"] == one).any()]
     click.echo("\n".join(["", f"# {SETTINGS}", text] if text else [""]))
-    click.echo(
-        "\n".join(
-            [
-                *index_lines(
-                    folder, index, [one for one in settings.vocabulary if (index["label"] == one).any()]
-                ),
-                "",
-            ]
-        )
-    )
+    click.echo("\n".join([*index_lines(spec, folder, index, classes, settings), ""]))

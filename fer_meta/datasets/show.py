@@ -11,11 +11,12 @@ from fer_meta.datasets.audit import KINDS, Audit, CountCheck
 from fer_meta.datasets.base import SPLITS, DatasetSpec
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.getting import LOCK
-from fer_meta.datasets.loaders.manifest import tables_in
+from fer_meta.datasets.loaders.manifest import LAYOUT as TABLE
+from fer_meta.datasets.loaders.manifest import columns_in, tables_in
 from fer_meta.datasets.prepared import is_prepared
 from fer_meta.datasets.registry import catalogue, home_of, is_here, locate, spec_for
 from fer_meta.datasets.scanning import other_files
-from fer_meta.datasets.settings import SETTINGS, read_settings
+from fer_meta.datasets.settings import SETTINGS, Settings, read_settings
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import cached_sets, rendered_spec
 from fer_meta.errors import DatasetError
@@ -93,8 +94,8 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
     lines = about(name, found.spec, found.here)
     if found.fault:
         return lines + _field("fault", found.fault)
-    if found.index is not None:
-        return [*lines, *index_lines(Path(found.here), found.index, found.classes)]
+    if found.spec is not None and found.index is not None:
+        return [*lines, *index_lines(found.spec, Path(found.here), found.index, found.classes)]
     few = len(found.classes) <= _MOST_CLASSES
     return lines + _field("classes", ", ".join(found.classes) if few else f"{len(found.classes):,}")
 
@@ -105,7 +106,13 @@ def _in_order(spec: DatasetSpec, labels: Iterable[str]) -> list[str]:
     return [label for label in spec.vocabulary if label in there] + sorted(there - set(spec.vocabulary))
 
 
-def index_lines(root: Path, index: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+def index_lines(
+    spec: DatasetSpec,
+    root: Path,
+    index: pd.DataFrame,
+    classes: Sequence[str],
+    settings: Settings | None = None,
+) -> list[str]:
     """The classes, images, people and clips of a data set, the files that are none of its images, and its
     images of each class.
     """
@@ -114,7 +121,7 @@ def index_lines(root: Path, index: pd.DataFrame, classes: Sequence[str]) -> list
         *_field("images", f"{len(index):,}"),
         *_field("subjects", _distinct(index["subject"])),
         *_field("clips", _distinct(index["clip"])),
-        *other_lines(root, index),
+        *other_lines(spec, root, index, settings),
         "",
         *_class_table(index, classes),
     ]
@@ -226,14 +233,27 @@ def _distinct(column: pd.Series) -> str:
     return f"{column.nunique():,}{rest}"
 
 
-def other_lines(root: Path, index: pd.DataFrame) -> list[str]:
-    """The files below `root` that are no images of the data set, by their endings."""
+def other_lines(
+    spec: DatasetSpec, root: Path, index: pd.DataFrame, settings: Settings | None = None
+) -> list[str]:
+    """What lies below `root` and is not read: columns of a user's own tables, and the files that are no
+    images of the data set, by their endings. `settings` are those of its fer-meta.yaml if not given.
+    """
     if is_prepared(root):
         return []
-    tables = tables_in(root, read_settings(root))
+    settings = settings or read_settings(root)
+    tables = tables_in(root, settings)
     others = other_files(root, [*index["path"], *tables, SETTINGS, LOCK]).items()
     texts = [f"{len(paths):,} {ending or 'without an ending'}, first {paths[0]}" for ending, paths in others]
-    return _field("others", "; ".join(texts) or "none")
+    columns = _column_lines(root, settings) if spec.layout == TABLE else []
+    return [*columns, *_field("others", "; ".join(texts) or "none")]
+
+
+def _column_lines(root: Path, settings: Settings) -> list[str]:
+    """A misspelt name is among the columns that are not read."""
+    read, others = columns_in(root, settings)
+    taken = ", ".join(key if key == name else f"{key} ({name})" for key, name in read.items())
+    return _field("columns", f"{taken}; not read: {', '.join(others) or 'none'}")
 
 
 def _class_table(index: pd.DataFrame, classes: Sequence[str]) -> list[str]:

@@ -4,8 +4,10 @@ import unicodedata
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from helpers import trees
 
+from fer_meta.cli.main import main
 from fer_meta.datasets.registry import own_name, spec_for
 from fer_meta.datasets.show import other_lines
 from fer_meta.errors import DatasetError
@@ -130,6 +132,25 @@ def test_columns_that_mean_nothing_here_may_come_twice(tmp_path):
     assert len(scan(table(tmp_path, ("path", "label", "x", "y", "x", "y")))) == 6
 
 
+def test_a_column_that_fer_meta_yaml_names_is_there_once(tmp_path):
+    settings(table(tmp_path, ("path", "feeling", "feeling")), "columns: {label: feeling}")
+    with pytest.raises(DatasetError, match="the column 'feeling' is there twice; rename one of them"):
+        scan(tmp_path)
+
+
+@pytest.mark.parametrize("asked", [("check", "mine", "--data"), ("list", "mine", "--data")])
+def test_a_misspelt_column_is_among_those_that_are_not_read(tmp_path, asked):
+    settings(table(tmp_path, ("path", "feeling", "subjct", "age")), "columns: {label: feeling}")
+    shown = CliRunner().invoke(main, ["data", *asked, f"mine={tmp_path}"]).output
+    assert "columns   path, label (feeling); not read: subjct, age" in shown
+
+
+def test_init_says_what_it_does_not_read_of_a_table(tmp_path):
+    root = table(tmp_path, ("path", "label", "age"))
+    shown = CliRunner().invoke(main, ["data", "init", str(root)], input="y\ny\n").output
+    assert "columns   path, label; not read: age" in shown
+
+
 def test_the_name_that_hugging_face_prescribes_wins_in_its_own_table(tmp_path):
     table(tmp_path, ("path", "label"))
     (tmp_path / "manifest.csv").unlink()
@@ -184,7 +205,8 @@ def test_columns_of_a_table_that_is_not_there_are_refused(tmp_path):
 
 def test_the_table_that_is_read_is_none_of_the_other_files(tmp_path):
     (table(tmp_path) / "notes.txt").write_text("mine")
-    assert other_lines(tmp_path, scan(tmp_path)) == ["  others    1 .txt, first notes.txt"]
+    lines = other_lines(spec_for("mine", tmp_path), tmp_path, scan(tmp_path))
+    assert lines[1:] == ["  others    1 .txt, first notes.txt"]
 
 
 def test_a_person_of_both_forms_of_unicode_is_one_person(tmp_path):

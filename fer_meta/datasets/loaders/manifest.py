@@ -10,7 +10,7 @@ set's folder or in those of its splits. Paths are relative to the table. Columns
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -209,15 +209,10 @@ def _cells(where: Path, settings: Settings, seen: set[str]) -> Iterator[tuple[st
     """The place of each row, for messages, and its cells as text; "" where there is none. Adds to `seen` what
     the table has a column for.
     """
-    read = {".csv": _csv, ".gz": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}.get(
-        where.suffix.lower()
-    )
-    if read is None:
-        raise DatasetError(f"{where}: is no .csv, .jsonl or .parquet file; save the table as one of these")
-    rows = list(read(where))
-    names = list(dict.fromkeys(name for _, row in rows for name in row))
+    rows = _rows(where, settings)
     if not rows:
         return
+    names = _names(rows)
     pattern = "label" in settings.patterns
     columns = columns_of(where, names, settings, ["path"] if pattern else ["path", "label"])
     if pattern and "label" in columns:
@@ -230,6 +225,34 @@ def _cells(where: Path, settings: Settings, seen: set[str]) -> Iterator[tuple[st
         yield place, {key: text_of(row.get(columns.get(key))) for key in COLUMNS}
 
 
+def _rows(where: Path, settings: Settings) -> list[tuple[str, dict]]:
+    """The place of each row and its cells, by the names of their columns."""
+    csv = partial(_csv, named=set(settings.columns.values()))
+    readers: dict[str, Callable[[Path], Iterator[tuple[str, dict]]]]
+    readers = {".csv": csv, ".gz": csv, ".tsv": csv, ".jsonl": _jsonl, ".parquet": _parquet}
+    read = readers.get(where.suffix.lower())
+    if read is None:
+        raise DatasetError(f"{where}: is no .csv, .jsonl or .parquet file; save the table as one of these")
+    return list(read(where))
+
+
+def _names(rows: list[tuple[str, dict]]) -> list[str]:
+    return list(dict.fromkeys(name for _, row in rows for name in row))
+
+
+def columns_in(root: Path, settings: Settings) -> tuple[dict[str, str], list[str]]:
+    """What is read from the tables below `root`: the column that holds each of COLUMNS, and the names of all
+    other columns.
+    """
+    read: dict[str, str] = {}
+    every: list[str] = []
+    for table in tables_in(root, settings):
+        names = _names(_rows(root / table, settings))
+        every += names
+        read |= columns_of(root / table, names, settings, needed=())
+    return read, [name for name in dict.fromkeys(every) if name not in read.values()]
+
+
 def text_of(value: object) -> str:
     """A cell as text, "" for an empty one."""
     if isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
@@ -237,11 +260,14 @@ def text_of(value: object) -> str:
     return "" if value is None or value != value else str(value).strip()
 
 
-def _csv(where: Path) -> Iterator[tuple[str, dict]]:
+def _csv(where: Path, named: Collection[str]) -> Iterator[tuple[str, dict]]:
+    """`named`: the columns that fer-meta.yaml names."""
     rows = csv_rows(where)
     for header in rows:
-        known = {name for names in _COLUMNS.values() for name in names}
-        twice = [name for name in header.cells if name.casefold() in known and header.cells.count(name) > 1]
+        read = {*named, *(name for names in _COLUMNS.values() for name in names)}
+        twice = [
+            name for name in header.cells if {name, name.casefold()} & read and header.cells.count(name) > 1
+        ]
         if twice:
             raise DatasetError(f"{where}: the column '{twice[0]}' is there twice; rename one of them")
         for row in rows:
