@@ -5,7 +5,8 @@ here imports torch or pandas.
 import shlex
 from collections.abc import Iterable, Sequence
 
-MACHINE = ("--device", "--jobs")  # the same results on another machine
+# the same results elsewhere
+MACHINE = ("--device", "--devices", "--jobs", "--executor", "--scheduler", "--cluster", "--shard")
 ALONE = ("--dry-run", "--debug")
 
 # What options were called when a command was written, and what they are called.

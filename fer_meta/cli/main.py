@@ -10,6 +10,7 @@ import click
 
 from fer_meta import __version__
 from fer_meta.cli.data import data, data_option
+from fer_meta.cli.elsewhere import elsewhere_options
 from fer_meta.cli.errors import OneLineErrors
 from fer_meta.commands import bench_again, names_in, seeds_in
 from fer_meta.oneline import one_line
@@ -266,6 +267,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
         " [default: one per core, at most 4]"
     ),
 )
+@elsewhere_options
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -301,6 +303,9 @@ def bench(context, folds, **given) -> None:
       fer-meta bench --suite cross-validation --folds 10 --data ckplus=~/ckplus
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
       fer-meta bench --suite cross-domain --methods protonet,supervised --weights imagenet --preset full
+      fer-meta bench --suite cross-domain --preset full --devices 0,1
+      fer-meta bench --suite cross-domain --preset full --executor slurm --cluster slurm_partition=gpu \\
+          --cluster gpus_per_node=1
     """
     from fer_meta.runner.again import text_of_finished
     from fer_meta.runner.options import BenchOptions

@@ -32,17 +32,21 @@ from fer_meta.runner.data_notes import data_notes
 from fer_meta.runner.describe import MadeBy, left_out, plan_record, remarks, with_runs
 from fer_meta.runner.dry_run import print_plan
 from fer_meta.runner.estimate import estimate
+from fer_meta.runner.executors import remote
+from fer_meta.runner.executors.engines import engine
 from fer_meta.runner.executors.local import run_all
+from fer_meta.runner.executors.remote import Submit
 from fer_meta.runner.executors.workers import Workers, choose_workers
 from fer_meta.runner.identity import bench_hashes
 from fer_meta.runner.loading import load_all
 from fer_meta.runner.locks import LOCKS, held, part_in
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.plan import Run, by_model, make_plan
-from fer_meta.runner.progress import Progress, seconds_of
+from fer_meta.runner.progress import Counted, Progress, seconds_of
 from fer_meta.runner.run import Bench
 from fer_meta.runner.select import cast_of, chosen_suite, domains_of, needs_files
 from fer_meta.runner.settings import Setting
+from fer_meta.runner.shards import of_shard
 from fer_meta.runner.staging import stage
 from fer_meta.runner.vocabulary import with_vocabulary
 from fer_meta.runner.words import write_episodes
@@ -68,6 +72,7 @@ class Planned:
     data: list[str]  # the data sets that are read from folders
     trials: list[Run]  # of the suite's search, whose picks `runs` need; see `decided`
     key: str  # of `again.key_of`
+    options: BenchOptions
 
     @property
     def folder(self) -> Path:
@@ -86,6 +91,12 @@ def run_bench(options: BenchOptions) -> int:
         return 0
     failed = work(planned)
     planned = decided(planned)
+    if options.shard and not _all_done(planned):
+        click.echo(
+            f"shard {'/'.join(map(str, options.shard))} of {planned.folder} has done what it can; the report"
+            " follows when all shards are done: give a shard's command once more"
+        )
+        return failed
     try:
         click.echo(finish(planned))
     except ResultsError:
@@ -129,7 +140,7 @@ def plan(options: BenchOptions) -> Planned:
     bench.damaged |= _damaged(bench, trials)
     searched = search.planned_search(suite, settings, trials)
     record = plan_record(suite, as_written, settings, runs, not_run, made_by, searched, notes)
-    planned = decided(Planned(bench, settings, runs, record, workers, list(folders), trials, key))
+    planned = decided(Planned(bench, settings, runs, record, workers, list(folders), trials, key, options))
     bench.damaged |= _damaged(bench, planned.runs)
     return planned
 
@@ -144,24 +155,25 @@ def decided(planned: Planned) -> Planned:
     return replace(planned, runs=runs, record=with_runs(planned.record, runs))
 
 
-def work(planned: Planned, models: Collection[str] | None = None) -> int:
-    """Do the trials and the runs of `models` (ids; None: all) that are not done, first the search and then
-    the runs that it decides; returns how many failed. If another process has a model, wait until it is done
-    there.
+def work(planned: Planned, models: Collection[str] | None = None, quiet: bool = False) -> int:
+    """Do the trials and the runs of `models` (ids; None: all of the plan, or of its shard) that are not done,
+    first the search and then the runs that it decides; returns how many failed. If another process has a
+    model, wait until it is done there. `quiet`: without an estimate of the time left.
 
     Raises ResultsError if other processes work on another plan in the folder, MachineError if the disk is
     full.
     """
     planned = decided(planned)
-    with _part_in(planned):
+    with _part_in(planned), engine(planned.options) as submit:
+        do = partial(_run, models=models, submit=submit, quiet=quiet)
         for setting in planned.settings:
             write_episodes(planned.folder, setting)
-        failed = _run(planned, planned.trials, models, "search trainings")
+        failed = do(planned, planned.trials, "search trainings")
         if planned.trials:
             planned = decided(planned)
             planned.bench.damaged |= _damaged(planned.bench, planned.runs)
             write_plan(planned.folder, planned.record)
-        return failed + _run(planned, planned.runs, models, "runs")
+        return failed + do(planned, planned.runs, "runs")
 
 
 def finish(planned: Planned) -> str:
@@ -173,15 +185,29 @@ def finish(planned: Planned) -> str:
     bench, planned = planned.bench, decided(planned)
     with _part_in(planned), held(planned.folder / LOCKS / "report", wait=True):
         text = write_report(planned.folder)
-        if all(map(bench.is_done, [*planned.trials, *planned.runs])) and not needs_files(bench.suite):
+        if _all_done(planned) and not needs_files(bench.suite):
             note_finished(planned.folder, planned.key, planned.data, len({run.id for run in planned.runs}))
     return text
 
 
-def _run(planned: Planned, runs: Sequence[Run], models: Collection[str] | None, what: str) -> int:
+def _all_done(planned: Planned) -> bool:
+    return all(map(planned.bench.is_done, [*planned.trials, *planned.runs]))
+
+
+def _run(
+    planned: Planned,
+    runs: Sequence[Run],
+    what: str,
+    models: Collection[str] | None,
+    submit: Submit | None,
+    quiet: bool,
+) -> int:
     bench = planned.bench
     _remove_damaged(bench, runs)
     wanted = [run for run in runs if models is None or run.model.id in models]
+    if planned.options.shard:
+        every = runs if runs is planned.trials else make_plan(bench.suite, planned.settings)
+        wanted = of_shard(wanted, every, planned.options.shard)
     _say_precision(bench, wanted)
     todo = [run for run in wanted if not bench.is_done(run)]
     done = len(wanted) - len(todo)
@@ -190,6 +216,13 @@ def _run(planned: Planned, runs: Sequence[Run], models: Collection[str] | None, 
     if not todo:
         return 0
     units = by_model(todo)
+    if submit or quiet:
+        with Counted(todo, done) as counted:
+            if submit:
+                remote.run_all(bench, units, submit, remote.job_of(planned.options), counted.hear)
+            else:
+                run_all(bench, units, planned.workers.at_most(1), counted.hear)
+        return counted.failed
     workers = planned.workers.at_most(len(units))
     bench = replace(bench, jobs=workers.jobs)
     click.echo("timing a few steps of each method ...", err=True)

@@ -8,10 +8,12 @@ from fer_meta.commands import command, seeds_in_words
 from fer_meta.errors import SuiteError
 from fer_meta.suites.folders import DEFAULT, RESULTS
 
-LISTS = ("domains", "sources", "targets", "experiments", "methods", "seeds", "readouts")
+LISTS = ("domains", "sources", "targets", "experiments", "methods", "seeds", "readouts", "devices")
 
 # They decide where things are computed, and change no result. `data` counts by the state of its folders.
-_ELSEWHERE = ("data", "out", "jobs", "dry_run", "command")
+_ELSEWHERE = (
+    *("data", "out", "jobs", "devices", "executor", "scheduler", "cluster", "shard", "dry_run", "command"),
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,10 @@ class BenchOptions:
     - `device`: auto, cpu, cuda, cuda:1, mps. `precision`: fp32 or bf16.
     - `search`: how many settings of each method and source are tried first.
     - `budget`: of every training, {"images": 225000} or {"seconds": 600}.
-    - `jobs`: how many models are trained at the same time; None: one per core, at most 4.
+    - `jobs`: how many models are trained at the same time; None: one per core, at most 4; with `devices`, one
+      for each of them, names as in CUDA_VISIBLE_DEVICES.
+    - `executor`: dask or slurm; `scheduler`: dask's address; `cluster`: its settings.
+    - `shard`: (k, n) for the k-th of n parts of the models.
     - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
     - `command`: what reports print to get the same again; "": made of these options.
 
@@ -54,6 +59,11 @@ class BenchOptions:
     precision: str | None = None
     search: int | None = None
     jobs: int | None = None
+    devices: Sequence[str] | None = None
+    executor: str | None = None
+    scheduler: str | None = None
+    cluster: Mapping[str, str | int] = field(default_factory=dict)
+    shard: tuple[int, int] | None = None
     out: Path = RESULTS
     dry_run: bool = False
     command: str = ""
@@ -76,7 +86,8 @@ class BenchOptions:
 
 
 def _command(options: BenchOptions) -> str:
-    lists = [(f"--{name}", _listed(getattr(options, name)), "") for name in LISTS if name != "seeds"]
+    other = ("seeds", "devices")
+    lists = [(f"--{name}", _listed(getattr(options, name)), "") for name in LISTS if name not in other]
     seeds = seeds_in_words(options.seeds) if options.seeds else ""
     values = [
         ("--suite", options.suite, ""),

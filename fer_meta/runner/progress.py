@@ -125,6 +125,45 @@ class Progress:
         self._units = [[one for one in unit if one.id != run] for unit in self._units]
 
 
+class Counted:
+    """Shows the messages of runs that are done elsewhere: a line for each that ended, with the time left as
+    the number of runs tells it. `failed` counts the runs that failed.
+    """
+
+    def __init__(self, runs: Sequence[Run], done: int):
+        self.failed = 0
+        self._runs = {run.id: run for run in runs}
+        self._before, self._ended = done, 0
+        self._began = time.perf_counter()
+        self._bar: tqdm[Any] = tqdm(
+            total=len(runs), unit="run", leave=False, dynamic_ncols=True, disable=not sys.stderr.isatty()
+        )
+
+    def __enter__(self) -> "Counted":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def hear(self, message: Message) -> None:
+        """Take a message of a run."""
+        if isinstance(message, Said):
+            _say(message.line)
+        elif isinstance(message, Ended | Elsewhere):
+            self._ended += 1
+            self._bar.update()
+            so_far = time.perf_counter() - self._began
+            left = so_far / self._ended * (len(self._runs) - self._ended)
+            number = f"[{self._before + self._ended}/{self._before + len(self._runs)}]"
+            times = f"({clock(so_far)} so far, about {clock(left)} left)"
+            _say(f"{number} {title(self._runs[message.run])}   {times}")
+            self.failed += bool(message.error)
+            if message.error:
+                _say(f"    FAILED: {message.error}", err=True)
+            elif isinstance(message, Ended):
+                _say(f"    {message.accuracies}")
+
+
 class _StageBar:
     """The stage that the only job is at."""
 

@@ -10,18 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import pandas as pd
-
-from fer_meta.records.answers import ANSWERS
-from fer_meta.records.base import read_record
-from fer_meta.records.seals import FAILED, Failure
-from fer_meta.records.search import outcome
+from fer_meta.runner.executors.outcomes import accuracies_of, error_of, failed_at
 from fer_meta.runner.executors.workers import Died, Workers
 from fer_meta.runner.locks import model_held, wait_for_one
 from fer_meta.runner.messages import Began, Elsewhere, Ended, Message, Said, Tell
 from fer_meta.runner.plan import Run, Unit
 from fer_meta.runner.run import Bench, execute, fail
-from fer_meta.runner.search import deciding
 
 
 def run_all(bench: Bench, units: Sequence[Unit], workers: Workers, tell: Tell) -> None:
@@ -31,7 +25,7 @@ def run_all(bench: Bench, units: Sequence[Unit], workers: Workers, tell: Tell) -
     Raises MachineError if the disk is full. An interrupt ends all workers and passes through.
     """
     waiting = False
-    failures = {run.id: _failed_at(bench, run) for unit in units for run in unit}
+    failures = {run.id: failed_at(bench, run) for unit in units for run in unit}
     left = [list(unit) for unit in units]
     while left:
         before = sum(map(len, left))
@@ -53,13 +47,13 @@ def _work(bench: Bench, failures: dict[str, int], unit: Unit, tell: Tell) -> Non
         for run in list(unit):
             if bench.is_done(run):
                 tell(Elsewhere(run.id, None))
-            elif _failed_at(bench, run) != failures[run.id]:
-                tell(Elsewhere(run.id, _error_of(bench, run)))
+            elif failed_at(bench, run) != failures[run.id]:
+                tell(Elsewhere(run.id, error_of(bench, run)))
             else:
                 tell(Began(run.id))
                 began = time.perf_counter()
                 error = execute(bench, run)
-                accuracies = "" if error else _accuracies(bench, run)
+                accuracies = "" if error else accuracies_of(bench, run)
                 tell(Ended(run.id, error, accuracies, time.perf_counter() - began))
 
 
@@ -80,36 +74,3 @@ def _died(bench: Bench, run: Run, died: Died) -> Ended:
         bench.failed_models[run.model.id] = str(died)
     fail(bench, run, str(died))
     return Ended(run.id, str(died), "", 0.0)
-
-
-def _failed_at(bench: Bench, run: Run) -> int:
-    """When a run failed, in ns of the file system's clock; 0 if it did not."""
-    try:
-        return (bench.run_folder(run) / FAILED).stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _error_of(bench: Bench, run: Run) -> str | None:
-    try:
-        return read_record(bench.run_folder(run) / FAILED, Failure).error
-    except ValueError:
-        return None
-
-
-def _accuracies(bench: Bench, run: Run) -> str:
-    """The accuracies of a finished run in one line; of a trial, what it was validated at."""
-    if run.trial:
-        ended = outcome(bench.run_folder(run), deciding(run.model.method, run.model.config))
-        return "" if ended is None else ended.in_words
-    answers = pd.read_parquet(
-        bench.run_folder(run) / ANSWERS,
-        columns=["readout", "shots", "selection", "label", "predicted"],
-    )
-    answers = answers[answers["selection"] == bench.suite.selection[0]]
-    right = answers["label"].astype(str) == answers["predicted"].astype(str)
-    means = right.groupby([answers["readout"].astype(str), answers["shots"]], sort=False).mean()
-    return ", ".join(
-        f"{readout} {f'{shots}-shot' if shots else 'on all images'} {100 * mean:.1f} %"
-        for (readout, shots), mean in means.items()
-    )

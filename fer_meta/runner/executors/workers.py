@@ -29,7 +29,7 @@ MOST_JOBS = 4
 # A worker that gets the signal to end finishes its step first; one that does not end is killed.
 SECONDS_TO_END = 20
 
-_PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1
 _ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)}
 
 
@@ -146,7 +146,7 @@ def _work(work, task, pipe: Connection, threads: int, parent: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it too reaches the whole group
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
     torch.set_num_threads(threads)

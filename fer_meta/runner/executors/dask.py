@@ -1,0 +1,36 @@
+"""Jobs to a dask cluster: the one at `--scheduler`, or processes of this machine.
+
+Dask gives a job to another worker if its worker dies. https://distributed.dask.org
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import joblib
+from distributed import Client, Future, LocalCluster
+
+from fer_meta.runner.executors.remote import Silent, Submit
+from fer_meta.runner.executors.workers import MOST_JOBS
+from fer_meta.runner.options import BenchOptions
+
+
+@contextmanager
+def engine(options: BenchOptions) -> Iterator[Submit]:
+    """A client of the cluster. Settings of `--cluster` go to LocalCluster, if there is no scheduler yet."""
+    with _cluster(options) as cluster, Client(cluster) as client:
+
+        def submit(job: Callable[[str], object], models: Sequence[str]) -> list[Future]:
+            return client.map(Silent(job), models, pure=False)
+
+        yield submit
+
+
+@contextmanager
+def _cluster(options: BenchOptions) -> Iterator[str | LocalCluster]:
+    if options.scheduler:
+        yield options.scheduler
+        return
+    workers = options.jobs or min(joblib.cpu_count(), MOST_JOBS)
+    usual = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with LocalCluster(**{**usual, **options.cluster}) as cluster:
+        yield cluster

@@ -1,0 +1,166 @@
+"""Do the runs of a plan in processes elsewhere: a job for each model, which an engine gives to them.
+
+A job makes the plan itself, from the same options, and does its model's runs in the results folder, which all
+processes share. What is done is read there. So only names go to and fro, the tables are those of one machine,
+and of a job that dies only what its model had not yet written is lost.
+"""
+
+import os
+import platform
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from fer_meta.errors import FerMetaError, MachineError
+from fer_meta.runner.executors.outcomes import accuracies_of, error_of, failed_at
+from fer_meta.runner.messages import Began, Ended, Said, Tell
+from fer_meta.runner.options import BenchOptions
+from fer_meta.runner.plan import Unit
+from fer_meta.runner.run import Bench, fail
+
+POLL = 0.5
+_CLOSING = 0.05
+_POLL_OF_A_RUN = 0.002  # more runs are looked at less often: each look asks a disk that may be far
+
+TRIES = 3
+"""So often a model's job is given out, if its process dies."""
+
+CARRIED = "FER_META_"
+"""Variables of the environment that begin so go with a job: where data and caches lie."""
+
+
+class Future(Protocol):
+    """A job that was given out, as concurrent.futures, dask and submitit have it."""
+
+    def done(self) -> bool: ...
+
+    def exception(self) -> BaseException | None: ...
+
+    def cancel(self) -> object: ...
+
+
+Submit = Callable[[Callable[[str], object], Sequence[str]], Sequence[Future]]
+"""An engine: gives a function and the ids of models to processes elsewhere; returns a future for each."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process elsewhere does for a model (its id): the runs of the bench of `options`. Relative paths
+    start from `folder`.
+    """
+
+    options: BenchOptions
+    folder: str
+    variables: dict[str, str]
+
+    def __call__(self, model: str) -> None:
+        """Raises MachineError if the model is not in the plan that is made here."""
+        from fer_meta.runner.main import decided, plan, work
+
+        with _ALONE:
+            os.chdir(self.folder)
+            os.environ.update(self.variables)
+            if self not in _plans:
+                _plans.clear()
+                _plans[self] = plan(self.options)
+            planned = decided(_plans[self])
+            if not any(run.model.id == model for run in [*planned.trials, *planned.runs]):
+                raise MachineError(
+                    f"{platform.node()}: the plan made here has no model {model}: data or fer-meta are not"
+                    " those of the machine that gave the job; make them equal"
+                )
+            work(planned, [model], quiet=True)
+
+    def __hash__(self) -> int:
+        return hash((self.folder, repr(self.options)))
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A job that prints nothing: its process shares the terminal of the bench, which says what it would."""
+
+    job: Callable[[str], object]
+
+    def __call__(self, model: str) -> None:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+            self.job(model)
+
+
+# torch's threads, the folder and the environment belong to the whole process.
+_ALONE = threading.Lock()
+_plans: dict[Job, Any] = {}
+
+
+def job_of(options: BenchOptions) -> Job:
+    """The job of a bench, one model at a time."""
+    variables = {name: value for name, value in os.environ.items() if name.startswith(CARRIED)}
+    alone = replace(options, executor=None, devices=None, shard=None, jobs=1, dry_run=False)
+    return Job(alone, os.getcwd(), variables)
+
+
+def run_all(bench: Bench, units: Sequence[Unit], submit: Submit, job: Job, tell: Tell) -> None:
+    """Have the runs of each unit done elsewhere. A job whose process dies is given out again.
+
+    Raises MachineError if a disk is full. An interrupt takes back what has not begun, and passes through.
+    """
+    left = {unit[0].model.id: list(unit) for unit in units}
+    failures = {run.id: failed_at(bench, run) for unit in units for run in unit}
+    tries = Counter(list(left))
+    futures = dict(zip(left, submit(job, list(left))))
+    try:
+        while left:
+            for model, unit in list(left.items()):
+                over = futures[model].done()  # before the look: what it wrote is then seen
+                _see(bench, unit, failures, tell)
+                if unit and over:
+                    error = futures[model].exception()
+                    if isinstance(error, MachineError):
+                        raise error
+                    if tries[model] < TRIES and not isinstance(error, FerMetaError):
+                        tries[model] += 1
+                        tell(Said(f"    model {model}: {_in_words(error)}; its job is given out again"))
+                        futures[model] = submit(job, [model])[0]
+                    else:
+                        _give_up(bench, unit, _in_words(error), tell)
+                if not unit:
+                    del left[model]
+            time.sleep(max(POLL, _POLL_OF_A_RUN * sum(map(len, left.values()))) if left else 0)
+        while not all(future.done() for future in futures.values()):
+            time.sleep(_CLOSING)
+    except BaseException:
+        for future in futures.values():
+            future.cancel()
+        raise
+
+
+def _see(bench: Bench, unit: Unit, failures: dict[str, int], tell: Tell) -> None:
+    """Take the runs that ended out of a unit, and tell how."""
+    for run in list(unit):
+        if bench.is_done(run):
+            ended = Ended(run.id, None, accuracies_of(bench, run), 0.0)
+        elif failed_at(bench, run) != failures[run.id]:
+            ended = Ended(run.id, error_of(bench, run), "", 0.0)
+        else:
+            continue
+        unit.remove(run)
+        tell(Began(run.id))
+        tell(ended)
+
+
+def _give_up(bench: Bench, unit: Unit, why: str, tell: Tell) -> None:
+    while unit:
+        run = unit.pop(0)
+        fail(bench, run, why)
+        tell(Began(run.id))
+        tell(Ended(run.id, why, "", 0.0))
+
+
+def _in_words(error: BaseException | None) -> str:
+    if error is None:
+        return "its job ended without a result"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"its job ended ({lines[-1]})"

@@ -1,0 +1,45 @@
+"""Jobs to SLURM: an array of a task for each model, through submitit. https://github.com/facebookincubator/submitit
+
+A task that reaches its time limit, or is preempted, is queued again, and its training goes on where it was.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import submitit
+from submitit.helpers import DelayedSubmission
+
+from fer_meta.runner.executors.remote import Submit
+from fer_meta.runner.options import BenchOptions
+
+LOGS = ".slurm"
+_MINUTES = 60
+
+
+class _Requeued:
+    """A job that submitit may hand in again."""
+
+    def __init__(self, job: Callable[[str], object]):
+        self.job = job
+
+    def __call__(self, model: str) -> None:
+        self.job(model)
+
+    def checkpoint(self, model: str) -> DelayedSubmission:
+        """What is queued when the time is over: the same."""
+        return DelayedSubmission(self, model)
+
+
+@contextmanager
+def engine(options: BenchOptions) -> Iterator[Submit]:
+    """Settings of `--cluster` are submitit's, such as slurm_partition=gpu, gpus_per_node=1, timeout_min=60;
+    cluster=local runs the tasks on this machine. The logs of the tasks are in `.slurm` of --out.
+    """
+    settings = dict(options.cluster)
+    executor = submitit.AutoExecutor(options.out / LOGS, cluster=settings.pop("cluster", None))
+    executor.update_parameters(**{"timeout_min": _MINUTES, "name": f"fer-meta-{options.preset}", **settings})
+
+    def submit(job: Callable[[str], object], models: Sequence[str]) -> list[submitit.Job]:
+        return executor.map_array(_Requeued(job), list(models))
+
+    yield submit

@@ -1,0 +1,186 @@
+"""Models trained elsewhere, on a cluster, on several GPUs or in shards, give the tables of one process."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers.jobs import Once, Seen
+from helpers.tiny_bench import folders, numbers
+
+from fer_meta.errors import FerMetaError
+from fer_meta.records.seals import FAILED
+from fer_meta.runner import executors
+from fer_meta.runner.executors import remote
+from fer_meta.runner.executors.engines import engine
+from fer_meta.runner.main import decided, finish, plan, work
+from fer_meta.runner.options import BenchOptions
+
+ENGINES = {
+    "dask": {"executor": "dask", "jobs": 2},
+    "slurm": {"executor": "slurm", "cluster": {"cluster": "local"}},
+    "devices": {"devices": ["0", "1"]},
+}
+
+
+@pytest.fixture
+def options(suite, trees, tmp_path, monkeypatch):
+    """Of a bench of two models and four runs."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the number of threads sets the order of sums
+    return BenchOptions(
+        str(suite),
+        methods=["protonet", "supervised"],
+        sources=["day"],
+        targets=["day", "night"],
+        data={name: trees / name for name in ("day", "night")},
+        device="cpu",
+        jobs=1,
+        out=tmp_path / "whole",
+    )
+
+
+def results(options) -> pd.DataFrame:
+    """Of a bench that is done with these options."""
+    planned = plan(options)
+    assert work(planned) == 0
+    assert "ProtoNet" in finish(planned)
+    return numbers(options.out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_answers_are_those_of_one_process_also_if_one_dies(name, options, tmp_path, monkeypatch, capfd):
+    whole, job_of = results(options), remote.job_of
+    if name != "slurm":
+        monkeypatch.setattr(remote, "job_of", lambda options: Once(job_of(options), tmp_path))
+    capfd.readouterr()
+    other = replace(options, out=tmp_path / "elsewhere", **ENGINES[name])
+    pd.testing.assert_frame_equal(results(other), whole)
+    assert (tmp_path / "killed").exists() or name == "slurm"
+    printed = capfd.readouterr().out
+    assert printed.count("protonet  day -> night") == 1 and "[4/4]" in printed, "each line once"
+    if name == "devices":  # dask gives a job out again by itself
+        assert "its process was killed, perhaps for want of memory; try --jobs 1" in printed
+    left = [path.name for path in (other.out / "tiny" / ".locks").glob("worker-*")]
+    assert not left and not list(other.out.rglob(".tmp*"))
+
+
+@pytest.mark.slow
+def test_a_search_and_the_runs_that_it_decides_are_done_elsewhere(options, tmp_path):
+    options = replace(options, methods=["protonet"], search=2)
+    whole = results(options)
+    pd.testing.assert_frame_equal(
+        results(replace(options, out=tmp_path / "other", devices=["0", "1"])), whole
+    )
+
+
+class Done:
+    """A job that is over, with an error or without."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def done(self):
+        return True
+
+    def exception(self):
+        return self.error
+
+    def cancel(self):
+        pass
+
+
+def given_to(options, monkeypatch, error):
+    """How many runs fail, and how often jobs are given out, if each ends at once with `error`."""
+    given = []
+
+    def submit(job, models):
+        given.extend(models)
+        return [Done(error) for _ in models]
+
+    monkeypatch.setattr(remote, "POLL", 0.0)
+    monkeypatch.setattr("fer_meta.runner.main.engine", lambda options: Open(submit))
+    return work(plan(options)), given
+
+
+class Open:
+    def __init__(self, submit):
+        self.submit = submit
+
+    def __enter__(self):
+        return self.submit
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_a_job_that_dies_again_and_again_fails_its_runs_and_says_why(options, monkeypatch, capsys):
+    failed, given = given_to(options, monkeypatch, RuntimeError("node7 is down"))
+    assert failed == 4 and len(given) == 2 * remote.TRIES
+    assert "FAILED: its job ended (node7 is down)" in capsys.readouterr().err
+    assert all((run / FAILED).exists() for run in folders(options.out / "tiny" / "runs").values())
+
+
+def test_what_another_try_would_not_mend_is_not_tried_again(options, monkeypatch, capsys):
+    failed, given = given_to(options, monkeypatch, FerMetaError("day: no such folder"))
+    assert failed == 4 and len(given) == 2
+    assert "day: no such folder" in capsys.readouterr().err
+
+
+def test_a_machine_whose_data_differ_does_not_train(options, trees, tmp_path):
+    job = remote.job_of(options)
+    folder = Path.cwd()
+    with pytest.raises(FerMetaError, match="the plan made here has no model protonet-day-seed0-00000000"):
+        job("protonet-day-seed0-00000000")
+    assert Path.cwd() == folder and not options.out.exists()
+
+
+@pytest.mark.parametrize(("jobs", "used"), [(None, {"0", "MIG-1"}), (1, {"0"})])
+def test_each_process_sees_its_own_device_alone(options, tmp_path, jobs, used):
+    with engine(replace(options, devices=["0", "MIG-1"], jobs=jobs)) as submit:
+        for future in submit(Seen(tmp_path), ["a", "b", "c", "d"]):
+            assert future.exception() is None
+    assert {(tmp_path / model).read_text() for model in "abcd"} == used
+
+
+@pytest.mark.parametrize("name", ["dask", "slurm"])
+def test_an_engine_that_is_not_installed_is_named_with_what_installs_it(name, options, monkeypatch):
+    package = {"dask": "distributed", "slurm": "submitit"}[name]
+    monkeypatch.delitem(sys.modules, f"fer_meta.runner.executors.{name}", raising=False)
+    monkeypatch.delattr(executors, name, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    said = pytest.raises(FerMetaError, match=rf"pip install 'fer-meta\[{name}\]'")
+    with said, engine(replace(options, executor=name)):
+        pass
+
+
+@pytest.mark.slow
+def test_shards_together_are_the_whole(options, tmp_path, capsys):
+    whole = results(replace(options, seeds=[0, 1]))
+    parts = replace(options, out=tmp_path / "parts", seeds=[0, 1])
+    models = []
+    for number in (1, 2, 3):
+        planned = plan(replace(parts, shard=(number, 3)))
+        before = set(folders(parts.out / "tiny" / "models")) if parts.out.exists() else set()
+        assert work(planned) == 0
+        models.append(set(folders(parts.out / "tiny" / "models")) - before)
+    assert sorted(map(len, models)) == [1, 1, 2], "no model twice, and as even as can be"
+    finish(plan(parts))
+    pd.testing.assert_frame_equal(numbers(parts.out), whole)
+
+
+@pytest.mark.slow
+def test_shards_divide_a_search_alike_whatever_is_decided(options, tmp_path):
+    options = replace(options, methods=["protonet"], search=2)
+    halves = [replace(options, shard=(number, 2)) for number in (1, 2)]
+    for half in halves:
+        assert work(plan(half)) == 0
+    assert not finished(options), "the first could not know what the second found"
+    assert work(plan(halves[0])) == 0
+    assert finished(options)
+
+
+def finished(options) -> bool:
+    planned = decided(plan(options))
+    return len(planned.runs) == 2 and all(map(planned.bench.is_done, planned.runs))
