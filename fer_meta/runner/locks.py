@@ -1,7 +1,8 @@
 """Who works in a results folder: any number of processes share one plan, and one at a time has a model.
 
 The locks are in `.locks/` of the results folder. The system frees those of a process that ends, however it
-ends.
+ends. Disks that several machines share may have no locks, or locks that each machine sees alone. So who has a
+lock also has the claim beside it (`claims`).
 """
 
 import contextlib
@@ -15,8 +16,10 @@ import filelock
 from fer_meta.errors import ResultsError
 from fer_meta.fileio import FULL
 from fer_meta.records.plan import Plan, read_plan
+from fer_meta.runner.claims import claimed
 
 LOCKS = ".locks"
+CLAIM = ".owner"
 _WORKER = "worker-"
 
 # Seconds between two looks at the locks of other processes.
@@ -71,28 +74,39 @@ def wait_for_one(folder: Path, models: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def held(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock; False if another process holds it, unless that is waited for. Where a disk has no locks,
-    everybody holds it.
-    """
+    """Hold a lock and its claim; False if another process holds them, unless that is waited for."""
+    with contextlib.ExitStack() as holding:
+        if not _locked(path, wait, holding):
+            yield False
+            return
+        mine = holding.enter_context(claimed(_claim(path)))
+        while wait and not mine:
+            time.sleep(POLL)
+            mine = holding.enter_context(claimed(_claim(path)))
+        yield mine
+
+
+def _claim(path: Path) -> Path:
+    return path.with_name(f"{path.name}{CLAIM}")
+
+
+def _locked(path: Path, wait: bool, holding: contextlib.ExitStack) -> bool:
+    """Where a disk has no locks, everybody holds them."""
     lock = filelock.FileLock(path)
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except filelock.Timeout:
-        yield False
-        return
-    except NotImplementedError:  # some network drives
-        yield True
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+        return False
+    except NotImplementedError:
+        return True
+    holding.callback(lock.release)
+    return True
 
 
 def _others(locks: Path) -> bool:
     """Whether another process works here. What killed ones left is removed."""
     working = False
-    for path in locks.glob(f"{_WORKER}*"):
+    for path in {path.with_name(path.name.partition(".")[0]) for path in locks.glob(f"{_WORKER}*")}:
         with held(path) as dead:
             if dead:
                 path.unlink(missing_ok=True)

@@ -173,7 +173,7 @@ def test_a_failure_of_another_bench_counts_and_is_not_tried_again_at_once(
 ):
     planned = plan(options)
     first = planned.folder / "runs" / planned.runs[0].id
-    failed_at = local._failed_at
+    failed_at = local.failed_at
 
     def fails_after_this_look(bench, run):
         found = failed_at(bench, run)
@@ -181,7 +181,7 @@ def test_a_failure_of_another_bench_counts_and_is_not_tried_again_at_once(
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(local, "_failed_at", fails_after_this_look)
+        patched.setattr(local, "failed_at", fails_after_this_look)
         assert work(planned) == 1
     assert not (first / "DONE").exists()
     assert work(plan(options)) == 0, "a later bench tries again"

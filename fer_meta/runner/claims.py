@@ -1,0 +1,163 @@
+"""Who has what in a folder that several machines may share, whether its disk has locks or not: a file that
+names its owner, and that the owner touches as long as it lives.
+
+An owner of this machine is dead if its process is gone; one of another machine, if it has not touched its
+file for DEAD seconds. They are seconds of the disk, for the clocks of two machines differ.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+_ENDED = "ZX"  # in /proc: its parent has not asked yet how it ended
+
+BEAT = 10.0
+DEAD = 120.0
+
+
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Have what `path` stands for; False if another process that lives has it."""
+    mine = json.dumps({**_self(), "token": uuid.uuid4().hex})
+    if not _take(path, mine):
+        yield False
+        return
+    _hearts.add(path)
+    try:
+        yield True
+    finally:
+        _hearts.remove(path)
+        if _read(path) == mine:  # else it was taken for dead, as after a sleep
+            path.unlink(missing_ok=True)
+
+
+def _take(path: Path, mine: str) -> bool:
+    for _ in range(2):
+        if _create(path, mine):
+            return True
+        theirs = _read(path)
+        if theirs is not None and _lives(path, theirs):
+            return False
+        if theirs is not None and not _bury(path, theirs):
+            return False
+    return False
+
+
+def _create(path: Path, text: str) -> bool:
+    """Make a file that is not there, which only one of all machines can do."""
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    except OSError:  # a full disk
+        path.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _bury(path: Path, theirs: str) -> bool:
+    """Remove the file of a dead owner; False if another process has done that meanwhile."""
+    grave = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        os.rename(path, grave)
+    except FileNotFoundError:
+        return False
+    if _read(grave) == theirs:
+        grave.unlink()
+        return True
+    # between the look and the renaming another process took it over: give its file back
+    with contextlib.suppress(FileExistsError):
+        os.rename(grave, path) if not path.exists() else grave.unlink()
+    return False
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _self() -> dict:
+    return {"host": _host(), "pid": os.getpid(), "began": _began(os.getpid())}
+
+
+def _host() -> str:
+    """This machine, or the container in it: the numbers of processes are its own."""
+    with contextlib.suppress(OSError):
+        return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
+    return platform.node()
+
+
+def _lives(path: Path, text: str) -> bool:
+    try:
+        owner = json.loads(text)
+        host, pid, began = owner["host"], int(owner["pid"]), owner["began"]
+    except (ValueError, KeyError, TypeError):  # it is being written, or damaged
+        return _age(path) < DEAD
+    return _began(pid) == began if host == _host() else _age(path) < DEAD
+
+
+def _began(pid: int) -> str | None:
+    """When a process of this machine began, in words that differ from those of a later one with its number;
+    None if there is none.
+    """
+    with contextlib.suppress(OSError, IndexError):
+        # after the name, which may hold anything: the state first, the start as the 20th
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in _ENDED else fields[19]
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "alive"
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was touched, by the clock of its disk."""
+    probe = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+class _Hearts:
+    """Touches the files of this process, from a thread that every fork begins anew."""
+
+    def __init__(self) -> None:
+        self._paths: set[Path] = set()
+        self._pid = 0
+
+    def add(self, path: Path) -> None:
+        if self._pid != os.getpid():
+            self._pid, self._paths = os.getpid(), set()
+            threading.Thread(target=self._beat, args=(self._pid,), daemon=True).start()
+        self._paths.add(path)
+
+    def remove(self, path: Path) -> None:
+        self._paths.discard(path)
+
+    def _beat(self, pid: int) -> None:
+        while pid == os.getpid():
+            time.sleep(BEAT)
+            for path in list(self._paths):
+                with contextlib.suppress(OSError):
+                    os.utime(path)
+
+
+_hearts = _Hearts()
