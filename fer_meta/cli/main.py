@@ -10,6 +10,7 @@ import click
 
 from fer_meta import __version__
 from fer_meta.cli.data import data, data_option
+from fer_meta.cli.doctor import doctor
 from fer_meta.cli.elsewhere import elsewhere_options
 from fer_meta.cli.errors import OneLineErrors
 from fer_meta.commands import bench_again, names_in, seeds_in
@@ -31,6 +32,7 @@ def main(debug: bool) -> None:
 
     \b
     Start here:
+      fer-meta doctor                                        check that this machine is ready
       fer-meta data list                                     list the data sets
       fer-meta data sheet synthetic-wild                     make a picture of rendered faces
       fer-meta bench --suite cross-domain --preset smoke     check that it runs
@@ -43,6 +45,7 @@ def main(debug: bool) -> None:
 
 
 main.add_command(data)
+main.add_command(doctor)
 
 
 def _names(context, parameter, value: str | None) -> list[str] | None:

@@ -31,7 +31,7 @@ _MOST_CLASSES = 40
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """What is known of a data set: where it is, its index if it is here, and what is wrong with it."""
 
     spec: DatasetSpec | None
@@ -51,20 +51,20 @@ class _Found:
         return [] if self.spec.vocabulary == EXPRESSIONS else list(self.spec.vocabulary)
 
 
-def _look(name: str, given: Mapping[str, Path]) -> _Found:
+def look(name: str, given: Mapping[str, Path]) -> Found:
     """A missing or faulty data set is no error here, so that it does not hide the others."""
     if not is_here(name, given) and (name in RECIPES or "@" in name):
-        return _Found(rendered_spec(name), "; ".join(cached_sets(name)) or "not yet rendered")
+        return Found(rendered_spec(name), "; ".join(cached_sets(name)) or "not yet rendered")
     spec, here = catalogue().get(name), "no"
     try:
         root = locate(name, given)
         here = str(root)
         spec = spec_for(name, root)
         root = home_of(spec, root)
-        return _Found(spec, str(root), spec.scan(root))
+        return Found(spec, str(root), spec.scan(root))
     except DatasetError as error:
         missing = here == "no" and spec is not None and name not in given
-        return _Found(spec, here, fault=None if missing else str(error))
+        return Found(spec, here, fault=None if missing else str(error))
 
 
 def table(names: Sequence[str], given: Mapping[str, Path]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def table(names: Sequence[str], given: Mapping[str, Path]) -> Iterator[str]:
     width = max(map(len, names), default=0)
     yield f"{'name':<{width}}  {'title':<{_TITLE}} {'classes':>7} {'images':>10}  where"
     for name in names:
-        found = _look(name, given)
+        found = look(name, given)
         title = one_line(found.spec.title, _TITLE) if found.spec else ""
         classes = f"{len(found.classes):,}" if found.classes else ""
         images = f"{len(found.index):,}" if found.index is not None else ""
@@ -90,7 +90,7 @@ def listing(name: str, given: Mapping[str, Path]) -> list[str]:
     """What one data set is, how to get it and, if it is here, its images, subjects and clips. That it is
     missing or faulty is among the lines.
     """
-    found = _look(name, given)
+    found = look(name, given)
     lines = about(name, found.spec, found.here)
     if found.fault:
         return lines + _field("fault", found.fault)

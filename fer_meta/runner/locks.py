@@ -20,7 +20,7 @@ from fer_meta.runner.claims import claimed
 
 LOCKS = ".locks"
 CLAIM = ".owner"
-_WORKER = "worker-"
+_PLAN, _WORKER = "plan", "worker-"
 
 # Seconds between two looks at the locks of other processes.
 POLL = 1.0
@@ -42,7 +42,7 @@ def part_in(folder: Path, plan: Plan, begin: Callable[[bool], None]) -> Iterator
         raise ResultsError(f"{folder}: cannot be written ({error.strerror}); give another --out") from error
     mine = locks / f"{_WORKER}{uuid.uuid4().hex[:12]}"
     with contextlib.ExitStack() as working:
-        with held(locks / "plan", wait=True):
+        with held(locks / _PLAN, wait=True):
             alone = not _others(locks)
             if not alone and not _is_plan_of(folder, plan):
                 raise ResultsError(
@@ -103,15 +103,35 @@ def _locked(path: Path, wait: bool, holding: contextlib.ExitStack) -> bool:
     return True
 
 
+def working(folder: Path) -> int:
+    """How many processes work in a results folder now. Nothing but what dead ones claim is removed there, and
+    for a moment nobody can begin.
+    """
+    locks = folder / LOCKS
+    if not (locks / _PLAN).exists():
+        return 0
+    with held(locks / _PLAN) as quiet:
+        if not quiet:  # somebody begins
+            return 1
+        return sum(map(_busy, _workers(locks)))
+
+
 def _others(locks: Path) -> bool:
     """Whether another process works here. What killed ones left is removed."""
-    working = False
-    for path in {path.with_name(path.name.partition(".")[0]) for path in locks.glob(f"{_WORKER}*")}:
-        with held(path) as dead:
-            if dead:
-                path.unlink(missing_ok=True)
-            working = working or not dead
-    return working
+    busy = {path: _busy(path) for path in _workers(locks)}
+    for path in [path for path, works in busy.items() if not works]:
+        path.unlink(missing_ok=True)
+    return any(busy.values())
+
+
+def _workers(locks: Path) -> set[Path]:
+    """The locks of all that work here, or did when they were killed."""
+    return {path.with_name(path.name.partition(".")[0]) for path in locks.glob(f"{_WORKER}*")}
+
+
+def _busy(worker: Path) -> bool:
+    with held(worker) as dead:
+        return not dead
 
 
 def _is_plan_of(folder: Path, plan: Plan) -> bool:

@@ -1,4 +1,4 @@
-"""What reads, counts and shows results starts quickly and runs where there is no torch."""
+"""What reads, counts and shows results, and the doctor, start quickly and run where there is no torch."""
 
 import pkgutil
 import subprocess
@@ -21,7 +21,9 @@ def modules(package: str) -> list[str]:
     return [package, *(one.name for one in pkgutil.walk_packages(path, f"{package}."))]
 
 
-@pytest.mark.parametrize("package", ["fer_meta.report", "fer_meta.records", "fer_meta.statistics"])
+@pytest.mark.parametrize(
+    "package", ["fer_meta.report", "fer_meta.records", "fer_meta.statistics", "fer_meta.doctor"]
+)
 def test_no_module_imports_torch_or_pyplot(package):
     names = modules(package)
     assert len(names) > 5
