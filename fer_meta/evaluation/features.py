@@ -4,6 +4,7 @@ needed.
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -64,15 +65,22 @@ class Features:
         flat = self.table.index_select(0, torch.from_numpy(self.place[rows.ravel()]).to(self.device))
         return flat.view(*rows.shape, *flat.shape[1:])
 
-    @torch.no_grad()
     def _embed(self, rows: np.ndarray) -> Tensor:
+        """If the GPU's memory is too small for all at once, in halves."""
+        with suppress(torch.OutOfMemoryError):
+            return self._forward(rows)
+        torch.cuda.empty_cache()
+        return torch.cat([self._forward(half) for half in np.array_split(rows, 2)])
+
+    @torch.no_grad()
+    def _forward(self, rows: np.ndarray) -> Tensor:
         with autocast(self.precision, self.device):
             pixels = fetch(self.images, rows, self.device)
             return self.method.embed(normalise(pixels, self.method.normalisation)).float()
 
     def _keep(self, rows: np.ndarray, features: Tensor) -> None:
         if self.device.type != "cpu":
-            self.table = features if self.table is None else torch.cat((self.table, features))
+            self.table = grown(self.table, features, self.count, len(self.images))
         else:
             if self.table is None:
                 self._make_room((len(self.images), *features.shape[1:]))
@@ -90,3 +98,18 @@ class Features:
             self.file = tempfile.TemporaryFile()  # noqa: SIM115 - gone from its folder at once, from the disk with the map
             self.file.truncate(4 * int(np.prod(shape, dtype=np.int64)))  # takes no space until it is written
         self.table = torch.from_numpy(np.memmap(self.file, dtype=np.float32, mode="r+", shape=shape))
+
+
+def grown(table: Tensor | None, features: Tensor, count: int, most: int) -> Tensor:
+    """A table [M, ...] whose first `count` rows are those of `table`, and the next ones `features` [N, ...].
+    It doubles where it must, up to `most` rows. One that grew by each batch would leave tables of all sizes
+    to torch, which keeps the memory of each: tens of gigabytes of a GPU for a table of one.
+    """
+    needed = count + len(features)
+    if table is None or len(table) < needed:
+        larger = features.new_empty(max(needed, min(most, 2 * needed)), *features.shape[1:])
+        if table is not None:
+            larger[:count] = table[:count]
+        table = larger
+    table[count:needed] = features
+    return table

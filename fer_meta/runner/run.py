@@ -5,6 +5,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,11 +131,18 @@ class _Clock:
 def execute(bench: Bench, run: Run) -> str | None:
     """Do one run and leave DONE or FAILED.json in its folder; returns the error's line if it failed.
 
-    An interrupt passes through, and so does a full disk: no other run could write its results either.
+    An interrupt passes through, and so does a full disk: no other run could write its results either. If the
+    memory of a GPU is full, it is tried once more: another process may have taken it for a moment.
     """
     folder = bench.run_folder(run)
     (folder / FAILED).unlink(missing_ok=True)
     try:
+        with suppress(torch.OutOfMemoryError):
+            _execute(bench, run, folder)
+            return None
+        bench.failed_models.pop(run.model.id, None)
+        bench.say(f"    model {run.model.id}: the GPU's memory was full; it goes on where it was")
+        torch.cuda.empty_cache()
         _execute(bench, run, folder)
         return None
     except Exception as error:
@@ -147,6 +155,11 @@ def execute(bench: Bench, run: Run) -> str | None:
 
 
 def _in_one_line(error: Exception) -> str:
+    if isinstance(error, torch.OutOfMemoryError):
+        return (
+            "the GPU's memory was full, twice in a row; leave it to fewer processes, or take a smaller"
+            " --image-size, batch or --backbone"
+        )
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
     return line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
 
