@@ -5,6 +5,7 @@
 
 A bench of 40 small models of rendered faces: in this process, with two jobs, and through each engine, all on
 this machine with one thread a model; of dask and Ray once more with a worker that is killed in the middle.
+SLURM is not here: without it, submitit begins all models at once.
 Writes results/benchmarks/scaling.md. Ray is no engine of fer-meta: it is here to be compared.
 """
 
@@ -47,7 +48,6 @@ WAYS = {
     "2 processes, as of `--devices`": {"devices": ["0", "1"]},
     "dask, 2 workers": {"executor": "dask", "jobs": WORKERS},
     "dask, a worker of 2 killed": {"executor": "dask", "killed": True},
-    "submitit's local executor": {"executor": "slurm", "cluster": {"cluster": "local"}},
     "Ray, 2 nodes": {"ray": True},
     "Ray, a node of 2 killed": {"ray": True, "killed": True},
 }

@@ -3,6 +3,7 @@ terminal a bar.
 """
 
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,11 @@ from tqdm import tqdm
 from fer_meta.runner.estimate import Cost, makespan
 from fer_meta.runner.messages import At, Began, Elsewhere, Ended, Message, Said
 from fer_meta.runner.plan import Run, Unit
+
+
+# No process but this one draws bars. The lock that tqdm would make for several is reported as leaked if an
+# interrupt ends the bench.
+tqdm.set_lock(threading.RLock())
 
 
 def title(run: Run) -> str:

@@ -136,6 +136,12 @@ def test_a_machine_whose_data_differ_does_not_train(options, trees, tmp_path):
     assert Path.cwd() == folder and not options.out.exists()
 
 
+def test_a_process_calls_its_only_device_the_first():
+    options = BenchOptions("cross-domain", device="cuda:1", devices=["1", "3"])
+    assert remote.job_of(options).options.device == "cuda"
+    assert remote.job_of(replace(options, devices=None)).options.device == "cuda:1"
+
+
 @pytest.mark.parametrize(("jobs", "used"), [(None, {"0", "MIG-1"}), (1, {"0"})])
 def test_each_process_sees_its_own_device_alone(options, tmp_path, jobs, used):
     with engine(replace(options, devices=["0", "MIG-1"], jobs=jobs)) as submit:

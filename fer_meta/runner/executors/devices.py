@@ -51,10 +51,11 @@ class _Process:
             raise error
 
     def end(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join(SECONDS_TO_END)
-            self._process.kill()
+        process = self._process  # the thread that waits for it forgets it when it ends
+        if process is not None:
+            process.terminate()
+            process.join(SECONDS_TO_END)
+            process.kill()
 
 
 def _work(pipe: Connection, device: str, parent: int) -> None:

@@ -98,7 +98,9 @@ _plans: dict[Job, Any] = {}
 def job_of(options: BenchOptions) -> Job:
     """The job of a bench, one model at a time."""
     variables = {name: value for name, value in os.environ.items() if name.startswith(CARRIED)}
+    device = options.device.partition(":")[0]  # a process that has one device for itself calls it the first
     alone = replace(options, executor=None, devices=None, shard=None, jobs=1, dry_run=False)
+    alone = replace(alone, device=device) if options.devices else alone
     return Job(alone, os.getcwd(), variables)
 
 

@@ -33,7 +33,7 @@ class _Requeued:
 @contextmanager
 def engine(options: BenchOptions) -> Iterator[Submit]:
     """Settings of `--cluster` are submitit's, such as slurm_partition=gpu, gpus_per_node=1, timeout_min=60;
-    cluster=local runs the tasks on this machine. The logs of the tasks are in `.slurm` of --out.
+    cluster=local runs the tasks on this machine, all at once. The logs of the tasks are in `.slurm` of --out.
     """
     settings = dict(options.cluster)
     executor = submitit.AutoExecutor(options.out / LOGS, cluster=settings.pop("cluster", None))
