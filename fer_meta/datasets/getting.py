@@ -18,7 +18,7 @@ from fer_meta.datasets.base import OnHub
 from fer_meta.datasets.places import appear, explained, one_at_a_time
 from fer_meta.datasets.scanning import is_there, reading
 from fer_meta.errors import DatasetError, MachineError
-from fer_meta.fileio import sync, write_json
+from fer_meta.fileio import is_below, sync, write_json
 from fer_meta.oneline import one_line
 
 LOCK = "fer-meta-download.json"
@@ -181,9 +181,9 @@ def _read_lock(folder: Path) -> dict:
             *lock["files"],
             *(f["sha256"] for f in lock["files"].values()),
         ]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         texts = [None]
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str) for text in texts) or not all(map(is_below, lock["files"])):
         raise DatasetError(f"{path}: damaged; delete the folder and run again")
     return lock
 

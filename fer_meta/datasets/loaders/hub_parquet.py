@@ -8,8 +8,6 @@ The files hold the names of the labels. Their own names begin with the split:
 import json
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
@@ -21,6 +19,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 from PIL import Image
 
+from fer_meta.damage import expected
 from fer_meta.datasets.base import DatasetSpec, split_of
 from fer_meta.datasets.decoding import damage_named, decoded
 from fer_meta.datasets.loaders.folder import own_spec
@@ -100,7 +99,11 @@ def read(root: Path, path: str) -> Image.Image:
     """The image of one row. Raises ImageError if it is damaged or missing."""
     file, _, row = path.rpartition("#")
     where = Path(root) / file
-    with reading(where), _as_whole(where), _lock:  # the next thread finds the rows that this one reads
+    with (
+        reading(where),
+        expected(where, "is not a whole file"),
+        _lock,
+    ):  # the next thread finds the rows that this one reads
         cell = _cell(where, int(row), *state_of(str(where)))
     data = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(data, bytes) or not data:
@@ -116,7 +119,7 @@ def _split(file: str) -> str | None:
 
 
 def _schema(where: Path) -> pa.Schema:
-    with reading(where), _as_whole(where):
+    with reading(where), expected(where, "is not a whole file"):
         if where.suffix == ".parquet":
             return pa.parquet.read_schema(where)
         with pa.memory_map(str(where)) as source:
@@ -137,12 +140,12 @@ def _label_names(schema: pa.Schema, column: str) -> list[str]:
     try:
         about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         return list(map(str, about["info"]["features"][column]["names"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
 def _table(where: Path, columns: list[str]) -> pa.Table:
-    with reading(where), _as_whole(where):
+    with reading(where), expected(where, "is not a whole file"):
         if where.suffix == ".parquet":
             return pa.parquet.read_table(where, columns=columns)
         with pa.memory_map(str(where)) as source:
@@ -171,13 +174,3 @@ def _images(where: Path, part: int, *state: int) -> pa.ChunkedArray:
     if where.suffix != ".parquet":
         return _table(where, [column])[column]
     return pa.parquet.ParquetFile(where).read_row_group(part, columns=[column])[column]
-
-
-@contextmanager
-def _as_whole(where: Path) -> Iterator[None]:
-    try:
-        yield
-    except pa.ArrowInvalid as error:
-        raise DatasetError(
-            f"{where}: is not a whole file ({' '.join(str(error).split())}); obtain it again"
-        ) from None

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from fer_meta.damage import expected
 from fer_meta.datasets.base import DatasetSpec, make_index, split_of
 from fer_meta.datasets.decoding import boxed, read_image
 from fer_meta.datasets.loaders.folder import MOST_DIGITS, expect_matches, own_spec
@@ -23,6 +24,7 @@ from fer_meta.datasets.scanning import files_below, is_folder, is_there, names_i
 from fer_meta.datasets.settings import COLUMNS, PATTERNS, SKIP, Settings, composed
 from fer_meta.datasets.tables import csv_rows, opened, read_lines, whole_number
 from fer_meta.errors import DatasetError
+from fer_meta.fileio import is_below
 
 NAMES = tuple(
     f"{stem}.{ending}" for stem in ("manifest", "metadata") for ending in ("csv", "jsonl", "parquet")
@@ -47,7 +49,7 @@ def tables_in(root: Path, settings: Settings) -> list[str]:
     """
     named = settings.texts.get("manifest")
     if named is not None:
-        if Path(named).is_absolute() or ".." in PurePosixPath(named).parts:
+        if not is_below(named):
             raise DatasetError(f"{settings.where}: 'manifest' is outside of the folder; copy the table there")
         if not is_there(root / named):
             raise DatasetError(f"{settings.where}: no file {root / named}; correct 'manifest'")
@@ -296,11 +298,8 @@ def _once(place: str, pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _parquet(where: Path) -> Iterator[tuple[str, dict]]:
-    with reading(where), opened(where) as file:
-        try:
-            table = pd.read_parquet(file)
-        except (ValueError, TypeError) as error:
-            raise DatasetError(f"{where}: is not a parquet file ({error}); write it again") from None
+    with reading(where), expected(where, "is not a parquet file", "write it again"), opened(where) as file:
+        table = pd.read_parquet(file)
     table.columns = table.columns.map(str)
     for number, row in enumerate(table.to_dict("records"), 1):
         yield f"{where}: row {number}", row
@@ -313,7 +312,7 @@ def _below(place: str, root: Path, folder: PurePosixPath, path: str) -> str:
     path = path.replace("\\", "/")
     home = f"{root.as_posix().rstrip('/')}/"
     inside = path.removeprefix(home)
-    if not inside or ".." in inside.split("/") or inside.startswith("/") or re.match("[A-Za-z]:/", inside):
+    if not is_below(inside):
         raise DatasetError(f"{place}: the path '{path}' is not below {root}; write it relative to the table")
     try:
         os.fsencode(inside)
