@@ -100,6 +100,15 @@ def test_any_file_of_hugging_face_becomes_images_or_an_error(file):
         answer(lambda: used(root), root)
 
 
+def test_a_length_that_leads_beyond_an_arrow_file_is_not_followed(tmp_path):
+    whole = arrow_file(json.dumps(ABOUT).encode())
+    at = whole.index(b"annbob") - 16  # where the names of people begin and end: 0, 3, 6
+    for place in range(at - 64, at + 16, 4):
+        for other in (b"\xff\xff\xff\x7f", b"\xf0\xff\xff\xff"):
+            (tmp_path / "train.arrow").write_bytes(whole[:place] + other + whole[place + 4 :])
+            answer(lambda: used(tmp_path), tmp_path)
+
+
 # archives
 
 

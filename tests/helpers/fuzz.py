@@ -177,7 +177,7 @@ VALUES = st.one_of(
         lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
         max_leaves=6,
     ),
-    st.integers(20, 900).map(nested),
+    st.integers(20, 300).map(nested),
 )
 """Values of other types, huge and odd numbers, odd texts, and deep nesting."""
 

@@ -149,7 +149,9 @@ def _table(where: Path, columns: list[str]) -> pa.Table:
         if where.suffix == ".parquet":
             return pa.parquet.read_table(where, columns=columns)
         with pa.memory_map(str(where)) as source:
-            return pa.ipc.open_stream(source).read_all().select(columns)
+            table = pa.ipc.open_stream(source).read_all().select(columns)
+            table.validate(full=True)  # its bytes are the memory: a wrong length reads beyond the file
+            return table
 
 
 def _cell(where: Path, row: int, *state: int) -> object:
