@@ -17,6 +17,7 @@ import pandas as pd
 
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS, DatasetSpec, Rendered
 from fer_meta.datasets.scanning import unread
+from fer_meta.datasets.tables import parquet_table
 from fer_meta.errors import DamagedError, DatasetError
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.fileio import sync
@@ -99,7 +100,7 @@ def read_prepared(place: Path, fix: str) -> tuple[np.memmap, pd.DataFrame, dict]
             if part not in (IMAGES, INDEX) or checksum(place / part) != kept:
                 raise ValueError(f"{part} was changed after it was written")
         images = np.load(place / IMAGES, mmap_mode="r", allow_pickle=False)
-        index = pd.read_parquet(io.BytesIO((place / INDEX).read_bytes()))
+        index = parquet_table(io.BytesIO((place / INDEX).read_bytes()))
         _check(images, index, meta)
         index = index.astype({name: "Int64" if name == "frame" else "string" for name in INDEX_COLUMNS})
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:

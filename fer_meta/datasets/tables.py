@@ -12,6 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
 from fer_meta.damage import expected
 from fer_meta.datasets import archives
 from fer_meta.datasets.scanning import reading
@@ -135,6 +139,15 @@ def csv_cells(path: Path, number: int, line: bytes, separator: str = ",") -> lis
             f"{path}: line {number} is not a row of a csv ({error}); obtain the file again"
         ) from None
     return [cell.strip() for cell in cells]
+
+
+def parquet_table(file: BinaryIO) -> pd.DataFrame:
+    """The table of a parquet file. Raises an error of pyarrow or pandas for a damaged one, and for texts that
+    are no UTF-8, which else fails where one is looked at.
+    """
+    pa.parquet.read_table(file).validate(full=True)
+    file.seek(0)
+    return pd.read_parquet(file)
 
 
 def columns(path: Path, header: Sequence[str], wanted: Sequence[str]) -> list[int]:

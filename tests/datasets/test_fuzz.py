@@ -21,6 +21,7 @@ from helpers.fuzz import (
     csv_files,
     damaged,
     few,
+    is_plain,
     mutated,
     room,
     some_bytes_changed,
@@ -54,7 +55,7 @@ def loaded(name: str, root: Path) -> None:
     faces = answer(lambda: load_images(spec_for(name, root), root, 8, progress=False))
     if faces is not None:
         assert faces.images.shape == (len(faces.index), 8, 8, 3)
-        assert all(reason and reason.isprintable() for _, reason in faces.unreadable)
+        assert all(reason and is_plain(reason) for _, reason in faces.unreadable)
 
 
 # trees

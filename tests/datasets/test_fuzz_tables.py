@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.ipc
-from helpers.fuzz import answer, csv_files, damaged, few, json_files, jsonl_files, parquet_files, room
+from helpers.fuzz import (
+    answer,
+    csv_files,
+    damaged,
+    few,
+    is_plain,
+    json_files,
+    jsonl_files,
+    parquet_files,
+    room,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -36,7 +46,7 @@ def png() -> bytes:
 
 def used(root: Path) -> None:
     """The folder as a data set: told of, and each image decoded."""
-    assert all(line.isprintable() for line in listing("faces", {"faces": root}))
+    assert all(is_plain(line) for line in listing("faces", {"faces": root}))
     spec = spec_for("faces", root)
     for path in spec.scan(root)["path"]:
         with suppress(ImageError, OSError):  # damaged, or missing

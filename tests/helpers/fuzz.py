@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from fer_meta.errors import FerMetaError
+from fer_meta.oneline import UNPRINTABLE
 
 LONG = "long"
 """The profile of ten thousand inputs a parser: `pytest --hypothesis-profile=long`."""
@@ -83,6 +84,11 @@ def answer(read: Callable[[], Any], named: str | Path = "") -> Any:
         line = str(error)
         assert line and line.isprintable() and str(named) in line, line
         return None
+
+
+def is_plain(text: str) -> bool:
+    """Whether nothing in a line of text is a command to a terminal or breaks the line."""
+    return not UNPRINTABLE.search(text)
 
 
 # bytes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import stored_results
-from helpers.fuzz import answer, as_json, damaged, few, json_files, jsonl_files, room
+from helpers.fuzz import answer, as_json, damaged, few, is_plain, json_files, jsonl_files, room
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
@@ -77,9 +77,9 @@ def test_any_failure_is_told_in_one_line(content):
         (folder / FAILED).write_bytes(content)
         (folder / DONE).touch()
         why = answer(lambda: why_unfinished(folder))
-        assert why.startswith("failed: ") and why.isprintable()
+        assert why.startswith("failed: ") and is_plain(why)
         lost = answer(lambda: outcome(folder, "protonet"), folder)
-        assert lost is None or lost.in_words.isprintable()
+        assert lost is None or is_plain(lost.in_words)
 
 
 @few(40)
@@ -159,7 +159,7 @@ def test_a_training_goes_on_or_says_why_not_whatever_it_left(data):
             step, _ = checkpoints.resume(folder, method, torch.optim.Adam(method.parameters()))
             assert step == 1
         except checkpoints.ResumeError as error:
-            assert str(error).isprintable()
+            assert is_plain(str(error))
 
 
 def test_a_file_beside_the_checkpoints_is_none_of_them(tmp_path):
@@ -188,7 +188,7 @@ def test_a_report_that_stands_writes_no_control_character_of_its_file(tmp_path):
     note_report(folder, report_key(folder, published=False), [folder / TABLE])
     text = write_report(folder)
     assert text.startswith("mean ") and "Unchanged" in text
-    assert all(line.isprintable() for line in text.split("\n"))
+    assert all(is_plain(line) for line in text.split("\n"))
 
 
 @pytest.mark.parametrize("name", ["../outside.txt", "/dev/zero"])
@@ -209,7 +209,7 @@ def test_a_folder_of_a_run_may_have_any_name(tmp_path, name):
     (folder / "runs" / name / DONE).touch()
     text = write_report(folder)
     assert "finished run in runs/ is not in these tables" in text
-    assert all(line.isprintable() for line in text.split("\n"))
+    assert all(is_plain(line) for line in text.split("\n"))
 
 
 def test_episodes_outside_of_the_results_are_not_read(tmp_path):

@@ -147,11 +147,13 @@ def _label_names(schema: pa.Schema, column: str) -> list[str]:
 def _table(where: Path, columns: list[str]) -> pa.Table:
     with reading(where), expected(where, "is not a whole file"):
         if where.suffix == ".parquet":
-            return pa.parquet.read_table(where, columns=columns)
-        with pa.memory_map(str(where)) as source:
-            table = pa.ipc.open_stream(source).read_all().select(columns)
-            table.validate(full=True)  # its bytes are the memory: a wrong length reads beyond the file
-            return table
+            table = pa.parquet.read_table(where, columns=columns)
+        else:
+            with pa.memory_map(str(where)) as source:
+                table = pa.ipc.open_stream(source).read_all().select(columns)
+        # texts may be no UTF-8, and a wrong length in an .arrow file reads beyond its bytes
+        table.validate(full=True)
+        return table
 
 
 def _cell(where: Path, row: int, *state: int) -> object:

@@ -22,7 +22,7 @@ from fer_meta.datasets.decoding import boxed, read_image
 from fer_meta.datasets.loaders.folder import MOST_DIGITS, expect_matches, own_spec
 from fer_meta.datasets.scanning import files_below, is_folder, is_there, names_in, reading
 from fer_meta.datasets.settings import COLUMNS, PATTERNS, SKIP, Settings, composed
-from fer_meta.datasets.tables import csv_rows, opened, read_lines, whole_number
+from fer_meta.datasets.tables import csv_rows, opened, parquet_table, read_lines, whole_number
 from fer_meta.errors import DatasetError
 from fer_meta.fileio import is_below
 
@@ -299,9 +299,10 @@ def _once(place: str, pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _parquet(where: Path) -> Iterator[tuple[str, dict]]:
     with reading(where), expected(where, "is not a parquet file", "write it again"), opened(where) as file:
-        table = pd.read_parquet(file)
-    table.columns = table.columns.map(str)
-    for number, row in enumerate(table.to_dict("records"), 1):
+        table = parquet_table(file)
+        table.columns = table.columns.map(str)
+        rows = table.to_dict("records")
+    for number, row in enumerate(rows, 1):
         yield f"{where}: row {number}", row
 
 
