@@ -21,7 +21,7 @@ from fer_meta.datasets.tables import parquet_table
 from fer_meta.errors import DamagedError, DatasetError
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.fileio import sync
-from fer_meta.oneline import one_line
+from fer_meta.oneline import UNPRINTABLE, one_line
 
 IMAGES, INDEX, META = "images.npy", "index.parquet", "meta.json"
 REMAKE = "make it again (for rendered faces: delete the folder and run `fer-meta data render`)"
@@ -129,6 +129,9 @@ def _check(images: np.ndarray, index: pd.DataFrame, meta: dict) -> None:
         or not images.flags.c_contiguous
     ):
         raise ValueError(f"images of {images.dtype} {images.shape[1:]}")
+    for name in ("subject", "clip"):
+        if not all(map(_is_line, index[name].dropna().unique())):
+            raise ValueError(f"a '{name}' that is no line of text")
     other = set(index["split"].dropna()) - set(SPLITS)
     if other:
         raise ValueError(f"a split that is none of {', '.join(SPLITS)}")
@@ -159,7 +162,7 @@ def read_meta(place: Path) -> dict:
 
 
 def _is_line(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable()
+    return isinstance(value, str) and not UNPRINTABLE.search(value)
 
 
 def _is_unreadable(value: object) -> bool:

@@ -209,6 +209,11 @@ def composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def called(name: str | None) -> str | None:
+    """What a person or a clip is called: one line of text, None for an empty one."""
+    return one_line(composed(name)) or None if name else None
+
+
 def _pattern(where: Path, key: str, text: str) -> re.Pattern:
     try:
         pattern = re.compile(text)

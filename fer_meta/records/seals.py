@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fer_meta.fileio import digest, is_below, write_json
+from fer_meta.oneline import escaped
 from fer_meta.records.base import Stored, read_record, write_record
 
 DONE = "DONE"
@@ -40,9 +41,9 @@ def broken_seal(folder: Path, only: str = "") -> str | None:
             if only not in ("", name):
                 continue
             if not (folder / name).is_file():
-                return f"{name} is missing"
+                return f"{escaped(name)} is missing"
             if digest(folder / name) != kept:
-                return f"{name} was changed after it was written"
+                return f"{escaped(name)} was changed after it was written"
         if text and not sealed:
             return f"{DONE} is damaged"
     except (ValueError, AttributeError, RecursionError):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.ipc
+import pytest
 from helpers.fuzz import (
     answer,
     csv_files,
@@ -110,6 +111,14 @@ def test_any_file_of_hugging_face_becomes_images_or_an_error(file):
         answer(lambda: used(root), root)
 
 
+@pytest.mark.parametrize("name", ["subject", "image", "bytes"])
+def test_a_column_whose_name_is_no_text_is_one_line(tmp_path, name):
+    whole = arrow_file(json.dumps(ABOUT).encode())
+    assert name.encode() in whole
+    (tmp_path / "train.arrow").write_bytes(whole.replace(name.encode(), name[:-1].encode() + b"\xc8"))
+    answer(lambda: used(tmp_path), tmp_path)
+
+
 def test_a_length_that_leads_beyond_an_arrow_file_is_not_followed(tmp_path):
     whole = arrow_file(json.dumps(ABOUT).encode())
     at = whole.index(b"annbob") - 16  # where the names of people begin and end: 0, 3, 6
@@ -194,11 +203,15 @@ NOTE = {
 
 
 @few(60)
-@given(json_files(NOTE))
+@given(st.one_of(json_files(NOTE), json_files(NOTE | {"files": {}})))
 def test_any_note_of_a_download_is_held_against_the_files_or_an_error(content):
     with room() as root:
         (root / LOCK).write_bytes(content)
-        answer(lambda: download(OnHub("someone/faces", "main", ()), root), root)
+        told = answer(lambda: download(OnHub("someone/faces", ()), root), root)
+        if told:  # all that `data get` prints
+            lock, new = told
+            assert not new and sum(file["bytes"] for file in lock["files"].values()) >= 0
+            assert is_plain(lock["revision"])
 
 
 @cache

@@ -219,8 +219,8 @@ def mutated(draw, value: Any) -> Any:
     return changed
 
 
-def as_json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+def as_json(value: Any, escapes: bool = False) -> bytes:
+    return json.dumps(value, ensure_ascii=escapes).encode(errors="surrogatepass")
 
 
 @st.composite
@@ -231,7 +231,7 @@ def json_files(draw, value: Any) -> bytes:
         return b"[" * 20_000
     if how == "bytes":
         return draw(damaged(as_json(value)))
-    data = as_json(draw(mutated(value)))
+    data = as_json(draw(mutated(value)), escapes=draw(st.booleans()))
     if how == "twice" and data.startswith(b"{") and isinstance(value, dict):
         key = draw(st.sampled_from(sorted(value)))
         data = data.rstrip(b"}") + b", " + as_json({key: draw(VALUES)})[1:]

@@ -8,6 +8,7 @@ The files hold the names of the labels. Their own names begin with the split:
 import json
 import threading
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
@@ -121,9 +122,18 @@ def _split(file: str) -> str | None:
 def _schema(where: Path) -> pa.Schema:
     with reading(where), expected(where, "is not a whole file"):
         if where.suffix == ".parquet":
-            return pa.parquet.read_schema(where)
-        with pa.memory_map(str(where)) as source:
-            return pa.ipc.open_stream(source).schema
+            schema = pa.parquet.read_schema(where)
+        else:
+            with pa.memory_map(str(where)) as source:
+                schema = pa.ipc.open_stream(source).schema
+        _names(schema)  # one that is no UTF-8 fails here, and not where it is looked at
+        return schema
+
+
+def _names(fields: Iterable[pa.Field]) -> list[str]:
+    """The names of columns, and of the parts of those that are structs."""
+    inside = (part for field in fields if pa.types.is_struct(field.type) for part in field.type)
+    return [field.name for field in (*fields, *inside)]
 
 
 def _image_column(schema: pa.Schema) -> str | None:

@@ -8,7 +8,6 @@ set's folder or in those of its splits. Paths are relative to the table. Columns
 """
 
 import json
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
@@ -21,7 +20,7 @@ from fer_meta.datasets.base import DatasetSpec, make_index, split_of
 from fer_meta.datasets.decoding import boxed, read_image
 from fer_meta.datasets.loaders.folder import MOST_DIGITS, expect_matches, own_spec
 from fer_meta.datasets.scanning import files_below, is_folder, is_there, names_in, reading
-from fer_meta.datasets.settings import COLUMNS, PATTERNS, SKIP, Settings, composed
+from fer_meta.datasets.settings import COLUMNS, PATTERNS, SKIP, Settings, called, composed
 from fer_meta.datasets.tables import csv_rows, opened, parquet_table, read_lines, whole_number
 from fer_meta.errors import DatasetError
 from fer_meta.fileio import is_below
@@ -160,7 +159,7 @@ def rows_of(
     frame = whole_number(cells["frame"]) if cells["frame"] else None
     if frame is not None and not (frame.isdecimal() and len(frame) <= MOST_DIGITS):
         raise DatasetError(f"{place}: '{frame}' is no number of a frame; correct 'frame'")
-    taken = {key: composed(cells[key]) or None for key in ("subject", "clip")}
+    taken = {key: called(cells[key]) for key in ("subject", "clip")}
     return [{"path": cells["path"], "label": label, "split": named, "frame": frame and int(frame), **taken}]
 
 
@@ -316,7 +315,7 @@ def _below(place: str, root: Path, folder: PurePosixPath, path: str) -> str:
     if not is_below(inside):
         raise DatasetError(f"{place}: the path '{path}' is not below {root}; write it relative to the table")
     try:
-        os.fsencode(inside)
+        inside.encode()
     except UnicodeEncodeError:
         raise DatasetError(f"{place}: the path {path!a} is no name of a file; correct it") from None
     return inside if inside != path else (folder / path).as_posix()
