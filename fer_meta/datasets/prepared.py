@@ -46,12 +46,17 @@ def is_prepared(root: Path) -> bool:
 def prepared_spec(name: str, root: Path) -> DatasetSpec:
     """The specification of a prepared folder; what it says of its data was written into its meta.json."""
     meta = read_prepared(root, REMAKE)[2]
-    rendered = meta.get("rendered")
+    said, rendered = meta.get("rendered"), None
     told = {key: one_line(str(meta.get(key, _NOT_STATED))) for key in _ABOUT}
     try:
-        rendered = rendered and Rendered(str(rendered["recipe"]), float(rendered["severity"]))
-    except (KeyError, TypeError, ValueError):
-        raise DatasetError(f"{root / META}: 'rendered' needs a recipe and a severity; {REMAKE}") from None
+        if said is not None:
+            rendered = Rendered(one_line(str(said["recipe"])), float(said["severity"]))
+        if rendered and not 0 <= rendered.severity <= 1:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise DatasetError(
+            f"{root / META}: 'rendered' needs a recipe and a severity of 0 to 1; {REMAKE}"
+        ) from None
     return DatasetSpec(
         name=name,
         title=told["title"],

@@ -2,6 +2,7 @@
 read, or is an error in one line that names the file.
 """
 
+import gzip
 import io
 import json
 import tarfile
@@ -216,8 +217,6 @@ def test_any_note_of_a_download_is_held_against_the_files_or_an_error(content):
 
 @cache
 def packed_list() -> bytes:
-    import gzip
-
     return gzip.compress(b"a.png,happy\n" * 9)
 
 

@@ -1,11 +1,14 @@
 """Whatever is in a file that a bench left, it is read, or refused in one line that names the file."""
 
+import io
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from helpers import stored_results
 from helpers.fuzz import answer, as_json, damaged, few, is_plain, json_files, jsonl_files, room
+from helpers.report_texts import change, wrong
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
@@ -113,8 +116,6 @@ def network() -> nn.Module:
 
 
 def torch_bytes() -> bytes:
-    import io
-
     file = io.BytesIO()
     torch.save({"state_dict": network().state_dict(), "epoch": 3}, file)
     return file.getvalue()
@@ -213,8 +214,6 @@ def test_a_folder_of_a_run_may_have_any_name(tmp_path, name):
 
 
 def test_episodes_outside_of_the_results_are_not_read(tmp_path):
-    from helpers.report_texts import change, wrong
-
     folder = stored_results.write_leakage(tmp_path / "leakage", seeds=1, episodes=3)
     path = sorted(folder.glob("runs/*/run.json"))[0]
     change(path, episodes={"1": "../../x.parquet", "5": "/etc/x.parquet"})
@@ -222,8 +221,6 @@ def test_episodes_outside_of_the_results_are_not_read(tmp_path):
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
-    import os
-
     for name in (DONE, HISTORY, FAILED, MODEL):
         os.mkfifo(tmp_path / name)
     assert broken_seal(tmp_path) and history(tmp_path / HISTORY).empty
