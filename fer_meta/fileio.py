@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -86,6 +87,14 @@ def sweep(folder: Path, older_than: float = 0) -> None:
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink()
+
+
+def is_below(name: str) -> bool:
+    """Whether a path that somebody wrote into a file leads to something below the folder that it is relative
+    to, on any system.
+    """
+    path = name.replace("\\", "/")
+    return bool(path) and not re.match("/|[A-Za-z]:/", path) and ".." not in path.split("/")
 
 
 def digest(path: Path) -> str:

@@ -4,9 +4,9 @@ a message.
 
 import re
 
-# Control characters (line breaks and a terminal's escape codes among them), line separators, and bytes that
-# are no text.
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Control characters (line breaks and a terminal's escape codes among them), line separators, what turns the
+# direction of all that follows in a line, and bytes that are no text.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _RUNS = re.compile(rf"\s*(?:{UNPRINTABLE.pattern}\s*)+")
 
 

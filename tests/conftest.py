@@ -24,8 +24,11 @@ from fer_meta.cli.main import main
 from fer_meta.runner.executors import workers
 
 # No test fails because a machine is slow or busy.
-settings.register_profile("fer-meta", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("fer-meta")
+USUAL = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fer-meta", USUAL)
+# For a night: --hypothesis-profile=long, or the environment variable.
+settings.register_profile("long", USUAL, max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fer-meta"))
 
 
 def pytest_addoption(parser):

@@ -7,13 +7,14 @@ import os
 import tarfile
 import threading
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from fer_meta.damage import expected, reason_of
 from fer_meta.errors import DatasetError, ImageError
+from fer_meta.fileio import is_below
 
 SUFFIXES = (".zip", ".tar")
 
@@ -73,16 +74,14 @@ def member(path: str | Path) -> bytes | None:
         raise ImageError(f"a file of {archive.members[name]:,} bytes")
     try:
         return archive.read(name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ImageError(f"damaged in the archive ({error})") from None
+    except Exception as error:
+        raise ImageError(f"damaged in the archive ({reason_of(error)})") from None
 
 
 @lru_cache(maxsize=8)
 def _opened(file: Path, size: int, mtime: int) -> Archive:
-    try:
+    with expected(file, "is not a whole archive"):
         return (_zip if file.suffix.lower() == ".zip" else _tar)(file)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, ValueError) as error:
-        raise DatasetError(f"{file}: is not a whole archive ({error}); obtain it again") from None
 
 
 def _zip(file: Path) -> Archive:
@@ -113,7 +112,6 @@ def _tar(file: Path) -> Archive:
 
 
 def _safe(file: Path, name: str) -> str:
-    clean = name.replace("\\", "/").removeprefix("./")
-    if clean.startswith("/") or ".." in clean.split("/"):
+    if not is_below(name):
         raise DatasetError(f"{file}: has a file '{name}' outside of itself; obtain the archive elsewhere")
-    return clean
+    return name.replace("\\", "/").removeprefix("./")

@@ -160,7 +160,7 @@ def _figures(group: pd.DataFrame, pictures: Stacked) -> str:
 
 
 def _figure(row, pictures: Stacked, usual: str | None = None) -> str:
-    split = "" if pd.isna(row.split) else f", {row.split}"
+    split = "" if pd.isna(row.split) else f", {_text(row.split)}"
     mirrored = ", mirrored" if getattr(row, "mirrored", False) else ""
     label = f"<b{' class=other' if usual not in (None, row.label) else ''}>{_text(row.label)}</b>"
     place = _text(f"{row.dataset}/{row.path}")
@@ -178,19 +178,19 @@ def _data_uri(pixels: np.ndarray) -> str:
 
 def _facts(facts: dict[str, str]) -> str:
     rows = "".join(
-        f'<tr><th>{what}</th><td class="text">{_text(text)}</td></tr>' for what, text in facts.items()
+        f'<tr><th>{_text(what)}</th><td class="text">{_text(text)}</td></tr>' for what, text in facts.items()
     )
     return f"<table>{rows}</table>"
 
 
 def _table(table: pd.DataFrame) -> str:
-    head = "".join(f"<th>{name}</th>" for name in ("", *table.columns))
+    head = "".join(f"<th>{_text(name)}</th>" for name in ("", *table.columns))
     rows = "".join(
-        f"<tr><th>{row[0]}</th>{''.join(f'<td>{text}</td>' for text in row[1:])}</tr>"
+        f"<tr><th>{_text(row[0])}</th>{''.join(f'<td>{_text(text)}</td>' for text in row[1:])}</tr>"
         for row in table.itertuples()
     )
     return f"<table><tr>{head}</tr>{rows}</table>"
 
 
-def _text(text: str) -> str:
-    return escape(escaped(text))
+def _text(text: object) -> str:
+    return escape(escaped(str(text)))

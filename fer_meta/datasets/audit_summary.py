@@ -33,7 +33,8 @@ def class_table(found: Findings, name: str) -> pd.DataFrame:
     of = [f" of {people(number)}" if number else "" for number in classes["people"].fillna(0)]
     text = classes["images"].map("{:,}".format) + of
     table = classes.assign(text=text).pivot(index="label", columns="split", values="text").fillna("0")
-    rows = [label for label in EXPRESSIONS if label in table.index]
+    own = sorted(set(table.index) - set(EXPRESSIONS))
+    rows = [*(label for label in EXPRESSIONS if label in table.index), *own]
     return table.loc[rows, [split for split in (*SPLITS, "no split") if split in table.columns]]
 
 

@@ -15,6 +15,7 @@ from fer_meta.datasets.scanning import image_files, is_folder, is_there
 from fer_meta.datasets.tables import read_lines
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import canonical
+from fer_meta.fileio import is_below
 
 Entry = tuple[int, str, str]
 """One row of a list: its line (from 1), the name of a clip, and its label."""
@@ -56,7 +57,7 @@ def scan_listed(root: Path, clips: ListedClips) -> pd.DataFrame:
     rows, seen, missing = [], set(), 0
     for split, listed in lists.items():
         for line, clip, label in clips.read(listed):
-            if clip in seen or ".." in clip.split("/"):
+            if clip in seen or not is_below(clip):
                 wrong = "listed twice" if clip in seen else "no clip of this data set"
                 raise DatasetError(f"{listed}: line {line}: '{clip}' is {wrong}; obtain the lists again")
             seen.add(clip)

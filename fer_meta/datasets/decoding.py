@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fer_meta.damage import reason_of
 from fer_meta.datasets import archives
 from fer_meta.errors import DatasetError, ImageError
-from fer_meta.oneline import escaped
 
 # Not all that Pillow reads: for some formats (EPS) it starts another program.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-_REASON = 200
 _BOX = "#box="
 
 
@@ -134,12 +133,9 @@ def damage_named() -> Iterator[None]:
     """
     try:
         yield
-    except (DatasetError, ImageError, MemoryError):
+    except (DatasetError, ImageError):
         raise
     except UnidentifiedImageError:
         raise ImageError("not an image") from None
     except Exception as error:
-        if getattr(error, "errno", None) is not None:
-            raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(escaped(reason)[:_REASON]) from None
+        raise ImageError(reason_of(error)) from None

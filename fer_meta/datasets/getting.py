@@ -7,12 +7,13 @@ published. No checksum of theirs is known; `fer-meta data check` compares the pu
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+
+from pydantic import Field
 
 from fer_meta.datasets.base import OnHub
 from fer_meta.datasets.places import appear, explained, one_at_a_time
@@ -20,15 +21,32 @@ from fer_meta.datasets.scanning import is_there, reading
 from fer_meta.errors import DatasetError, MachineError
 from fer_meta.fileio import sync, write_json
 from fer_meta.oneline import one_line
+from fer_meta.records.base import Below, Count, Stored
 
 LOCK = "fer-meta-download.json"
 """In a downloaded folder: repo, revision (the commit), and `bytes` and `sha256` of each file."""
+
 
 GETTING = ".getting-"
 """How the name of the folder beside the place begins in which files arrive."""
 
 _ELSEWHERE = "name another folder with --out"
 _PAGE = "https://huggingface.co/datasets/{}"
+
+
+class Arrived(Stored):
+    """A file that was downloaded."""
+
+    bytes: Count
+    sha256: str
+
+
+class Lock(Stored):
+    """The file LOCK."""
+
+    repo: str
+    revision: str = Field(pattern="^[0-9a-f]{1,64}$")
+    files: dict[Below, Arrived]
 
 
 def page(hub: OnHub) -> str:
@@ -174,18 +192,9 @@ def _read_lock(folder: Path) -> dict:
         raise DatasetError(f"{folder}: holds something that was not downloaded; {_ELSEWHERE}")
     try:
         with reading(path):
-            lock = json.loads(path.read_bytes())
-        texts = [
-            lock["repo"],
-            lock["revision"],
-            *lock["files"],
-            *(f["sha256"] for f in lock["files"].values()),
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        texts = [None]
-    if not all(isinstance(text, str) for text in texts):
-        raise DatasetError(f"{path}: damaged; delete the folder and run again")
-    return lock
+            return Lock.model_validate_json(path.read_bytes()).model_dump()
+    except ValueError:
+        raise DatasetError(f"{path}: damaged; delete the folder and run again") from None
 
 
 def sha256(path: Path) -> str:

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_meta.datasets.base import INDEX_COLUMNS, DatasetSpec, Rendered
+from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS, DatasetSpec, Rendered
 from fer_meta.datasets.scanning import unread
+from fer_meta.datasets.tables import parquet_table
 from fer_meta.errors import DamagedError, DatasetError
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.fileio import sync
+from fer_meta.oneline import UNPRINTABLE, one_line
 
 IMAGES, INDEX, META = "images.npy", "index.parquet", "meta.json"
 REMAKE = "make it again (for rendered faces: delete the folder and run `fer-meta data render`)"
@@ -44,17 +46,23 @@ def is_prepared(root: Path) -> bool:
 def prepared_spec(name: str, root: Path) -> DatasetSpec:
     """The specification of a prepared folder; what it says of its data was written into its meta.json."""
     meta = read_prepared(root, REMAKE)[2]
-    rendered = meta.get("rendered")
+    said, rendered = meta.get("rendered"), None
+    told = {key: one_line(str(meta.get(key, _NOT_STATED))) for key in _ABOUT}
     try:
-        rendered = rendered and Rendered(str(rendered["recipe"]), float(rendered["severity"]))
-    except (KeyError, TypeError, ValueError):
-        raise DatasetError(f"{root / META}: 'rendered' needs a recipe and a severity; {REMAKE}") from None
+        if said is not None:
+            rendered = Rendered(one_line(str(said["recipe"])), float(said["severity"]))
+        if rendered and not 0 <= rendered.severity <= 1:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise DatasetError(
+            f"{root / META}: 'rendered' needs a recipe and a severity of 0 to 1; {REMAKE}"
+        ) from None
     return DatasetSpec(
         name=name,
-        title=str(meta.get("title", _NOT_STATED)),
-        summary=str(meta.get("summary", _NOT_STATED)),
-        licence=str(meta.get("licence", _NOT_STATED)),
-        citation=str(meta.get("citation", _NOT_STATED)),
+        title=told["title"],
+        summary=told["summary"],
+        licence=told["licence"],
+        citation=told["citation"],
         obtain="prepared by fer-meta",
         layout=f"{IMAGES}, {INDEX} and {META}",
         scan=scan,
@@ -97,7 +105,7 @@ def read_prepared(place: Path, fix: str) -> tuple[np.memmap, pd.DataFrame, dict]
             if part not in (IMAGES, INDEX) or checksum(place / part) != kept:
                 raise ValueError(f"{part} was changed after it was written")
         images = np.load(place / IMAGES, mmap_mode="r", allow_pickle=False)
-        index = pd.read_parquet(io.BytesIO((place / INDEX).read_bytes()))
+        index = parquet_table(io.BytesIO((place / INDEX).read_bytes()))
         _check(images, index, meta)
         index = index.astype({name: "Int64" if name == "frame" else "string" for name in INDEX_COLUMNS})
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -126,6 +134,12 @@ def _check(images: np.ndarray, index: pd.DataFrame, meta: dict) -> None:
         or not images.flags.c_contiguous
     ):
         raise ValueError(f"images of {images.dtype} {images.shape[1:]}")
+    for name in ("subject", "clip"):
+        if not all(map(_is_line, index[name].dropna().unique())):
+            raise ValueError(f"a '{name}' that is no line of text")
+    other = set(index["split"].dropna()) - set(SPLITS)
+    if other:
+        raise ValueError(f"a split that is none of {', '.join(SPLITS)}")
     unknown = sorted(set(index["label"].dropna()) - set(meta.get("vocabulary") or EXPRESSIONS))
     if unknown or index["label"].isna().any():
         raise ValueError(f"unknown label '{unknown[0]}'" if unknown else "images without a label")
@@ -144,7 +158,21 @@ def read_meta(place: Path) -> dict:
             raise ValueError(f"no '{name}'")
         if not isinstance(meta[name], kind):
             raise ValueError(f"'{name}' in {META} is not of the right type")
+    vocabulary = meta.get("vocabulary") or []
+    if not (isinstance(vocabulary, list) and all(map(_is_line, vocabulary))):
+        raise ValueError(f"'vocabulary' in {META} holds something else than texts of one line")
+    if not all(_is_unreadable(one) for one in meta["unreadable"]):
+        raise ValueError(f"'unreadable' in {META} holds something else than paths and reasons")
     return meta
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and not UNPRINTABLE.search(value)
+
+
+def _is_unreadable(value: object) -> bool:
+    """A path may hold whatever the name of a file can."""
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and _is_line(value[1])
 
 
 def write_prepared(folder: Path, spec: DatasetSpec, index: pd.DataFrame, **meta) -> None:

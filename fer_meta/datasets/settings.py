@@ -13,6 +13,7 @@ key's name, is what is taken.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,10 +22,13 @@ from pathlib import Path
 
 import yaml
 
+from fer_meta.damage import expected
 from fer_meta.datasets.scanning import is_there
 from fer_meta.datasets.tables import read_lines
 from fer_meta.errors import DatasetError
 from fer_meta.expressions import EXPRESSIONS, canonical, lowered
+from fer_meta.oneline import one_line
+from fer_meta.yaml_size import check_size
 
 SETTINGS = "fer-meta.yaml"
 SKIP = "skip"
@@ -118,14 +122,12 @@ def settings_of(where: Path, raw: Mapping) -> Settings:
 
 
 def _mapping(where: Path) -> dict:
-    text = "\n".join(read_lines(where))
-    try:
-        raw = yaml.safe_load(text) or {}
-        twice = _key_twice(yaml.compose(text, yaml.SafeLoader))
-    except Exception as error:
-        raise DatasetError(
-            f"{where}: not readable as YAML ({' '.join(str(error).split())}); put patterns in single quotes"
-        ) from None
+    with expected(where, "not readable as YAML", "put patterns in single quotes"):
+        loader = yaml.SafeLoader("\n".join(read_lines(where)))
+        node = loader.get_single_node()
+        check_size(node)
+        twice = _key_twice(node)
+        raw = loader.construct_document(node) or {} if node else {}
     if twice is not None:
         raise DatasetError(f"{where}: the key '{twice}' is there twice; keep one")
     if not isinstance(raw, dict):
@@ -138,12 +140,16 @@ def _some(words: Sequence[str]) -> str:
     return ", ".join(words[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def _shown(value: object) -> str:
+    return one_line(repr(value), 80)
+
+
 def _key_twice(node: yaml.Node | None) -> str | None:
     """A key that a mapping has twice, of which YAML would take the last."""
     if not isinstance(node, yaml.MappingNode):
         return None
-    keys = [key.value for key, _ in node.value]
-    again = next((key for key in keys if keys.count(key) > 1), None)
+    times = Counter(str(key.value) for key, _ in node.value)
+    again = next((key for key, number in times.items() if number > 1), None)
     return again or next(filter(None, (_key_twice(value) for _, value in node.value)), None)
 
 
@@ -154,7 +160,9 @@ def _vocabulary(where: Path, raw: object) -> tuple[str, ...]:
         raise DatasetError(f"{where}: 'vocabulary' must be a list of at least two labels")
     if no_text := [one for one in raw if not isinstance(one, str)]:
         # YAML reads 0 as a number and `no` as false
-        raise DatasetError(f"{where}: 'vocabulary' has {no_text[0]!r}, which is no text; put it in quotes")
+        raise DatasetError(
+            f"{where}: 'vocabulary' has {_shown(no_text[0])}, which is no text; put it in quotes"
+        )
     names = tuple(lowered(composed(one)) for one in raw)
     faulty = [one for one, name in zip(raw, names) if not re.fullmatch(r"\w{1,40}", name) or name == SKIP]
     if faulty or len(set(names)) < len(names):
@@ -172,7 +180,9 @@ def _labels(where: Path, raw: object, vocabulary: tuple[str, ...]) -> dict[str, 
     for word, name in raw.items():
         # YAML reads 0 as a number and `no` as false: only the number is still known as it was written.
         if type(word) not in (str, int) or not isinstance(name, str):
-            raise DatasetError(f"{where}: 'labels': {word!r}: {name!r} must be text; put both in quotes")
+            raise DatasetError(
+                f"{where}: 'labels': {_shown(word)}: {_shown(name)} must be text; put both in quotes"
+            )
         meant = SKIP if name.strip().lower() == SKIP else own.label(name)
         if meant is None:
             raise DatasetError(
@@ -197,6 +207,11 @@ def _columns(where: Path, raw: object) -> dict[str, str]:
 def composed(text: str) -> str:
     """A text whose accents are parts of their letters (NFC): macOS stores names with them apart."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def called(name: str | None) -> str | None:
+    """What a person or a clip is called: one line of text, None for an empty one."""
+    return one_line(composed(name)) or None if name else None
 
 
 def _pattern(where: Path, key: str, text: str) -> re.Pattern:

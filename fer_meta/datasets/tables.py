@@ -7,15 +7,20 @@ import gzip
 import io
 import os
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from fer_meta.damage import expected
 from fer_meta.datasets import archives
 from fer_meta.datasets.scanning import reading
-from fer_meta.errors import DatasetError
+from fer_meta.errors import DatasetError, ImageError
+from fer_meta.fileio import is_below
 
 _SEPARATORS = ",;\t"
 _SHOWN = 80  # characters of a faulty line
@@ -34,12 +39,18 @@ def opened(path: Path) -> BinaryIO:
 
 @lru_cache(maxsize=2)
 def _unpacked(path: Path, size: int, mtime: int) -> bytes:
-    content = archives.member(path)
-    content = path.read_bytes() if content is None else content
     try:
-        return gzip.decompress(content) if path.suffix.lower() == ".gz" else content
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path}: is not a whole .gz file ({error}); obtain it again") from None
+        content = archives.member(path)
+    except ImageError as error:  # not of an image here
+        raise DatasetError(f"{path}: {error}; obtain the archive again") from None
+    content = path.read_bytes() if content is None else content
+    if path.suffix.lower() != ".gz":
+        return content
+    with expected(path, "is not a whole .gz file"), gzip.open(io.BytesIO(content)) as file:
+        content = file.read(archives.LARGEST + 1)
+    if len(content) > archives.LARGEST:  # a few bytes may unpack to any number
+        raise DatasetError(f"{path}: unpacks to over {archives.LARGEST:,} bytes; unpack it yourself")
+    return content
 
 
 def read_lines(path: Path) -> list[str]:
@@ -73,7 +84,7 @@ def file_name(path: Path, number: int, text: str) -> str:
     name that leads out of its folder or that no file has.
     """
     name = text.replace("\\", "/").removeprefix("./")
-    if not name or not name.isprintable() or name.startswith("/") or ".." in name.split("/"):
+    if not name.isprintable() or not is_below(name):
         raise DatasetError(
             f"{path}: line {number} names '{text[:_SHOWN]}', which is no file in the folder of images; "
             "obtain the list again"
@@ -128,6 +139,15 @@ def csv_cells(path: Path, number: int, line: bytes, separator: str = ",") -> lis
             f"{path}: line {number} is not a row of a csv ({error}); obtain the file again"
         ) from None
     return [cell.strip() for cell in cells]
+
+
+def parquet_table(file: BinaryIO) -> pd.DataFrame:
+    """The table of a parquet file. Raises an error of pyarrow or pandas for a damaged one, and for texts that
+    are no UTF-8, which else fails where one is looked at.
+    """
+    pa.parquet.read_table(file).validate(full=True)
+    file.seek(0)
+    return pd.read_parquet(file)
 
 
 def columns(path: Path, header: Sequence[str], wanted: Sequence[str]) -> list[int]:

@@ -17,6 +17,7 @@ from fer_meta import methods, plugins
 from fer_meta.errors import SuiteError
 from fer_meta.methods.labels import Label, answer_in, colour_of, label_in
 from fer_meta.oneline import one_line
+from fer_meta.records.plan import COLOUR
 
 if TYPE_CHECKING:
     from fer_meta.methods.base import FewShotMethod, TrainingConfig
@@ -214,6 +215,9 @@ def _check_answers(method: "type[FewShotMethod]", place: str) -> None:
     shared = sorted(taken & _possible(method))
     if shared:
         raise SuiteError(f"{place}: another method's answers are called {shared[0]!r}; rename them in `own`")
+    wrong = [one for one in method.colours.values() if not re.fullmatch(COLOUR, str(one))]
+    if wrong:
+        raise SuiteError(f"{place}: the colour {one_line(str(wrong[0]), 40)!r} is not of the form #RRGGBB")
 
 
 def _possible(method: "type[FewShotMethod]") -> set[str]:

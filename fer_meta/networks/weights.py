@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from fer_meta.damage import expected
 from fer_meta.errors import FerMetaError
 from fer_meta.oneline import one_line
 
@@ -79,17 +80,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises FerMetaError: there is no such file, or it is none of these.
     """
     check_file(path)
-    try:
+    fix = "save `model.state_dict()` alone"
+    with expected(path, "cannot be read as a state dict", fix, FerMetaError):
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in the reader's own ways; the user needs one line
-        raise FerMetaError(
-            f"{path}: cannot be read as a state dict ({one_line(str(error).splitlines()[0], 160)}); save"
-            " `model.state_dict()` alone"
-        ) from error
     if isinstance(content, Mapping):
         inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
         if state := {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}:

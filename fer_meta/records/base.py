@@ -14,7 +14,7 @@ from pydantic import (
     model_serializer,
 )
 
-from fer_meta.fileio import write_json
+from fer_meta.fileio import is_below, write_json
 from fer_meta.oneline import cleaned, one_line
 
 
@@ -24,7 +24,15 @@ def _one_folder(name: str) -> str:
     return name
 
 
+def _below(name: str) -> str:
+    if not is_below(name):
+        raise ValueError("leads out of the results folder")
+    return name
+
+
 FolderName = Annotated[str, AfterValidator(_one_folder)]
+Below = Annotated[str, AfterValidator(_below)]
+"""A path that stays below the folder that it is relative to."""
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -19,7 +19,8 @@ import fer_meta
 from fer_meta.datasets.scanning import files_below
 from fer_meta.errors import DatasetError
 from fer_meta.fileio import digest
-from fer_meta.records.base import Count, Stored, read_record, write_record
+from fer_meta.oneline import UNPRINTABLE
+from fer_meta.records.base import Below, Count, Stored, read_record, write_record
 
 REPORT = "report.json"
 FINISHED = "finished.json"
@@ -49,7 +50,7 @@ class ReportNote(Stored):
     """`report.json`."""
 
     made_of: str
-    written: dict[str, str]  # file -> its digest
+    written: dict[Below, str]  # file -> its digest
 
 
 class FinishedNote(Stored):
@@ -67,7 +68,8 @@ def report_key(folder: Path, published: bool) -> str:
     found = _hash(published, versions(REPORTS_BY), _code())
     for path in (path for pattern in MADE_OF for path in sorted(folder.glob(pattern))):
         content = digest(path) if path.is_file() else ""
-        found.update(f"\n{path.relative_to(folder).as_posix()}\n{content}".encode())
+        name = path.relative_to(folder).as_posix()
+        found.update(f"\n{name}\n{content}".encode(errors="surrogateescape"))
     return found.hexdigest()
 
 
@@ -78,10 +80,15 @@ def fresh_report(folder: Path, key: str) -> list[Path]:
     try:
         note = read_record(folder / REPORT, ReportNote)
         written = {folder / name: kept for name, kept in note.written.items()}
-        same = note.made_of == key and all(digest(path) == kept for path, kept in written.items())
+        same = note.made_of == key and all(map(_is_as_written, written.items()))
     except (OSError, ValueError):
         return []
     return list(written) if same else []
+
+
+def _is_as_written(file: tuple[Path, str]) -> bool:
+    path, kept = file
+    return path.is_file() and digest(path) == kept  # a pipe would keep its reader waiting
 
 
 def note_report(folder: Path, key: str, written: Iterable[Path]) -> None:
@@ -118,10 +125,18 @@ def finished_text(folder: Path, note: FinishedNote) -> str | None:
     try:
         if not fresh_report(folder, report_key(folder, published=False)):
             return None
-        table = (folder / TABLE).read_text(encoding="utf-8")
+        table = told_again(folder)
     except (OSError, ValueError):
         return None
     return f"{note.done} of {note.done} runs are done already\n\n{table}"
+
+
+def told_again(folder: Path) -> str:
+    """The text of a report that stands. Whoever made the folder may have written anything into it, so no
+    control character of it reaches a terminal.
+    """
+    lines = (folder / TABLE).read_text(encoding="utf-8").split("\n")
+    return "\n".join(UNPRINTABLE.sub(" ", line) for line in lines)
 
 
 def note_finished(folder: Path, key: str, data: Iterable[str], done: int) -> None:

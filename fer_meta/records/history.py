@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
 from fer_meta.errors import ResultsError
 from fer_meta.fileio import write_text
-from fer_meta.records.base import Count, Stored
+from fer_meta.records.base import Count, Stored, in_words
 from fer_meta.records.seals import DONE, broken_seal
 
 HISTORY = "history.jsonl"
@@ -53,17 +53,16 @@ def write_history(folder: Path, rows: Iterable[Mapping]) -> None:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The log points of a model, none if there is no log. Raises pydantic's ValidationError (a ValueError)
-    for a line that is none.
-    """
+    """The log points of a model, none if there is no log. Raises ValueError for a line that is none."""
     path = folder / HISTORY
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return [_point(line).as_row() for line in lines]
 
 
 def validation_of(row: Mapping[str, Any]) -> dict[str, float]:
     """What a log point says of each readout, the own head first; nothing of one without validation."""
-    return {readout: value for metric in METRICS for readout, value in row.get(metric, {}).items()}
+    found = (row.get(metric) for metric in METRICS)
+    return {readout: value for one in found if isinstance(one, dict) for readout, value in one.items()}
 
 
 def history(path: Path) -> pd.DataFrame:
@@ -82,14 +81,19 @@ def history(path: Path) -> pd.DataFrame:
     for number, line in enumerate(lines, start=1):
         try:
             rows.append({name: _first(value) for name, value in _point(line).as_row().items()})
-        except (ValueError, OverflowError, RecursionError):
+        except (ValueError, OverflowError):
             if number < len(lines):
                 raise ResultsError(f"{path}: no log point in line {number}; {FIX}") from None
     return pd.DataFrame(rows, columns=LOGGED, dtype=float)
 
 
 def _point(line: str) -> LogPoint:
-    return LogPoint.model_validate(json.loads(line))
+    try:
+        return LogPoint.model_validate(json.loads(line))
+    except ValidationError as error:
+        raise ValueError(in_words(error)) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _first(value: dict[str, float] | float) -> float:

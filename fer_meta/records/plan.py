@@ -1,7 +1,7 @@
 """`plan.json`: the runs of a bench, and what the tables are expected to hold."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 
@@ -9,6 +9,7 @@ from fer_meta.errors import ResultsError
 from fer_meta.records.base import Count, FolderName, Positive, Share, Stored, read_record, write_record
 
 PLAN = "plan.json"
+COLOUR = "#[0-9a-fA-F]{6}"
 FIX = "run the bench again, which rewrites it"
 
 
@@ -105,8 +106,8 @@ class Label(Stored):
     """How tables and plots show a readout. `order`: the smallest comes first."""
 
     label: str
-    colour: str
-    order: int
+    colour: str = Field(pattern=f"^{COLOUR}$")
+    order: Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class Plan(Stored):

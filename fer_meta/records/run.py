@@ -5,7 +5,17 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field
 
-from fer_meta.records.base import Count, FolderName, Open, Positive, Seconds, Share, Stored, write_record
+from fer_meta.records.base import (
+    Below,
+    Count,
+    FolderName,
+    Open,
+    Positive,
+    Seconds,
+    Share,
+    Stored,
+    write_record,
+)
 from fer_meta.records.plan import PlannedRun
 
 RUN = "run.json"
@@ -102,7 +112,7 @@ class RunRecord(Stored):
     mixed_in: dict[str, Count] = {}
     test_images: Count
     unreadable: dict[str, Count] = {}  # data set -> images that were left out
-    episodes: dict[str, str]  # shots -> the file of the stored episodes, from the results folder
+    episodes: dict[str, Below]  # shots -> the file of the stored episodes, from the results folder
     selected: dict[str, dict[str, Count]] = {}  # selection -> readout -> training step
     transductive: list[str] = []  # readouts whose answer to a query depends on the episode's other queries
     target_validation: dict[str, dict[str, float]] = {}  # step -> readout -> its value on the target

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from fer_meta.fileio import digest, write_json
+from fer_meta.fileio import digest, is_below, write_json
+from fer_meta.oneline import escaped
 from fer_meta.records.base import Stored, read_record, write_record
 
 DONE = "DONE"
@@ -30,15 +31,19 @@ def broken_seal(folder: Path, only: str = "") -> str | None:
     all is. `only`: one file of it.
     """
     try:
+        if not (folder / DONE).is_file():  # a pipe would keep its reader waiting
+            return f"{DONE} is missing"
         text = (folder / DONE).read_text(encoding="utf-8")
         sealed = json.loads(text) if text else {}
         for name, kept in sealed.items():
+            if not is_below(name):
+                return f"{DONE} is damaged"
             if only not in ("", name):
                 continue
             if not (folder / name).is_file():
-                return f"{name} is missing"
+                return f"{escaped(name)} is missing"
             if digest(folder / name) != kept:
-                return f"{name} was changed after it was written"
+                return f"{escaped(name)} was changed after it was written"
         if text and not sealed:
             return f"{DONE} is damaged"
     except (ValueError, AttributeError, RecursionError):

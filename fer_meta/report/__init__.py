@@ -8,7 +8,7 @@ import pandas as pd
 
 from fer_meta.fileio import replacing, sweep
 from fer_meta.memory import keep_freed_memory
-from fer_meta.records.freshness import TABLE, fresh_report, note_report, report_key
+from fer_meta.records.freshness import TABLE, fresh_report, note_report, report_key, told_again
 from fer_meta.report.aggregate.accuracy import CSV_COLUMNS, recall_table
 from fer_meta.report.aggregate.divisions import one_division
 from fer_meta.report.aggregate.folds import folds_table, pooled
@@ -85,7 +85,7 @@ def write_report(folder: Path, published: bool = False) -> str:
     folder = Path(folder)
     key = report_key(folder, published)
     if written := fresh_report(folder, key):
-        return (folder / TABLE).read_text(encoding="utf-8") + _listed("Unchanged", written)
+        return told_again(folder) + _listed("Unchanged", written)
     from fer_meta.report.plots import writing  # matplotlib takes half a second to import
     from fer_meta.report.plots.all import figures
 

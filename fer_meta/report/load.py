@@ -9,6 +9,7 @@ import pandas as pd
 
 from fer_meta.errors import ResultsError
 from fer_meta.expressions import EXPRESSIONS
+from fer_meta.oneline import one_line
 from fer_meta.records.answers import ANSWERS
 from fer_meta.records.base import read_record
 from fer_meta.records.history import HISTORY, history
@@ -149,7 +150,7 @@ def read_results(folder: Path) -> Results:
         plan,
         runs,
         missing,
-        {name: _unplanned(home) for name, home in done.items() if name not in planned},
+        {one_line(name): _unplanned(home) for name, home in done.items() if name not in planned},
         logs,
     )
 

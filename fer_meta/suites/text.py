@@ -7,7 +7,6 @@ Nothing here imports torch, so that a command can say at once what is wrong with
 import os
 import re
 import stat
-from collections.abc import Iterator
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -15,10 +14,9 @@ import yaml
 
 from fer_meta.errors import SuiteError
 from fer_meta.oneline import one_line
+from fer_meta.yaml_size import DEEPEST, TooMuch, check_size, children
 
 LARGEST = 200_000  # bytes; the largest of the package's has 8,000
-MOST_NODES = 20_000  # keys, values and items, each alias counted with what it repeats
-DEEPEST = 20  # mappings and lists within each other
 _PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 _MERGE = "tag:yaml.org,2002:merge"
 SHARED = "presets"  # suites may extend it; it is not a suite itself
@@ -94,11 +92,13 @@ def parse(text: str, origin: str) -> tuple[dict, Lines]:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        _check_size(node, origin)
+        check_size(node)
         _rename_keys(node)
         _check_nodes(loader, node, origin)
         raw = loader.construct_document(node) if node else None
         lines = {path: Place(origin, line) for path, line in _lines(node).items()} | {(): Place(origin, 1)}
+    except TooMuch as error:
+        raise SuiteError(f"{origin}, line {error.line}: {error}") from error
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         where = f"{origin}, line {mark.line + 1}" if mark else origin
@@ -141,36 +141,6 @@ def _read(name: str) -> str:
             f"{named}: cannot be read as a suite file"
             f" ({one_line(getattr(error, 'strerror', None) or str(error))})"
         ) from error
-
-
-def _check_size(node: yaml.Node | None, origin: str) -> None:
-    """Refuse what would be large or endless once its aliases are written out. Each node is visited once,
-    however often it is named.
-    """
-    sizes: dict[int, int] = {}
-    above: set[int] = set()
-
-    def size(node: yaml.Node, depth: int) -> int:
-        if id(node) in above:
-            raise SuiteError(f"{_where(origin, node)}: the alias is inside what it repeats; write it out")
-        if depth > DEEPEST:
-            raise SuiteError(
-                f"{_where(origin, node)}: its lists and mappings are nested too deeply; {DEEPEST} levels are"
-                " read"
-            )
-        if id(node) not in sizes:
-            above.add(id(node))
-            sizes[id(node)] = 1 + sum(size(child, depth + 1) for child in _children(node))
-            above.remove(id(node))
-        if sizes[id(node)] > MOST_NODES:
-            raise SuiteError(
-                f"{_where(origin, node)}: holds more than {MOST_NODES:,} keys and values, its aliases written"
-                " out; a suite has a few hundred"
-            )
-        return sizes[id(node)]
-
-    if node:
-        size(node, 0)
 
 
 def _rename_keys(node: yaml.Node | None) -> None:
@@ -224,16 +194,8 @@ def _check_nodes(loader: _Loader, node: yaml.Node | None, origin: str) -> None:
         except (ValueError, ArithmeticError) as error:
             kind = {"int": "an integer", "float": "a number"}.get(node.tag.rpartition(":")[2], "a value")
             raise SuiteError(f"{_where(origin, node)}: {one_line(node.value, 40)!r} is not {kind}") from error
-    for child in _children(node):
+    for child in children(node):
         _check_nodes(loader, child, origin)
-
-
-def _children(node: yaml.Node | None) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        for pair in node.value:
-            yield from pair
-    elif isinstance(node, yaml.SequenceNode):
-        yield from node.value
 
 
 def _where(origin: str, node: yaml.Node) -> str:

@@ -2,12 +2,15 @@
 
 import hashlib
 import io
+import re
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from fer_meta.damage import expected, reason_of
+from fer_meta.errors import ResultsError
 from fer_meta.fileio import digest, replacing
 from fer_meta.records.history import HISTORY, read_history, validation_of, write_history
 from fer_meta.records.seals import DONE, broken_seal, seal
@@ -21,6 +24,7 @@ the checkpoints so far.
 Validated = dict[str, dict[str, float]]
 
 _DIGEST_BYTES = 16
+_STEP = re.compile(r"step-([0-9]{1,12})[.]safetensors")
 
 
 class ResumeError(Exception):
@@ -45,10 +49,8 @@ def finish(folder: Path) -> None:
 
 def snapshots(folder: Path) -> dict[int, Path]:
     """The checkpoints of a trained model: step -> file, in order."""
-    found = {
-        int(path.stem.split("-")[1]): path for path in (folder / "checkpoints").glob("step-*.safetensors")
-    }
-    return dict(sorted(found.items()))
+    files = ((_STEP.fullmatch(path.name), path) for path in (folder / "checkpoints").glob("step-*"))
+    return dict(sorted((int(name[1]), path) for name, path in files if name))
 
 
 def read_validations(folder: Path) -> dict[int, dict[str, float]]:
@@ -57,8 +59,12 @@ def read_validations(folder: Path) -> dict[int, dict[str, float]]:
 
 
 def load_snapshot(method: nn.Module, path: Path) -> None:
-    """Weights and buffers of a checkpoint into `method`, which is left in evaluation mode."""
-    method.load_state_dict(load_file(path))
+    """Weights and buffers of a checkpoint into `method`, which is left in evaluation mode. Raises
+    ResultsError for a damaged one.
+    """
+    fix = f"delete {path.parents[1]} and run the bench again"
+    with expected(path, "is no checkpoint of this method", fix, ResultsError):
+        method.load_state_dict(load_file(path))
     method.eval()
 
 
@@ -108,8 +114,17 @@ def resume(folder: Path, method, optimiser) -> tuple[int, list[dict]]:
     content = path.read_bytes()
     if content[:_DIGEST_BYTES] != _digest(content[_DIGEST_BYTES:]):
         raise ResumeError(f"{path.name} is damaged")
+    try:
+        return _go_on(folder, method, optimiser, content[_DIGEST_BYTES:])
+    except ResumeError:
+        raise
+    except Exception as error:  # anybody can write a right digest before anything
+        raise ResumeError(f"{path.name} is damaged ({reason_of(error)})") from None
+
+
+def _go_on(folder: Path, method, optimiser, content: bytes) -> tuple[int, list[dict]]:
     device = next(method.parameters()).device
-    state = torch.load(io.BytesIO(content[_DIGEST_BYTES:]), map_location=device, weights_only=True)
+    state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     there = snapshots(folder)
     for step, kept in state["checkpoints"].items():
         if int(step) not in there or digest(there[int(step)]) != kept:
@@ -117,7 +132,7 @@ def resume(folder: Path, method, optimiser) -> tuple[int, list[dict]]:
     method.load_state_dict(state["method"])
     optimiser.load_state_dict(state["optimiser"])
     write_history(folder, state["history"])
-    return state["step"], state["history"]
+    return int(state["step"]), state["history"]
 
 
 def _digest(content) -> bytes:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fer_meta.errors import ResultsError
@@ -48,6 +49,48 @@ def as_markdown(block: Block | None) -> str:
 
 def change(path: Path, **fields) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def hostile(folder: Path, text: str) -> None:
+    """`text` wherever a user has a word."""
+    plan = json.loads((folder / "plan.json").read_text())
+    told = {
+        "title": text,
+        "trained_on": text,
+        "tested_on": text,
+        "faults": [],
+        "against": None,
+        "published": [{"method": text, "figure": 0.5, "reading": "test accuracy", "note": text}],
+    }
+    missing = plan["runs"][0] | {
+        "id": "missing",
+        "source": text.replace("/", "").replace("\\", ""),
+        "experiment": "E",
+    }
+    failed = folder / "runs" / "missing" / "FAILED.json"
+    failed.parent.mkdir()
+    failed.write_text(json.dumps({"error": f"```{text}"}))
+    change(
+        folder / "plan.json",
+        title=text,
+        experiments={"E": told},
+        not_run={text: text},
+        runs=[*({**run, "experiment": "E"} for run in plan["runs"]), missing],
+    )
+    for name in RUNS:
+        path = folder / "runs" / name / "predictions.parquet"
+        table = pd.read_parquet(path)
+        table.assign(
+            readout=table["readout"].astype(str).replace({"protonet": text, "supervised-ncm": f"b {text}"})
+        ).to_parquet(path)
+        run = json.loads((path.with_name("run.json")).read_text())
+        change(
+            path.with_name("run.json"),
+            config={"backbone": text},
+            protocol=run["protocol"] | {"copies": text, text: text},
+            excluded={text: 1},
+            classes=[text, "fear", "anger", "disgust"],
+        )
 
 
 def wrong(folder: Path) -> str:

@@ -228,6 +228,12 @@ def test_a_method_that_inherits_the_answers_of_another_never_stands_in_its_place
     assert "FAILED: method 'mine': gives answers called protonet, which its `own` does not" in result.output
 
 
+def test_a_colour_that_no_plot_knows_is_refused_before_a_bench_begins(bench, mine):
+    word = mine(MINE.replace('    kind = "own"', '    kind = "own"\n    colours = {"mine": "reddish"}'))
+    result = bench("--methods", word, domains=("day",))
+    assert result.exit_code == 2 and "the colour 'reddish' is not of the form #RRGGBB" in result.output
+
+
 def test_the_contract_refuses_what_a_bench_refuses(mine):
     with pytest.raises(SuiteError, match="Mine: has no `loss`"):
         check_method(plugins.from_file(mine(MINE.replace("def loss(", "def los("))))

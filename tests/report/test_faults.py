@@ -9,7 +9,6 @@ import random
 import re
 import shutil
 import time
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from helpers import stored_results
-from helpers.report_texts import ESCAPES, HOSTILE, RUNS, change, texts, wrong
+from helpers.report_texts import ESCAPES, HOSTILE, RUNS, change, hostile, texts, wrong
 from helpers.stored_results import only
 
 from fer_meta.cli.main import main
@@ -338,48 +337,6 @@ def test_a_report_removes_what_a_killed_one_left_and_nothing_of_one_that_runs(st
 
 # ------------------------------------------------------------------------------------------------------------
 # names
-
-
-def hostile(folder: Path, text: str) -> None:
-    """`text` wherever a user has a word."""
-    plan = json.loads((folder / "plan.json").read_text())
-    told = {
-        "title": text,
-        "trained_on": text,
-        "tested_on": text,
-        "faults": [],
-        "against": None,
-        "published": [{"method": text, "figure": 0.5, "reading": "test accuracy", "note": text}],
-    }
-    missing = plan["runs"][0] | {
-        "id": "missing",
-        "source": text.replace("/", "").replace("\\", ""),
-        "experiment": "E",
-    }
-    failed = folder / "runs" / "missing" / "FAILED.json"
-    failed.parent.mkdir()
-    failed.write_text(json.dumps({"error": f"```{text}"}))
-    change(
-        folder / "plan.json",
-        title=text,
-        experiments={"E": told},
-        not_run={text: text},
-        runs=[*({**run, "experiment": "E"} for run in plan["runs"]), missing],
-    )
-    for name in RUNS:
-        path = folder / "runs" / name / "predictions.parquet"
-        table = pd.read_parquet(path)
-        table.assign(
-            readout=table["readout"].astype(str).replace({"protonet": text, "supervised-ncm": f"b {text}"})
-        ).to_parquet(path)
-        run = json.loads((path.with_name("run.json")).read_text())
-        change(
-            path.with_name("run.json"),
-            config={"backbone": text},
-            protocol=run["protocol"] | {"copies": text, text: text},
-            excluded={text: 1},
-            classes=[text, "fear", "anger", "disgust"],
-        )
 
 
 def test_hostile_names_are_text_in_markdown_and_latex(stored):

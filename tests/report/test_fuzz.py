@@ -4,7 +4,6 @@ and the fix.
 
 import copy
 import json
-import os
 import random
 import shutil
 from pathlib import Path
@@ -13,67 +12,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from helpers import stored_results
+from helpers.fuzz import TEXT, VALUES, answer, as_json, few, in_time, is_plain, json_files, mutated
 from helpers.report_texts import ESCAPES, HOSTILE, texts
 from helpers.stored_results import only
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_meta.errors import ResultsError
-
-FUZZ = settings(
-    max_examples=int(os.environ.get("FER_META_FUZZ", 12)),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-JSON = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(),
-        st.floats(),
-        st.text(max_size=12),
-        st.sampled_from(
-            [
-                -1,
-                0,
-                2**31,
-                2**63,
-                10**400,
-                "all",
-                "",
-                "..",
-                "a/b",
-                "\0",
-                "\ud800",
-                HOSTILE,
-                ESCAPES,
-                "x" * 400,
-            ]
-        ),
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
-    ),
-    max_leaves=6,
-)
+from fer_meta.cli.main import main
 
 
 def reported(folder: Path) -> None:
-    try:
-        texts(folder)
-    except ResultsError as error:
-        assert "\n" not in str(error)
-
-
-def place_in(value, rng: random.Random):
-    """A container within `value` and a key or place in it."""
-    at, key = value, rng.choice(list(value))
-    while isinstance(at[key], (dict, list)) and at[key] and rng.random() < 0.8:
-        at = at[key]
-        key = rng.choice(list(at)) if isinstance(at, dict) else rng.randrange(len(at))
-    return at, key
+    answer(lambda: texts(folder), folder)
 
 
 @pytest.fixture(scope="module", params=["crossed", "experiments", "leakage"])
@@ -95,37 +46,42 @@ def fuzzed(request, made, tmp_path_factory) -> Path:
     return folder / "suite"
 
 
-@FUZZ
-@given(
-    which=st.sampled_from(["plan.json", "runs/*/run.json", "runs/*/FAILED.json"]),
-    seed=st.integers(0, 2**32),
-    value=JSON,
-    how=st.sampled_from(["replace", "delete", "add", "bytes"]),
-)
-def test_any_change_of_the_plan_or_a_run_is_a_report_or_one_line(fuzzed, which, seed, value, how):
-    rng = random.Random(seed)
-    path = rng.choice(sorted(fuzzed.glob(which)) or [fuzzed / "plan.json"])
+LABELS = {"protonet": {"label": "ProtoNet", "colour": "#0072B2", "order": 0}}
+"""A key that these folders do not have."""
+
+JSONS = ["plan.json", "runs/*/run.json", "runs/*/FAILED.json"]
+
+
+@few(16)
+@given(st.sampled_from(JSONS), st.integers(0, 3), st.data())
+def test_any_change_of_the_plan_or_a_run_is_a_report_or_one_line(fuzzed, which, number, data):
+    there = sorted(fuzzed.glob(which)) or [fuzzed / "plan.json"]
+    path = there[number % len(there)]
     kept = path.read_bytes()
-    found = json.loads(kept)
-    at, key = place_in(found, rng)
-    if how == "delete":
-        del at[key]
-    elif how == "add" and isinstance(at, dict):
-        at["more"] = value
-    else:
-        at[key] = value
-    content = json.dumps(found).encode("utf-8", errors="surrogatepass")
-    if how == "bytes":
-        content = bytearray(kept)
-        start = rng.randrange(len(content))
-        content[start : start + rng.randrange(20)] = bytes(
-            rng.randrange(256) for _ in range(rng.randrange(8))
-        )
+    more = {"labels": LABELS} if path.name == "plan.json" else {}
     try:
-        path.write_bytes(content)
+        path.write_bytes(data.draw(json_files(json.loads(kept) | more)))
         reported(fuzzed)
     finally:
         path.write_bytes(kept)
+
+
+@few(8)
+@given(st.one_of(mutated(LABELS["protonet"]), mutated(LABELS["protonet"]), VALUES), st.booleans(), TEXT)
+def test_the_command_writes_a_report_with_its_plots_or_says_one_line(made, label, long, title):
+    """What only a plot looks at is in it: colours, and names that are no formulas."""
+    folder = made.parent / "fuzzed" / "cross-domain"
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    shutil.copytree(made, folder)
+    plan = json.loads((folder / "plan.json").read_text())
+    changed = plan | {"labels": {"protonet": label}, "title": title * (500 if long else 1)}
+    (folder / "plan.json").write_bytes(as_json(changed))
+    with in_time():
+        done = CliRunner().invoke(main, ["report", "--out", str(folder.parent)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == 0 or done.output.count("\n") == 1
+    assert all(is_plain(line) for line in done.output.split("\n"))
+    assert {path.name for path in folder.parent.iterdir()} == {"cross-domain"}
 
 
 CELLS = st.one_of(
@@ -139,7 +95,7 @@ CELLS = st.one_of(
 )
 
 
-@FUZZ
+@few(12)
 @given(
     seed=st.integers(0, 2**32),
     value=CELLS,

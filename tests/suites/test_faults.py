@@ -4,35 +4,20 @@ where and what.
 
 import errno
 import os
-import random
 import re
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from helpers.suites import GOOD
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import fer_meta
 from fer_meta.cli import main as cli
 from fer_meta.errors import SuiteError
-from fer_meta.suites.schema import Suite, read_suite, suite_names
+from fer_meta.suites.schema import read_suite
 
-# Examples of each fuzz test; FER_META_FUZZ=10000 is the long form.
-FUZZ = settings(
-    max_examples=int(os.environ.get("FER_META_FUZZ", 25)),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-PACKAGED = {
-    name: (resources.files("fer_meta.suites") / f"{name}.yaml").read_text(encoding="utf-8")
-    for name in suite_names()
-}
 LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
 MERGES = "a0: &a0 {k: 1}\n" + "".join(
     f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
@@ -325,108 +310,3 @@ def test_a_reader_that_has_read_enough_ends_it_quietly():
 def environment() -> dict:
     package = str(Path(fer_meta.__file__).parents[1])
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
-
-
-# ------------------------------------------------------------------------------------------------------------
-# fuzz
-
-NUMBERS = st.one_of(st.integers(), st.sampled_from([-1, 0, 10**6, 10**18, 2**64, -(2**70)]), st.floats())
-VALUES = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        NUMBERS,
-        st.text(max_size=20),
-        st.dates(),
-        st.binary(max_size=5),
-        st.sampled_from(
-            ["all", "none", "protonet", "synthetic-wild@0.5", "anger", "../x", "<script>", "a\nb"]
-        ),
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4),
-        st.dictionaries(st.one_of(st.text(max_size=8), st.integers()), inner, max_size=4),
-    ),
-    max_leaves=8,
-)
-SNIPPETS = st.sampled_from(
-    [
-        "&a",
-        "*a",
-        "<<: *a",
-        "!!float x",
-        "!!set",
-        "{",
-        "}",
-        "[",
-        "]",
-        ":",
-        "- ",
-        "? ",
-        "|",
-        ">",
-        "---",
-        "...",
-        "%",
-        "'",
-        '"',
-        "\t",
-        "\n",
-        "\0",
-        "\x85",
-        "\ud800",
-        "#",
-        "~",
-        "1e999",
-        ".nan",
-        "0x",
-        "1:30",
-        "=",
-        "!x",
-        "@",
-        "`",
-    ]
-)
-
-
-def understood(path: Path, preset: str) -> None:
-    try:
-        assert isinstance(read_suite(str(path), preset), Suite)
-    except SuiteError as error:
-        assert "\n" not in str(error) and len(str(error)) < 2000
-
-
-@FUZZ
-@given(
-    name=st.sampled_from(list(PACKAGED)), preset=st.sampled_from(["smoke", "quick", "full"]), data=st.data()
-)
-def test_any_edit_of_a_suites_text_is_a_suite_or_one_line(tmp_path, name, preset, data):
-    text = PACKAGED[name]
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(text)))
-        end = min(len(text), start + data.draw(st.integers(0, 30)))
-        text = (
-            text[:start]
-            + data.draw(st.one_of(SNIPPETS, st.text(max_size=5), st.just(text[start:end] * 2)))
-            + text[end:]
-        )
-    path = tmp_path / "mine.yaml"
-    path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
-    understood(path, preset)
-
-
-@FUZZ
-@given(name=st.sampled_from(list(PACKAGED)), value=VALUES, seed=st.integers(0, 2**32), delete=st.booleans())
-def test_any_value_at_any_key_is_a_suite_or_one_line(tmp_path, name, value, seed, delete):
-    raw, rng = yaml.safe_load(PACKAGED[name]), random.Random(seed)
-    at, key = raw, rng.choice(list(raw))
-    while isinstance(at[key], (dict, list)) and at[key] and rng.random() < 0.75:
-        at = at[key]
-        key = rng.choice(list(at)) if isinstance(at, dict) else rng.randrange(len(at))
-    if delete:
-        del at[key]
-    else:
-        at[key] = value
-    path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8", errors="surrogatepass")
-    understood(path, "quick")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_meta.damage import expected
 from fer_meta.datasets.base import DatasetSpec, expect_some, make_index, not_found, once
 from fer_meta.datasets.cache import progress_bar
 from fer_meta.datasets.decoding import boxed, read_image
@@ -105,10 +106,8 @@ def _cut_out(root: Path, part: Path, split: str) -> Iterator[dict]:
 def _read_label(file: Path) -> str | None:
     with reading(file), opened(file) as data:
         content = data.read()
-    try:
+    with expected(file, "is no label"):
         number = str(np.load(io.BytesIO(content), allow_pickle=False).item())
-    except Exception as error:
-        raise DatasetError(f"{file}: is no label ({' '.join(str(error).split())}); obtain it again") from None
     return _label(str(file), number)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_meta.damage import expected
 from fer_meta.datasets.base import DatasetSpec, make_index, named_images, not_found
 from fer_meta.datasets.decoding import read_image
 from fer_meta.datasets.scanning import first_file, reading
@@ -68,19 +69,12 @@ def _cells(table: Path) -> list[tuple[str, str]]:
         rows = [row.cells[:2] for row in csv_rows(table)]
     else:
         try:
-            with reading(table), opened(table) as file:
+            with reading(table), expected(table, f"has no readable sheet '{_SHEET}'"), opened(table) as file:
                 rows = pd.read_excel(file, sheet_name=_SHEET, header=None).iloc[:, :2].to_numpy().tolist()
         except ImportError:
             raise DatasetError(
                 f"{table}: cannot be read without the package xlrd; `pip install fer-meta[excel]`, or save "
                 f"its sheet '{_SHEET}' as {_TABLE}.csv"
-            ) from None
-        except DatasetError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise DatasetError(
-                f"{table}: has no readable sheet '{_SHEET}' ({reason}); obtain it again"
             ) from None
     pairs = (map(str, row) for row in rows if len(row) == 2)
     return [(whole_number(number.strip()), name.strip()) for number, name in pairs]

@@ -94,7 +94,10 @@ def _voted(table: Path) -> Iterator[dict]:
 
 def _labelled(part: Path, split: str) -> Iterator[dict]:
     """The same of a label.csv, which has no header: name, in most copies a box, and the votes."""
-    for row in csv_rows(part):
+    rows = list(csv_rows(part))
+    if not rows:
+        raise DatasetError(f"{part}: the list is empty; obtain it again")
+    for row in rows:
         if len(row.cells) <= len(_VOTES):
             raise DatasetError(
                 f"{part}: line {row.line} has {len(row.cells)} cells, expected a name and {len(_VOTES)} votes"

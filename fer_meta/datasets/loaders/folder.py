@@ -13,7 +13,7 @@ import pandas as pd
 from fer_meta.datasets.base import DatasetSpec, make_index, not_found, split_of
 from fer_meta.datasets.decoding import read_image
 from fer_meta.datasets.scanning import image_files, is_data, is_folder, names_in
-from fer_meta.datasets.settings import PATTERNS, SKIP, Settings, composed, read_settings
+from fer_meta.datasets.settings import PATTERNS, SKIP, Settings, called, read_settings
 from fer_meta.errors import DatasetError
 
 LAYOUT = "images in <split>/<label>/... or <label>/..., a label being an expression such as 'happiness'"
@@ -82,8 +82,7 @@ def scan(root: Path, settings: Settings) -> pd.DataFrame:
         label = _label(root, settings, path, word, words.values())
         if label != SKIP:
             split = _named_split(settings, path) if split_at is None else split_of(folders[split_at])
-            found = {key: settings.found(key, path) for key in ("subject", "clip")}
-            taken = {key: name and composed(name) for key, name in found.items()}
+            taken = {key: called(settings.found(key, path)) for key in ("subject", "clip")}
             frame = _number(root, path, settings.found("frame", path))
             rows.append({"path": path, "label": label, "split": split, **taken, "frame": frame})
     expect_matches(settings, files, rows)

@@ -8,8 +8,7 @@ The files hold the names of the labels. Their own names begin with the split:
 import json
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
@@ -21,6 +20,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 from PIL import Image
 
+from fer_meta.damage import expected
 from fer_meta.datasets.base import DatasetSpec, split_of
 from fer_meta.datasets.decoding import damage_named, decoded
 from fer_meta.datasets.loaders.folder import own_spec
@@ -100,7 +100,11 @@ def read(root: Path, path: str) -> Image.Image:
     """The image of one row. Raises ImageError if it is damaged or missing."""
     file, _, row = path.rpartition("#")
     where = Path(root) / file
-    with reading(where), _as_whole(where), _lock:  # the next thread finds the rows that this one reads
+    with (
+        reading(where),
+        expected(where, "is not a whole file"),
+        _lock,
+    ):  # the next thread finds the rows that this one reads
         cell = _cell(where, int(row), *state_of(str(where)))
     data = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(data, bytes) or not data:
@@ -116,11 +120,20 @@ def _split(file: str) -> str | None:
 
 
 def _schema(where: Path) -> pa.Schema:
-    with reading(where), _as_whole(where):
+    with reading(where), expected(where, "is not a whole file"):
         if where.suffix == ".parquet":
-            return pa.parquet.read_schema(where)
-        with pa.memory_map(str(where)) as source:
-            return pa.ipc.open_stream(source).schema
+            schema = pa.parquet.read_schema(where)
+        else:
+            with pa.memory_map(str(where)) as source:
+                schema = pa.ipc.open_stream(source).schema
+        _names(schema)  # one that is no UTF-8 fails here, and not where it is looked at
+        return schema
+
+
+def _names(fields: Iterable[pa.Field]) -> list[str]:
+    """The names of columns, and of the parts of those that are structs."""
+    inside = (part for field in fields if pa.types.is_struct(field.type) for part in field.type)
+    return [field.name for field in (*fields, *inside)]
 
 
 def _image_column(schema: pa.Schema) -> str | None:
@@ -137,16 +150,20 @@ def _label_names(schema: pa.Schema, column: str) -> list[str]:
     try:
         about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         return list(map(str, about["info"]["features"][column]["names"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
 def _table(where: Path, columns: list[str]) -> pa.Table:
-    with reading(where), _as_whole(where):
+    with reading(where), expected(where, "is not a whole file"):
         if where.suffix == ".parquet":
-            return pa.parquet.read_table(where, columns=columns)
-        with pa.memory_map(str(where)) as source:
-            return pa.ipc.open_stream(source).read_all().select(columns)
+            table = pa.parquet.read_table(where, columns=columns)
+        else:
+            with pa.memory_map(str(where)) as source:
+                table = pa.ipc.open_stream(source).read_all().select(columns)
+        # texts may be no UTF-8, and a wrong length in an .arrow file reads beyond its bytes
+        table.validate(full=True)
+        return table
 
 
 def _cell(where: Path, row: int, *state: int) -> object:
@@ -171,13 +188,3 @@ def _images(where: Path, part: int, *state: int) -> pa.ChunkedArray:
     if where.suffix != ".parquet":
         return _table(where, [column])[column]
     return pa.parquet.ParquetFile(where).read_row_group(part, columns=[column])[column]
-
-
-@contextmanager
-def _as_whole(where: Path) -> Iterator[None]:
-    try:
-        yield
-    except pa.ArrowInvalid as error:
-        raise DatasetError(
-            f"{where}: is not a whole file ({' '.join(str(error).split())}); obtain it again"
-        ) from None

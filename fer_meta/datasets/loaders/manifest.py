@@ -8,7 +8,6 @@ set's folder or in those of its splits. Paths are relative to the table. Columns
 """
 
 import json
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
@@ -16,13 +15,15 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from fer_meta.damage import expected
 from fer_meta.datasets.base import DatasetSpec, make_index, split_of
 from fer_meta.datasets.decoding import boxed, read_image
 from fer_meta.datasets.loaders.folder import MOST_DIGITS, expect_matches, own_spec
 from fer_meta.datasets.scanning import files_below, is_folder, is_there, names_in, reading
-from fer_meta.datasets.settings import COLUMNS, PATTERNS, SKIP, Settings, composed
-from fer_meta.datasets.tables import csv_rows, opened, read_lines, whole_number
+from fer_meta.datasets.settings import COLUMNS, PATTERNS, SKIP, Settings, called, composed
+from fer_meta.datasets.tables import csv_rows, opened, parquet_table, read_lines, whole_number
 from fer_meta.errors import DatasetError
+from fer_meta.fileio import is_below
 
 NAMES = tuple(
     f"{stem}.{ending}" for stem in ("manifest", "metadata") for ending in ("csv", "jsonl", "parquet")
@@ -47,7 +48,7 @@ def tables_in(root: Path, settings: Settings) -> list[str]:
     """
     named = settings.texts.get("manifest")
     if named is not None:
-        if Path(named).is_absolute() or ".." in PurePosixPath(named).parts:
+        if not is_below(named):
             raise DatasetError(f"{settings.where}: 'manifest' is outside of the folder; copy the table there")
         if not is_there(root / named):
             raise DatasetError(f"{settings.where}: no file {root / named}; correct 'manifest'")
@@ -158,7 +159,7 @@ def rows_of(
     frame = whole_number(cells["frame"]) if cells["frame"] else None
     if frame is not None and not (frame.isdecimal() and len(frame) <= MOST_DIGITS):
         raise DatasetError(f"{place}: '{frame}' is no number of a frame; correct 'frame'")
-    taken = {key: composed(cells[key]) or None for key in ("subject", "clip")}
+    taken = {key: called(cells[key]) for key in ("subject", "clip")}
     return [{"path": cells["path"], "label": label, "split": named, "frame": frame and int(frame), **taken}]
 
 
@@ -296,13 +297,11 @@ def _once(place: str, pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _parquet(where: Path) -> Iterator[tuple[str, dict]]:
-    with reading(where), opened(where) as file:
-        try:
-            table = pd.read_parquet(file)
-        except (ValueError, TypeError) as error:
-            raise DatasetError(f"{where}: is not a parquet file ({error}); write it again") from None
-    table.columns = table.columns.map(str)
-    for number, row in enumerate(table.to_dict("records"), 1):
+    with reading(where), expected(where, "is not a parquet file", "write it again"), opened(where) as file:
+        table = parquet_table(file)
+        table.columns = table.columns.map(str)
+        rows = table.to_dict("records")
+    for number, row in enumerate(rows, 1):
         yield f"{where}: row {number}", row
 
 
@@ -313,10 +312,10 @@ def _below(place: str, root: Path, folder: PurePosixPath, path: str) -> str:
     path = path.replace("\\", "/")
     home = f"{root.as_posix().rstrip('/')}/"
     inside = path.removeprefix(home)
-    if not inside or ".." in inside.split("/") or inside.startswith("/") or re.match("[A-Za-z]:/", inside):
+    if not is_below(inside):
         raise DatasetError(f"{place}: the path '{path}' is not below {root}; write it relative to the table")
     try:
-        os.fsencode(inside)
+        inside.encode()
     except UnicodeEncodeError:
         raise DatasetError(f"{place}: the path {path!a} is no name of a file; correct it") from None
     return inside if inside != path else (folder / path).as_posix()

@@ -76,6 +76,8 @@ _MARKUP = re.compile(r"[\\`*\[\]~]|^[#>+=-]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(
 
 
 def _code(text: str) -> str:
+    if not text or "\\|" in text:  # in a table, readers differ on where such code ends
+        return escaped(text)
     ticks = "`" * (_longest_ticks(text) + 1)
     space = " " if "`" in text else ""
     return f"{ticks}{space}{text}{space}{ticks}"
