@@ -15,7 +15,6 @@ from fer_meta.runner.estimate import Cost, makespan
 from fer_meta.runner.messages import At, Began, Elsewhere, Ended, Message, Said
 from fer_meta.runner.plan import Run, Unit
 
-
 # No process but this one draws bars. The lock that tqdm would make for several is reported as leaked if an
 # interrupt ends the bench.
 tqdm.set_lock(threading.RLock())
