@@ -36,7 +36,8 @@ def engine(options: BenchOptions) -> Iterator[Submit]:
     cluster=local runs the tasks on this machine, all at once. The logs of the tasks are in `.slurm` of --out.
     """
     settings = dict(options.cluster)
-    executor = submitit.AutoExecutor(options.out / LOGS, cluster=settings.pop("cluster", None))
+    cluster = str(settings.pop("cluster", "")) or None
+    executor = submitit.AutoExecutor(options.out / LOGS, cluster=cluster)
     executor.update_parameters(**{"timeout_min": _MINUTES, "name": f"fer-meta-{options.preset}", **settings})
 
     def submit(job: Callable[[str], object], models: Sequence[str]) -> list[submitit.Job]:
