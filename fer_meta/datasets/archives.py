@@ -90,9 +90,13 @@ def _zip(file: Path) -> Archive:
     if any(info.flag_bits & 1 for info in infos):
         raise DatasetError(f"{file}: is encrypted; unpack it with its password and give the folder")
     named = {_safe(file, info.filename): info for info in infos}
-    return Archive(
-        {name: info.file_size for name, info in named.items()}, lambda name: archive.read(named[name])
-    )
+
+    def read(name: str) -> bytes:
+        with archive.open(named[name]) as opened_member:
+            # as many as the archive states: without a number all is unpacked first, however much it is
+            return opened_member.read(named[name].file_size)
+
+    return Archive({name: info.file_size for name, info in named.items()}, read)
 
 
 def _tar(file: Path) -> Archive:

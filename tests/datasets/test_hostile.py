@@ -4,6 +4,8 @@ import gzip
 import json
 import re
 import shutil
+import tracemalloc
+import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.getting import LOCK, download
 from fer_meta.datasets.registry import spec_for
 from fer_meta.datasets.tables import read_lines
-from fer_meta.errors import DatasetError
+from fer_meta.errors import DatasetError, ImageError
 from fer_meta.records.seals import DONE, broken_seal
 
 COMMANDS = {
@@ -118,6 +120,21 @@ def test_a_note_of_a_download_names_a_commit_and_files_of_its_folder_alone(tmp_p
 def test_what_a_seal_names_is_told_in_one_line(tmp_path):
     (tmp_path / DONE).write_text(json.dumps({"run\x1b[31m.json": "0"}))
     assert broken_seal(tmp_path) == "run\\x1b[31m.json is missing"
+
+
+def test_a_file_of_an_archive_unpacks_to_no_more_than_it_states(tmp_path):
+    """Zeros, a thousandth of their size when packed, under a stated size of 100 bytes."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("happy/a.png", bytes(50_000_000))
+    content = (tmp_path / "x.zip").read_bytes()
+    stated = (50_000_000).to_bytes(4, "little")
+    assert content.count(stated) == 2
+    (tmp_path / "x.zip").write_bytes(content.replace(stated, (100).to_bytes(4, "little")))
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="damaged in the archive"):
+        archives.member(tmp_path / "x.zip" / "happy/a.png")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 def test_a_few_bytes_that_unpack_to_more_than_memory_holds_are_refused(tmp_path, monkeypatch):

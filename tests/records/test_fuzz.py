@@ -2,13 +2,14 @@
 
 import io
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from helpers import stored_results
 from helpers.fuzz import answer, as_json, damaged, few, is_plain, json_files, jsonl_files, room
-from helpers.report_texts import change, wrong
+from helpers.report_texts import RUNS, change, wrong
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
@@ -182,9 +183,18 @@ def test_weights_that_would_run_code_are_refused_and_none_is_run(tmp_path):
 # what is told again
 
 
+def small_results(place: Path) -> Path:
+    folder = stored_results.write(place / "cross-domain", seeds=1, episodes=2)
+    stored_results.only(folder, *RUNS)
+    for home in (folder / "runs").iterdir():
+        if home.name not in RUNS:
+            shutil.rmtree(home)
+    return folder
+
+
 def test_a_report_that_stands_writes_no_control_character_of_its_file(tmp_path):
     """Whoever made the folder may have written its text too, with a note that fits it."""
-    folder = stored_results.write(tmp_path / "cross-domain", seeds=1, episodes=3)
+    folder = small_results(tmp_path)
     (folder / TABLE).write_text("mean \x1b]0;title\x07 ± 1\n\x9b31mred\n", encoding="utf-8")
     note_report(folder, report_key(folder, published=False), [folder / TABLE])
     text = write_report(folder)
@@ -203,9 +213,9 @@ def test_a_note_of_a_report_reads_nothing_outside_of_its_folder(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["odd\udcff", "red\x1b[31m", "a\n# b"])
-def test_a_folder_of_a_run_may_have_any_name(tmp_path, name):
+def test_a_folder_of_a_run_may_have_any_name(tmp_path, without_plots, name):
     """It neither ends the report nor reaches the terminal as it is."""
-    folder = stored_results.write(tmp_path / "cross-domain", seeds=1, episodes=3)
+    folder = small_results(tmp_path)
     (folder / "runs" / name).mkdir()
     (folder / "runs" / name / DONE).touch()
     text = write_report(folder)
