@@ -36,7 +36,7 @@ class BenchOptions:
     - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
     - `command`: what reports print to get the same again; "": made of these options.
 
-    Raises SuiteError for a text where a list is needed.
+    Raises SuiteError for a text where a list is needed, and for settings of a cluster without one.
     """
 
     suite: str
@@ -72,6 +72,16 @@ class BenchOptions:
         for name in LISTS:
             if isinstance(value := getattr(self, name), str):  # else each of its letters would be a name
                 raise SuiteError(f"{name}: must be a list, such as {[value]}")
+        if self.scheduler and self.executor != "dask":
+            raise SuiteError("--scheduler is of dask: give --executor dask too, or leave it out")
+        if self.cluster and not self.executor:
+            raise SuiteError("--cluster is of a cluster: give --executor too, or leave it out")
+        if self.cluster and self.scheduler:
+            raise SuiteError(
+                "--cluster is of a new dask cluster, and --scheduler names one that runs: give one"
+            )
+        if self.devices and self.executor:
+            raise SuiteError("--devices is of this machine, and --executor of others: give one of them")
 
     @property
     def again(self) -> str:

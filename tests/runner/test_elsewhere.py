@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from helpers.jobs import Once, Seen
 from helpers.tiny_bench import folders, numbers
 
-from fer_meta.errors import FerMetaError
+from fer_meta.cli.main import main
+from fer_meta.errors import FerMetaError, SuiteError
 from fer_meta.records.seals import FAILED
 from fer_meta.runner import executors
 from fer_meta.runner.executors import remote
@@ -134,6 +136,37 @@ def test_a_machine_whose_data_differ_does_not_train(options, trees, tmp_path):
     with pytest.raises(FerMetaError, match="the plan made here has no model protonet-day-seed0-00000000"):
         job("protonet-day-seed0-00000000")
     assert Path.cwd() == folder and not options.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"scheduler": "tcp://node1:8786"}, "--scheduler is of dask"),
+        ({"cluster": {"timeout_min": 5}}, "--cluster is of a cluster"),
+        ({"executor": "dask", "scheduler": "tcp://node1:8786", "cluster": {"n_workers": 2}}, "give one"),
+        ({"executor": "slurm", "devices": ["0"]}, "give one of them"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(given, said):
+    with pytest.raises(SuiteError, match=said):
+        BenchOptions("cross-domain", **given)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--shard", "3/2"], "'3/2' is no part such as 1/4"),
+        (["--shard", "0/2"], "'0/2' is no part"),
+        (["--devices", "x"], "'x' is no number of GPUs"),
+        (["--devices", "0"], "'0' is no number of GPUs (1 to 64) and no list (0,1; one: 0,)"),
+        (["--cluster", "timeout_min"], "give KEY=VALUE"),
+        (["--cluster", "a=1", "--cluster", "a=2"], "a setting is given twice"),
+        (["--scheduler", "tcp://node1:8786"], "--scheduler is of dask"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_line(words, said):
+    result = CliRunner().invoke(main, ["bench", "--suite", "cross-domain", *words])
+    assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
 
 
 def test_a_process_calls_its_only_device_the_first():
