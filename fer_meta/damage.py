@@ -22,15 +22,14 @@ def expected(
     """
     try:
         yield
-    except FerMetaError:
+    except (FerMetaError, ImportError):  # a package that is not installed
         raise
     except Exception as error:
         raise kind(f"{place}: {what} ({reason_of(error)}); {fix}") from None
 
 
 def reason_of(error: Exception) -> str:
-    """The reason for a damaged file. Raises the error itself if it is the disk's or the memory's,
-    or that of a package that is not installed."""
-    if isinstance(error, MemoryError | ImportError) or getattr(error, "errno", None) is not None:
+    """The reason for a damaged file. Raises the error itself if it is the disk's or the memory's."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
         raise error
     return escaped(" ".join(str(error).split()) or type(error).__name__)[:_REASON]

@@ -100,11 +100,8 @@ def read(root: Path, path: str) -> Image.Image:
     """The image of one row. Raises ImageError if it is damaged or missing."""
     file, _, row = path.rpartition("#")
     where = Path(root) / file
-    with (
-        reading(where),
-        expected(where, "is not a whole file"),
-        _lock,
-    ):  # the next thread finds the rows that this one reads
+    # locked: the next thread finds the rows that this one reads
+    with reading(where), expected(where, "is not a whole file"), _lock:
         cell = _cell(where, int(row), *state_of(str(where)))
     data = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(data, bytes) or not data:
