@@ -11,8 +11,8 @@ from fer_meta.install_learn2learn import InstallError, correct, main, unpack
 # Other packages may use what Linux has; then it is gone.
 NOT_LINUX = """
 import os, signal, sys
-import anny, filelock, learn2learn, matplotlib.pyplot, pandas, scipy.stats, sklearn.linear_model
-import torchvision, tqdm, warp
+import anny, distributed, filelock, learn2learn, matplotlib.pyplot, pandas, scipy.stats, sklearn.linear_model
+import submitit, torchvision, tqdm, warp
 sys.modules.update(fcntl=None, resource=None)
 for name in ("fork", "sched_getaffinity", "posix_fallocate"):
     delattr(os, name) if hasattr(os, name) else None

@@ -17,6 +17,8 @@ from pathlib import Path
 
 _ENDED = "ZX"  # in /proc: its parent has not asked yet how it ended
 
+_SPADE = ".burial"
+
 BEAT = 10.0
 DEAD = 120.0
 
@@ -63,19 +65,21 @@ def _create(path: Path, text: str) -> bool:
 
 
 def _bury(path: Path, theirs: str) -> bool:
-    """Remove the file of a dead owner; False if another process has done that meanwhile."""
-    grave = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        os.rename(path, grave)
-    except FileNotFoundError:
+    """Remove the file of a dead owner; False if another process does that now, or has done it. One at a time
+    may: else one could remove the file of the next owner, which it took for the dead one's.
+    """
+    spade = path.with_name(f"{path.name}{_SPADE}")
+    if not _create(spade, ""):
+        if _age(spade) > DEAD:  # who dug died over it
+            spade.unlink(missing_ok=True)
         return False
-    if _read(grave) == theirs:
-        grave.unlink()
+    try:
+        if _read(path) != theirs:
+            return False
+        path.unlink(missing_ok=True)
         return True
-    # between the look and the renaming another process took it over: give its file back
-    with contextlib.suppress(FileExistsError):
-        os.rename(grave, path) if not path.exists() else grave.unlink()
-    return False
+    finally:
+        spade.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> str | None:

@@ -347,7 +347,7 @@ def test_a_named_group_may_stand_anywhere_in_the_pattern(tmp_path):
         ("title: !!python/object/apply:os.getcwd []", ("not readable as YAML",)),
         ("title: !!float x", ("not readable as YAML",)),
         ("[" * 2000, ("not readable as YAML",)),
-        ("title: &a [*a]", ("'title' must be text",)),
+        ("title: &a [*a]", ("the alias is inside what it repeats",)),
         ("title: \udcff", ("line 1", "not UTF-8")),
         ("subject: '(a{99999999999})'", ("'subject' is not a regular expression",)),
     ],
