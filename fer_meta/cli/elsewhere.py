@@ -18,7 +18,7 @@ def _devices(context, parameter, value: str | None) -> list[str] | None:
     if value.isdecimal() and 1 <= int(value) <= MOST_DEVICES:
         return [str(number) for number in range(int(value))]
     devices = names_in(value)
-    if "," not in value and not re.fullmatch("(GPU|MIG)-.+", value):
+    if not devices or ("," not in value and not re.fullmatch("(GPU|MIG)-.+", value)):
         raise click.BadParameter(
             f"{one_line(value, 60)!r} is no number of GPUs (1 to {MOST_DEVICES}) and no list (0,1; one: 0,)"
         )

@@ -266,8 +266,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     type=click.IntRange(min=1),
     metavar="N",
     help=(
-        "Number of models trained and tested at the same time; more than 1 only on a CPU under Linux. "
-        " [default: one per core, at most 4]"
+        "Number of models trained and tested at the same time; more than 1 on a CPU under Linux, with"
+        " --devices and with dask.  [default: one per core, at most 4; with --devices, one on each]"
     ),
 )
 @elsewhere_options

@@ -67,7 +67,9 @@ class Features:
 
     def _embed(self, rows: np.ndarray) -> Tensor:
         """If the GPU's memory is too small for all at once, in halves."""
-        with suppress(torch.OutOfMemoryError):
+        if len(rows) == 1:
+            return self._forward(rows)
+        with suppress(torch.cuda.OutOfMemoryError):
             return self._forward(rows)
         torch.cuda.empty_cache()
         return torch.cat([self._forward(half) for half in np.array_split(rows, 2)])

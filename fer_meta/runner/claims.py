@@ -1,7 +1,7 @@
 """Who has what in a folder that several machines may share, whether its disk has locks or not: a file that
 names its owner, and that the owner touches as long as it lives.
 
-An owner of this machine is dead if its process is gone; one of another machine, if it has not touched its
+An owner of this machine is dead if its process is gone, as Linux tells; any other, if it has not touched its
 file for DEAD seconds. They are seconds of the disk, for the clocks of two machines differ.
 """
 
@@ -30,7 +30,7 @@ def claimed(path: Path) -> Iterator[bool]:
     if not _take(path, mine):
         yield False
         return
-    _hearts.add(path)
+    _hearts.add(path, mine)
     try:
         yield True
     finally:
@@ -54,10 +54,12 @@ def _take(path: Path, mine: str) -> bool:
 def _create(path: Path, text: str) -> bool:
     """Make a file that is not there, which only one of all machines can do."""
     try:
-        with path.open("x") as file:
-            file.write(text)
+        file = path.open("x")
     except FileExistsError:
         return False
+    try:
+        with file:
+            file.write(text)
     except OSError:  # a full disk
         path.unlink(missing_ok=True)
         raise
@@ -83,10 +85,13 @@ def _bury(path: Path, theirs: str) -> bool:
 
 
 def _read(path: Path) -> str | None:
+    """Empty if it cannot be read: its age then says whether the owner lives."""
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except FileNotFoundError:
         return None
+    except OSError:
+        return ""
 
 
 def _self() -> dict:
@@ -94,10 +99,13 @@ def _self() -> dict:
 
 
 def _host() -> str:
-    """This machine, or the container in it: the numbers of processes are its own."""
+    """This machine since it was started, or the container in it: the numbers of processes are its own. Empty
+    where /proc does not say.
+    """
     with contextlib.suppress(OSError):
-        return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
-    return platform.node()
+        booted = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{platform.node()} {booted} {os.readlink('/proc/self/ns/pid')}"
+    return ""
 
 
 def _lives(path: Path, text: str) -> bool:
@@ -106,7 +114,8 @@ def _lives(path: Path, text: str) -> bool:
         host, pid, began = owner["host"], int(owner["pid"]), owner["began"]
     except (ValueError, KeyError, TypeError):  # it is being written, or damaged
         return _age(path) < DEAD
-    return _began(pid) == began if host == _host() else _age(path) < DEAD
+    here = host and host == _host()
+    return _began(pid) == began if here else _age(path) < DEAD
 
 
 def _began(pid: int) -> str | None:
@@ -117,15 +126,7 @@ def _began(pid: int) -> str | None:
         # after the name, which may hold anything: the state first, the start as the 20th
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in _ENDED else fields[19]
-    if Path("/proc/self/stat").exists():
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "alive"
+    return None
 
 
 def _age(path: Path) -> float:
@@ -144,24 +145,25 @@ class _Hearts:
     """Touches the files of this process, from a thread that every fork begins anew."""
 
     def __init__(self) -> None:
-        self._paths: set[Path] = set()
+        self._claims: dict[Path, str] = {}
         self._pid = 0
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, mine: str) -> None:
         if self._pid != os.getpid():
-            self._pid, self._paths = os.getpid(), set()
+            self._pid, self._claims = os.getpid(), {}
             threading.Thread(target=self._beat, args=(self._pid,), daemon=True).start()
-        self._paths.add(path)
+        self._claims[path] = mine
 
     def remove(self, path: Path) -> None:
-        self._paths.discard(path)
+        self._claims.pop(path, None)
 
     def _beat(self, pid: int) -> None:
         while pid == os.getpid():
             time.sleep(BEAT)
-            for path in list(self._paths):
+            for path, mine in list(self._claims.items()):
                 with contextlib.suppress(OSError):
-                    os.utime(path)
+                    if _read(path) == mine:  # not that of whoever took it over
+                        os.utime(path)
 
 
 _hearts = _Hearts()

@@ -219,7 +219,9 @@ def _run(
     if submit or quiet:
         with Counted(todo, done) as counted:
             if submit:
-                remote.run_all(bench, units, submit, remote.job_of(planned.options), counted.hear)
+                remote.run_all(
+                    bench, units, submit, remote.job_of(planned.options, bench.device.type), counted.hear
+                )
             else:
                 run_all(bench, units, planned.workers.at_most(1), counted.hear)
         return counted.failed

@@ -80,6 +80,8 @@ class BenchOptions:
             raise SuiteError(
                 "--cluster is of a new dask cluster, and --scheduler names one that runs: give one"
             )
+        if self.jobs and (self.scheduler or self.executor == "slurm"):
+            raise SuiteError("--jobs is of this machine; the cluster says how many models it does at a time")
         if self.devices and self.executor:
             raise SuiteError("--devices is of this machine, and --executor of others: give one of them")
 

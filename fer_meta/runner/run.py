@@ -137,7 +137,7 @@ def execute(bench: Bench, run: Run) -> str | None:
     folder = bench.run_folder(run)
     (folder / FAILED).unlink(missing_ok=True)
     try:
-        with suppress(torch.OutOfMemoryError):
+        with suppress(torch.cuda.OutOfMemoryError):
             _execute(bench, run, folder)
             return None
         bench.failed_models.pop(run.model.id, None)
@@ -155,7 +155,7 @@ def execute(bench: Bench, run: Run) -> str | None:
 
 
 def _in_one_line(error: Exception) -> str:
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.cuda.OutOfMemoryError):
         return (
             "the GPU's memory was full, twice in a row; leave it to fewer processes, or take a smaller"
             " --image-size, batch or --backbone"

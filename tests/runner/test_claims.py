@@ -67,6 +67,38 @@ def test_a_process_of_this_machine_that_is_gone_is_taken_over_at_once(path):
     process.join()
 
 
+def test_a_claim_stays_where_no_more_files_can_be_opened(path, monkeypatch):
+    other(path)
+
+    def too_many(self, *_, **__):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(path), "open", too_many)
+        with pytest.raises(OSError, match="Too many"):
+            has(path)
+    assert "node7" in path.read_text()
+
+
+def test_of_a_claim_that_was_taken_over_the_old_owner_is_no_heart(path, monkeypatch):
+    monkeypatch.setattr(claims, "BEAT", 0.05)
+    monkeypatch.setattr(claims, "_hearts", claims._Hearts())
+    with claimed(path):
+        other(path)
+        touched(path, 1000)
+        time.sleep(0.5)
+        assert time.time() - path.stat().st_mtime > 900
+    assert "node7" in path.read_text(), "nor does it remove it"
+
+
+def test_where_proc_does_not_tell_the_age_does(path, monkeypatch):
+    monkeypatch.setattr(claims, "_host", lambda: "")
+    with claimed(path):
+        assert not has(path)
+        touched(path, claims.DEAD + 5)
+        assert has(path)
+
+
 def test_a_later_process_with_the_same_number_is_not_the_owner(path):
     other(path, host=claims._host(), pid=os.getpid(), began="another time")
     assert has(path)

@@ -1,6 +1,8 @@
 """Models trained elsewhere, on a cluster, on several GPUs or in shards, give the tables of one process."""
 
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from helpers.tiny_bench import folders, numbers
 
 from fer_meta.cli.main import main
 from fer_meta.errors import FerMetaError, SuiteError
-from fer_meta.records.seals import FAILED
+from fer_meta.records.seals import FAILED, write_failure
 from fer_meta.runner import executors
 from fer_meta.runner.executors import remote
 from fer_meta.runner.executors.engines import engine
@@ -21,8 +23,8 @@ from fer_meta.runner.options import BenchOptions
 
 ENGINES = {
     "dask": {"executor": "dask", "jobs": 2},
-    "slurm": {"executor": "slurm", "cluster": {"cluster": "local"}},
-    "devices": {"devices": ["0", "1"]},
+    "slurm": {"executor": "slurm", "cluster": {"cluster": "local"}, "jobs": None},
+    "devices": {"devices": ["0", "1"], "jobs": None},
 }
 
 
@@ -55,7 +57,7 @@ def results(options) -> pd.DataFrame:
 def test_the_answers_are_those_of_one_process_also_if_one_dies(name, options, tmp_path, monkeypatch, capfd):
     whole, job_of = results(options), remote.job_of
     if name != "slurm":
-        monkeypatch.setattr(remote, "job_of", lambda options: Once(job_of(options), tmp_path))
+        monkeypatch.setattr(remote, "job_of", lambda *given: Once(job_of(*given), tmp_path))
     capfd.readouterr()
     other = replace(options, out=tmp_path / "elsewhere", **ENGINES[name])
     pd.testing.assert_frame_equal(results(other), whole)
@@ -130,8 +132,88 @@ def test_what_another_try_would_not_mend_is_not_tried_again(options, monkeypatch
     assert "day: no such folder" in capsys.readouterr().err
 
 
+class FailsAgain(Done):
+    """A job that begins a failed run again, and fails in it once more."""
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder, self.looks = folder, 0
+
+    def done(self):
+        self.looks += 1
+        if self.looks == 1:
+            (self.folder / FAILED).unlink()
+        elif self.looks == 3:
+            write_failure(self.folder, "as before")
+        return self.looks >= 3
+
+
+def test_a_run_that_failed_before_and_fails_again_has_failed(options, monkeypatch, capsys):
+    options = replace(options, methods=["protonet"], targets=["day"])
+    planned = plan(options)
+    folder = planned.folder / "runs" / planned.runs[0].id
+    write_failure(folder, "the first time")
+    monkeypatch.setattr(remote, "POLL", 0.0)
+    monkeypatch.setattr("fer_meta.runner.main.engine", lambda _: Open(lambda *_: [FailsAgain(folder)]))
+    assert work(planned) == 1
+    printed = capsys.readouterr()
+    assert "FAILED: as before" in printed.err and "the first time" not in printed.err
+
+
+def test_what_a_disk_shows_late_is_waited_for(options, monkeypatch):
+    assert work(plan(options)) == 0
+    planned, looks, given = plan(options), iter(range(1000)), []
+    seen = type(planned.bench).is_done
+    monkeypatch.setattr(type(planned.bench), "is_done", lambda *of: next(looks) > 40 and seen(*of))
+    monkeypatch.setattr(remote, "POLL", 0.0)
+
+    def submit(job, models):
+        given.extend(models)
+        return [Done() for _ in models]
+
+    monkeypatch.setattr("fer_meta.runner.main.engine", lambda _: Open(submit))
+    assert work(planned) == 0 and len(given) == 2
+    assert not list(planned.folder.glob(f"runs/*/{FAILED}"))
+
+
+def test_silent_jobs_side_by_side_leave_the_streams_as_they_were():
+    before = sys.stdout
+    job = remote.Silent(lambda model: print(model) or time.sleep(0.01))
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(job, "x") for _ in range(40)]
+    assert not [one.exception() for one in done if one.exception()]
+    assert sys.stdout is before and not sys.stdout.closed
+
+
+def test_a_process_that_goes_on_does_not_remember_a_failure(options, monkeypatch):
+    planned = plan(options)
+    model, job = planned.runs[0].model.id, remote.job_of(options, "cpu")
+    with monkeypatch.context() as patched:
+        patched.setattr("fer_meta.training.loop.train_step", lambda *_: 1 / 0)
+        job(model)
+    job(model)
+    assert [planned.bench.is_done(run) for run in planned.runs] == [True, True, False, False]
+
+
+def test_without_slurm_nothing_begins_on_this_machine(options):
+    said = pytest.raises(FerMetaError, match="--executor slurm: .*; correct --cluster")
+    with said, engine(replace(options, executor="slurm", jobs=None)):
+        pass
+
+
+def test_a_process_that_cannot_begin_fails_its_job_and_holds_up_no_other(options, tmp_path, monkeypatch):
+    def refuse(self):
+        raise OSError("no memory for a process")
+
+    with engine(replace(options, devices=["0"], jobs=None)) as submit:
+        with monkeypatch.context() as patched:
+            patched.setattr("multiprocessing.context.SpawnProcess.start", refuse)
+            assert "no memory" in str(submit(Seen(tmp_path), ["a"])[0].exception())
+        assert submit(Seen(tmp_path), ["b"])[0].exception() is None
+
+
 def test_a_machine_whose_data_differ_does_not_train(options, trees, tmp_path):
-    job = remote.job_of(options)
+    job = remote.job_of(options, "cpu")
     folder = Path.cwd()
     with pytest.raises(FerMetaError, match="the plan made here has no model protonet-day-seed0-00000000"):
         job("protonet-day-seed0-00000000")
@@ -145,6 +227,7 @@ def test_a_machine_whose_data_differ_does_not_train(options, trees, tmp_path):
         ({"cluster": {"timeout_min": 5}}, "--cluster is of a cluster"),
         ({"executor": "dask", "scheduler": "tcp://node1:8786", "cluster": {"n_workers": 2}}, "give one"),
         ({"executor": "slurm", "devices": ["0"]}, "give one of them"),
+        ({"executor": "slurm", "jobs": 2}, "the cluster says how many"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(given, said):
@@ -158,6 +241,7 @@ def test_options_that_would_do_nothing_are_refused(given, said):
         (["--shard", "3/2"], "'3/2' is no part such as 1/4"),
         (["--shard", "0/2"], "'0/2' is no part"),
         (["--devices", "x"], "'x' is no number of GPUs"),
+        (["--devices", ","], "',' is no number of GPUs"),
         (["--devices", "0"], "'0' is no number of GPUs (1 to 64) and no list (0,1; one: 0,)"),
         (["--cluster", "timeout_min"], "give KEY=VALUE"),
         (["--cluster", "a=1", "--cluster", "a=2"], "a setting is given twice"),
@@ -171,8 +255,8 @@ def test_what_cannot_be_meant_is_refused_in_one_line(words, said):
 
 def test_a_process_calls_its_only_device_the_first():
     options = BenchOptions("cross-domain", device="cuda:1", devices=["1", "3"])
-    assert remote.job_of(options).options.device == "cuda"
-    assert remote.job_of(replace(options, devices=None)).options.device == "cuda:1"
+    assert remote.job_of(options, "cuda").options.device == "cuda"
+    assert remote.job_of(replace(options, devices=None), "cuda").options.device == "cuda:1"
 
 
 @pytest.mark.parametrize(("jobs", "used"), [(None, {"0", "MIG-1"}), (1, {"0"})])
@@ -190,7 +274,7 @@ def test_an_engine_that_is_not_installed_is_named_with_what_installs_it(name, op
     monkeypatch.delattr(executors, name, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     said = pytest.raises(FerMetaError, match=rf"pip install 'fer-meta\[{name}\]'")
-    with said, engine(replace(options, executor=name)):
+    with said, engine(replace(options, executor=name, jobs=None)):
         pass
 
 

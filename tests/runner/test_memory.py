@@ -23,7 +23,7 @@ def full(monkeypatch):
 
         def step(method, *more):
             if type(method).__module__.endswith("protonet") and next(steps) in numbers:
-                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
             return train_step(method, *more)
 
         monkeypatch.setattr(loop, "train_step", step)
@@ -55,7 +55,7 @@ def test_images_that_are_too_many_at_once_are_embedded_in_halves(monkeypatch):
 
     def forward(self, rows):
         if len(rows) > 150:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return torch.from_numpy(self.images[rows].sum((1, 2, 3), dtype=np.float32))[:, None]
 
     monkeypatch.setattr(Features, "_forward", forward)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import joblib
 from distributed import Client, Future, LocalCluster
 
+from fer_meta.errors import FerMetaError
+from fer_meta.oneline import one_line
 from fer_meta.runner.executors.remote import Silent, Submit
 from fer_meta.runner.executors.workers import MOST_JOBS
 from fer_meta.runner.options import BenchOptions
@@ -32,5 +34,11 @@ def _cluster(options: BenchOptions) -> Iterator[str | LocalCluster]:
         return
     workers = options.jobs or min(joblib.cpu_count(), MOST_JOBS)
     usual = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with LocalCluster(**{**usual, **options.cluster}) as cluster:
+    try:
+        cluster = LocalCluster(**{**usual, **options.cluster})
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise FerMetaError(
+            f"--executor dask: no cluster begins here ({one_line(str(error), 200)}); correct --cluster"
+        ) from error
+    with cluster:
         yield cluster

@@ -21,6 +21,7 @@ from fer_meta.runner.executors.workers import PR_SET_PDEATHSIG, SECONDS_TO_END, 
 from fer_meta.runner.options import BenchOptions
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+_OF_THE_GROUP = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
 
 
 class _Process:
@@ -32,23 +33,30 @@ class _Process:
 
     def do(self, job: Callable[[str], object], model: str) -> None:
         """Raises what the job raises, and RuntimeError if its process dies."""
-        if self._process is None:
-            context = get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(
-                target=_work, args=(theirs, self._device, os.getpid()), daemon=True
-            )
-            self._process.start()
-            theirs.close()
+        process = self._process or self._begin()
         try:
             self._pipe.send((job, model))
             error = self._pipe.recv()
         except (EOFError, OSError):
-            self._process.join()
-            died, self._process = Died(self._process.exitcode or 0), None
-            raise RuntimeError(str(died)) from None
+            process.join()
+            self._process = None
+            raise RuntimeError(str(Died(process.exitcode or 0))) from None
         if error is not None:
             raise error
+
+    def _begin(self) -> BaseProcess:
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._device, os.getpid()), daemon=True)
+        try:
+            process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._pipe, self._process = ours, process
+        return process
 
     def end(self) -> None:
         process = self._process  # the thread that waits for it forgets it when it ends
@@ -59,7 +67,8 @@ class _Process:
 
 
 def _work(pipe: Connection, device: str, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all: the parent ends this one
+    for number in _OF_THE_GROUP:  # they reach all: the parent ends this one
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -100,7 +109,7 @@ def engine(options: BenchOptions) -> Iterator[Submit]:
     try:
         yield submit
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+        # The processes first: Linux kills one at once when the thread that began it ends.
         for process in processes:
             process.end()
-        threads.shutdown()
+        threads.shutdown(cancel_futures=True)

@@ -9,6 +9,7 @@ import os
 import platform
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -28,6 +29,11 @@ _POLL_OF_A_RUN = 0.002  # more runs are looked at less often: each look asks a d
 
 TRIES = 3
 """So often a model's job is given out, if its process dies."""
+
+PATIENCE = 90.0
+"""Seconds in which what another machine wrote is seen here, at the latest: network disks remember for a while
+that a file was not there.
+"""
 
 CARRIED = "FER_META_"
 """Variables of the environment that begin so go with a job: where data and caches lie."""
@@ -50,12 +56,13 @@ Submit = Callable[[Callable[[str], object], Sequence[str]], Sequence[Future]]
 @dataclass(frozen=True)
 class Job:
     """What a process elsewhere does for a model (its id): the runs of the bench of `options`. Relative paths
-    start from `folder`.
+    start from `folder`. `bench` tells one bench from the next, which plans anew.
     """
 
     options: BenchOptions
     folder: str
     variables: dict[str, str]
+    bench: str
 
     def __call__(self, model: str) -> None:
         """Raises MachineError if the model is not in the plan that is made here."""
@@ -63,20 +70,32 @@ class Job:
 
         with _ALONE:
             os.chdir(self.folder)
+            for name in _carried():
+                del os.environ[name]
             os.environ.update(self.variables)
-            if self not in _plans:
+            if self.bench not in _plans:
                 _plans.clear()
-                _plans[self] = plan(self.options)
-            planned = decided(_plans[self])
-            if not any(run.model.id == model for run in [*planned.trials, *planned.runs]):
-                raise MachineError(
-                    f"{platform.node()}: the plan made here has no model {model}: data or fer-meta are not"
-                    " those of the machine that gave the job; make them equal"
-                )
+                _plans[self.bench] = plan(self.options)
+            planned, began = decided(_plans[self.bench]), time.monotonic()
+            while not _has(planned, model):
+                # the end of a search may not yet be seen here
+                if not planned.trials or time.monotonic() - began > PATIENCE:
+                    raise MachineError(
+                        f"{platform.node()}: the plan made here has no model {model}: data or fer-meta"
+                        " are not those of the machine that gave the job; make them equal"
+                    )
+                time.sleep(POLL)
+                planned = decided(planned)
+            planned.bench.failed_models.clear()
             work(planned, [model], quiet=True)
 
-    def __hash__(self) -> int:
-        return hash((self.folder, repr(self.options)))
+
+def _has(planned: Any, model: str) -> bool:
+    return any(run.model.id == model for run in [*planned.trials, *planned.runs])
+
+
+def _carried() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(CARRIED)}
 
 
 @dataclass(frozen=True)
@@ -86,22 +105,31 @@ class Silent:
     job: Callable[[str], object]
 
     def __call__(self, model: str) -> None:
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        with _ALONE, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             self.job(model)
 
 
-# torch's threads, the folder and the environment belong to the whole process.
-_ALONE = threading.Lock()
-_plans: dict[Job, Any] = {}
+# torch's threads, the folder, the environment and the streams belong to the whole process.
+_ALONE = threading.RLock()
+_plans: dict[str, Any] = {}
 
 
-def job_of(options: BenchOptions) -> Job:
-    """The job of a bench, one model at a time."""
-    variables = {name: value for name, value in os.environ.items() if name.startswith(CARRIED)}
-    device = options.device.partition(":")[0]  # a process that has one device for itself calls it the first
-    alone = replace(options, executor=None, devices=None, shard=None, jobs=1, dry_run=False)
-    alone = replace(alone, device=device) if options.devices else alone
-    return Job(alone, os.getcwd(), variables)
+def job_of(options: BenchOptions, device: str) -> Job:
+    """The job of a bench, one model at a time. With `--devices`, on the kind of `device` that the bench has:
+    a process that has one for itself calls it the first, and one that has none must not use the processor.
+    """
+    alone = replace(
+        options,
+        device=device if options.devices else options.device,
+        executor=None,
+        scheduler=None,
+        cluster={},
+        devices=None,
+        shard=None,
+        jobs=1,
+        dry_run=False,
+    )
+    return Job(alone, os.getcwd(), _carried(), uuid.uuid4().hex)
 
 
 def run_all(bench: Bench, units: Sequence[Unit], submit: Submit, job: Job, tell: Tell) -> None:
@@ -111,7 +139,7 @@ def run_all(bench: Bench, units: Sequence[Unit], submit: Submit, job: Job, tell:
     """
     left = {unit[0].model.id: list(unit) for unit in units}
     failures = {run.id: failed_at(bench, run) for unit in units for run in unit}
-    tries = Counter(list(left))
+    tries, ended = Counter(list(left)), dict[str, float]()
     futures = dict(zip(left, submit(job, list(left))))
     try:
         while left:
@@ -122,6 +150,10 @@ def run_all(bench: Bench, units: Sequence[Unit], submit: Submit, job: Job, tell:
                     error = futures[model].exception()
                     if isinstance(error, MachineError):
                         raise error
+                    since = ended.setdefault(model, time.monotonic())
+                    if error is None and time.monotonic() - since < PATIENCE:
+                        continue
+                    del ended[model]
                     if tries[model] < TRIES and not isinstance(error, FerMetaError):
                         tries[model] += 1
                         tell(Said(f"    model {model}: {_in_words(error)}; its job is given out again"))
@@ -144,9 +176,10 @@ def _see(bench: Bench, unit: Unit, failures: dict[str, int], tell: Tell) -> None
     for run in list(unit):
         if bench.is_done(run):
             ended = Ended(run.id, None, accuracies_of(bench, run), 0.0)
-        elif failed_at(bench, run) != failures[run.id]:
-            ended = Ended(run.id, error_of(bench, run), "", 0.0)
+        elif (at := failed_at(bench, run)) and at != failures[run.id]:
+            ended = Ended(run.id, error_of(bench, run) or "see FAILED.json in its folder", "", 0.0)
         else:
+            failures[run.id] = failures[run.id] and at  # 0: it was begun again
             continue
         unit.remove(run)
         tell(Began(run.id))
@@ -156,7 +189,8 @@ def _see(bench: Bench, unit: Unit, failures: dict[str, int], tell: Tell) -> None
 def _give_up(bench: Bench, unit: Unit, why: str, tell: Tell) -> None:
     while unit:
         run = unit.pop(0)
-        fail(bench, run, why)
+        if not bench.is_done(run):
+            fail(bench, run, why)
         tell(Began(run.id))
         tell(Ended(run.id, why, "", 0.0))
 
@@ -164,5 +198,5 @@ def _give_up(bench: Bench, unit: Unit, why: str, tell: Tell) -> None:
 def _in_words(error: BaseException | None) -> str:
     if error is None:
         return "its job ended without a result"
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"its job ended ({lines[-1]})"
+    lines = str(error).split("\n--------")[0].strip().splitlines() or [type(error).__name__]
+    return f"its job ended ({lines[-1] if 'Traceback' in str(error) else lines[0]})"

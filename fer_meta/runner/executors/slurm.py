@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import submitit
 from submitit.helpers import DelayedSubmission
 
+from fer_meta.errors import FerMetaError
+from fer_meta.oneline import one_line
 from fer_meta.runner.executors.remote import Submit
 from fer_meta.runner.options import BenchOptions
 
@@ -35,10 +37,13 @@ def engine(options: BenchOptions) -> Iterator[Submit]:
     """Settings of `--cluster` are submitit's, such as slurm_partition=gpu, gpus_per_node=1, timeout_min=60;
     cluster=local runs the tasks on this machine, all at once. The logs of the tasks are in `.slurm` of --out.
     """
-    settings = dict(options.cluster)
-    cluster = str(settings.pop("cluster", "")) or None
-    executor = submitit.AutoExecutor(options.out / LOGS, cluster=cluster)
-    executor.update_parameters(**{"timeout_min": _MINUTES, "name": f"fer-meta-{options.preset}", **settings})
+    settings = {"timeout_min": _MINUTES, "name": f"fer-meta-{options.preset}", **options.cluster}
+    cluster = str(settings.pop("cluster", "slurm"))
+    try:
+        executor = submitit.AutoExecutor(options.out / LOGS, cluster=cluster)
+        executor.update_parameters(**settings)
+    except (NameError, RuntimeError, TypeError, ValueError) as error:
+        raise FerMetaError(f"--executor slurm: {one_line(str(error), 200)}; correct --cluster") from error
 
     def submit(job: Callable[[str], object], models: Sequence[str]) -> list[submitit.Job]:
         return executor.map_array(_Requeued(job), list(models))
