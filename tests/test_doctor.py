@@ -182,6 +182,7 @@ def test_a_gpu_that_hangs_leaves_what_is_known_of_the_processor():
 
 def test_what_slows_torch_down_is_said(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     slow = FACTS | {"threads": 1, "instructions": "NO AVX", "precision": "fp32"}
     found = list(processor.computing(slow, "x86_64"))
     assert line(found, "1 thread", state=WARNING).endswith("unset OMP_NUM_THREADS")

@@ -1,5 +1,6 @@
 """Models trained elsewhere, on a cluster, on several GPUs or in shards, give the tables of one process."""
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -55,13 +56,14 @@ def results(options) -> pd.DataFrame:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENGINES)
 def test_the_answers_are_those_of_one_process_also_if_one_dies(name, options, tmp_path, monkeypatch, capfd):
-    whole, job_of = results(options), remote.job_of
+    whole, job_of, variables = results(options), remote.job_of, dict(os.environ)
     if name != "slurm":
         monkeypatch.setattr(remote, "job_of", lambda *given: Once(job_of(*given), tmp_path))
     capfd.readouterr()
     other = replace(options, out=tmp_path / "elsewhere", **ENGINES[name])
     pd.testing.assert_frame_equal(results(other), whole)
     assert (tmp_path / "killed").exists() or name == "slurm"
+    assert dict(os.environ) == variables
     printed = capfd.readouterr().out
     assert printed.count("protonet  day -> night") == 1 and "[4/4]" in printed, "each line once"
     if name == "devices":  # dask gives a job out again by itself

@@ -3,6 +3,7 @@
 Dask gives a job to another worker if its worker dies. https://distributed.dask.org
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -34,11 +35,16 @@ def _cluster(options: BenchOptions) -> Iterator[str | LocalCluster]:
         return
     workers = options.jobs or min(joblib.cpu_count(), MOST_JOBS)
     usual = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
+    before = dict(os.environ)
     try:
         cluster = LocalCluster(**{**usual, **options.cluster})
     except (RuntimeError, TypeError, ValueError) as error:
         raise FerMetaError(
             f"--executor dask: no cluster begins here ({one_line(str(error), 200)}); correct --cluster"
         ) from error
-    with cluster:
-        yield cluster
+    try:
+        with cluster:
+            yield cluster
+    finally:  # what is for its workers, such as their numbers of threads, it leaves in this process too
+        os.environ.clear()
+        os.environ.update(before)
