@@ -139,12 +139,16 @@ class Plan(Stored):
     search: PlannedSearch | None = None
     runs: list[PlannedRun]  # with a search, those whose settings are picked
 
-    def is_same_bench(self, other: "Plan") -> bool:
-        """Whether two processes may work on these plans side by side. One may know what a search has picked,
-        and so the runs, before the other.
+    def differs(self, other: "Plan") -> list[str]:
+        """The fields for which two processes may not work on these plans side by side. One may know what a
+        search has picked, and so the runs, before the other.
         """
-        own: dict[str, list] = {"runs": []} if self.search else {}
-        return self.model_copy(update=own) == other.model_copy(update=own)
+        alike = {"runs"} if self.search else set[str]()
+        return [
+            name
+            for name in type(self).model_fields
+            if name not in alike and getattr(self, name) != getattr(other, name)
+        ]
 
     @model_validator(mode="after")
     def _each_seed_once(self) -> "Plan":

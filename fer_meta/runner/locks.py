@@ -44,9 +44,9 @@ def part_in(folder: Path, plan: Plan, begin: Callable[[bool], None]) -> Iterator
     with contextlib.ExitStack() as working:
         with held(locks / _PLAN, wait=True):
             alone = not _others(locks)
-            if not alone and not _is_plan_of(folder, plan):
+            if not alone and (other := _differs(folder, plan)):
                 raise ResultsError(
-                    f"{folder}: another bench is writing here; wait for it or give another --out"
+                    f"{folder}: another bench is writing here ({other}); wait for it or give another --out"
                 )
             begin(alone)
             working.callback(mine.unlink, missing_ok=True)
@@ -134,8 +134,9 @@ def _busy(worker: Path) -> bool:
         return not dead
 
 
-def _is_plan_of(folder: Path, plan: Plan) -> bool:
+def _differs(folder: Path, plan: Plan) -> str:
+    """In what the plan that is worked on differs; empty if it does not."""
     try:
-        return read_plan(folder).is_same_bench(plan)
-    except ResultsError:
-        return False
+        return ", ".join(read_plan(folder).differs(plan))
+    except ResultsError as error:
+        return str(error)
