@@ -14,7 +14,7 @@ from helpers.jobs import Once, Seen
 from helpers.tiny_bench import folders, numbers
 
 from fer_meta.cli.main import main
-from fer_meta.errors import FerMetaError, SuiteError
+from fer_meta.errors import FerMetaError, ResultsError, SuiteError
 from fer_meta.records.seals import FAILED, write_failure
 from fer_meta.runner import executors
 from fer_meta.runner.executors import remote
@@ -121,8 +121,9 @@ class Open:
         pass
 
 
-def test_a_job_that_dies_again_and_again_fails_its_runs_and_says_why(options, monkeypatch, capsys):
-    failed, given = given_to(options, monkeypatch, RuntimeError("node7 is down"))
+@pytest.mark.parametrize("error", [RuntimeError, ResultsError])
+def test_a_job_that_dies_again_and_again_fails_its_runs_and_says_why(options, monkeypatch, capsys, error):
+    failed, given = given_to(options, monkeypatch, error("node7 is down"))
     assert failed == 4 and len(given) == 2 * remote.TRIES
     assert "FAILED: its job ended (node7 is down)" in capsys.readouterr().err
     assert all((run / FAILED).exists() for run in folders(options.out / "tiny" / "runs").values())

@@ -16,7 +16,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from fer_meta.errors import FerMetaError, MachineError
+from fer_meta.errors import FerMetaError, MachineError, ResultsError
 from fer_meta.runner.executors.outcomes import accuracies_of, error_of, failed_at
 from fer_meta.runner.messages import Began, Ended, Said, Tell
 from fer_meta.runner.options import BenchOptions
@@ -87,7 +87,11 @@ class Job:
                 time.sleep(POLL)
                 planned = decided(planned)
             planned.bench.failed_models.clear()
-            work(planned, [model], quiet=True)
+            try:
+                work(planned, [model], quiet=True)
+            except ResultsError:  # such as a plan that is seen here as it was before
+                _plans.clear()
+                raise
 
 
 def _has(planned: Any, model: str) -> bool:
@@ -154,7 +158,7 @@ def run_all(bench: Bench, units: Sequence[Unit], submit: Submit, job: Job, tell:
                     if error is None and time.monotonic() - since < PATIENCE:
                         continue
                     del ended[model]
-                    if tries[model] < TRIES and not isinstance(error, FerMetaError):
+                    if tries[model] < TRIES and _may_pass(error):
                         tries[model] += 1
                         tell(Said(f"    model {model}: {_in_words(error)}; its job is given out again"))
                         futures[model] = submit(job, [model])[0]
@@ -184,6 +188,11 @@ def _see(bench: Bench, unit: Unit, failures: dict[str, int], tell: Tell) -> None
         unit.remove(run)
         tell(Began(run.id))
         tell(ended)
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether another try may end otherwise: a process died, or a disk showed what was there before."""
+    return isinstance(error, ResultsError) or not isinstance(error, FerMetaError)
 
 
 def _give_up(bench: Bench, unit: Unit, why: str, tell: Tell) -> None:
