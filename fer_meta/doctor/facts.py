@@ -1,4 +1,4 @@
-"""What torch and learn2learn say of this machine. It is told by processes of their own (`children`), for a
+"""What torch and learn2learn say of this machine. It is asked in processes of their own (`children`), for a
 library may crash where it is imported or computes.
 """
 
@@ -94,7 +94,7 @@ def _described(device: str) -> dict[str, object]:
     for key, ask in asked.items():
         try:
             told[key] = ask()
-        except Exception:  # its fault is told already
+        except Exception:  # computing on it fails too, and that is a finding
             told[key] = None
     return told
 

@@ -104,7 +104,7 @@ def parts() -> dict[str, bytes]:
 
 
 META = {"unreadable": [["a.png", "damaged"]], "rendered": {"recipe": "synthetic-wild", "severity": 0.5}}
-"""What meta.json may hold besides."""
+"""What else meta.json may hold."""
 
 
 def shown(root: Path) -> None:

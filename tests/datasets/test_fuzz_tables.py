@@ -47,7 +47,7 @@ def png() -> bytes:
 
 
 def used(root: Path) -> None:
-    """The folder as a data set: told of, and each image decoded."""
+    """Read the folder as a data set, and each of its images."""
     assert all(is_plain(line) for line in listing("faces", {"faces": root}))
     spec = spec_for("faces", root)
     for path in spec.scan(root)["path"]:

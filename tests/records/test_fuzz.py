@@ -180,7 +180,7 @@ def test_weights_that_would_run_code_are_refused_and_none_is_run(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-# what is told again
+# what is said again
 
 
 def small_results(place: Path) -> Path:

@@ -82,9 +82,7 @@ def test_the_page_has_a_row_for_each_method_and_the_best_that_learned_is_bold():
 
 def test_two_that_read_the_same_are_both_best():
     rows = scores()
-    rows.loc[rows["readout"] == METHODS[-1], "accuracy"] += (
-        0.01001  # as the last readout, but for its rounding
-    )
+    rows.loc[rows["readout"] == METHODS[-1], "accuracy"] += 0.01001  # as the last readout, rounded
     across = as_markdown(means.section(RESULTS, means_table(rows))).split(
         "5-shot, across domains (6 pairs):"
     )[1]
