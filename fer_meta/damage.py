@@ -29,7 +29,12 @@ def expected(
 
 
 def reason_of(error: Exception) -> str:
-    """The reason for a damaged file. Raises the error itself if it is the disk's or the memory's."""
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+    """The reason for a damaged file. Raises the error itself if it is the disk's or the memory's, also a
+    GPU's, or that of a package that is not installed.
+    """
+    full = (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    )  # torch's, not imported
+    if full or isinstance(error, ImportError) or getattr(error, "errno", None) is not None:
         raise error
     return escaped(" ".join(str(error).split()) or type(error).__name__)[:_REASON]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from helpers.tiny_bench import folders, numbers
 
+from fer_meta.damage import expected
 from fer_meta.evaluation.features import Features
 from fer_meta.records.seals import FAILED
 from fer_meta.runner import estimate
@@ -47,6 +48,11 @@ def test_a_memory_that_stays_full_fails_the_run_alone_and_says_what_to_do(bench,
     assert "the GPU's memory was full, twice in a row; leave it to fewer processes" in result.output
     runs = folders(tmp_path / "results" / "tiny" / "runs")
     assert [(run / FAILED).exists() for run in runs.values()] == [True, False]
+
+
+def test_a_full_memory_is_no_damaged_file():
+    with pytest.raises(torch.cuda.OutOfMemoryError), expected("step-30.safetensors", "is no checkpoint"):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
 
 def test_images_that_are_too_many_at_once_are_embedded_in_halves(monkeypatch):

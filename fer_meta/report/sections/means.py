@@ -31,9 +31,8 @@ def _table(results: Results, rows: pd.DataFrame) -> Table:
     ordered = in_order(results, rows["readout"])
     named: dict[str, dict[str, Text]] = {}
     readings: dict[str, None] = {}
-    best = rounding.percent(
-        rows.loc[~rows["failed"], "accuracy"].max()
-    )  # two that read the same are both best
+    # Two that read the same are both best.
+    best = rounding.percent(rows.loc[~rows["failed"], "accuracy"].max())
     for row in sorted(rows.itertuples(), key=lambda row: ordered.index(row.readout)):
         method, reading = (name(results, row.method, row.readout) for name in (training_name, reading_name))
         mean = rounding.percent(row.accuracy)
