@@ -56,6 +56,13 @@ _OPTIONS = [
         ),
     ),
     click.option(
+        "--devices-per-model",
+        type=click.IntRange(1, MOST_DEVICES),
+        default=1,
+        show_default=True,
+        help="So many of --devices train a model together, each with its share of every step.",
+    ),
+    click.option(
         "--executor",
         type=click.Choice(["dask", "slurm"]),
         help=(
@@ -88,7 +95,7 @@ _OPTIONS = [
 
 
 def elsewhere_options(command: Callable) -> Callable:
-    """`--devices`, `--executor`, `--scheduler`, `--cluster` and `--shard`."""
+    """`--devices`, `--devices-per-model`, `--executor`, `--scheduler`, `--cluster` and `--shard`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -16,9 +16,9 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 
-def environment(device: torch.device, jobs: int) -> dict:
-    """Versions of what computes, the device by name, how many trainings went side by side and torch's threads
-    of each, and the commit of fer-meta if it is run from a clone.
+def environment(device: torch.device, jobs: int, processes: int = 1) -> dict:
+    """Versions of what computes, the device by name, how many trainings went side by side, of how many
+    processes each, torch's threads of each, and the commit of fer-meta if it is run from a clone.
     """
     return {
         "python": platform.python_version(),
@@ -27,6 +27,7 @@ def environment(device: torch.device, jobs: int) -> dict:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "cpus": os.cpu_count(),
         "jobs": jobs,
+        "processes": processes,
         "threads": torch.get_num_threads(),
         "git_commit": _commit(),
     }

@@ -12,7 +12,19 @@ LISTS = ("domains", "sources", "targets", "experiments", "methods", "seeds", "re
 
 # They decide where things are computed, and change no result. `data` counts by the state of its folders.
 _ELSEWHERE = (
-    *("data", "out", "jobs", "devices", "executor", "scheduler", "cluster", "shard", "dry_run", "command"),
+    *(
+        "data",
+        "out",
+        "jobs",
+        "devices",
+        "devices_per_model",
+        "executor",
+        "scheduler",
+        "cluster",
+        "shard",
+        "dry_run",
+        "command",
+    ),
 )
 
 
@@ -31,6 +43,7 @@ class BenchOptions:
     - `budget`: of every training, {"images": 225000} or {"seconds": 600}.
     - `jobs`: how many models are trained at the same time; None: one per core, at most 4; with `devices`, one
       for each of them, names as in CUDA_VISIBLE_DEVICES.
+      `devices_per_model`: how many of `devices` train a model together.
     - `executor`: dask or slurm; `scheduler`: dask's address; `cluster`: its settings.
     - `shard`: (k, n) for the k-th of n parts of the models.
     - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
@@ -60,6 +73,7 @@ class BenchOptions:
     search: int | None = None
     jobs: int | None = None
     devices: Sequence[str] | None = None
+    devices_per_model: int = 1
     executor: str | None = None
     scheduler: str | None = None
     cluster: Mapping[str, str | int] = field(default_factory=dict)
@@ -84,6 +98,10 @@ class BenchOptions:
             raise SuiteError("--jobs is of this machine; the cluster says how many models it does at a time")
         if self.devices and self.executor:
             raise SuiteError("--devices is of this machine, and --executor of others: give one of them")
+        if self.devices_per_model > max(1, len(self.devices or ())):
+            raise SuiteError(
+                f"--devices-per-model {self.devices_per_model} needs as many --devices: give more of them"
+            )
 
     @property
     def again(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -40,6 +41,9 @@ from fer_meta.suites.schema import Suite
 from fer_meta.training import batches, checkpoints, loop
 from fer_meta.training.ends import Moment
 
+if TYPE_CHECKING:
+    from fer_meta.training.team import Team
+
 
 @dataclass
 class Bench:
@@ -50,6 +54,7 @@ class Bench:
     device: torch.device
     made_by: MadeBy
     jobs: int = 1  # models trained and tested side by side
+    team: "Team | None" = None  # processes that train each model together, of which this one leads
     tell: Callable[[Message], None] = lambda message: None  # what happens
     failed_models: dict[str, str] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)  # run -> what is wrong with its finished folder
@@ -132,12 +137,13 @@ def execute(bench: Bench, run: Run) -> str | None:
     """Do one run and leave DONE or FAILED.json in its folder; returns the error's line if it failed.
 
     An interrupt passes through, and so does a full disk: no other run could write its results either. If the
-    memory of a GPU is full, it is tried once more: another process may have taken it for a moment.
+    memory of a GPU is full, it is tried once more: another process may have taken it for a moment. A team
+    cannot do a step again of which the others have done their share.
     """
     folder = bench.run_folder(run)
     (folder / FAILED).unlink(missing_ok=True)
     try:
-        with suppress(torch.cuda.OutOfMemoryError):
+        with suppress(*([] if bench.team else [torch.cuda.OutOfMemoryError])):
             _execute(bench, run, folder)
             return None
         bench.failed_models.pop(run.model.id, None)
@@ -188,7 +194,7 @@ def _execute(bench: Bench, run: Run, folder: Path) -> None:
     write_predictions(folder / ANSWERS, _answers(bench, run, method, selected), setting, probabilities)
     finished = time.perf_counter()
     timings = {"train_s": round(trained - began, 2), "evaluate_s": round(finished - trained, 2)}
-    where = environment(bench.device, bench.jobs)
+    where = environment(bench.device, bench.jobs, bench.team.size if bench.team else 1)
     record = run_record(
         bench.suite,
         run,
@@ -310,8 +316,18 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
 
     fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
     return functools.partial(
-        loop.fit, method, config, steps, fetched, validated, folder, progress, model.seconds
+        loop.fit, method, config, steps, fetched, validated, folder, progress, model.seconds, bench.team
     )
+
+
+def follow(bench: Bench, model: Model) -> None:
+    """Do a share of each step of a model's training, which another process of `bench.team` leads."""
+    assert bench.team
+    method = new_method(bench, model)
+    _, batch_at = batches.steps_and_batches(
+        method, model.config, model.source, model.protocol, model.seed, bench.device
+    )
+    loop.follow(method, model.config, batch_at, bench.team)
 
 
 def _begin_again(bench: Bench, model: Model, wrong: str) -> None:

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from fer_meta.tasks.protocol import Protocol
 from fer_meta.training import checkpoints, ends
 from fer_meta.training.batches import images_in
 from fer_meta.training.ends import Moment
+
+if TYPE_CHECKING:
+    from fer_meta.training.team import Team
 
 
 def build(
@@ -52,17 +55,21 @@ def fit(
     folder: Path,
     progress: Callable[[Moment, float, dict[str, float]], None] = lambda now, accuracy, validation: None,
     seconds: float | None = None,
+    team: "Team | None" = None,
 ) -> None:
     """Train `method` in place for `steps` steps, or until the first step after `seconds` seconds of training
     if these are given, from where `folder` says it was.
 
     Writes `history.jsonl`, `checkpoints/step-*.safetensors` (one per validation) and `resume.pt`. `progress`
     gets how far the training is, the last training accuracy that was logged and the last validation (readout
-    -> value, 0 to 1). Raises DivergedError if the loss is not finite, and ResumeError, before anything
-    is done, if the folder is not as an earlier part of this training left it.
+    -> value, 0 to 1). The others of a `team`, which this process leads, `follow`. Raises DivergedError if the
+    loss is not finite, and ResumeError, before anything is done, if the folder is not as an earlier part of
+    this training left it.
     """
     optimiser = new_optimiser(method, config)
     start, history = checkpoints.resume(folder, method, optimiser)
+    if team:
+        team.begin(method, optimiser)
     n = config.validations
     end = ends.by_steps(steps, n) if seconds is None else ends.by_seconds(seconds, n)
     last = history[-1] if history else {"images": 0}
@@ -73,10 +80,11 @@ def fit(
     unread: list[Tensor] = []
     method.train()
     while end.share(now) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = config.lr * _schedule(config, end.share(now), now.steps)
+        lr = config.lr * _schedule(config, end.share(now), now.steps)
+        if team:
+            team.order(now.steps, lr)
         batch = batch_at(now.steps)
-        unread.append(train_step(method, config, optimiser, batch))
+        unread.append(train_step(method, config, _at(lr, optimiser), batch, team))
         images = None if images is None else images + images_in(batch)
         before, now = now, Moment(now.steps + 1, clock.trained())
         if not end.logs(before, now):
@@ -95,10 +103,35 @@ def fit(
             if validated:
                 checkpoints.save(folder, method, optimiser, now.steps, history)
         progress(now, row["train_accuracy"], validation)
+    if team:
+        team.order(goes_on=False)
     method.eval()
     if not steps:  # a network that is used as it is
         row = {"step": 0, **validate(), "images": 0, "seconds": 0.0, "train_seconds": 0.0}
         checkpoints.save(folder, method, optimiser, 0, [row])
+
+
+def follow(
+    method: FewShotMethod,
+    config: TrainingConfig,
+    batch_at: Callable[[int], LabelledImages | list[Episode]],
+    team: "Team",
+) -> None:
+    """Take part in a training that another process of the team leads: do a share of each of its steps, and
+    write nothing.
+    """
+    optimiser = new_optimiser(method, config)
+    team.begin(method, optimiser)
+    method.train()
+    while (order := team.order()) is not None:
+        step, lr = order
+        train_step(method, config, _at(lr, optimiser), batch_at(step), team)
+
+
+def _at(lr: float, optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+    return optimiser
 
 
 def _read(step: int, unread: list[Tensor]) -> dict[str, Any]:
@@ -137,23 +170,33 @@ class _Clock:
 
 
 def train_step(
-    method: FewShotMethod, config: TrainingConfig, optimiser: torch.optim.Optimizer, batch
+    method: FewShotMethod,
+    config: TrainingConfig,
+    optimiser: torch.optim.Optimizer,
+    batch: LabelledImages | list[Episode],
+    team: "Team | None" = None,
 ) -> Tensor:
-    """One optimiser step: the mean loss and accuracy, as a tensor [2] on the method's device.
+    """One optimiser step: the mean loss and accuracy, as a tensor [2] on the method's device. Of a `team`,
+    each does its share, and all end with the same weights.
 
     Tasks are back-propagated one after the other, so that memory holds the graph of one, however many a step
     has.
     """
-    parts = batch if isinstance(batch, list) else [batch]  # tasks, or labelled images
+    # tasks, or labelled images
+    parts: list = batch if isinstance(batch, list) else [batch]
+    device = next(method.parameters()).device
     optimiser.zero_grad(set_to_none=True)
-    measured = []
-    for part in parts:
-        with autocast(config.precision, next(method.parameters()).device):
+    parted = []
+    for part, weight in team.share(parts) if team else [(part, 1 / len(parts)) for part in parts]:
+        with autocast(config.precision, device):
             loss, accuracy = method.loss(part)
-        (loss / len(parts)).backward()
-        measured.append(torch.stack([loss.detach(), accuracy.detach()]))
+        (loss * weight).backward()
+        parted.append(torch.stack([loss.detach(), accuracy.detach()]) * weight)
+    measured = torch.stack(parted).sum(dim=0)
+    if team:
+        measured = team.add_up(method.parameters(), measured)
     optimiser.step()
-    return torch.stack(measured).mean(dim=0)
+    return measured
 
 
 def new_optimiser(method: FewShotMethod, config: TrainingConfig) -> torch.optim.Optimizer:

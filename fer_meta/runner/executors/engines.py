@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 
 from fer_meta.errors import FerMetaError
@@ -38,6 +39,11 @@ def _module(options: BenchOptions) -> ModuleType | None:
             f"--executor {options.executor} needs the package {error.name}; install it with"
             f" pip install 'fer-meta[{options.executor}]'"
         ) from error
+    if options.devices_per_model > 1 and find_spec("lightning_fabric") is None:
+        raise FerMetaError(
+            "--devices-per-model needs the package lightning-fabric; install it with"
+            " pip install 'fer-meta[fabric]'"
+        )
     if options.devices:
         from fer_meta.runner.executors import devices
 

@@ -56,36 +56,22 @@ Submit = Callable[[Callable[[str], object], Sequence[str]], Sequence[Future]]
 @dataclass(frozen=True)
 class Job:
     """What a process elsewhere does for a model (its id): the runs of the bench of `options`. Relative paths
-    start from `folder`. `bench` tells one bench from the next, which plans anew.
+    start from `folder`. `bench` tells one bench from the next, which plans anew. A `team` of more than one
+    process does a job together: this is what its first does.
     """
 
     options: BenchOptions
     folder: str
     variables: dict[str, str]
     bench: str
+    team: int = 1
 
     def __call__(self, model: str) -> None:
         """Raises MachineError if the model is not in the plan that is made here."""
-        from fer_meta.runner.main import decided, plan, work
+        from fer_meta.runner.main import work
 
         with _ALONE:
-            os.chdir(self.folder)
-            for name in _carried():
-                del os.environ[name]
-            os.environ.update(self.variables)
-            if self.bench not in _plans:
-                _plans.clear()
-                _plans[self.bench] = plan(self.options)
-            planned, began = decided(_plans[self.bench]), time.monotonic()
-            while not _has(planned, model):
-                # the end of a search may not yet be seen here
-                if not planned.trials or time.monotonic() - began > PATIENCE:
-                    raise MachineError(
-                        f"{platform.node()}: the plan made here has no model {model}: data or fer-meta"
-                        " are not those of the machine that gave the job; make them equal"
-                    )
-                time.sleep(POLL)
-                planned = decided(planned)
+            planned = self._planned(model)
             planned.bench.failed_models.clear()
             try:
                 work(planned, [model], quiet=True)
@@ -93,9 +79,45 @@ class Job:
                 _plans.clear()
                 raise
 
+    def follow(self, model: str) -> None:
+        """What the others of the team do: their share of the training."""
+        from fer_meta.runner.run import follow
 
-def _has(planned: Any, model: str) -> bool:
-    return any(run.model.id == model for run in [*planned.trials, *planned.runs])
+        with _ALONE:
+            planned = self._planned(model)
+            follow(planned.bench, _models(planned)[model])
+
+    def _planned(self, model: str) -> Any:
+        """The plan as it is made here, with `model` in it."""
+        from fer_meta.runner.main import decided, plan
+
+        os.chdir(self.folder)
+        for name in _carried():
+            del os.environ[name]
+        os.environ.update(self.variables)
+        if self.bench not in _plans:
+            _plans.clear()
+            _plans[self.bench] = plan(self.options)
+            if self.team > 1:
+                from fer_meta.training.team import Team
+
+                bench = _plans[self.bench].bench
+                bench.team = Team(self.team, bench.device)
+        planned, began = decided(_plans[self.bench]), time.monotonic()
+        while model not in _models(planned):
+            # the end of a search may not yet be seen here
+            if not planned.trials or time.monotonic() - began > PATIENCE:
+                raise MachineError(
+                    f"{platform.node()}: the plan made here has no model {model}: data or fer-meta"
+                    " are not those of the machine that gave the job; make them equal"
+                )
+            time.sleep(POLL)
+            planned = decided(planned)
+        return planned
+
+
+def _models(planned: Any) -> dict[str, Any]:
+    return {run.model.id: run.model for run in [*planned.trials, *planned.runs]}
 
 
 def _carried() -> dict[str, str]:
@@ -106,11 +128,17 @@ def _carried() -> dict[str, str]:
 class Silent:
     """A job that prints nothing: its process shares the terminal of the bench, which says what it would."""
 
-    job: Callable[[str], object]
+    job: Any  # a Job
 
     def __call__(self, model: str) -> None:
+        self._quietly(self.job, model)
+
+    def follow(self, model: str) -> None:
+        self._quietly(self.job.follow, model)
+
+    def _quietly(self, do: Callable[[str], object], model: str) -> None:
         with _ALONE, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-            self.job(model)
+            do(model)
 
 
 # torch's threads, the folder, the environment and the streams belong to the whole process.
@@ -129,11 +157,12 @@ def job_of(options: BenchOptions, device: str) -> Job:
         scheduler=None,
         cluster={},
         devices=None,
+        devices_per_model=1,
         shard=None,
         jobs=1,
         dry_run=False,
     )
-    return Job(alone, os.getcwd(), _carried(), uuid.uuid4().hex)
+    return Job(alone, os.getcwd(), _carried(), uuid.uuid4().hex, options.devices_per_model)
 
 
 def run_all(bench: Bench, units: Sequence[Unit], submit: Submit, job: Job, tell: Tell) -> None:
