@@ -17,29 +17,32 @@ def share(parts: Sequence[Part], number: int, of: int) -> list[tuple[Part, float
     weights of all shares sum to 1, so that the sum of the shares' gradients is the step's.
 
     Whole tasks, if there is one for each share; else every task is in all shares, with its whole support and
-    a part of its queries. Labelled images are divided alike. What is too small to be divided is in the first.
+    a part of each class's queries. Labelled images are divided alike. What is too small to be divided is in
+    the first.
     """
     weight = 1 / len(parts)
     if len(parts) >= of:
         return [(part, weight) for part in parts[number::of]]
-    divided = ((part, _rows(part)) for part in parts)
-    return [
-        (_take(part, slice(number, None, of)), weight * len(range(number, rows, of)) / rows)
-        if rows >= SMALLEST * of
-        else (part, weight if number == 0 else 0.0)
-        for part, rows in divided
-    ]
+    return [(taken, weight * size) for taken, size in (_share_of(part, number, of) for part in parts)]
 
 
-def _rows(part: Episode | LabelledImages) -> int:
-    return len(part.query_labels if isinstance(part, Episode) else part.labels)
-
-
-def _take(part: Part, rows: slice) -> Part:
-    """Every so-many-th query or image: the queries lie in the order of their labels, so that each share has
-    of all classes.
-    """
+def _share_of(part: Part, number: int, of: int) -> tuple[Part, float]:
+    """The share of a part, and how much of the part it is."""
+    rows, needed = (
+        (len(part.query) // len(part.classes), of)
+        if isinstance(part, Episode)
+        else (len(part.labels), SMALLEST * of)
+    )
+    if rows < needed:
+        return part, float(number == 0)
+    taken = slice(number, None, of)
+    size = len(range(rows)[taken]) / rows
     if isinstance(part, Episode):
-        return replace(part, query=part.query[rows], query_labels=part.query_labels[rows])
-    units: Tensor | None = None if part.units is None else part.units[rows]
-    return part._replace(images=part.images[rows], labels=part.labels[rows], units=units)
+
+        def of_each_class(queries: Tensor) -> Tensor:
+            return queries.unflatten(0, (-1, rows))[:, taken].flatten(0, 1)
+
+        query, labels = of_each_class(part.query), of_each_class(part.query_labels)
+        return replace(part, query=query, query_labels=labels), size
+    units = None if part.units is None else part.units[taken]
+    return part._replace(images=part.images[taken], labels=part.labels[taken], units=units), size

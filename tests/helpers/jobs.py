@@ -15,10 +15,16 @@ class Once:
         self.job, self.folder = job, folder
 
     def __call__(self, model: str) -> None:
+        self._unless_killed(self.job, model)
+
+    def follow(self, model: str) -> None:
+        self._unless_killed(self.job.follow, model)
+
+    def _unless_killed(self, do, model: str) -> None:
         try:
             (self.folder / "killed").touch(exist_ok=False)
         except FileExistsError:
-            self.job(model)
+            do(model)
         else:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -1,5 +1,6 @@
 """Models trained elsewhere, on a cluster, on several GPUs or in shards, give the tables of one process."""
 
+import json
 import os
 import sys
 import time
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from helpers.jobs import Once, Seen
 from helpers.tiny_bench import folders, numbers
+from safetensors.torch import load_file
 
 from fer_meta.cli.main import main
 from fer_meta.errors import FerMetaError, ResultsError, SuiteError
@@ -49,7 +52,7 @@ def results(options) -> pd.DataFrame:
     """Of a bench that is done with these options."""
     planned = plan(options)
     assert work(planned) == 0
-    assert "ProtoNet" in finish(planned)
+    assert "5-way" in finish(planned)
     return numbers(options.out)
 
 
@@ -70,6 +73,26 @@ def test_the_answers_are_those_of_one_process_also_if_one_dies(name, options, tm
         assert "its process was killed, perhaps for want of memory; try --jobs 1" in printed
     left = [path.name for path in (other.out / "tiny" / ".locks").glob("worker-*")]
     assert not left and not list(other.out.rglob(".tmp*"))
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model_also_if_one_dies(options, tmp_path, monkeypatch, capfd):
+    options, job_of = replace(options, methods=["maml"], targets=["day"]), remote.job_of
+    whole = results(options)
+    monkeypatch.setattr(remote, "job_of", lambda *given: Once(job_of(*given), tmp_path))
+    two = replace(options, out=tmp_path / "two", devices=["0", "1"], devices_per_model=2, jobs=None)
+    again = results(two)
+    assert (tmp_path / "killed").exists() and "its job is given out again" in capfd.readouterr().out
+    assert abs(again["accuracy"].mean() - whole["accuracy"].mean()) < 0.05
+    weights, other = (
+        load_file(sorted(out.glob("tiny/models/*/checkpoints/*"))[-1]) for out in (options.out, two.out)
+    )
+    for name, weight in weights.items():
+        if "running" not in name:  # each counts the images that it sees
+            torch.testing.assert_close(other[name], weight, rtol=1e-3, atol=1e-4)
+    run = next(two.out.glob("tiny/runs/*/run.json"))
+    assert json.loads(run.read_text())["environment"]["processes"] == 2
+    assert not list(two.out.rglob(".tmp*")) and not list((two.out / "tiny" / ".locks").glob("worker-*"))
 
 
 @pytest.mark.slow
@@ -231,6 +254,7 @@ def test_a_machine_whose_data_differ_does_not_train(options, trees, tmp_path):
         ({"executor": "dask", "scheduler": "tcp://node1:8786", "cluster": {"n_workers": 2}}, "give one"),
         ({"executor": "slurm", "devices": ["0"]}, "give one of them"),
         ({"executor": "slurm", "jobs": 2}, "the cluster says how many"),
+        ({"devices": ["0", "1"], "devices_per_model": 3}, "needs as many --devices"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(given, said):
@@ -278,6 +302,13 @@ def test_an_engine_that_is_not_installed_is_named_with_what_installs_it(name, op
     monkeypatch.setitem(sys.modules, package, None)
     said = pytest.raises(FerMetaError, match=rf"pip install 'fer-meta\[{name}\]'")
     with said, engine(replace(options, executor=name, jobs=None)):
+        pass
+
+
+def test_a_team_needs_fabric_and_says_what_installs_it(options, monkeypatch):
+    monkeypatch.setattr("fer_meta.runner.executors.engines.find_spec", lambda name: None)
+    said = pytest.raises(FerMetaError, match=r"pip install 'fer-meta\[fabric\]'")
+    with said, engine(replace(options, devices=["0", "1"], devices_per_model=2, jobs=None)):
         pass
 
 
