@@ -86,12 +86,9 @@ class Progress:
         """
         fared = self._spent / self._expected if self._expected else 1.0
         now, seconds = time.perf_counter(), []
-        for unit in self._units:
-            whole = seconds_of(unit, self.costs)
-            if unit and unit[0].id in self.running:
-                _, began = self.running[unit[0].id]
-                whole -= min(sum(self.costs[unit[0].id]), (now - began) / fared)
-            seconds.append(whole)
+        for run in (run for unit in self._units for run in unit):
+            _, began = self.running.get(run.id, (0, now))
+            seconds.append(max(0.0, sum(self.costs[run.id]) - (now - began) / fared))
         return fared * makespan(seconds, self._jobs)
 
     def left_over(self) -> float:

@@ -14,8 +14,14 @@ import pytest
 import torch
 from helpers.tiny_bench import folders, numbers
 
+from fer_meta.records.seals import seal
 from fer_meta.runner.estimate import SAMPLE_QUERIES, makespan, sample_of
+from fer_meta.runner.executors import local
 from fer_meta.runner.executors.workers import choose_workers
+from fer_meta.runner.main import plan, work
+from fer_meta.runner.messages import Ended
+from fer_meta.runner.options import BenchOptions
+from fer_meta.runner.plan import by_model
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.training import checkpoints
 
@@ -125,6 +131,70 @@ def test_a_gpu_does_one_thing_at_a_time_and_a_cpu_no_more_than_there_is_to_do(mo
         and choose_workers(8, torch.device("cuda")).at_most(5).jobs == 1
     )
     assert choose_workers(8, torch.device("cpu")).at_most(5).jobs == 5
+
+
+@pytest.fixture
+def planned(suite, trees, tmp_path):
+    """A bench of three models on two targets each, on two workers."""
+    return plan(
+        BenchOptions(
+            str(suite),
+            methods=["protonet", "relationnet", "supervised"],
+            sources=["day"],
+            data={name: trees / name for name in ("day", "night")},
+            device="cpu",
+            jobs=2,
+            out=tmp_path / "results",
+        )
+    )
+
+
+def test_what_a_trained_model_is_tested_on_is_divided_among_the_workers(planned, tmp_path, monkeypatch):
+    """The last of three models would else keep one of two workers alone."""
+    done = tmp_path / "done"
+
+    def execute(bench, run):
+        seal(bench.model_folder(run.model), [])  # trained at once
+        time.sleep(0.3)
+        with done.open("a") as file:
+            file.write(f"{run.model.key} {run.setting.target.name} {os.getpid()}\n")
+
+    monkeypatch.setattr(local, "execute", execute)
+    monkeypatch.setattr(local, "accuracies_of", lambda bench, run: "")
+    heard = []
+    units = by_model(planned.runs)
+    local.run_all(planned.bench, units, planned.workers.at_most(3), heard.append)
+    lines = [line.split() for line in done.read_text().splitlines()]
+    assert len(lines) == len({(method, target) for method, target, _ in lines}) == 6
+    assert [message.run for message in heard if isinstance(message, Ended)] and all(units)
+    workers = {}
+    for method, _, worker in lines:
+        workers.setdefault(method, set()).add(worker)
+    assert all(len(own) == 2 for own in workers.values()), "each target in a worker of its own"
+    assert not list((planned.folder / ".locks").glob("model-*.owner"))
+
+
+def test_runs_of_a_training_that_failed_do_not_train_again(planned, tmp_path, monkeypatch):
+    begun = tmp_path / "begun"
+
+    def fit(method, config, steps, batch_at, validate, folder, *more):
+        with begun.open("a") as file:
+            file.write(f"{folder.name}\n")
+        raise ValueError("no gradient today")
+
+    monkeypatch.setattr("fer_meta.training.loop.fit", fit)
+    assert work(planned) == 6
+    assert sorted(begun.read_text().split()) == sorted(folders(planned.folder / "models"))
+    errors = [json.loads(path.read_text())["error"] for path in planned.folder.glob("runs/*/FAILED.json")]
+    assert errors == ["ValueError: no gradient today"] * 6
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_worker_that_leaves_in_the_middle_has_died(planned, monkeypatch, status):
+    monkeypatch.setattr("fer_meta.training.loop.fit", lambda *_: os._exit(status))
+    assert work(planned) == 6
+    errors = [json.loads(path.read_text())["error"] for path in planned.folder.glob("runs/*/FAILED.json")]
+    assert errors == [f"its process ended with status {status}"] * 6
 
 
 def test_the_time_left_is_that_of_the_last_worker():

@@ -10,8 +10,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import connection, get_context
@@ -30,6 +29,7 @@ MOST_JOBS = 4
 SECONDS_TO_END = 20
 
 PR_SET_PDEATHSIG = 1
+_NO_MORE = object()
 _ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)}
 
 
@@ -68,43 +68,50 @@ class Workers:
 
     def each(
         self,
-        tasks: Iterable[Task],
+        tasks: Iterable[Task | None],
         work: Callable[[Task, Callable[[Any], None]], object],
         hear: Callable[[Task, Any], None],
     ) -> None:
-        """`work(task, tell)` for each task, begun in order.
+        """`work(task, tell)` for each task, begun in order. While a worker is busy, the next may be None: not
+        yet; it is asked for again when something was heard.
 
         `hear(task, message)` is called in this process for each message of a worker, in order, and with Died
         for a worker that did not end well. An exception raised by `work` is raised here, and ends the others,
         as an interrupt does.
         """
         if self.forked:
-            self._fork(deque(tasks), work, hear)
+            self._fork(iter(tasks), work, hear)
         else:
             for task in tasks:
-                work(task, partial(hear, task))
+                if task is not None:
+                    work(task, partial(hear, task))
 
-    def _fork(self, waiting: deque, work, hear) -> None:
+    def _fork(self, tasks: Iterator, work, hear) -> None:
         busy: dict[Connection, tuple[Any, Any]] = {}
+        more = True
         try:
-            while waiting or busy:
-                while waiting and len(busy) < self.jobs:
-                    task = waiting.popleft()
+            while more or busy:
+                while more and len(busy) < self.jobs:
+                    task = next(tasks, _NO_MORE)
+                    more = task is not _NO_MORE
+                    if task is None or not more:
+                        break
                     pipe, process = _start(work, task, self.threads)
                     busy[pipe] = task, process
                 for pipe in [pipe for pipe in connection.wait(busy) if isinstance(pipe, Connection)]:
                     task, process = busy[pipe]
                     try:
                         message = pipe.recv()
-                    except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
-                        del busy[pipe]
+                    except (EOFError, OSError):  # it has died, perhaps in the middle of a message
                         process.join()
-                        if process.exitcode:
-                            hear(task, Died(process.exitcode))
-                        continue
+                        message = Died(process.exitcode or 0)
                     if isinstance(message, Exception):
                         raise message
-                    hear(task, message)
+                    if message is None or isinstance(message, Died):
+                        del busy[pipe]
+                        process.join()
+                    if message is not None:
+                        hear(task, message)
         finally:
             for _, process in busy.values():
                 process.terminate()
@@ -152,5 +159,6 @@ def _work(work, task, pipe: Connection, threads: int, parent: int) -> None:
     torch.set_num_threads(threads)
     try:
         work(task, pipe.send)
+        pipe.send(None)  # it has not died
     except Exception as error:
         pipe.send(error)
