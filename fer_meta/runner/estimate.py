@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
+import torch
 from tqdm import tqdm
 
 from fer_meta.evaluation.answers import answer_episodes, embedder, is_shared
@@ -81,6 +82,8 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
     def measure(kind: tuple, tell: Callable[[object], None]) -> None:
         try:
             tell(_measure(bench, samples[kind]))
+        except torch.cuda.OutOfMemoryError:
+            tell("the GPU's memory is full")
         except Exception as error:
             tell(f"{type(error).__name__}: {error}")
 

@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+import torch
+
 from fer_meta.runner.executors import devices
 
 
@@ -30,11 +32,11 @@ class Once:
 
 
 class Seen:
-    """A job that notes which device its process sees."""
+    """A job that notes which device its process sees, and how many threads it has."""
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def __call__(self, model: str) -> None:
-        (self.folder / model).write_text(os.environ[devices.VISIBLE])
+        (self.folder / model).write_text(f"{os.environ[devices.VISIBLE]} {torch.get_num_threads()}")
         time.sleep(0.5)

@@ -286,8 +286,13 @@ def test_a_process_calls_its_only_device_the_first():
     assert remote.job_of(replace(options, devices=None), "cuda").options.device == "cuda:1"
 
 
-@pytest.mark.parametrize(("jobs", "used"), [(None, {"0", "MIG-1"}), (1, {"0"})])
-def test_each_process_sees_its_own_device_alone(options, tmp_path, jobs, used):
+@pytest.mark.parametrize(("jobs", "used"), [(None, {"0 4", "MIG-1 4"}), (1, {"0 8"})])
+def test_each_process_sees_its_own_device_alone_and_has_its_share_of_the_cores(
+    options, tmp_path, monkeypatch, jobs, used
+):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
     with engine(replace(options, devices=["0", "MIG-1"], jobs=jobs)) as submit:
         for future in submit(Seen(tmp_path), ["a", "b", "c", "d"]):
             assert future.exception() is None

@@ -18,6 +18,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 
+import joblib
+import torch
+
 from fer_meta.runner.executors.remote import Silent, Submit
 from fer_meta.runner.executors.workers import PR_SET_PDEATHSIG, SECONDS_TO_END, Died
 from fer_meta.runner.options import BenchOptions
@@ -29,8 +32,8 @@ _OF_THE_GROUP = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasat
 class _Process:
     """A process with a device, which does a job at a time; begun when it is needed, and again if it died."""
 
-    def __init__(self, device: str, variables: Mapping[str, str] | None = None):
-        self._variables = {VISIBLE: device, **(variables or {})}
+    def __init__(self, device: str, threads: int, variables: Mapping[str, str] | None = None):
+        self._threads, self._variables = threads, {VISIBLE: device, **(variables or {})}
         self._process: BaseProcess | None = None
 
     def do(self, job: Callable[[str], object], model: str) -> None:
@@ -49,7 +52,9 @@ class _Process:
     def _begin(self) -> BaseProcess:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._variables, os.getpid()), daemon=True)
+        process = context.Process(
+            target=_work, args=(theirs, self._variables, self._threads, os.getpid()), daemon=True
+        )
         try:
             process.start()
         except BaseException:
@@ -71,8 +76,8 @@ class _Process:
 class _Together:
     """Processes, each with a device, that do a job together: the first leads, the others follow it."""
 
-    def __init__(self, devices: Sequence[str]):
-        self._devices = devices
+    def __init__(self, devices: Sequence[str], threads: int):
+        self._devices, self._threads = devices, threads
         self._members: list[_Process] = []
 
     def do(self, job: Silent, model: str) -> None:
@@ -80,7 +85,9 @@ class _Together:
         from fer_meta.training.team import place
 
         port, ended = _free_port(), SimpleQueue[Future]()
-        self._members = [_Process(device, place(k, port)) for k, device in enumerate(self._devices)]
+        self._members = [
+            _Process(device, self._threads, place(k, port)) for k, device in enumerate(self._devices)
+        ]
         # Each in a thread that lives as long as its process; see `engine`.
         with ThreadPoolExecutor(len(self._members)) as threads:
             begun = [
@@ -108,7 +115,7 @@ def _free_port() -> int:
         return one.getsockname()[1]
 
 
-def _work(pipe: Connection, variables: Mapping[str, str], parent: int) -> None:
+def _work(pipe: Connection, variables: Mapping[str, str], threads: int, parent: int) -> None:
     for number in _OF_THE_GROUP:  # they reach all: the parent ends this one
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -117,6 +124,7 @@ def _work(pipe: Connection, variables: Mapping[str, str], parent: int) -> None:
     if os.getppid() != parent:
         return
     os.environ.update(variables)
+    torch.set_num_threads(threads)
     with suppress(EOFError):
         while True:
             job, model = pipe.recv()
@@ -135,7 +143,9 @@ def engine(options: BenchOptions) -> Iterator[Submit]:
     devices, size = list(options.devices or ()), options.devices_per_model
     in_turn = cycle(devices)
     teams = [list(islice(in_turn, size)) for _ in range(options.jobs or len(devices) // size)]
-    processes = [_Together(team) if size > 1 else _Process(team[0]) for team in teams]
+    # Of the processor, each has a share: together, they would wait for each other's threads.
+    threads = max(1, min(joblib.cpu_count(), torch.get_num_threads()) // (size * len(teams)))
+    processes = [_Together(team, threads) if size > 1 else _Process(team[0], threads) for team in teams]
     free: SimpleQueue[_Process | _Together] = SimpleQueue()
     for process in processes:
         free.put(process)
