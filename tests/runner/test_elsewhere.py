@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from distributed import LocalCluster
 from helpers.jobs import Once, Seen
 from helpers.tiny_bench import folders, numbers
 from safetensors.torch import load_file
@@ -284,6 +285,15 @@ def test_a_process_calls_its_only_device_the_first():
     options = BenchOptions("cross-domain", device="cuda:1", devices=["1", "3"])
     assert remote.job_of(options, "cuda").options.device == "cuda"
     assert remote.job_of(replace(options, devices=None), "cuda").options.device == "cuda:1"
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers_is_waited_for_with_a_line(options, capsys):
+    with LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        with engine(replace(options, executor="dask", jobs=None, scheduler=address)):
+            pass
+    assert f"{address} has no worker yet; waiting for one: dask worker {address}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("jobs", "used"), [(None, {"0 4", "MIG-1 4"}), (1, {"0 8"})])

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import click
 import joblib
 from distributed import Client, Future, LocalCluster
 
@@ -21,6 +22,9 @@ from fer_meta.runner.options import BenchOptions
 def engine(options: BenchOptions) -> Iterator[Submit]:
     """A client of the cluster. Settings of `--cluster` go to LocalCluster, if there is no scheduler yet."""
     with _cluster(options) as cluster, Client(cluster) as client:
+        if not client.scheduler_info()["workers"]:
+            address = client.scheduler.address
+            click.echo(f"{address} has no worker yet; waiting for one: dask worker {address} --nthreads 1")
 
         def submit(job: Callable[[str], object], models: Sequence[str]) -> list[Future]:
             return client.map(Silent(job), models, pure=False)
