@@ -50,7 +50,9 @@ def main(seeds: int) -> None:
         suite = Path(home) / "together.yaml"
         suite.write_text(SUITE)
         for way, how in WAYS.items():
-            options = BenchOptions(str(suite), seeds=range(seeds), device="cpu", out=Path(home) / way, **how)
+            options = BenchOptions(
+                str(suite), seeds=tuple(range(seeds)), device="cpu", out=Path(home) / way, **how
+            )
             if failed := work(plan(options)):
                 raise click.ClickException(f"{failed} runs failed")
         found = pd.concat([runs(Path(home) / way).assign(way=way) for way in WAYS])
