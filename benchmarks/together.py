@@ -25,16 +25,16 @@ from fer_meta.runner.options import BenchOptions
 SUITE = """\
 name: together
 title: Alone and together
-rendered: {domains: [synthetic-studio], subjects: 200, images: 4000}
+rendered: {domains: [synthetic-studio], subjects: 100, images: 2000}
 image_size: 48
 selection: [source-val]
 protocol:
   {way: 5, shots: [5], queries: 5, episodes: 200,
    train: {shots: 5, queries: 8}, validation: {shots: 5, queries: 5, episodes: 40}}
 methods:
-  fomaml: {method: maml, first_order: true, steps: 200, validations: 5}
-  protonet: {steps: 600, validations: 5}
-  supervised: {steps: 600, validations: 5, batch: 64, backbone: conv4}
+  fomaml: {method: maml, first_order: true, steps: 80, validations: 4}
+  protonet: {steps: 400, validations: 5}
+  supervised: {steps: 400, validations: 5, batch: 64, backbone: conv4}
 presets: {quick: {}}
 """
 DIVIDED = {"fomaml": "whole tasks", "protonet": "queries", "supervised": "images"}

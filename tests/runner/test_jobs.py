@@ -16,7 +16,7 @@ from helpers.tiny_bench import folders, numbers
 
 from fer_meta.records.seals import seal
 from fer_meta.runner.estimate import SAMPLE_QUERIES, makespan, sample_of
-from fer_meta.runner.executors import local
+from fer_meta.runner.executors import local, workers
 from fer_meta.runner.executors.workers import choose_workers
 from fer_meta.runner.main import plan, work
 from fer_meta.runner.messages import Ended
@@ -187,6 +187,22 @@ def test_runs_of_a_training_that_failed_do_not_train_again(planned, tmp_path, mo
     assert sorted(begun.read_text().split()) == sorted(folders(planned.folder / "models"))
     errors = [json.loads(path.read_text())["error"] for path in planned.folder.glob("runs/*/FAILED.json")]
     assert errors == ["ValueError: no gradient today"] * 6
+
+
+def test_workers_that_end_together_are_not_waited_for(monkeypatch):
+    """Both have ended when they are looked at, and nothing says before that they were the last."""
+    wait, heard = workers.connection.wait, []
+
+    def late(pipes):
+        assert pipes, "nobody is left"
+        time.sleep(0.3)
+        return wait(pipes)
+
+    monkeypatch.setattr(workers.connection, "wait", late)
+    workers.Workers(2, 1, forked=True).each(
+        iter("ab"), lambda task, tell: tell(task.upper()), lambda task, message: heard.append(message)
+    )
+    assert sorted(heard) == ["A", "B"]
 
 
 @pytest.mark.parametrize("status", [0, 3])

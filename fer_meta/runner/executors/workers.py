@@ -98,6 +98,8 @@ class Workers:
                         break
                     pipe, process = _start(work, task, self.threads)
                     busy[pipe] = task, process
+                if not busy:  # those that were busy ended together, and were the last
+                    break
                 for pipe in [pipe for pipe in connection.wait(busy) if isinstance(pipe, Connection)]:
                     task, process = busy[pipe]
                     try:
