@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -28,6 +29,7 @@ from fer_meta.records.history import HISTORY, history, read_history
 from fer_meta.records.model import read_model, write_model
 from fer_meta.records.run import RUN, Environment, Timings, Trained, write_run
 from fer_meta.records.seals import DONE, FAILED, seal, write_failure
+from fer_meta.refused import disk_in_words, memory_in_words
 from fer_meta.runner.budget import trained_in_words
 from fer_meta.runner.describe import MadeBy, model_record, run_record
 from fer_meta.runner.environment import environment, peak_memory_mb
@@ -160,6 +162,10 @@ def _in_one_line(error: Exception) -> str:
             "the GPU's memory was full, twice in a row; leave it to fewer processes, or take a smaller"
             " --image-size, batch or --backbone"
         )
+    if isinstance(error, OSError) and error.errno is not None:
+        return disk_in_words(error)[0]
+    if full := memory_in_words(error):
+        return full
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
     return line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
 
@@ -170,8 +176,8 @@ def fail(bench: Bench, run: Run, line: str, trace: str = "") -> None:
 
 
 def _disk_is_full(error: Exception) -> bool:
-    """safetensors says it in words of its own."""
-    return getattr(error, "errno", None) in FULL or "No space left on device" in str(error)
+    """safetensors says it in words of its own, the system's."""
+    return getattr(error, "errno", None) in FULL or any(os.strerror(one) in str(error) for one in FULL)
 
 
 def _execute(bench: Bench, run: Run, folder: Path) -> None:
