@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from fer_meta.datasets.stacked import Images
+from fer_meta.datasets.watched import expect_unchanged
 from fer_meta.device import Precision, precision_on
 from fer_meta.errors import DivergedError, FerMetaError, MachineError, ResultsError
 from fer_meta.evaluation.adapted import adapted, adapted_features
@@ -314,7 +315,12 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
         values = (f", val {name} {metric.get(name, 'acc')} {value:.3f}" for name, value in validation.items())
         stage.at(done, f"train acc {accuracy:.3f}{''.join(values)}")
 
-    fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
+    def validate_on_source() -> checkpoints.Validated:
+        found = validate()
+        expect_unchanged(source.images)  # else a checkpoint of other images would be kept
+        return found
+
+    fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate_on_source)
     return functools.partial(
         loop.fit, method, config, steps, fetched, validated, folder, progress, model.seconds
     )
@@ -341,6 +347,8 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
             on_disk = part["readout"].cat.rename_categories([_on_disk(run, name)])
             for rule in rules[name]:
                 yield part.assign(readout=on_disk, selection=rule)
+    for images in (run.setting.source.images, run.setting.target.images):
+        expect_unchanged(images)
 
 
 def _on_disk(run: Run, readout: str) -> str:
