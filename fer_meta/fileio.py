@@ -32,24 +32,35 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}-{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
-        with naming(path.parent):
+        with naming(path.parent, temporary):
             yield temporary
             sync(temporary)
-        os.replace(temporary, path)
+            _rename(temporary, path)
         sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that cannot be written now has said so above
+            temporary.unlink(missing_ok=True)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
+        os.replace(temporary, path)
+    except IsADirectoryError as error:  # it would name both
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextlib.contextmanager
-def naming(place: Path | str) -> Iterator[None]:
-    """Let an OSError of the block say where it happened: one of writing to an open file does not."""
+def naming(place: Path | str, temporary: Path | None = None) -> Iterator[None]:
+    """Let an OSError of the block say where it happened: one of writing to an open file does not, and the
+    name of a `temporary` file tells nobody anything.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        if error.errno is None or error.filename not in (None, str(temporary), temporary):
             raise
-        raise OSError(error.errno, error.strerror, str(place)) from error
+        # in the system's words: pyarrow's own name the temporary file
+        raise OSError(error.errno, os.strerror(error.errno), str(place)) from error
 
 
 def full_disk(place: Path | str) -> str:

@@ -1,7 +1,6 @@
 """Every error of a command in one line: what is wrong, where, and the fix."""
 
 import contextlib
-import errno
 import signal
 import sys
 import traceback
@@ -10,24 +9,8 @@ import click
 
 from fer_meta.errors import FerMetaError
 from fer_meta.oneline import UNPRINTABLE, one_line
+from fer_meta.refused import disk_in_words, memory_in_words
 from fer_meta.streams import Ended, throw_away
-
-# What a path that is given can be the cause of (exit status 2), and what the machine is the cause of (1),
-# each with the fix.
-_PATHS = {
-    errno.ENAMETOOLONG: "give a shorter name",
-    errno.ELOOP: "give another path, this link leads back to itself",
-    errno.ENOTDIR: "give another path, a part of this one is a file",
-    errno.EISDIR: "give a file",
-}
-_MACHINE = {
-    errno.ENOSPC: "free some space there",
-    errno.EDQUOT: "free some space there",
-    errno.EROFS: "name a folder that can be written",
-    errno.EACCES: "see who may read and write there",
-    errno.EPERM: "see who may read and write there",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-}
 
 
 class OneLineErrors(click.Group):
@@ -56,14 +39,11 @@ class OneLineErrors(click.Group):
             raise
         except OSError as error:
             self._end(context, *_in_words(error))
-        except MemoryError as error:
-            what = str(error) or "no memory left"
-            self._end(
-                context,
-                f"not enough memory ({what}); close other programs, or ask for less (smaller images or"
-                " batches)",
-                1,
-            )
+        except (MemoryError, RuntimeError) as error:
+            line = memory_in_words(error)
+            if line is None:
+                raise
+            self._end(context, line, 1)
         except KeyboardInterrupt as error:
             by = error.signal if isinstance(error, Ended) else signal.SIGINT
             with contextlib.suppress(OSError):  # the terminal may be what went
@@ -95,8 +75,4 @@ def _in_words(error: OSError) -> tuple[str, int]:
     if traceback.extract_tb(error.__traceback__)[-1].filename == click.utils.__file__:  # of click.echo
         throw_away(sys.stdout)
         return f"the output cannot be written ({reason}); free some space, or send it elsewhere", 1
-    named = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-    number = error.errno or 0  # one that is raised with words alone has no number
-    fix = _PATHS.get(number) or _MACHINE.get(number)
-    status = 2 if number in _PATHS else 1
-    return f"{one_line(named, 300)}{': ' if named else ''}{reason}{f'; {fix}' if fix else ''}", status
+    return disk_in_words(error)

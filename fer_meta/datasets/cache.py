@@ -210,8 +210,9 @@ def _expect_unchanged(spec: DatasetSpec, root: Path, index: pd.DataFrame, states
     after = _states(spec, root, index)
     changed = [file for file, state in states.items() if after[file] != state]
     if changed:
+        files = "file" if len(changed) == 1 else "files"
         raise DatasetError(
-            f"{root}: {len(changed):,} files changed while they were decoded, first '{changed[0]}'; "
+            f"{root}: {len(changed):,} {files} changed during decoding, first '{changed[0]}'; "
             "nothing was kept, run again when no file changes any more"
         )
 

@@ -131,10 +131,11 @@ def is_dead(building: Path) -> bool:
 
 def _is_orphan(building: Path) -> bool:
     """Whether the process that built a folder is dead: its file OWNED is there, for a minute at least, and
-    not locked.
+    not locked. One from the future is there for long too: the clock was set back.
     """
     owned = building / OWNED
-    if not owned.exists() or not _untouched(owned, _MINUTE):
+    age = _age(owned)
+    if age is None or abs(age) <= _MINUTE:
         return False
     try:
         with filelock.FileLock(owned, timeout=0):
@@ -143,10 +144,16 @@ def _is_orphan(building: Path) -> bool:
         return False
 
 
-def _untouched(path: Path, seconds: float = _DAY) -> bool:
-    """Whether nothing was written to a file or folder for so long."""
+def _untouched(path: Path) -> bool:
+    """Whether nothing was written to a file or folder for a day."""
+    age = _age(path)
+    return age is not None and age > _DAY
+
+
+def _age(path: Path) -> float | None:
+    """Seconds since something was written to a file or folder; None if it is gone, or is another user's."""
     try:
         inside = path.iterdir() if path.is_dir() else ()
-        return time.time() - max(part.stat().st_mtime for part in (path, *inside)) > seconds
+        return time.time() - max(part.stat().st_mtime for part in (path, *inside))
     except OSError:
-        return False  # it ended just now, or is another user's
+        return None

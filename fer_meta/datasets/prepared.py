@@ -18,6 +18,7 @@ import pandas as pd
 from fer_meta.datasets.base import INDEX_COLUMNS, SPLITS, DatasetSpec, Rendered
 from fer_meta.datasets.scanning import unread
 from fer_meta.datasets.tables import parquet_table
+from fer_meta.datasets.watched import Watch, watch
 from fer_meta.errors import DamagedError, DatasetError
 from fer_meta.expressions import EXPRESSIONS
 from fer_meta.fileio import sync
@@ -101,10 +102,12 @@ def read_prepared(place: Path, fix: str) -> tuple[np.memmap, pd.DataFrame, dict]
     place = Path(place)
     try:
         meta = read_meta(place)
+        opened = Watch(place / IMAGES)
         for part, kept in meta.get(_SUMS, {}).items():
             if part not in (IMAGES, INDEX) or checksum(place / part) != kept:
                 raise ValueError(f"{part} was changed after it was written")
         images = np.load(place / IMAGES, mmap_mode="r", allow_pickle=False)
+        watch(images, opened)
         index = parquet_table(io.BytesIO((place / INDEX).read_bytes()))
         _check(images, index, meta)
         index = index.astype({name: "Int64" if name == "frame" else "string" for name in INDEX_COLUMNS})

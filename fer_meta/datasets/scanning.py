@@ -39,6 +39,9 @@ LITTER = frozenset(
 )
 """What archives, disks and file servers add: no data, and some of it only the administrator can list."""
 
+_RESULTS = frozenset(("plan.json", "runs"))
+"""What lies in a folder of results: its plots are no data, where somebody keeps it among them."""
+
 ABSENT = (ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG)
 """The disk's error numbers for a place where no file can be."""
 
@@ -176,7 +179,9 @@ def other_files(root: Path, paths: Collection[str]) -> dict[str, list[str]]:
 
 
 def files_below(root: Path) -> Iterator[str]:
-    """All files below `root` that are not hidden, in any order. Raises as `image_files`."""
+    """All files below `root` that are neither hidden nor results of a bench, in any order. Raises as
+    `image_files`.
+    """
     if found := archives.parted(root):
         yield from filter(is_data, archives.opened(found[0]).inside(found[1]))
         return
@@ -188,6 +193,8 @@ def files_below(root: Path) -> Iterator[str]:
             state = os.stat(folder)
             with os.scandir(folder) as listing:
                 entries = list(listing)
+        if inside and _RESULTS.issubset(entry.name for entry in entries):
+            continue
         itself = (state.st_dev, state.st_ino)
         if itself in around:
             raise DatasetError(f"{folder.rstrip('/')}: a link to a folder that contains it; remove the link")

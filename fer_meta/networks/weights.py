@@ -69,6 +69,8 @@ def fit(network: nn.Module, state: State) -> str:
     for name in needed:
         if given[name].shape != wanted[name].shape:
             return f"{name} is {tuple(given[name].shape)} and not {tuple(wanted[name].shape)}"
+        if not given[name].isfinite().all():
+            return f"{name} holds values that are no finite numbers"
     network.load_state_dict({name: given.get(name, value) for name, value in wanted.items()})
     return ""
 

@@ -177,12 +177,13 @@ def _numbers(found: Found) -> dict[str, str]:
 
 @contextmanager
 def _naming(folder: Path) -> Iterator[None]:
-    """An error of the machine names the folder: a full disk's names no file, another's a temporary one."""
+    """An error of the machine says what could not be written, and names the folder if it names no file."""
     try:
         yield
     except OSError as error:
+        place = str(error.filename or folder)
         raise OSError(
-            error.errno, f"the report cannot be written ({error.strerror or error})", str(folder)
+            error.errno, f"the report cannot be written ({error.strerror or error})", place
         ) from error
 
 

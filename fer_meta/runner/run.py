@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -14,6 +15,7 @@ import pandas as pd
 import torch
 
 from fer_meta.datasets.stacked import Images
+from fer_meta.datasets.watched import expect_unchanged
 from fer_meta.device import Precision, precision_on
 from fer_meta.errors import DivergedError, FerMetaError, MachineError, ResultsError
 from fer_meta.evaluation.adapted import adapted, adapted_features
@@ -29,6 +31,7 @@ from fer_meta.records.history import HISTORY, history, read_history
 from fer_meta.records.model import read_model, write_model
 from fer_meta.records.run import RUN, Environment, Timings, Trained, write_run
 from fer_meta.records.seals import DONE, FAILED, seal, write_failure
+from fer_meta.refused import disk_in_words, memory_in_words
 from fer_meta.runner.budget import trained_in_words
 from fer_meta.runner.describe import MadeBy, model_record, run_record
 from fer_meta.runner.environment import environment, peak_memory_mb
@@ -166,6 +169,10 @@ def _in_one_line(error: Exception) -> str:
             "the GPU's memory was full, twice in a row; leave it to fewer processes, or take a smaller"
             " --image-size, batch or --backbone"
         )
+    if isinstance(error, OSError) and error.errno is not None:
+        return disk_in_words(error)[0]
+    if full := memory_in_words(error):
+        return full
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
     return line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
 
@@ -176,8 +183,8 @@ def fail(bench: Bench, run: Run, line: str, trace: str = "") -> None:
 
 
 def _disk_is_full(error: Exception) -> bool:
-    """safetensors says it in words of its own."""
-    return getattr(error, "errno", None) in FULL or "No space left on device" in str(error)
+    """safetensors says it in words of its own, the system's."""
+    return getattr(error, "errno", None) in FULL or any(os.strerror(one) in str(error) for one in FULL)
 
 
 def _execute(bench: Bench, run: Run, folder: Path) -> None:
@@ -314,7 +321,12 @@ def _fitting(bench: Bench, run: Run, method: FewShotMethod, clock: _Clock) -> Ca
         values = (f", val {name} {metric.get(name, 'acc')} {value:.3f}" for name, value in validation.items())
         stage.at(done, f"train acc {accuracy:.3f}{''.join(values)}")
 
-    fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate)
+    def validate_on_source() -> checkpoints.Validated:
+        found = validate()
+        expect_unchanged(source.images)  # else a checkpoint of other images would be kept
+        return found
+
+    fetched, validated = clock.timed("data_s", batch_at), clock.timed("validate_s", validate_on_source)
     return functools.partial(
         loop.fit, method, config, steps, fetched, validated, folder, progress, model.seconds, bench.team
     )
@@ -351,6 +363,8 @@ def _answers(bench: Bench, run: Run, method: FewShotMethod, selected: Selected) 
             on_disk = part["readout"].cat.rename_categories([_on_disk(run, name)])
             for rule in rules[name]:
                 yield part.assign(readout=on_disk, selection=rule)
+    for images in (run.setting.source.images, run.setting.target.images):
+        expect_unchanged(images)
 
 
 def _on_disk(run: Run, readout: str) -> str:

@@ -354,13 +354,14 @@ def test_the_torch_dataset_gives_uint8_images_and_canonical_labels(root):
     assert len(list(dataset)) == len(dataset) == 4
 
 
-def test_what_a_killed_decode_left_is_removed_once_its_process_is_gone(place):
+@pytest.mark.parametrize("ago", [120, -24 * 3600])  # the clock was set back
+def test_what_a_killed_decode_left_is_removed_once_its_process_is_gone(place, ago):
     dead, living = place / ".building-dead", place / ".building-living"
     for folder in (dead, living):
         folder.mkdir(parents=True)
         (folder / ".owned").touch()
-        os.utime(folder / ".owned", (time.time() - 120,) * 2)
+        os.utime(folder / ".owned", (time.time() - ago,) * 2)
     with filelock.FileLock(living / ".owned"):
-        os.utime(living / ".owned", (time.time() - 120,) * 2)
+        os.utime(living / ".owned", (time.time() - ago,) * 2)
         places.remove_stale(place)
     assert not dead.exists() and living.exists()

@@ -162,6 +162,17 @@ def test_wrong_weights_are_explained(tmp_path):
         backbones.vectors("conv4", "imagenet")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_finite_numbers_are_refused(tmp_path, value):
+    state = torchvision.models.resnet18().state_dict()
+    state["layer1.0.conv1.weight"][0, 0, 0, 0] = value
+    torch.save(state, tmp_path / "torn.pth")
+    with pytest.raises(
+        FerMetaError, match="torn.pth: not weights of resnet18 .layer1.0.conv1.weight holds .* no"
+    ):
+        backbones.vectors("resnet18", str(tmp_path / "torn.pth"))
+
+
 def test_weights_of_a_deeper_network_of_the_family_are_refused(tmp_path):
     """A ResNet34 has all that a ResNet18 has, and more."""
     torch.save(torchvision.models.resnet34().state_dict(), tmp_path / "deep.pth")

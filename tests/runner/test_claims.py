@@ -50,6 +50,14 @@ def test_the_claim_of_another_machine_holds_as_long_as_it_is_touched(path):
     assert has(path) and not list(path.parent.iterdir())
 
 
+def test_a_claim_from_the_future_ages_from_now_on(path):
+    """The disk's clock was set back: a dead owner's claim would hold until it is reached again."""
+    other(path)
+    touched(path, -365 * 24 * 3600)
+    assert not has(path)
+    assert abs(time.time() - path.stat().st_mtime) < 60
+
+
 def test_the_clock_of_the_machine_is_not_asked(path, monkeypatch):
     other(path)
     monkeypatch.setattr(time, "time", lambda: 4e9)

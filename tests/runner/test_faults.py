@@ -280,6 +280,65 @@ def test_unreadable_images_are_said_in_the_plan_and_in_every_run(bench, trees, t
     assert json.loads((run / "run.json").read_text())["unreadable"] == {"torn": 3}
 
 
+def overwrite(path):
+    """Other pixels in the file of a memory map, which then shows them."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\x07" * 100_000)
+    os.utime(path, (1, 1))  # on a coarse clock, all may be written in one tick
+
+
+@pytest.mark.parametrize("when", ["training", "answering"])
+def test_a_cache_that_is_overwritten_under_a_bench_changes_no_numbers(
+    bench, tmp_path, finished, monkeypatch, when
+):
+    def images():
+        return next((tmp_path / "cache").glob("day-*/images.npy"))
+
+    def train_step(*arguments, step=loop.train_step):
+        overwrite(images())
+        return step(*arguments)
+
+    def load_snapshot(*arguments, load=checkpoints.load_snapshot):
+        overwrite(images())
+        return load(*arguments)
+
+    with monkeypatch.context() as patched:
+        if when == "training":
+            patched.setattr(loop, "train_step", train_step)
+        else:
+            patched.setattr(checkpoints, "load_snapshot", load_snapshot)
+        result = bench(*ONLY, domains=("day",))
+    out = tmp_path / "results" / "tiny"
+    assert result.exit_code == 1 and f"FAILED: {images()}: was changed while it was in use" in result.output
+    assert len(list(out.glob("runs/*/FAILED.json"))) == 1 and not list(out.glob("runs/*/DONE"))
+    assert bool(list(out.glob("models/*/checkpoints/step-*"))) == (when == "answering")
+    assert bench(*ONLY, domains=("day",)).exit_code == 0
+    pd.testing.assert_frame_equal(numbers(tmp_path / "results"), numbers(finished))
+
+
+@pytest.mark.parametrize("name", ["plan.json", "table.txt", "runs/*/DONE"])
+def test_a_folder_in_the_place_of_a_file_is_one_line_until_it_is_removed(bench, tmp_path, done, name):
+    (path,) = (tmp_path / "results" / "tiny").glob(name)
+    path.unlink()
+    (path / "mine").mkdir(parents=True)
+    result = bench(*ONLY, domains=("day",))
+    assert result.exit_code in (1, 2)
+    assert f"{path}: " in result.output and "; a file is expected here; remove the folder" in result.output
+    shutil.rmtree(path)
+    assert bench(*ONLY, domains=("day",)).exit_code == 0
+    pd.testing.assert_frame_equal(numbers(tmp_path / "results"), done[2])
+
+
+def test_results_among_the_data_are_no_data(bench, trees, tmp_path):
+    shutil.copytree(trees / "day", tmp_path / "mine")
+    words = (*ONLY, "--data", f"mine={tmp_path / 'mine'}")
+    for _ in range(2):
+        assert bench(*words, domains=(), out="mine/results").exit_code == 0
+        (tmp_path / "mine" / "results" / "tiny" / "plots").mkdir(exist_ok=True)
+        shutil.copy(next((trees / "day").rglob("*.png")), tmp_path / "mine/results/tiny/plots/table.png")
+
+
 # --- as a process -----------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 them are stopped.
 """
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -83,16 +84,26 @@ def test_side_by_side_gives_the_answers_of_one_after_the_other(bench, tmp_path):
     assert sum(line.startswith("    [") and "shot" in line for line in two.output.splitlines()) == 4
 
 
-def test_a_killed_worker_fails_its_run_in_a_line_and_the_others_go_on(bench, tmp_path, in_a_worker):
-    in_a_worker("supervised", lambda: os.kill(os.getpid(), signal.SIGKILL))
+@pytest.mark.parametrize(
+    "number, words",
+    [
+        (signal.SIGKILL, "its process was killed, perhaps for want of memory"),
+        (signal.SIGBUS, "a file that it was reading became shorter"),
+    ],
+)
+def test_a_killed_worker_fails_its_run_in_a_line_and_the_others_go_on(
+    bench, tmp_path, in_a_worker, number, words
+):
+    def end():
+        faulthandler.disable()  # pytest's would print the whole stack
+        os.kill(os.getpid(), number)
+
+    in_a_worker("supervised", end)
     result = bench(*TWO, "--jobs", "2", domains=("day",))
-    assert (
-        result.exit_code == 1
-        and "FAILED: its process was killed, perhaps for want of memory" in result.output
-    )
+    assert result.exit_code == 1 and f"FAILED: {words}" in result.output
     runs = folders(tmp_path / "results" / "tiny" / "runs")
     failed = next(path for name, path in runs.items() if name.startswith("supervised"))
-    assert "killed" in json.loads((failed / "FAILED.json").read_text())["error"]
+    assert words in json.loads((failed / "FAILED.json").read_text())["error"]
     assert all((path / "DONE").exists() for name, path in runs.items() if name.startswith("protonet"))
 
 

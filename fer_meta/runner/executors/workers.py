@@ -44,6 +44,8 @@ class Died:
     def __str__(self) -> str:
         if self.code == -signal.SIGKILL:
             return "its process was killed, perhaps for want of memory; try --jobs 1"
+        if self.code == -signal.SIGBUS:
+            return "a file that it was reading became shorter, or its disk failed; run the same command again"
         return (
             f"its process was ended by signal {-self.code}"
             if self.code < 0
