@@ -2,7 +2,6 @@
 
 import functools
 import math
-import os
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -22,7 +21,7 @@ from fer_meta.evaluation.adapted import adapted, adapted_features
 from fer_meta.evaluation.answers import answer_all, answer_episodes, embedder
 from fer_meta.evaluation.contexts import contexts
 from fer_meta.evaluation.features import Features
-from fer_meta.fileio import FULL, full_disk
+from fer_meta.fileio import full_disk
 from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod, NetworkConfig
 from fer_meta.methods.labels import answer_in
@@ -31,10 +30,10 @@ from fer_meta.records.history import HISTORY, history, read_history
 from fer_meta.records.model import read_model, write_model
 from fer_meta.records.run import RUN, Environment, Timings, Trained, write_run
 from fer_meta.records.seals import DONE, FAILED, seal, write_failure
-from fer_meta.refused import disk_in_words, memory_in_words
 from fer_meta.runner.budget import trained_in_words
 from fer_meta.runner.describe import MadeBy, model_record, run_record
 from fer_meta.runner.environment import environment, peak_memory_mb
+from fer_meta.runner.failing import disk_is_full, in_one_line
 from fer_meta.runner.messages import Message, Said, Stage
 from fer_meta.runner.plan import Model, Run
 from fer_meta.runner.selection import Selected, on_source, select, trained_on
@@ -155,36 +154,17 @@ def execute(bench: Bench, run: Run) -> str | None:
         _execute(bench, run, folder)
         return None
     except Exception as error:
-        if _disk_is_full(error):
+        if disk_is_full(error):
             place = getattr(error, "filename", None) or bench.folder
             raise MachineError(f"{place}: {full_disk(place)}; then run the same command again") from error
-        line = _in_one_line(error)
+        line = in_one_line(error)
         fail(bench, run, line, traceback.format_exc())
         return line
-
-
-def _in_one_line(error: Exception) -> str:
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        return (
-            "the GPU's memory was full, twice in a row; leave it to fewer processes, or take a smaller"
-            " --image-size, batch or --backbone"
-        )
-    if isinstance(error, OSError) and error.errno is not None:
-        return disk_in_words(error)[0]
-    if full := memory_in_words(error):
-        return full
-    line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return line if isinstance(error, FerMetaError) else f"{type(error).__name__}: {line}"
 
 
 def fail(bench: Bench, run: Run, line: str, trace: str = "") -> None:
     """Leave FAILED.json in the folder of a run."""
     write_failure(bench.run_folder(run), line, trace)
-
-
-def _disk_is_full(error: Exception) -> bool:
-    """safetensors says it in words of its own, the system's."""
-    return getattr(error, "errno", None) in FULL or any(os.strerror(one) in str(error) for one in FULL)
 
 
 def _execute(bench: Bench, run: Run, folder: Path) -> None:
@@ -235,7 +215,7 @@ def _try(bench: Bench, run: Run, method: FewShotMethod) -> None:
         if finite and not isinstance(error, DivergedError):
             raise
         checkpoints.forget(folder)
-        write_failure(folder, _in_one_line(error))
+        write_failure(folder, in_one_line(error))
         seal(folder, [FAILED])
     else:
         checkpoints.drop_snapshots(folder)
