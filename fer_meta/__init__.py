@@ -25,6 +25,7 @@ _WHERE = {
     "list_suites": "fer_meta.api",
     "load_faces": "fer_meta.api",
     "make_tasks": "fer_meta.api",
+    "predict": "fer_meta.api",
     "read_results": "fer_meta.api",
     "register_dataset": "fer_meta.datasets.registry",
     "register_method": "fer_meta.methods.registry",

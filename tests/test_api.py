@@ -44,7 +44,7 @@ def test_importing_the_package_imports_neither_torch_nor_pandas():
 def test_the_public_names_are_these_and_each_of_them_is_there_with_a_docstring():
     assert set(fm.__all__) == {
         "EpisodeShape", "Protocol", "TrainedModel", "__version__", "backbone", "bench", "evaluate",
-        "list_datasets", "list_methods", "list_suites", "load_faces", "make_tasks", "read_results",
+        "list_datasets", "list_methods", "list_suites", "load_faces", "make_tasks", "predict", "read_results",
         "register_dataset",
         "register_method", "train",
     }  # fmt: skip

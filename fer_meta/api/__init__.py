@@ -5,7 +5,7 @@ split alone, its checkpoints are picked on the val split for each readout, and a
 episodes of test images that were not trained on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ from fer_meta.api.trained import TrainedModel, train
 from fer_meta.datasets import registry as datasets
 from fer_meta.methods import registry as methods
 from fer_meta.networks import backbones
+from fer_meta.prediction import predicting
 from fer_meta.report.aggregate.accuracy import accuracy_table
 from fer_meta.report.aggregate.folds import pooled
 from fer_meta.report.cells import Names, read_cells
@@ -35,6 +36,7 @@ __all__ = [
     "list_suites",
     "load_faces",
     "make_tasks",
+    "predict",
     "read_results",
     "train",
 ]
@@ -102,6 +104,28 @@ def bench(
     work(planned)
     finish(planned)
     return read_results(planned.folder)
+
+
+def predict(
+    model: str | Path,
+    pictures: str | Path | Sequence[str | Path],
+    *,
+    support: str | Path | None = None,
+    data: Mapping[str, str | Path] | None = None,
+    **options,
+) -> pd.DataFrame:
+    """What a stored model says of photographs, films, or folders of them: one row per picture or frame, with
+    `file`, `frame`, `time`, `label`, `confidence`, the probabilities `p_<class>`, the `nearest` support faces
+    and a `fault`, if no face was found.
+
+    `model`: a folder of `models/` or `runs/` in a results folder, or the `folder` of a TrainedModel.
+    `support`: a folder with a folder of faces per class, or a data set (its folder in `data`); by default the
+    one that the model was trained on. The other options (`own_head`, `shots`, `seed`, `readout`, `aligned`,
+    `detector`, `fps`, `device`) are those of `fer_meta.prediction.predicting.predict`. Raises FerMetaError.
+    """
+    given = {name: Path(folder).expanduser() for name, folder in (data or {}).items()}
+    several = [pictures] if isinstance(pictures, str | Path) else pictures
+    return predicting.predict(model, several, support=support, data=given, **options).table
 
 
 def read_results(folder: str | Path) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from fer_meta.cli.data import data, data_option
 from fer_meta.cli.doctor import doctor
 from fer_meta.cli.elsewhere import elsewhere_options
 from fer_meta.cli.errors import OneLineErrors
+from fer_meta.cli.predict import predict
 from fer_meta.commands import bench_again, names_in, seeds_in
 from fer_meta.oneline import one_line
 from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
@@ -46,6 +47,7 @@ def main(debug: bool) -> None:
 
 main.add_command(data)
 main.add_command(doctor)
+main.add_command(predict)
 
 
 def _names(context, parameter, value: str | None) -> list[str] | None:

@@ -76,6 +76,20 @@ def prepare_film(path: Path, folder: Path, detect: Detector, fps: float | None, 
     return Outcome(len(numbers), found, tuple(missing))
 
 
+def main_faces(path: Path, detect: Detector, fps: float | None) -> Iterator[tuple[Frame, Face | None, str]]:
+    """Each frame of a film with its main face, or why it has none. Raises ImageError if no frame can be
+    decoded, DatasetError if the disk does not give the film.
+    """
+    numbers, seen, shape, fault = _watch(path, detect, fps)
+    if not numbers:
+        raise ImageError(fault or "no frame of it can be decoded")
+    faces = dict(zip(numbers, zip(main_face(seen, shape), seen)))
+    for frame in _good_frames(path, fps):
+        if frame.number in faces:
+            face, there = faces[frame.number]
+            yield frame, face, "" if face else OTHERS if there.faces else NO_FACE
+
+
 def prepare_photograph(path: Path, file: Path, detect: Detector, size: int) -> Outcome:
     """Write the largest face of a photograph to `file`, if there is one. Raises DatasetError if the disk does
     not give the photograph.

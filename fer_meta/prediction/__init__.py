@@ -1,0 +1,1 @@
+"""What a stored model says of new pictures, given a few labelled faces."""

@@ -1,0 +1,98 @@
+"""Pictures in, answers out: `fer-meta predict` and `fm.predict`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+from tqdm import tqdm
+
+from fer_meta.datasets.scanning import expanded
+from fer_meta.device import choose_device
+from fer_meta.errors import DatasetError, FerMetaError
+from fer_meta.prediction import support as supports
+from fer_meta.prediction.answering import answer, chosen
+from fer_meta.prediction.pictures import Picture, faces_in, from_camera
+from fer_meta.prediction.stored import StoredModel, open_model, source_of
+from fer_meta.prediction.support import Support
+from fer_meta.video.faces import Detector, load_detector, usual_detector
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`table`: see `answering.answer`, one row per picture of `pictures`."""
+
+    model: StoredModel
+    readout: str
+    support: Support | None
+    pictures: list[Picture]
+    table: pd.DataFrame
+
+
+def predict(
+    model: str | Path,
+    pictures: Sequence[str | Path],
+    *,
+    support: str | Path | None = None,
+    own_head: bool = False,
+    shots: int | None = None,
+    seed: int = supports.SEED,
+    readout: str | None = None,
+    aligned: bool = False,
+    aligned_support: bool = False,
+    detector: str | None = None,
+    fps: float | None = None,
+    camera: int | None = None,
+    device: str = "auto",
+    data: Mapping[str, Path] = MappingProxyType({}),
+) -> Prediction:
+    """What the stored model in the folder `model` answers to photographs, films and folders of them, and to
+    what a `camera` sees.
+
+    `support`: a folder with a folder of faces per class, or the name of a data set; by default the one that
+    the model was trained on. With `own_head`, the model's own head answers. `aligned`: pictures are face
+    crops already, or only those of the support (`aligned_support`). Raises FerMetaError (or one of its kinds)
+    for whatever is missing.
+    """
+    opened = open_model(expanded(model, "the model"), choose_device(device))
+    detect = None if aligned else load_detector(detector or usual_detector())
+    find = None if aligned_support else detect
+    faces = None if own_head else _support(opened, support, data, shots, find, seed)
+    readout = chosen(opened, faces, readout)
+    seen: list[Picture] = []
+    with tqdm(desc="faces", unit=" pictures", leave=False, dynamic_ncols=True, disable=None) as bar:
+        for path in pictures:
+            for picture in faces_in(expanded(path, "the picture"), opened.size, detect, fps):
+                seen.append(picture)
+                bar.update()
+    if camera is not None:
+        seen.append(from_camera(camera, opened.size, detect))
+    return Prediction(opened, readout, faces, seen, answer(opened, seen, faces, readout))
+
+
+def _support(
+    model: StoredModel,
+    given: str | Path | None,
+    data: Mapping[str, Path],
+    shots: int | None,
+    detect: Detector | None,
+    seed: int,
+) -> Support:
+    """A folder of this name comes before a data set."""
+    if given is not None and (isinstance(given, Path) or "/" in given or Path(given).is_dir()):
+        return supports.of_folder(expanded(given, "the support"), model.size, shots, detect, seed)
+    name = given or source_of(model.folder)
+    if name is None:
+        raise FerMetaError(
+            f"{model.folder}: does not say what it was trained on; give --support, a folder of labelled"
+            " faces or a data set"
+        )
+    try:
+        return supports.of_dataset(name, data, model.size, shots, seed)
+    except DatasetError as error:
+        if given:
+            raise
+        raise DatasetError(
+            f"the model was trained on {name}: {error}; or give --support, a folder of labelled faces"
+        ) from error
