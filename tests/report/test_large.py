@@ -68,3 +68,12 @@ def test_the_counts_of_many_cells_are_written_part_by_part_as_one_table(found, m
     )
     assert report._numbers(found)["confusion.csv"] == whole
     assert max(together) == 7 and sum(together) == len(found.cells)
+
+
+def test_a_long_table_is_put_into_text_part_by_part_as_whole(found, monkeypatch):
+    whole = csv.render(found.compared)
+    monkeypatch.setattr(csv, "ROWS", 3)
+    texts, text_of = [], csv._text
+    monkeypatch.setattr(csv, "_text", lambda part, header: texts.append(len(part)) or text_of(part, header))
+    assert csv.render(found.compared) == whole and max(texts) == 3
+    assert csv.render(found.compared.iloc[:0]) == whole.partition("\n")[0] + "\n"
