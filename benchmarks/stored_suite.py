@@ -30,6 +30,7 @@ from fer_meta.runner.words import write_episodes, write_predictions
 from fer_meta.suites.schema import read_suite
 
 DOMAINS = ["synthetic-studio", "synthetic-wild@0.5", "synthetic-wild", "synthetic-film@0.5", "synthetic-film"]
+METHODS = ["protonet", "relationnet", "supervised"]
 # How often each classifier of a method is right within a domain, in 1-shot episodes.
 SKILL = {
     "protonet": {"protonet": 0.5},
@@ -42,11 +43,14 @@ OWN_HEAD = {"supervised-head": 0.6}
 
 def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
     """Fill `folder` with a plan of `runs` finished runs; `episodes` of each number of shots."""
-    methods = read_suite("cross-domain", "quick").methods
-    suite = read_suite(
-        "cross-domain", "quick", seeds=tuple(range(-(-runs // (len(methods) * len(DOMAINS) ** 2))))
+    seeds = tuple(range(-(-runs // (len(METHODS) * len(DOMAINS) ** 2))))
+    suite = read_suite("cross-domain", "quick", asked=METHODS, seeds=seeds)
+    suite = suite.model_copy(
+        update={
+            "methods": {name: suite.methods[name] for name in METHODS},
+            "protocol": suite.protocol.model_copy(update={"episodes": episodes}),
+        }
     )
-    suite = suite.model_copy(update={"protocol": suite.protocol.model_copy(update={"episodes": episodes})})
     faces = [planned(name, size=suite.image_size) for name in DOMAINS]
     settings = cross(suite, faces)
     plan = make_plan(suite, settings)[:runs]
@@ -68,7 +72,7 @@ def write_stored_suite(folder: Path, runs: int, episodes: int = 100) -> None:
         write_text(home / DONE, "")
         model = folder / "models" / run.model.id
         if not model.exists():
-            write_history(model, _history(run.model.config.steps, rng))
+            write_history(model, history_made_up(run.model.config.steps, rng))
 
 
 def _answers(run: Run, rng: np.random.Generator) -> list[pd.DataFrame]:
@@ -76,7 +80,7 @@ def _answers(run: Run, rng: np.random.Generator) -> list[pd.DataFrame]:
     far = 0.15 * (setting.source is not setting.target)
     asked = {shots: np.concatenate(fixed.queries) for shots, fixed in setting.episodes.items()}
     parts = [
-        _answer(setting, rows, name, shots, skill - far + 0.1 * (shots > 1), rng).assign(
+        answer(setting, rows, name, shots, skill - far + 0.1 * (shots > 1), rng).assign(
             episode=np.repeat(
                 np.arange(len(setting.episodes[shots])),
                 [len(part) for part in setting.episodes[shots].queries],
@@ -87,16 +91,18 @@ def _answers(run: Run, rng: np.random.Generator) -> list[pd.DataFrame]:
     ]
     if run.model.method == "supervised":
         parts += [
-            _answer(setting, setting.test.rows, name, 0, skill - far, rng).assign(episode=0)
+            answer(setting, setting.test.rows, name, 0, skill - far, rng).assign(episode=0)
             for name, skill in OWN_HEAD.items()
         ]
     return [part.assign(selection="source-val") for part in parts]
 
 
-def _answer(
+def answer(
     setting: Setting, rows: np.ndarray, readout: str, shots: int, skill: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Right with probability `skill`, else any other class."""
+    """What `readout` answers to the images `rows` of the target: right with probability `skill`, else any
+    other class.
+    """
     classes, truth = setting.test.classes, setting.test.class_numbers(rows)
     other = (truth + rng.integers(1, len(classes), len(rows))) % len(classes)
     predicted = np.where(rng.random(len(rows)) < skill, truth, other)
@@ -118,8 +124,8 @@ def _answer(
     return part
 
 
-def _history(steps: int, rng: np.random.Generator) -> list[dict]:
-    """A hundred log points, a validation in every 25."""
+def history_made_up(steps: int, rng: np.random.Generator) -> list[dict]:
+    """The log of a training: a hundred log points, a validation in every 25."""
     rows = []
     for number, step in enumerate(np.linspace(0, steps, 101)[1:].astype(int).tolist(), start=1):
         learned = 0.6 - 0.4 * np.exp(-2 * step / steps)

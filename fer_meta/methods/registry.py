@@ -5,6 +5,7 @@ To add a method to the package, write `fer_meta/methods/<name>.py` with a class 
 by an entry point of the group `fer_meta.methods`.
 """
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -40,9 +41,11 @@ _SHARED = {
 _registered: dict[str, "type[FewShotMethod]"] = {}
 
 
-def built_in() -> list[str]:
+@functools.cache  # a plan asks for each of its runs, of which there may be many thousands
+def built_in() -> tuple[str, ...]:
     """The methods of the package, found without importing them."""
-    return sorted(one.name for one in pkgutil.iter_modules(methods.__path__) if one.name not in _SHARED)
+    found = pkgutil.iter_modules(methods.__path__)
+    return tuple(sorted(one.name for one in found if one.name not in _SHARED))
 
 
 def names() -> list[str]:

@@ -13,7 +13,7 @@ from fer_meta.report.aggregate.accuracy import CSV_COLUMNS, recall_table
 from fer_meta.report.aggregate.divisions import one_division
 from fer_meta.report.aggregate.folds import folds_table, pooled
 from fer_meta.report.aggregate.found import Found, find
-from fer_meta.report.aggregate.per_seed import confusion_table, seed_table
+from fer_meta.report.aggregate.per_seed import confusion_table, in_parts, seed_table
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.formats import csv, latex, markdown, terminal
 from fer_meta.report.load import read_results
@@ -159,7 +159,6 @@ def _numbers(found: Found) -> dict[str, str]:
     tables = {
         "table.csv": found.whole[CSV_COLUMNS],
         "recall.csv": recall_table(found.results, found.cells),
-        "confusion.csv": confusion_table(found.results, found.cells),
         "seeds.csv": seed_table(found.results, found.cells),
         "heads.csv": found.once,
         "primary.csv": found.primary,
@@ -172,7 +171,11 @@ def _numbers(found: Found) -> dict[str, str]:
         "search.csv": found.searched,
         "experiments.csv": pd.concat(experiments) if experiments else pd.DataFrame(),
     }
-    return {name: csv.render(rows) for name, rows in tables.items() if len(rows)}
+    counts = (confusion_table(found.results, part) for part in in_parts(found.results, found.cells))
+    return {
+        "confusion.csv": csv.render_parts(counts),
+        **{name: csv.render(rows) for name, rows in tables.items() if len(rows)},
+    }
 
 
 @contextmanager

@@ -7,12 +7,15 @@ import click
 from fer_meta.runner.budget import budget_lines
 from fer_meta.runner.estimate import Cost, estimate, makespan
 from fer_meta.runner.executors.workers import Workers
-from fer_meta.runner.plan import Run, by_model
+from fer_meta.runner.plan import Run, Unit, by_model
 from fer_meta.runner.progress import clock, seconds_of, title
 from fer_meta.runner.run import Bench
 from fer_meta.runner.settings import Setting, needed
+from fer_meta.runner.shards import fewest_shards
 from fer_meta.sources import called
 from fer_meta.tasks.pools import Domain
+
+HOUR = 3600
 
 
 def print_plan(
@@ -39,6 +42,19 @@ def print_plan(
         f" {len(trials) + len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
         "(from a few timed steps and episodes of each method)"
     )
+    if units:
+        click.echo(_divided(units, costs, workers.jobs))
+
+
+def _divided(units: list[Unit], costs: dict[str, Cost], jobs: int) -> str:
+    """The longest model, and in how many shards no machine works over an hour."""
+    seconds = [seconds_of(unit, costs) for unit in units]
+    longest, parts = max(seconds), fewest_shards(seconds, HOUR, jobs)
+    model = units[seconds.index(longest)][0].model
+    line = f"longest model: {model.key}, {model.source.name}, seed {model.seed}, about {clock(longest)}"
+    if parts is None:
+        return f"{line}; a job that ends before goes on where it was when it is given again"
+    return line if parts == 1 else f"{line}; with --shard K/{parts} no machine works over an hour"
 
 
 def _data_lines(settings: list[Setting]) -> list[str]:

@@ -22,7 +22,6 @@ from fer_meta.networks import backbones
 from fer_meta.networks.weights import NAMED
 from fer_meta.runner.settings import Setting
 from fer_meta.suites.schema import Suite
-from fer_meta.tasks.episodes import fingerprint
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
 CODE_VERSION = 3
@@ -119,12 +118,9 @@ def bench_hashes(suite: Suite, as_written: Suite, **given) -> dict[str, str]:
 
 
 def episodes_hash(setting: Setting, shots: int) -> str:
-    """A hash of the episodes by place in their pools: rows of the data set would change with images that are
-    in no pool.
-    """
-    episodes = setting.episodes[shots]
+    """A hash of a setting's episodes by place in their pools."""
     support = (setting.support or setting.query).pool
-    return fingerprint(support.positions(episodes.support), *map(setting.test.positions, episodes.queries))
+    return setting.episodes[shots].hash_in(support, setting.test)
 
 
 def short_hash(identity: dict) -> str:

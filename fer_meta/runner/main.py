@@ -49,7 +49,7 @@ from fer_meta.runner.settings import Setting
 from fer_meta.runner.shards import of_shard
 from fer_meta.runner.staging import stage
 from fer_meta.runner.vocabulary import with_vocabulary
-from fer_meta.runner.words import write_episodes
+from fer_meta.runner.words import write_all_episodes
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.suites.text import is_path
@@ -87,6 +87,7 @@ def run_bench(options: BenchOptions) -> int:
     """
     planned = plan(options)
     if options.dry_run:
+        planned.bench.damaged |= _damaged(planned.bench, planned.runs)
         print_plan(planned.bench, planned.settings, planned.trials, _expected(planned), planned.workers)
         return 0
     failed = work(planned)
@@ -140,9 +141,7 @@ def plan(options: BenchOptions) -> Planned:
     bench.damaged |= _damaged(bench, trials)
     searched = search.planned_search(suite, settings, trials)
     record = plan_record(suite, as_written, settings, runs, not_run, made_by, searched, notes)
-    planned = decided(Planned(bench, settings, runs, record, workers, list(folders), trials, key, options))
-    bench.damaged |= _damaged(bench, planned.runs)
-    return planned
+    return decided(Planned(bench, settings, runs, record, workers, list(folders), trials, key, options))
 
 
 def decided(planned: Planned) -> Planned:
@@ -166,12 +165,10 @@ def work(planned: Planned, models: Collection[str] | None = None, quiet: bool = 
     planned = decided(planned)
     with _part_in(planned), engine(planned.options) as submit:
         do = partial(_run, models=models, submit=submit, quiet=quiet)
-        for setting in planned.settings:
-            write_episodes(planned.folder, setting)
+        write_all_episodes(planned.folder, planned.settings)
         failed = do(planned, planned.trials, "search trainings")
         if planned.trials:
             planned = decided(planned)
-            planned.bench.damaged |= _damaged(planned.bench, planned.runs)
             write_plan(planned.folder, planned.record)
         return failed + do(planned, planned.runs, "runs")
 
@@ -203,11 +200,13 @@ def _run(
     quiet: bool,
 ) -> int:
     bench = planned.bench
-    _remove_damaged(bench, runs)
     wanted = [run for run in runs if models is None or run.model.id in models]
     if planned.options.shard:
         every = runs if runs is planned.trials else make_plan(bench.suite, planned.settings)
         wanted = of_shard(wanted, every, planned.options.shard)
+    # Only these: a job of a cluster, one of thousands, does not read what all others have answered.
+    bench.damaged |= _damaged(bench, wanted)
+    _remove_damaged(bench, wanted)
     _say_precision(bench, wanted)
     todo = [run for run in wanted if not bench.is_done(run)]
     done = len(wanted) - len(todo)

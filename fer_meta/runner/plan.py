@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fer_meta.methods import registry
 from fer_meta.methods.base import TrainingConfig
@@ -45,7 +46,7 @@ class Model:
         """The source's images that are validated on."""
         return needed(self.source.val)
 
-    @property
+    @cached_property  # a bench asks for it often, and an identity is long
     def id(self) -> str:
         source = f"{self.source.name}{in_names(self.source.fold)}"
         return f"{self.key}-{source}-seed{self.seed}-{short_hash(self.identity)}"
@@ -73,7 +74,7 @@ class Run:
     identity: dict
     trial: Trial | None = None
 
-    @property
+    @cached_property
     def id(self) -> str:
         model, setting = self.model, self.setting
         if self.trial:

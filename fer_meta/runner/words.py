@@ -22,6 +22,15 @@ EPISODES = 500
 BLOCK = ["readout", "shots", "selection"]
 
 
+def write_all_episodes(folder: Path, settings: Iterable[Setting]) -> None:
+    """Write the fixed episodes of `settings`; the many that share a target share its files, which are looked
+    at once.
+    """
+    found = {tuple(episodes_file(one, shots) for shots in one.episodes): one for one in settings}
+    for setting in found.values():
+        write_episodes(folder, setting)
+
+
 def write_episodes(folder: Path, setting: Setting) -> None:
     """The fixed episodes of a setting, one file per number of shots. A whole file is kept: its name holds the
     hash of its content.

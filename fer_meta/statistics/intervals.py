@@ -52,6 +52,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -167,7 +168,7 @@ def contrast(terms: Sequence[tuple[float, Outcomes]], metric: str = "accuracy") 
             f"{max(seeds)} seeds on one side and {min(seeds)} on the other cannot be paired; compare the same"
             " seeds"
         )
-    return _estimate([_Side(queries, scores, metric) for queries, scores in _together(terms)])
+    return estimate_of([Side(queries, scores, metric) for queries, scores in _together(terms)])
 
 
 def effect_size(a: Outcomes, b: Outcomes) -> float:
@@ -182,13 +183,17 @@ def effect_size(a: Outcomes, b: Outcomes) -> float:
     >>> round(effect_size(ours, theirs), 2)
     4.5
     """
-    if not _same(a.queries, b.queries):
+    if not same_queries(a.queries, b.queries):
         raise ValueError(
             "d_z is defined over shared episodes; these two methods were tested on different queries"
         )
-    episode, count = a.queries.episodes
-    differences = np.bincount(episode, a.right.mean(0) - b.right.mean(0)) / np.bincount(episode)
-    if count < 2:
+    episode, _ = a.queries.episodes
+    return d_z(np.bincount(episode, a.right.mean(0) - b.right.mean(0)) / np.bincount(episode))
+
+
+def d_z(differences: np.ndarray) -> float:
+    """Mean over standard deviation of differences [E]; NaN for a single one."""
+    if len(differences) < 2:
         return math.nan
     mean, sd = differences.mean(), differences.std(ddof=1)
     if sd < 1e-12:  # rounding
@@ -199,7 +204,7 @@ def effect_size(a: Outcomes, b: Outcomes) -> float:
 # --- the estimate ----------------------------------------------------------------------------------------
 
 
-def _same(one: Queries, other: Queries) -> bool:
+def same_queries(one: Queries, other: Queries) -> bool:
     if one is other:
         return True
     sides: list[tuple[Queries | Support, Queries | Support, tuple[str, ...]]] = [
@@ -216,7 +221,8 @@ def _together(terms: Sequence[tuple[float, Outcomes]]) -> list[tuple[Queries, np
     for weight, outcomes in terms:
         scores = outcomes.right * float(weight)
         place = next(
-            (place for place, (queries, _) in enumerate(found) if _same(queries, outcomes.queries)), None
+            (place for place, (queries, _) in enumerate(found) if same_queries(queries, outcomes.queries)),
+            None,
         )
         if place is None:
             found.append((outcomes.queries, scores))
@@ -226,7 +232,7 @@ def _together(terms: Sequence[tuple[float, Outcomes]]) -> list[tuple[Queries, np
     return found
 
 
-class _Side:
+class Side:
     """Queries that are paired: their weighted scores [S, N] and what these move."""
 
     def __init__(self, queries: Queries, scores: np.ndarray, metric: str):
@@ -290,10 +296,10 @@ class _Side:
         return float(sums @ sums) * count / max(count - 1, 1), count
 
     def sums(self, members: Members) -> Sums:
-        return members.sums(self.asked, self.by_episode)
+        return members.sums(members.moves(self.asked, self.by_episode))
 
 
-def _estimate(sides: list[_Side]) -> Estimate:
+def estimate_of(sides: Sequence[Any]) -> Estimate:
     """From sides whose episodes and queries are independent draws."""
     by_seed = sum(side.scores for side in sides)
     spreads = [side.spread_of_episodes for side in sides]
@@ -322,6 +328,8 @@ def _estimate(sides: list[_Side]) -> Estimate:
 
 def _join(sides: list[Sums]) -> Sums:
     """Members' sums added by name, sums of squares added."""
+    if len(sides) == 1:
+        return sides[0]
     names, place = np.unique(np.concatenate([side.names for side in sides]), return_inverse=True)
     queries, asked, whole = (
         np.bincount(place, np.concatenate([getattr(side, name) for side in sides]), len(names))

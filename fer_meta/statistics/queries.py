@@ -2,7 +2,7 @@
 episode.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -136,23 +136,48 @@ class Members:
     squares: np.ndarray
     support_share: float
 
-    def sums(self, u: np.ndarray, by_episode: np.ndarray) -> "Sums":
+    def moves(self, u: np.ndarray, by_episode: np.ndarray) -> "Moves":
         """From the queries' influences [N] and their sums by episode [E]."""
         pairs, size = np.bincount(self.pair, self.own * u, len(self.pair_member)), len(self.names)
-        asked = np.bincount(self.pair_member, pairs, size)
-        supported = np.bincount(self.member, self.factor * by_episode[self.episode], size) - self.expected @ (
-            self.has.T @ by_episode
+        return Moves(
+            pairs,
+            np.bincount(self.pair_member, pairs, size),
+            np.bincount(self.member, self.factor * by_episode[self.episode], size)
+            - self.expected @ (self.has.T @ by_episode),
+            np.bincount(self.pair_episode, pairs * self.pair_support, len(by_episode)),
+            by_episode,
         )
-        own = float(pairs @ pairs)
-        cross = 2 * float(pairs @ (by_episode[self.pair_episode] * self.pair_support))
+
+    def sums(self, moves: "Moves") -> "Sums":
+        """From what the members move."""
+        own, by_episode = float(moves.pairs @ moves.pairs), moves.by_episode
+        cross = 2 * float(by_episode @ moves.crossed)
         return Sums(
             self.names,
             self.queries,
-            asked,
-            asked + supported,
+            moves.asked,
+            moves.asked + moves.supported,
             own,
             own + cross + float(by_episode**2 @ self.squares),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """What members do to a score, all of it linear in the scores of the queries: as queries in an episode
+    (`pairs` [P], and `crossed` [E], times their centred counts in its support), as queries altogether
+    (`asked` [G]), and by their support (`supported` [G]); and the queries' sums `by_episode` [E].
+    """
+
+    pairs: np.ndarray
+    asked: np.ndarray
+    supported: np.ndarray
+    crossed: np.ndarray
+    by_episode: np.ndarray
+
+    def __sub__(self, other: "Moves") -> "Moves":
+        """Those of the difference of two scores of the same queries."""
+        return Moves(*(getattr(self, one.name) - getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)

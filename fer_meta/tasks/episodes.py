@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -278,9 +278,20 @@ class FixedEpisodes:
 
     support: np.ndarray
     queries: Sequence[np.ndarray] | np.ndarray
+    _hashes: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.support)
+
+    def hash_in(self, support: Pool, query: Pool) -> str:
+        """A hash of the episodes by place in their pools: rows of the data set would change with images that
+        are in no pool. All runs on a target have the same episodes, so it is computed once.
+        """
+        pools = fingerprint(support.rows, query.rows)
+        if pools not in self._hashes:
+            places = support.positions(self.support), *map(query.positions, self.queries)
+            self._hashes[pools] = fingerprint(*places)
+        return self._hashes[pools]
 
 
 def draw(pool: Pool, shape: EpisodeShape, count: int, seed: str) -> FixedEpisodes:

@@ -234,7 +234,7 @@ def test_a_full_temporary_folder_is_named(bench, tmp_path, monkeypatch):
     assert "--out" not in result.output.splitlines()[-1]
 
 
-@pytest.mark.parametrize("stage", ["write_plan", "write_episodes", "write_report"])
+@pytest.mark.parametrize("stage", ["write_plan", "write_all_episodes", "write_report"])
 def test_a_full_disk_at_any_stage_names_the_folder_and_no_other_out(bench, tmp_path, monkeypatch, stage):
     from fer_meta.runner import main as stages
 

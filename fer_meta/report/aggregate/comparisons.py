@@ -1,6 +1,8 @@
 """Method against method on the same queries: differences, their tests and, over all cells, mean ranks."""
 
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
@@ -12,7 +14,8 @@ from fer_meta.report.aggregate.trainings import Side, Trained, differs_in, runs_
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.names import order, readout_name
-from fer_meta.statistics.intervals import Outcomes, difference, effect_size
+from fer_meta.statistics.paired import Summed, difference, effect_size
+from fer_meta.statistics.queries import Queries
 from fer_meta.statistics.ranks import Ranks, mean_ranks
 from fer_meta.statistics.rounding import settled
 from fer_meta.statistics.words import episodes_needed, statement
@@ -62,31 +65,59 @@ def comparisons(results: Results, cells: list[Cell]) -> pd.DataFrame:
     for cell in cells:
         if cell.shots > 0 and cell.selection == "source-val":
             blocks[cell.place].append(cell)
-    rows, trained = [], runs_by_training(results)
+    trained, differs = runs_by_training(results), dict[tuple, str]()
+    tables = []
     for place, block in blocks.items():
-        found = (_pair(results, *pair) for pair in combinations(_best_first(block), 2))
-        pairs = [pair for pair in found if pair]
+        pairs = _pairs(results, _best_first(block))
         for pair in pairs:
-            pair["differs"] = _differs(results, trained, place, pair["first"], pair["second"], block)
-        unclaimed = [pair for pair in pairs if pair["failed_seeds"]]
-        pairs = [pair for pair in pairs if not pair["failed_seeds"]]
-        for row in pairs:
-            estimate = row.pop("estimate").one_of(len(pairs))
-            first, second = (readout_name(results, row[side]) for side in ("first", "second"))
-            rows.append(
-                dict(zip(BLOCK, place))
-                | row
-                | {
-                    "low": estimate.low,
-                    "high": estimate.high,
-                    "p_corrected": estimate.p,
-                    "episodes_needed": None if block[0].once else episodes_needed(estimate),
-                    "statement": statement(first, second, estimate, row["groups"], block[0].once),
-                }
+            # whatever the target and the shots, the trainings are the same
+            key = *place[:2], pair["first"], pair["second"]
+            if key not in differs:
+                differs[key] = _differs(results, trained, place, pair["first"], pair["second"], block)
+            pair["differs"] = differs[key]
+        if pairs:
+            tables.append(
+                pd.DataFrame(_corrected(results, pairs, block[0].once)).assign(**dict(zip(BLOCK, place)))
             )
-        rows += [dict(zip(BLOCK, place)) | pair for pair in unclaimed]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    table = table.reindex(columns=COLUMNS)
     return table.sort_values(BLOCK, key=partial(order, results), kind="stable", ignore_index=True)
+
+
+def _pairs(results: Results, block: list[Cell]) -> list[dict]:
+    """Each two of a block that have a seed in common."""
+    known: dict[tuple, Summed] = {}
+
+    def summed(cell: Cell, seeds: tuple[int, ...], queries: Queries) -> Summed:
+        key = cell.readout, seeds, queries
+        if key not in known:
+            known[key] = Summed(replace(cell.outcomes(seeds), queries=queries))
+        return known[key]
+
+    found = (_pair(results, *pair, summed) for pair in combinations(block, 2))
+    return [pair for pair in found if pair]
+
+
+def _corrected(results: Results, pairs: list[dict], once: bool) -> list[dict]:
+    """The rows of a block: the pairs with intervals that hold together, then those of which nothing is
+    claimed.
+    """
+    claimed = [pair for pair in pairs if not pair["failed_seeds"]]
+    rows = []
+    for pair in claimed:
+        estimate = pair.pop("estimate").one_of(len(claimed))
+        first, second = (readout_name(results, pair[side]) for side in ("first", "second"))
+        rows.append(
+            pair
+            | {
+                "low": estimate.low,
+                "high": estimate.high,
+                "p_corrected": estimate.p,
+                "episodes_needed": None if once else episodes_needed(estimate),
+                "statement": statement(first, second, estimate, pair["groups"], once),
+            }
+        )
+    return rows + [pair for pair in pairs if pair["failed_seeds"]]
 
 
 def ranks(table: pd.DataFrame) -> Ranks | None:
@@ -127,21 +158,25 @@ def _differs(
     return differs_in(shared(results, [(sides[0], sides[1])]))
 
 
-def _pair(results: Results, first: Cell, second: Cell) -> dict | None:
+def _pair(
+    results: Results, first: Cell, second: Cell, summed: Callable[[Cell, tuple[int, ...], Queries], Summed]
+) -> dict | None:
     """None where the two have no seed in common."""
     seeds = tuple(seed for seed in first.seeds if seed in second.seeds)
     if not seeds:
         return None
-    ours, theirs = first.outcomes(seeds), second.outcomes(seeds)
     lost = {cell.readout: [seed for seed in cell.failed if seed in seeds] for cell in (first, second)}
+    # a method without a support takes nothing from the other's
+    queries = first.queries if first.queries.support else second.queries
+    ours, theirs = summed(first, seeds, queries), summed(second, seeds, queries)
     if any(lost.values()):
         return _no_claim(results, first, second, ours, theirs, lost)
     estimate = difference(ours, theirs)
     return {
         "first": first.readout,
         "second": second.readout,
-        "accuracy_first": ours.right.mean(),
-        "accuracy_second": theirs.right.mean(),
+        "accuracy_first": ours.accuracy,
+        "accuracy_second": theirs.accuracy,
         "difference": estimate.value,
         "p": estimate.p,
         "effect_size": effect_size(ours, theirs),
@@ -154,7 +189,7 @@ def _pair(results: Results, first: Cell, second: Cell) -> dict | None:
 
 
 def _no_claim(
-    results: Results, first: Cell, second: Cell, ours: Outcomes, theirs: Outcomes, lost: dict[str, list[int]]
+    results: Results, first: Cell, second: Cell, ours: Summed, theirs: Summed, lost: dict[str, list[int]]
 ) -> dict:
     """The row of a pair of which a training did not learn; `lost` are those seeds of each."""
     which = [
@@ -163,7 +198,7 @@ def _no_claim(
         if seeds
     ]
     names = [readout_name(results, cell.readout) for cell in (first, second)]
-    accuracies = ours.right.mean(), theirs.right.mean()
+    accuracies = ours.accuracy, theirs.accuracy
     return {
         "first": first.readout,
         "second": second.readout,
@@ -171,7 +206,7 @@ def _no_claim(
         "accuracy_second": accuracies[1],
         "difference": accuracies[0] - accuracies[1],
         "episodes": ours.queries.episodes[1],
-        "seeds": len(ours.right),
+        "seeds": len(ours.scores),
         "failed_seeds": in_one_text(sorted({seed for seeds in lost.values() for seed in seeds})),
         "groups": first.queries.groups,
         "statement": (

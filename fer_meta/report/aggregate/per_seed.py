@@ -3,6 +3,7 @@ counts that recall is made of.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from fer_meta.report.load import Results, Run
 from fer_meta.report.names import order
 from fer_meta.statistics.failed import last_tenth
 
+CELLS = 1000  # whose counts are in one table
 SORTED_BY = ["experiment", "target", "source", "readout", "shots", "selection"]
 
 
@@ -31,7 +33,7 @@ def seed_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
         runs[run.experiment, run.source, run.target, run.method, run.seed].append(run)
     learned = {model: training_accuracy(results, model) for model in {run.model for run in results.runs}}
     rows = []
-    for cell in _in_order(results, cells):
+    for cell in in_order(results, cells):
         for seed, scores, ece in zip(cell.seeds, cell.scores, cell.ece):
             own = runs[cell.experiment, cell.source, cell.target, cell.method, seed]
             rows.append(
@@ -60,7 +62,7 @@ def confusion_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     `numbers.recall_table`.
     """
     names, parts = np.array(results.vocabulary), []
-    for cell in _in_order(results, cells):
+    for cell in in_order(results, cells):
         asked = np.flatnonzero(cell.confusion.any(axis=(0, 2)))
         answered = np.union1d(asked, np.flatnonzero(cell.confusion.any(axis=(0, 1))))
         counts = cell.confusion[:, asked][:, :, answered]
@@ -88,7 +90,17 @@ def training_accuracy(results: Results, model: str) -> float:
     return float(last_tenth(results.logs[model]).mean())
 
 
-def _in_order(results: Results, cells: list[Cell]) -> list[Cell]:
+def in_parts(results: Results, cells: list[Cell]) -> Iterator[list[Cell]]:
+    """The cells in the order of the tables, a few together: all tables of counts at once may not fit into
+    memory.
+    """
+    ordered = in_order(results, cells)
+    for start in range(0, len(ordered), CELLS):
+        yield ordered[start : start + CELLS]
+
+
+def in_order(results: Results, cells: list[Cell]) -> list[Cell]:
+    """The cells in the order of the tables."""
     keys = pd.DataFrame([{name: getattr(cell, name) for name in SORTED_BY} for cell in cells])
     return [
         cells[place]

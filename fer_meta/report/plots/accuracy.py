@@ -17,6 +17,7 @@ from fer_meta.report.names import (
 from fer_meta.report.plots.look import BEST, CHANCE, NORMAL
 from fer_meta.report.plots.panels import (
     arrow,
+    by_place,
     cells_of,
     draw_seeds,
     intervals_in_words,
@@ -31,6 +32,7 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) ->
     """Bars by readout, grouped by shots, with one dot per training and one panel per source and target."""
     pairs = list(table.groupby(["experiment", "source", "target", "way"], sort=False))
     readouts = in_order(results, table["readout"])
+    known = by_place(cells)
     figure, axes = panels(len(pairs), columns=2, height=2.9)
     top = top_of(table)
     for axis, ((experiment, source, target, way), block) in zip(axes, pairs):
@@ -59,7 +61,7 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) ->
             elinewidth=1,
             capsize=2,
         )
-        draw_seeds(axis, places, cells_of(block, cells), 0.75 * width)
+        draw_seeds(axis, places, cells_of(block, known), 0.75 * width)
         axis.axhline(100 / way, **CHANCE)
         if block["bayes"].notna().any():
             axis.axhline(100 * block["bayes"].iloc[0], **BEST)

@@ -6,6 +6,7 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fer_meta.report.aggregate.accuracy import PLACE
 from fer_meta.report.aggregate.divisions import one_division
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.cells import Cell
@@ -27,20 +28,24 @@ from fer_meta.report.plots import (
     transfer,
 )
 
+MOST_PANELS = 400
+"""Nobody looks at more, and a PNG of more may be too tall; the numbers are in table.csv and confusion.csv."""
+
 
 def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     """What draws each plot, by its name: confusion (one for each target if there are several), accuracy,
     divisions, severity, transfer, training, images, ranks, leakage, best-of, reproduction, search.
 
-    A plot whose selection (source-val) or log is in no run is left out, as are those of sections that the
-    page does not have, and transfer where experiments have protocols of their own.
+    A plot of more than MOST_PANELS is left out. So is one whose selection (source-val) or log is in no run,
+    one of a section that the page does not have, and transfer where experiments have protocols of their own.
     """
     results, cells = found.results, found.cells
     shown = found.scores[found.scores["selection"] == "source-val"]
     models = {run.model: run for run in results.runs}.values()
     logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
     plots = _confusions(found)
-    if len(shown):
+    places = shown[[*PLACE, "way", "shots"]].drop_duplicates()
+    if 0 < len(places) <= MOST_PANELS:
         many = shown["readout"].nunique() > readouts.MOST_BARS
         plots["accuracy"] = partial(
             (readouts if many else accuracy).figure, results, one_division(results, shown), cells
@@ -82,7 +87,9 @@ def _confusions(found: Found) -> dict[str, Callable[[], Figure]]:
     for key, block in tested.items():
         name = "-".join(["confusion", *filter(None, key)]) if len(tested) > 1 else "confusion"
         most = max(cell.shots for cell in block)
-        plots[name] = partial(confusion.figure, found.results, [cell for cell in block if cell.shots == most])
+        block = [cell for cell in block if cell.shots == most]
+        if len(block) <= MOST_PANELS:
+            plots[name] = partial(confusion.figure, found.results, block)
     return plots
 
 

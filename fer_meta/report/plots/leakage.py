@@ -14,7 +14,7 @@ from fer_meta.report.names import (
     readout_name,
 )
 from fer_meta.report.plots.look import CHANCE, MARKERS, NORMAL, SMALL
-from fer_meta.report.plots.panels import arrow, cells_of, draw_seeds, panels, quiet, settle
+from fer_meta.report.plots.panels import arrow, by_place, cells_of, draw_seeds, panels, quiet, settle
 from fer_meta.report.plots.texts import inches
 
 
@@ -26,6 +26,7 @@ def figure(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) ->
     readouts = in_order(results, leaks["readout"])
     experiments = [key for key in results.experiments if (leaks["experiment"] == key).any()]
     most = max(block["experiment"].nunique() for _, block in blocks)
+    known = by_place(cells)
     figure, axes = panels(len(blocks), 2, 1.4 + 0.2 * len(readouts) * most)
     for axis, ((source, target, shots), block) in zip(axes, blocks):
         here = [key for key in experiments if (block["experiment"] == key).any()]
@@ -46,7 +47,7 @@ def figure(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) ->
                 capsize=2,
                 label=f"{key}: {results.experiments[key]['title']}",
             )
-            draw_seeds(axis, heights, cells_of(rows, cells), 0.4 / len(here), upright=False, dots=False)
+            draw_seeds(axis, heights, cells_of(rows, known), 0.4 / len(here), upright=False, dots=False)
         axis.axvline(100 * block["chance"].iloc[0], **CHANCE)
         axis.set_yticks(
             range(len(readouts)), [readout_name(results, readout) for readout in readouts], fontsize=SMALL

@@ -1,6 +1,6 @@
 """Panels side by side: their places, legends, and the trainings beside their mean."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -109,15 +109,21 @@ def _fitting(labels: list[str], columns: int, width: float) -> int:
     return next((number for number in range(columns, 1, -1) if wide(number) <= width), min(columns, 1))
 
 
-def cells_of(rows: pd.DataFrame, cells: Sequence[Cell]) -> list[Cell | None]:
-    """The cell of each row of a table with columns experiment, source, target, readout, shots and perhaps
-    selection (else it is source-val); None where there is none.
+PLACE = ["experiment", "source", "target", "readout", "shots", "selection"]
+
+
+def by_place(cells: Sequence[Cell]) -> dict[tuple, Cell]:
+    """Each cell by what a row of a table says of it: PLACE."""
+    return {tuple(getattr(cell, key) for key in PLACE): cell for cell in cells}
+
+
+def cells_of(rows: pd.DataFrame, cells: Mapping[tuple, Cell]) -> list[Cell | None]:
+    """The cell, of `by_place`, of each row of a table with the columns of PLACE; None where there is none.
+    Without a selection it is source-val.
     """
-    keys = ["experiment", "source", "target", "readout", "shots", "selection"]
-    known = {tuple(getattr(cell, key) for key in keys): cell for cell in cells}
     return [
-        known.get(key)
-        for key in rows.assign(selection=rows.get("selection", "source-val"))[keys].itertuples(
+        cells.get(key)
+        for key in rows.assign(selection=rows.get("selection", "source-val"))[PLACE].itertuples(
             index=False, name=None
         )
     ]

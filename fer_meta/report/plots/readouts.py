@@ -12,6 +12,7 @@ from fer_meta.report.names import domain_name, in_order, reading_name, training_
 from fer_meta.report.plots.look import BEST, CHANCE, MARKERS, METHOD_COLOURS, NORMAL, SMALL
 from fer_meta.report.plots.panels import (
     arrow,
+    by_place,
     cells_of,
     draw_seeds,
     intervals_in_words,
@@ -35,6 +36,7 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) ->
     read = {name: reading_name(results, method_of[name], name) for name in answers}
     methods, readouts = (list(dict.fromkeys(names.values())) for names in (trained, read))
     blocks = list(table.groupby(["experiment", "source", "target", "way", "shots"], sort=False))
+    known = by_place(cells)
     figure, axes = panels(len(blocks), 2, 0.8 + 0.26 * len(readouts))
     for axis, ((experiment, source, target, way, shots), block) in zip(axes, blocks):
         for number, method in enumerate(methods):
@@ -53,7 +55,7 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) ->
                 elinewidth=0.9,
                 label=method,
             )
-            draw_seeds(axis, places, cells_of(rows, cells), 0.1, upright=False, dots=False)
+            draw_seeds(axis, places, cells_of(rows, known), 0.1, upright=False, dots=False)
         axis.axvline(100 / way, **CHANCE)
         if block["bayes"].notna().any():
             axis.axvline(100 * block["bayes"].iloc[0], **BEST)

@@ -13,7 +13,7 @@ from fer_meta.report.names import (
     readout_name,
 )
 from fer_meta.report.plots.look import CHANCE, NORMAL, SMALL
-from fer_meta.report.plots.panels import cells_of, draw_seeds, panels, quiet, settle
+from fer_meta.report.plots.panels import by_place, cells_of, draw_seeds, panels, quiet, settle
 from fer_meta.report.plots.texts import inches
 
 # What stands side by side in the reproduction plot: column -> (label, marker, colour, filled).
@@ -37,6 +37,7 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
     )
     readouts = in_order(results, rows["readout"])
     readings = {column: look for column, look in READINGS.items() if rows[column].notna().any()}
+    known = by_place(cells)
     figure, axes = panels(len(readouts), 2, 2.9)
     for axis, readout in zip(axes, readouts):
         block = rows[rows["readout"] == readout].reset_index(drop=True)
@@ -61,7 +62,7 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
                     if column == "accuracy"
                     else block.assign(experiment=block["experiment"] + "-shared")
                 )
-                draw_seeds(axis, places, cells_of(tested, cells), 0.1)
+                draw_seeds(axis, places, cells_of(tested, known), 0.1)
             _mark_chance(axis, block, column, places)
         crowded = (
             {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}

@@ -16,6 +16,7 @@ from fer_meta.report.names import (
 from fer_meta.report.plots.look import BEST, CHANCE, MARKERS, NORMAL
 from fer_meta.report.plots.panels import (
     arrow,
+    by_place,
     cells_of,
     draw_seeds,
     intervals_in_words,
@@ -33,6 +34,7 @@ def figure(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
     shots = sorted(gaps["shots"].unique())
     blocks = list(gaps.groupby(["source", "recipe"], sort=False))
     readouts = in_order(results, gaps["readout"])
+    known = by_place(cells)
     figure, axes = panels(len(shots) * len(blocks), columns=len(shots), height=3.3)
     for number, axis in enumerate(axes):
         (source, recipe), block = blocks[number // len(shots)]
@@ -54,7 +56,7 @@ def figure(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
                 capsize=2,
                 label=readout_name(results, readout),
             )
-            draw_seeds(axis, rows["severity"] + shift, cells_of(rows, cells), 0.008, dots=False)
+            draw_seeds(axis, rows["severity"] + shift, cells_of(rows, known), 0.008, dots=False)
         for column, style in [("chance", CHANCE), ("bayes", BEST)]:
             exact = block.drop_duplicates("target").dropna(subset=[column])
             if len(exact):
