@@ -16,12 +16,13 @@ from distributed import LocalCluster
 from helpers.jobs import Once, Seen
 from helpers.tiny_bench import folders, numbers
 from safetensors.torch import load_file
+from submitit.helpers import DelayedSubmission
 
 from fer_meta.cli.main import main
 from fer_meta.errors import FerMetaError, ResultsError, SuiteError
 from fer_meta.records.seals import FAILED, write_failure
 from fer_meta.runner import executors
-from fer_meta.runner.executors import remote
+from fer_meta.runner.executors import remote, slurm
 from fer_meta.runner.executors.engines import engine
 from fer_meta.runner.main import decided, finish, plan, work
 from fer_meta.runner.options import BenchOptions
@@ -220,6 +221,28 @@ def test_a_process_that_goes_on_does_not_remember_a_failure(options, monkeypatch
         job(model)
     job(model)
     assert [planned.bench.is_done(run) for run in planned.runs] == [True, True, False, False]
+
+
+def test_slurm_gets_an_array_with_a_time_limit_whose_tasks_are_queued_again(options, tmp_path, monkeypatch):
+    """What is handed to sbatch, by programs in its place."""
+    (tmp_path / "bin").mkdir()
+    for name, does in {
+        "srun": "true",
+        "sbatch": f'cp "$1" {tmp_path}/script; echo Submitted batch job 7',
+    }.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    cluster = {"slurm_partition": "gpu", "gpus_per_node": 1}
+    there = replace(options, executor="slurm", jobs=None, cluster=cluster)
+    with engine(there) as submit:
+        futures = submit(Seen(tmp_path), ["a", "b", "c"])
+    script = (tmp_path / "script").read_text()
+    for said in ("--array=0-2", "--time=60", "--partition=gpu", "--gpus-per-node=1"):
+        assert f"#SBATCH {said}" in script
+    task = DelayedSubmission.load(futures[0].paths.submitted_pickle)
+    assert [job.job_id for job in futures] == ["7_0", "7_1", "7_2"]
+    assert task._timeout_countdown == slurm.MOST_TIMEOUTS and callable(task.function.checkpoint)
 
 
 def test_without_slurm_nothing_begins_on_this_machine(options):

@@ -16,6 +16,8 @@ from fer_meta.runner.options import BenchOptions
 
 LOGS = ".slurm"
 _MINUTES = 60
+MOST_TIMEOUTS = 100
+"""So often a task may reach its time limit: submitit's three are four hours of training, and no more."""
 
 
 class _Requeued:
@@ -40,7 +42,9 @@ def engine(options: BenchOptions) -> Iterator[Submit]:
     settings = {"timeout_min": _MINUTES, "name": f"fer-meta-{options.preset}", **options.cluster}
     cluster = str(settings.pop("cluster", "slurm"))
     try:
-        executor = submitit.AutoExecutor(options.out / LOGS, cluster=cluster)
+        executor = submitit.AutoExecutor(
+            options.out / LOGS, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS
+        )
         executor.update_parameters(**settings)
     except (NameError, RuntimeError, TypeError, ValueError) as error:
         raise FerMetaError(f"--executor slurm: {one_line(str(error), 200)}; correct --cluster") from error
