@@ -42,6 +42,7 @@ def main(debug: bool) -> None:
       fer-meta bench --suite leakage                         measure the effect of shared clips and people
       fer-meta bench --suite cross-validation                test a data set on itself, in folds by person
       fer-meta report                                        write the tables of a bench again
+      fer-meta predict photo.jpg --model FOLDER              try a trained model on a face
     """
 
 
