@@ -21,14 +21,16 @@ NEAREST = 3
 
 
 def readouts_of(model: StoredModel, support: Support | None) -> list[str]:
-    """The readouts that can answer, the method's own first: without a support its head alone. With one, all
-    that look at one picture at a time, and at nothing but features.
+    """The readouts that can answer: without a support the own head alone. With one, all that look at one
+    picture at a time, and at nothing but features: first those whose probabilities mean something, and of
+    these the method's own.
     """
     method = model.method
     if support is None:
         return [method.head_name] if method.own_head(model.record.classes) else []
     own = [name for name in model.own if name != method.head_name and not method.is_transductive(name)]
-    return [*own, *map(method.read_as, method.readouts)]
+    names = [*own, *map(method.read_as, method.readouts)]
+    return sorted(names, key=lambda name: not method.is_calibrated(name))
 
 
 def chosen(model: StoredModel, support: Support | None, readout: str | None) -> str:

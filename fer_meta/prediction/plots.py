@@ -17,7 +17,7 @@ MOST_FACES = 24
 _NEAREST = 3
 
 
-def faces(pictures: Sequence[Picture], table: pd.DataFrame, support: Support | None) -> Figure:
+def faces(pictures: Sequence[Picture], table: pd.DataFrame, support: Support | None, unit: str) -> Figure:
     """A row for each of the first pictures: the face, the probabilities, and the nearest support faces."""
     rows = [number for number, one in enumerate(pictures) if one.face is not None][:MOST_FACES]
     classes = [name[2:] for name in table.columns if name.startswith("p_")]
@@ -37,7 +37,7 @@ def faces(pictures: Sequence[Picture], table: pd.DataFrame, support: Support | N
         )
         if support is not None:
             _near(axes[2:], support, answer["nearest"])
-    grid[-1, 1].set_xlabel("probability in %", fontsize=SMALL)
+    grid[-1, 1].set_xlabel(unit, fontsize=SMALL)
     if support is not None:
         grid[0, 2].set_title(f"nearest support faces:\n{grid[0, 2].get_title()}", fontsize=SMALL, loc="left")
     return figure
@@ -62,7 +62,7 @@ def _bars(axis, classes: Sequence[str], shares: Sequence[float]) -> None:
         axis.spines[side].set_visible(False)
 
 
-def film(name: str, frames: pd.DataFrame) -> Figure:
+def film(name: str, frames: pd.DataFrame, unit: str) -> Figure:
     """The probabilities of a film's frames over its time, and those of all frames so far: the vote."""
     figure = Figure(figsize=(WIDTH, 5.0), layout="constrained")
     upper, lower = figure.subplots(2, sharex=True, sharey=True)
@@ -75,7 +75,7 @@ def film(name: str, frames: pd.DataFrame) -> Figure:
     lower.set_title("all frames so far: the clip's vote", fontsize=NORMAL)
     for axis in (upper, lower):
         axis.set_ylim(0, min(100, 110 * frames[list(vote.columns)].max().max()))
-        axis.set_ylabel("probability in %", fontsize=SMALL)
+        axis.set_ylabel(unit, fontsize=SMALL)
         axis.tick_params(labelsize=SMALL)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)

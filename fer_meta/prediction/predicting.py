@@ -29,6 +29,11 @@ class Prediction:
     pictures: list[Picture]
     table: pd.DataFrame
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether the probabilities mean something, and not only their order."""
+        return self.model.method.is_calibrated(self.readout)
+
 
 def predict(
     model: str | Path,

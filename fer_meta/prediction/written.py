@@ -30,7 +30,7 @@ def text(found: Prediction) -> str:
     ]
     width = max((len(file) for file in by_file["file"]), default=0)
     for row in by_file.head(MOST_LINES).itertuples():
-        lines.append(f"{escaped(row.file):<{width}}  {_in_words(row)}")
+        lines.append(f"{escaped(row.file):<{width}}  {_in_words(row, found.calibrated)}")
     if len(by_file) > MOST_LINES:
         lines.append(f"... and {len(by_file) - MOST_LINES:,} more; --out writes all")
     return "\n".join(lines)
@@ -63,13 +63,13 @@ def _by_file(table: pd.DataFrame) -> pd.DataFrame:
     return both.sort_values("file", key=lambda names: names.map(order), kind="stable", ignore_index=True)
 
 
-def _in_words(row) -> str:
+def _in_words(row, calibrated: bool) -> str:
     film = getattr(row, "frames", None)
     of = f"   ({row.faces:.0f} of {film:.0f} frames have a face)" if film is not None and film == film else ""
     if not isinstance(row.label, str):
         return (getattr(row, "fault", "") or "no face found") + of
     near = f"   like {row.nearest}" if isinstance(row.nearest, str) and row.nearest and not of else ""
-    return f"{row.label} {100 * row.confidence:.0f} %{near}{of}"
+    return f"{row.label}{f' {100 * row.confidence:.0f} %' if calibrated else ''}{near}{of}"
 
 
 def _csv(table: pd.DataFrame) -> str:
@@ -87,12 +87,16 @@ def _json(found: Prediction) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
+def _axis(found: Prediction) -> str:
+    return "probability in %" if found.calibrated else "softmax in %, not calibrated"
+
+
 def _figures(found: Prediction) -> dict[str, Figure]:
     table, figures = found.table, {}
     photographs = table.index[table["frame"].isna() & table["label"].notna()]
     if len(photographs):
         pictures = [found.pictures[number] for number in photographs]
-        figures["faces"] = plots.faces(pictures, table.loc[photographs], found.support)
+        figures["faces"] = plots.faces(pictures, table.loc[photographs], found.support, _axis(found))
     for name, frames in table[table["frame"].notna()].groupby("file", sort=False):
-        figures[Path(str(name)).stem] = plots.film(str(name), frames)
+        figures[Path(str(name)).stem] = plots.film(str(name), frames, _axis(found))
     return figures
