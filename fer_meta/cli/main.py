@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from fer_meta import __version__
+from fer_meta.cli.compare import compare
 from fer_meta.cli.data import data, data_option
 from fer_meta.cli.doctor import doctor
 from fer_meta.cli.elsewhere import elsewhere_options
@@ -49,6 +50,7 @@ def main(debug: bool) -> None:
 main.add_command(data)
 main.add_command(doctor)
 main.add_command(predict)
+main.add_command(compare)
 
 
 def _names(context, parameter, value: str | None) -> list[str] | None:
