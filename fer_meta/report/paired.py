@@ -87,9 +87,7 @@ def _matched(
         seeds = tuple(seed for seed in cell.seeds if seed in other.seeds)
         where = f"{cell.source} -> {cell.target}, {cell.shots}-shot, {readout}"
         if not same_queries(cell.queries, other.queries):
-            left_out.append(
-                f"{where}: was tested in other episodes; --suite, data and preset must be the same"
-            )
+            left_out.append(f"{where}: was tested in other episodes; take the same suite, preset and data")
         elif not seeds:
             left_out.append(f"{where}: has no seed in common")
         else:
