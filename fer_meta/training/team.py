@@ -4,7 +4,9 @@ The first leads: it alone reads and writes files, validates and tests. The other
 their share of each step. https://lightning.ai/docs/fabric
 """
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +34,19 @@ def place(number: int, port: int) -> dict[str, str]:
     }
 
 
+@contextmanager
+def _with_the_others() -> Iterator[None]:
+    """If another process of the team has died, this one ends too, and the job is given out again: an error
+    would count as one of the run.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:  # gloo's for a closed connection, and the base of torch.distributed's
+        sys.exit(1)
+
+
 class Team:
     """`size` processes, of which this is one; all make theirs at about the same time, and wait for each
     other.
@@ -47,6 +62,7 @@ class Team:
     def leads(self) -> bool:
         return self._fabric.global_rank == 0
 
+    @_with_the_others()
     def begin(self, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """All go on from the first's weights and optimiser."""
         states = self._fabric.broadcast([method.state_dict(), optimiser.state_dict()])
@@ -54,6 +70,7 @@ class Team:
             method.load_state_dict(states[0])
             optimiser.load_state_dict(states[1])
 
+    @_with_the_others()
     def order(self, step: int = 0, lr: float = 0.0, goes_on: bool = True) -> tuple[int, float] | None:
         """The step and learning rate that the first gives; None at the end of the training."""
         given = [step, lr, goes_on] if self.leads else [0.0] * 3
@@ -64,14 +81,18 @@ class Team:
         """This process's share of a step, as `shares.share` has it."""
         return share(parts, self._fabric.global_rank, self.size)
 
+    @_with_the_others()
     def add_up(self, parameters: Iterable[nn.Parameter], measured: Tensor) -> Tensor:
-        """Make the gradients the sums of all processes' gradients, and return that sum of `measured`."""
+        """Make the gradients the sums of all processes' gradients, and return that sum of `measured`. What
+        none has a gradient for gets none: an optimiser passes over it, and would let a zero decay.
+        """
         own = list(parameters)
+        has = measured.new_tensor([one.grad is not None for one in own])
         grads = [one.grad if one.grad is not None else torch.zeros_like(one) for one in own]
-        whole = self._sum(torch.cat([measured, *(grad.flatten() for grad in grads)]))
-        sums = whole.split([len(measured), *(grad.numel() for grad in grads)])
-        for one, grad in zip(own, sums[1:]):
-            one.grad = grad.view_as(one)
+        whole = self._sum(torch.cat([measured, has, *(grad.flatten() for grad in grads)]))
+        sums = whole.split([len(measured), len(own), *(grad.numel() for grad in grads)])
+        for one, grad, some in zip(own, sums[2:], sums[1].tolist()):
+            one.grad = grad.view_as(one) if some else None
         return sums[0]
 
     def _sum(self, tensor: Tensor) -> Any:

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 import torch
 from helpers.tiny_bench import folders, numbers
 
-from fer_meta.records.seals import seal
+from fer_meta.records.seals import FAILED, seal, write_failure
 from fer_meta.runner.estimate import SAMPLE_QUERIES, makespan, sample_of
 from fer_meta.runner.executors import local, workers
 from fer_meta.runner.executors.workers import choose_workers
@@ -222,6 +223,25 @@ def test_a_worker_that_leaves_in_the_middle_has_died(planned, monkeypatch, statu
     assert work(planned) == 6
     errors = [json.loads(path.read_text())["error"] for path in planned.folder.glob("runs/*/FAILED.json")]
     assert errors == [f"its process ended with status {status}"] * 6
+
+
+def test_a_failed_run_that_a_killed_bench_had_begun_again_is_done(planned, monkeypatch):
+    """It was taken for one that the other had done."""
+    run, begun, held = planned.runs[0], [], local.model_held
+    failed = planned.bench.run_folder(run) / FAILED
+    write_failure(failed.parent, "the first time")
+    (planned.folder / ".locks").mkdir()
+
+    def held_later(folder, model):
+        failed.unlink(missing_ok=True)
+        return held(folder, model)
+
+    monkeypatch.setattr(local, "model_held", held_later)
+    monkeypatch.setattr(local, "execute", lambda bench, run: begun.append(run.id))
+    monkeypatch.setattr(local, "accuracies_of", lambda bench, run: "")
+    here = replace(planned.workers, jobs=1, forked=False)
+    local.run_all(planned.bench, [[run]], here, lambda message: None)
+    assert begun == [run.id]
 
 
 def test_the_time_left_is_that_of_the_last_worker():

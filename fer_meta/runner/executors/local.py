@@ -129,10 +129,12 @@ class _Handed:
         return None
 
     def _leave(self, unit: Unit) -> None:
-        """Take out of a unit what another process did, or failed in, before this one had the model."""
+        """Take out of a unit what another process did, or failed in, before this one had the model. What it
+        began again and was killed in has neither seal nor failure, and stays.
+        """
         for run in list(unit):
-            done = self._bench.is_done(run)
-            if done or failed_at(self._bench, run) != self._failures[run.id]:
+            done, at = self._bench.is_done(run), failed_at(self._bench, run)
+            if done or (at and at != self._failures[run.id]):
                 unit[:] = [one for one in unit if one is not run]
                 self._tell(Elsewhere(run.id, None if done else error_of(self._bench, run)))
 
