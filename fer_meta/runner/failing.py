@@ -10,10 +10,11 @@ from fer_meta.refused import disk_in_words, memory_in_words
 
 
 def in_one_line(error: Exception) -> str:
+    """What went wrong, and the fix where it is known."""
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return (
-            "the GPU's memory was full, twice in a row; leave it to fewer processes, or take a smaller"
-            " --image-size, batch or --backbone"
+            "the GPU's memory was full; leave it to fewer processes, or take a smaller --image-size, batch or"
+            " --backbone"
         )
     if isinstance(error, OSError) and error.errno is not None:
         return disk_in_words(error)[0]

@@ -186,6 +186,24 @@ def test_what_a_trained_model_is_tested_on_is_divided_among_the_workers(planned,
     assert not list((planned.folder / ".locks").glob("model-*.owner"))
 
 
+def test_after_a_failure_one_worker_alone_looks_further(planned, tmp_path, monkeypatch):
+    """The checkpoints may be damaged, and two workers would train the same model anew."""
+    done = tmp_path / "done"
+
+    def execute(bench, run):
+        with done.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        time.sleep(0.2)
+        return "broken"
+
+    monkeypatch.setattr(local, "execute", execute)
+    monkeypatch.setattr(local, "_by_target", lambda unit: [[run] for run in unit])
+    unit = [replace(planned.runs[0], identity={"number": number}) for number in range(5)]
+    local.run_all(planned.bench, [unit], planned.workers, lambda message: None)
+    workers_of = done.read_text().split()
+    assert len(workers_of) == 5 and len(set(workers_of[1:])) == 1 and workers_of[0] != workers_of[1]
+
+
 def test_runs_of_a_training_that_failed_do_not_train_again(planned, tmp_path, monkeypatch):
     begun = tmp_path / "begun"
 

@@ -145,6 +145,8 @@ class _Handed:
         held.unit[:] = [one for one in held.unit if one is not run]
         if ended.error and not self._bench.is_trained(run.model):
             self._bench.failed_models[run.model.id] = ended.error  # workers to come do not try it again
+        if ended.error and held.parts:  # its model may be damaged: one worker alone trains it anew
+            held.parts = deque([[one for other in held.parts for one in other]])
         if not held.unit:
             held.lock.close()
             del self._held[run.model.id]
@@ -153,9 +155,9 @@ class _Handed:
         """A worker died in the middle of the first run of its part; the others are handed out again."""
         run = part[0]
         fail(self._bench, run, why)
+        if part[1:]:
+            self._held[run.model.id].parts.append(part[1:])
         self.hear(part, Ended(run.id, why, "", 0.0))
-        if part:
-            self._held[run.model.id].parts.append(part)
 
 
 def _by_target(unit: Unit) -> list[Unit]:
