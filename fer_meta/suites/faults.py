@@ -16,8 +16,11 @@ def error_of(faults: list[Fault], lines: Lines, preset: str, options: Collection
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     if loc and loc[0] in options:
         return SuiteError(f"--{str(loc[0]).replace('_', '-')}: {one_line(message, 400)}")
+    place, own = _place(lines, loc, preset), lines[()].origin
+    # What a suite extends may be right in itself, and not beside what the suite changes.
+    extended = "" if place.origin == own else f"{own} extends "
     return SuiteError(
-        f"{_place(lines, loc, preset)}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}:"
+        f"{extended}{place}: {one_line('.'.join(map(str, loc)), 120) or 'suite'}:"
         f" {one_line(message, 400)}{more}"
     )
 

@@ -100,3 +100,15 @@ def test_the_older_word_for_methods_is_read_in_suites_presets_and_experiments(tm
     assert suite.methods["protonet"].lr == 0.5 and suite.experiments["one"].methods == ("protonet",)
     (tmp_path / "old.yaml").write_text(text + "methods: {}\n")
     assert "methods: this key is given twice" in wrong(str(tmp_path / "old.yaml"))
+
+
+def test_what_a_suite_takes_from_another_one_is_a_fault_of_its_own(tmp_path):
+    """The primary contrast of `unseen` has ProtoNet, which the suite leaves out: the file that is named must
+    be the one that can be corrected.
+    """
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\ntitle: Mine\nextends: unseen\nmethods: [supervised]\npresets: {quick: {}}\n")
+    with pytest.raises(SuiteError) as refused:
+        read_suite(str(path), "quick")
+    assert str(refused.value).startswith(f"{path} extends unseen.yaml, line ")
+    assert "primary.second: no answer is called 'protonet-ncm'" in str(refused.value)
