@@ -32,9 +32,9 @@ protocol:
   {way: 5, shots: [5], queries: 5, episodes: 200,
    train: {shots: 5, queries: 8}, validation: {shots: 5, queries: 5, episodes: 40}}
 methods:
-  fomaml: {method: maml, first_order: true, steps: 80, validations: 4}
-  protonet: {steps: 400, validations: 5}
-  supervised: {steps: 400, validations: 5, batch: 64, backbone: conv4}
+  fomaml: {method: maml, first_order: true, steps: 40, validations: 4}
+  protonet: {steps: 300, validations: 5}
+  supervised: {steps: 300, validations: 5, batch: 64, backbone: conv4}
 presets: {quick: {}}
 """
 DIVIDED = {"fomaml": "whole tasks", "protonet": "queries", "supervised": "images"}
@@ -43,7 +43,7 @@ WAYS = {"alone": {"jobs": 1}, "together": {"devices": ["0", "1"], "devices_per_m
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--seeds", default=5, show_default=True)
+@click.option("--seeds", default=3, show_default=True)
 def main(seeds: int) -> None:
     """Train both ways and compare."""
     with tempfile.TemporaryDirectory() as home:

@@ -20,9 +20,6 @@ TEMPORARY = ".tmp"
 (safetensors' begin so too).
 """
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Error numbers of a full disk, or of a full quota."""
-
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -3,8 +3,10 @@
 import errno
 import tempfile
 
-from fer_meta.fileio import FULL
 from fer_meta.oneline import one_line
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a full disk, or of a full quota."""
 
 # What a path that is given can be the cause of (exit status 2), and what the machine is the cause of (1),
 # each with the fix.

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from fer_meta.errors import MachineError
 from fer_meta.fileio import replacing, write_text
 from fer_meta.refused import disk_in_words, memory_in_words
-from fer_meta.runner.run import _disk_is_full, _in_one_line
+from fer_meta.runner.failing import disk_is_full, in_one_line
 
 
 def refused(number: int, name=None) -> OSError:
@@ -23,7 +23,7 @@ def refused(number: int, name=None) -> OSError:
     [(errno.EFBIG, "ulimit -f"), (errno.EROFS, "can be written"), (errno.ENOENT, "still there")],
 )
 def test_a_run_that_the_disk_refuses_says_where_and_what_to_do(number, fix):
-    line = _in_one_line(refused(number, "/there/it"))
+    line = in_one_line(refused(number, "/there/it"))
     assert line.startswith(f"/there/it: {os.strerror(number)}; ") and fix in line
 
 
@@ -36,14 +36,14 @@ def test_a_full_temporary_folder_may_be_another_one():
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_and_a_full_quota_are_known_by_the_words_of_safetensors(number):
     said = f"Error while serializing: I/O error: {os.strerror(number)} (os error {number})"
-    assert _disk_is_full(SafetensorError(said)) and not _disk_is_full(SafetensorError("InvalidHeader"))
+    assert disk_is_full(SafetensorError(said)) and not disk_is_full(SafetensorError("InvalidHeader"))
 
 
 def test_full_memory_is_said_in_words_whichever_library_says_it():
     with pytest.raises(RuntimeError) as real:
         torch.empty(1 << 58)
     for error in (real.value, RuntimeError("could not create a primitive"), MemoryError()):
-        assert _in_one_line(error).startswith("not enough memory (") and "--jobs" in _in_one_line(error)
+        assert in_one_line(error).startswith("not enough memory (") and "--jobs" in in_one_line(error)
     assert memory_in_words(RuntimeError("no such weights")) is None
     assert memory_in_words(MachineError("too little")) is None
 

@@ -15,7 +15,8 @@ import filelock
 
 from fer_meta.datasets.scanning import expanded
 from fer_meta.errors import DatasetError, MachineError
-from fer_meta.fileio import FULL, sync
+from fer_meta.fileio import sync
+from fer_meta.refused import FULL
 
 BUILDING = ".building-"
 """How the names of folders begin that are not whole yet."""

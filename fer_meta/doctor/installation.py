@@ -24,6 +24,7 @@ EXTRAS = {
     "timm": "the backbones timm/NAME",
     "dask": "a cluster's processes, `--executor dask`",
     "slurm": "a cluster's queue, `--executor slurm`",
+    "fabric": "one model on several GPUs, `--devices-per-model`",
     "excel": "tables that are .xls files, of which CFEE's is one",
 }
 _PYTHON = command(sys.executable)

@@ -5,8 +5,7 @@ import os
 import torch
 
 from fer_meta.errors import FerMetaError
-from fer_meta.fileio import FULL
-from fer_meta.refused import disk_in_words, memory_in_words
+from fer_meta.refused import FULL, disk_in_words, memory_in_words
 
 
 def in_one_line(error: Exception) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 import filelock
 
 from fer_meta.errors import ResultsError
-from fer_meta.fileio import FULL
 from fer_meta.records.plan import Plan, read_plan
+from fer_meta.refused import FULL
 from fer_meta.runner.claims import claimed
 
 LOCKS = ".locks"

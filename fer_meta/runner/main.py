@@ -16,7 +16,7 @@ from fer_meta.datasets.cache import CachedFaces
 from fer_meta.datasets.registry import names, resolve
 from fer_meta.device import choose_device
 from fer_meta.errors import MachineError, ResultsError, SuiteError
-from fer_meta.fileio import FULL, full_disk, sweep
+from fer_meta.fileio import full_disk, sweep
 from fer_meta.memory import keep_freed_memory
 from fer_meta.records.base import read_record
 from fer_meta.records.freshness import forget_finished, note_finished
@@ -24,6 +24,7 @@ from fer_meta.records.history import HISTORY
 from fer_meta.records.plan import Plan, write_plan
 from fer_meta.records.run import RUN, RunRecord
 from fer_meta.records.seals import DONE, broken_seal
+from fer_meta.refused import FULL
 from fer_meta.report import write_report
 from fer_meta.runner import search
 from fer_meta.runner.again import key_of

@@ -201,7 +201,7 @@ def test_the_learning_rate_rises_over_the_warmup_to_what_the_schedule_says(tmp_p
     monkeypatch.setattr(
         loop,
         "train_step",
-        lambda m, c, optimiser, b: rates.append(optimiser.param_groups[0]["lr"]) or torch.zeros(2),
+        lambda m, c, optimiser, *_: rates.append(optimiser.param_groups[0]["lr"]) or torch.zeros(2),
     )
     loop.fit(build("protonet"), config, 8, lambda step: [], dict, tmp_path)
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.2, 0.2])

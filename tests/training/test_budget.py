@@ -161,7 +161,7 @@ def test_a_resumed_training_goes_on_with_the_seconds_and_images_it_had_used(cloc
 def test_the_cosine_follows_the_share_of_the_seconds(clock, tmp_path, monkeypatch):
     rates = []
 
-    def step(method, config, optimiser, batch):
+    def step(method, config, optimiser, *_):
         rates.append(optimiser.param_groups[0]["lr"])
         return torch.zeros(2)
 
