@@ -85,7 +85,8 @@ def page(found: pd.DataFrame, seeds: int) -> str:
         half = stats.t.ppf(0.975, seeds - 1) * difference.std() / np.sqrt(seeds)
         rows.append(
             f"| {READ[method]} | {divided} | {accuracy['alone'].mean():.1f}"
-            f" | {accuracy['together'].mean():.1f} | {difference.mean():+.1f} ± {half:.1f} | {accuracy['alone'].std():.1f} |"
+            f" | {accuracy['together'].mean():.1f} | {difference.mean():+.1f} ± {half:.1f}"
+            f" | {accuracy['alone'].std():.1f} |"
         )
     return "\n".join(
         [
