@@ -20,7 +20,7 @@ def a_log(accuracies) -> pd.DataFrame:
 def test_trainings_of_guesses_fail_nearly_always_and_good_ones_never(way, queries, seed):
     rng = np.random.default_rng(seed)
     guesses = [failure(a_log(rng.binomial(queries, 1 / way, 100) / queries), 1 / way) for _ in range(60)]
-    # One in 40 passes, so that more than 12 do in one test of a thousand million.
+    # One in 40 passes, so that more than 12 do once in 200 million examples.
     assert sum(one is None for one in guesses) <= 12
     assert (
         failure(a_log(np.full(100, 1 / way + 2 * MARGIN) + rng.normal(0, MARGIN / 10, 100)), 1 / way) is None
