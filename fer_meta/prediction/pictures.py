@@ -7,14 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from fer_meta.datasets.decoding import damage_named, face_of, read_image
+from fer_meta.datasets.decoding import face_of
 from fer_meta.datasets.scanning import IMAGE_SUFFIXES, image_files, unread
 from fer_meta.errors import DatasetError, FerMetaError, ImageError
 from fer_meta.video.align import aligned
-from fer_meta.video.clips import NO_FACE, main_faces
+from fer_meta.video.clips import NO_FACE, largest_face, main_faces, read_photograph
 from fer_meta.video.faces import Detector
 from fer_meta.video.frames import FILM_SUFFIXES, read_frames
-from fer_meta.video.tracking import Seen, main_face
 
 _WARM = 5  # pictures after which a camera has got used to the light
 
@@ -77,8 +76,7 @@ def _of_file(
         yield from _of_film(path, name, size, detect, fps)
         return
     try:
-        with damage_named():
-            picture = np.asarray(read_image(path.parent, path.name).convert("RGB"))
+        picture = read_photograph(path)
     except ImageError as error:
         yield Picture(name, None, None, None, str(error))
     except OSError as error:
@@ -90,7 +88,7 @@ def _of_file(
 def _cut(name: str, picture: np.ndarray, size: int, detect: Detector | None) -> Picture:
     if detect is None:
         return Picture(name, None, None, _square(picture, size))
-    (face,) = main_face([Seen(0.0, detect(picture))], (picture.shape[1], picture.shape[0]))
+    face = largest_face(picture, detect)
     if face is None:
         return Picture(name, None, None, None, NO_FACE)
     return Picture(name, None, None, aligned(picture, face.landmarks, size))

@@ -95,9 +95,8 @@ def prepare_photograph(path: Path, file: Path, detect: Detector, size: int) -> O
     not give the photograph.
     """
     try:
-        with damage_named():
-            picture = np.asarray(read_image(path.parent, path.name).convert("RGB"))
-        (face,) = main_face([Seen(0.0, detect(picture))], (picture.shape[1], picture.shape[0]))
+        picture = read_photograph(path)
+        face = largest_face(picture, detect)
         if face is None:
             raise ImageError(NO_FACE)
         _save(file, picture, face, size)
@@ -106,6 +105,20 @@ def prepare_photograph(path: Path, file: Path, detect: Detector, size: int) -> O
     except OSError as error:
         raise unread(path, error) from None
     return Outcome(1, 1, ())
+
+
+def read_photograph(path: Path) -> np.ndarray:
+    """A photograph, uint8 [H, W, 3], RGB. Raises ImageError if it is damaged, OSError if the disk does not
+    give it.
+    """
+    with damage_named():
+        return np.asarray(read_image(path.parent, path.name).convert("RGB"))
+
+
+def largest_face(picture: np.ndarray, detect: Detector) -> Face | None:
+    """The face of a photograph that counts."""
+    (face,) = main_face([Seen(0.0, detect(picture))], (picture.shape[1], picture.shape[0]))
+    return face
 
 
 def _watch(

@@ -88,7 +88,7 @@ def test_other_episodes_and_other_readouts_are_not_compared(two, bench, suite, t
         (["a"], "give a second folder, or --methods"),
         (["a", "--methods", "x"], "give two, such as"),
         (["a", "b", "--out", "x.txt"], "ends in .csv"),
-        (["a", "b"], "a"),
+        (["a", "b"], "fer-meta: a: "),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(words, said):
