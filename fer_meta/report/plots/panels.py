@@ -109,21 +109,21 @@ def _fitting(labels: list[str], columns: int, width: float) -> int:
     return next((number for number in range(columns, 1, -1) if wide(number) <= width), min(columns, 1))
 
 
-PLACE = ["experiment", "source", "target", "readout", "shots", "selection"]
+CELL = ["experiment", "source", "target", "readout", "shots", "selection"]
 
 
 def by_place(cells: Sequence[Cell]) -> dict[tuple, Cell]:
-    """Each cell by what a row of a table says of it: PLACE."""
-    return {tuple(getattr(cell, key) for key in PLACE): cell for cell in cells}
+    """Each cell by what a row of a table says of it: CELL."""
+    return {tuple(getattr(cell, key) for key in CELL): cell for cell in cells}
 
 
 def cells_of(rows: pd.DataFrame, cells: Mapping[tuple, Cell]) -> list[Cell | None]:
-    """The cell, of `by_place`, of each row of a table with the columns of PLACE; None where there is none.
+    """The cell, of `by_place`, of each row of a table with the columns of CELL; None where there is none.
     Without a selection it is source-val.
     """
     return [
         cells.get(key)
-        for key in rows.assign(selection=rows.get("selection", "source-val"))[PLACE].itertuples(
+        for key in rows.assign(selection=rows.get("selection", "source-val"))[CELL].itertuples(
             index=False, name=None
         )
     ]
