@@ -38,7 +38,7 @@ def refused() -> Iterator[Fault]:
     refuse = partial(Fault, stage="results", status=2)
     said = "has a control character"
     yield refuse("a name with a line break", said=said, paths={"out": "results/a\nb"})
-    said = "File name too long; give a shorter name"
+    said = r"File name too long\); give another --out"
     yield refuse("a name of 300 letters", said=said, paths={"out": "results/" + "x" * 300})
     said = "/results/{}/tiny: cannot be written .*; give another --out"
     yield refuse("below a file", said=said.format("file/x"), before=a_file, paths={"out": "results/file/x"})

@@ -78,6 +78,7 @@ def _wait(child: int) -> int:
 
 def _live(home: Home, bench: Started, said: Path, prepare: Callable[[], object]) -> None:
     """What the forked process does, as Python would have done it from the start. It never returns."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started deaf to it
     status = 1
     try:
         os.setsid()
