@@ -113,7 +113,7 @@ class Trial:
         wrong = ending(fault, ended) + runs(fault, self.bench(fault))
         if fault.status != -signal.SIGKILL:
             wrong += self.left(rendering=fault.rendered)
-        fault.mend(home)
+        fault.repair(home)
         again = self.run(fault, mended=True)
         wrong += going_on(fault, again) + self.left()
         wrong += self.lost(whole / "results" / "tiny", fault)

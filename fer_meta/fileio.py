@@ -49,7 +49,7 @@ def _rename(temporary: Path, path: Path) -> None:
 @contextlib.contextmanager
 def naming(place: Path | str, temporary: Path | None = None) -> Iterator[None]:
     """Let an OSError of the block say where it happened: one of writing to an open file does not, and the
-    name of a `temporary` file tells nobody anything.
+    name of a `temporary` file says nothing to the user.
     """
     try:
         yield

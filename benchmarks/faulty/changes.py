@@ -27,9 +27,9 @@ def changing_data() -> Iterator[Fault]:
         "folder renamed": (lambda home: home.day.rename(home.data / "night"), read),
     }
     for way, (strike, said) in ways.items():
-        yield striking(way, "decoding", strike, said, 2, mend=paint_again)
+        yield striking(way, "decoding", strike, said, 2, repair=paint_again)
         for stage in ("record of a model", "report"):
-            yield striking(way, stage, strike, status=0, mend=paint_again, done=2)
+            yield striking(way, stage, strike, status=0, repair=paint_again, done=2)
 
 
 def paint_again(home: Home) -> None:
@@ -151,7 +151,7 @@ def damaged() -> Iterator[Fault]:
                 end_by(signal.SIGTERM),
                 "interrupted",
                 128 + signal.SIGTERM,
-                mend=partial(_harmed, harm=harm, at="models/proto*/resume.pt"),
+                repair=partial(_harmed, harm=harm, at="models/proto*/resume.pt"),
                 again=r"resume\.pt is damaged; it is trained again",
             )
 
@@ -160,7 +160,7 @@ def _ends(harm: Callable) -> dict:
     if harm is not folder:
         return {"status": 0}
     said = "Is a directory.*; a file is expected here; remove the folder"
-    return {"status": 2, "said": said, "mend": _remove_folders}
+    return {"status": 2, "said": said, "repair": _remove_folders}
 
 
 def _said(what: str, harm: Callable, line: str) -> dict:

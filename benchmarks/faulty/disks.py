@@ -30,7 +30,7 @@ def full() -> Iterator[Fault]:
             stage,
             lambda home, place=place: fill(home.folder / place),
             f"/{place}.*{FULL}",
-            mend=lambda home, place=place: empty_again(home.folder / place),
+            repair=lambda home, place=place: empty_again(home.folder / place),
             jobs=1 + ("2 jobs" in stage),
         )
     for stage in ("index of the images", "plan", "state of a training", "report"):
@@ -40,7 +40,7 @@ def full() -> Iterator[Fault]:
         "checkpoint",
         f"/results.*{FULL}",
         before=lambda home: disk(home.results, "nr_inodes=20"),
-        mend=lambda home: with_room(home, "results"),
+        repair=lambda home: with_room(home, "results"),
     )
     yield striking(
         "large files are forbidden (`ulimit -f`)",
@@ -79,7 +79,7 @@ def unwritable() -> Iterator[Fault]:
             said,
             status,
             before=lambda home, place=place: read_only(home.folder / place),
-            mend=lambda home, place=place: writable(home.folder / place),
+            repair=lambda home, place=place: writable(home.folder / place),
         )
         yield Fault(
             "not permitted",
@@ -88,7 +88,7 @@ def unwritable() -> Iterator[Fault]:
             status,
             by_user=True,
             before=lambda home, place=place: (home.folder / place).chmod(0o555),
-            mend=lambda home, place=place: (home.folder / place).chmod(0o777),
+            repair=lambda home, place=place: (home.folder / place).chmod(0o777),
         )
     yield Fault("read-only", "data", status=0, before=lambda home: read_only(home.data), done=2)
     yield Fault(
@@ -98,7 +98,7 @@ def unwritable() -> Iterator[Fault]:
         2,
         by_user=True,
         before=lambda home: (home.day / "happiness" / "3.png").chmod(0),
-        mend=lambda home: (home.day / "happiness" / "3.png").chmod(0o644),
+        repair=lambda home: (home.day / "happiness" / "3.png").chmod(0o644),
     )
     folders = {"episodes": "episodes", "record of a model": "models", "answers": "runs", "plots": "plots"}
     for stage, folder in folders.items():
@@ -107,7 +107,7 @@ def unwritable() -> Iterator[Fault]:
             stage,
             lambda home, folder=folder: read_only(home.bench / folder),
             f"/results/tiny/{folder}.*Read-only file system.*; name a folder that can be written",
-            mend=lambda home, folder=folder: writable(home.bench / folder),
+            repair=lambda home, folder=folder: writable(home.bench / folder),
             failed=2 * (folder == "models"),
             done=2 * (folder == "plots"),
         )

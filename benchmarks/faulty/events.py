@@ -16,10 +16,10 @@ from .processes import MASTER
 
 
 def numbers() -> Iterator[Fault]:
-    told = "the loss became .*; lower `lr`"
-    yield Fault("the loss is no number", "training", told, before=hot, mend=usual, failed=1, done=1)
-    told = r"weights\.pth: .* holds values that are no finite numbers"
-    yield Fault("weights that are no numbers", "plan", told, 2, before=torn_weights, mend=usual)
+    said = "the loss became .*; lower `lr`"
+    yield Fault("the loss is no number", "training", said, before=hot, repair=usual, failed=1, done=1)
+    said = r"weights\.pth: .* holds values that are no finite numbers"
+    yield Fault("weights that are no numbers", "plan", said, 2, before=torn_weights, repair=usual)
 
 
 def usual(home: Home) -> None:
@@ -42,9 +42,9 @@ def torn_weights(home: Home) -> None:
 
 
 def memory() -> Iterator[Fault]:
-    told = "its process was killed, perhaps for want of memory; try --jobs 1"
+    said = "its process was killed, perhaps for want of memory; try --jobs 1"
     for stage in ("second checkpoint, 2 jobs", "record of a run, 2 jobs"):
-        yield striking("a worker is killed", stage, kill_worker, told, jobs=2, failed=1, done=1)
+        yield striking("a worker is killed", stage, kill_worker, said, jobs=2, failed=1, done=1)
     for stage in ("decoding", "record of a model"):
         yield striking("no memory left", stage, no_more_memory, "FAILED: not enough memory", failed=2)
 
@@ -75,7 +75,7 @@ def clocks() -> Iterator[Fault]:
         yield Fault(name, "between two benches", status=0, finished=True, before=older)
         for stage in ("decoding", "second checkpoint"):
             killed = end_by(signal.SIGKILL)
-            yield striking(name, f"{stage}, after a kill", killed, status=-signal.SIGKILL, mend=older)
+            yield striking(name, f"{stage}, after a kill", killed, status=-signal.SIGKILL, repair=older)
 
 
 def jump(home: Home, seconds: float) -> None:
@@ -94,13 +94,13 @@ def written_before(home: Home, seconds: float) -> None:
 
 
 def signals() -> Iterator[Fault]:
-    told = "interrupted.*; the same command goes on where it was"
+    said = "interrupted.*; the same command goes on where it was"
     stages = ("decoding", "plan", "second checkpoint", "record of a run", "report", "plots")
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         for stage in (*stages, "second checkpoint, 2 jobs"):
             jobs = 1 + ("2 jobs" in stage)
-            yield striking(number.name, stage, end_by(number), told, 128 + number, jobs=jobs)
-    yield striking("SIGTERM", "rendering", end_by(signal.SIGTERM), told, 128 + signal.SIGTERM)
+            yield striking(number.name, stage, end_by(number), said, 128 + number, jobs=jobs)
+    yield striking("SIGTERM", "rendering", end_by(signal.SIGTERM), said, 128 + signal.SIGTERM)
     yield striking("SIGKILL", "rendering", end_by(signal.SIGKILL), status=-signal.SIGKILL)
 
 

@@ -17,7 +17,7 @@ def nothing(home: Home) -> None:
 @dataclass(frozen=True)
 class Fault:
     """One fault. It comes `before` the bench, or as `strike` where the bench does what `at` says (a pattern
-    of an event and a path, see `processes`). `mend` removes it.
+    of an event and a path, see `processes`). `repair` removes it.
 
     The bench must end with `status` (negative: the signal that kills it), say a line that has `said` (a
     pattern), and leave `failed` runs with FAILED.json and at least `done` finished ones. Then the same
@@ -31,7 +31,7 @@ class Fault:
     before: Do = nothing
     at: str = ""
     strike: Do | None = None
-    mend: Do = nothing
+    repair: Do = nothing
     failed: int = 0
     done: int = 0
     again: str = ""
