@@ -169,7 +169,7 @@ def _jobs(networks: dict) -> str:
         f" of 60 minutes it is queued again, and goes on from its last validation ({CHECKPOINTS} in a"
         " training) or its last finished target. The last column is the longest way between two of these,"
         " and so what a limit can cost. Where it is over 60, the job would never end: there methods that"
-        " adapt a network to each episode need fewer episodes. submitit queues a task again three times;"
+        " adapt a network to each episode need fewer episodes. submitit queues a task again a hundred times;"
         " after that, the same command gives the rest again."
     )
 
