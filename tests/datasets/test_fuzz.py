@@ -129,10 +129,12 @@ def put(root: Path, folders: list[str], name: str, kind: str, data: bytes) -> No
         name.replace("/", "").replace("\0", ""),
     )
     try:
+        if not Path(os.path.realpath(place.parent)).is_relative_to(
+            os.path.realpath(root)
+        ):  # by a link that is there already
+            return
         place.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(place):  # to write to a pipe would wait for its reader
-            return
-        if not place.parent.resolve().is_relative_to(root.resolve()):  # by a link that is there already
             return
         if kind in ("image", "bytes"):
             place.write_bytes(png() if kind == "image" else data)
