@@ -348,14 +348,25 @@ def bench(context, folds, **given) -> None:
     "--published", is_flag=True, help="Show published figures beside ours where the setting is the same."
 )
 @click.option(
+    "--html/--no-html",
+    default=True,
+    show_default=True,
+    help="Write report.html too: one page to look at, which needs no network.",
+)
+@click.option(
+    "--photographs",
+    is_flag=True,
+    help="Show photographs among the page's example episodes. Most data sets forbid to hand them out.",
+)
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=RESULTS,
     show_default=True,
     help="Folder of all results, as in the bench.",
 )
-def report(suite: str, preset: str, published: bool, out: Path) -> None:
-    """Write the tables (csv, Markdown, LaTeX) and plots of a bench again, and print the table.
+def report(suite: str, preset: str, published: bool, html: bool, photographs: bool, out: Path) -> None:
+    """Write the tables (csv, Markdown, LaTeX), plots and the page of a bench again, and print the table.
 
     Everything is computed from the stored answers of the runs. Nothing is trained, and no GPU is needed.
 
@@ -370,7 +381,7 @@ def report(suite: str, preset: str, published: bool, out: Path) -> None:
     folder = existing_folder(out, name_of(suite), preset)
     from fer_meta.report import write_report
 
-    click.echo(write_report(folder, published))
+    click.echo(write_report(folder, published, html, photographs))
 
 
 def run() -> None:

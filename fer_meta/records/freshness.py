@@ -34,6 +34,7 @@ MADE_OF = [
     "runs/*/run.json",
     "runs/*/predictions.parquet",
     "episodes/*.parquet",
+    "episodes/*.jpg",
     "models/*/history.jsonl",
     "models/*/FAILED.json",
     "models/*/DONE",
@@ -61,11 +62,13 @@ class FinishedNote(Stored):
     done: Count  # runs
 
 
-def report_key(folder: Path, published: bool) -> str:
+def report_key(
+    folder: Path, published: bool = False, with_page: bool = True, photographs: bool = False
+) -> str:
     """A hash of all that a report is made of: the names and bytes of the files it reads, its code, and its
     libraries' versions.
     """
-    found = _hash(published, versions(REPORTS_BY), _code())
+    found = _hash(published, with_page, photographs, versions(REPORTS_BY), _code())
     for path in (path for pattern in MADE_OF for path in sorted(folder.glob(pattern))):
         content = digest(path) if path.is_file() else ""
         name = path.relative_to(folder).as_posix()
@@ -123,7 +126,7 @@ def finished_text(folder: Path, note: FinishedNote) -> str | None:
     were.
     """
     try:
-        if not fresh_report(folder, report_key(folder, published=False)):
+        if not fresh_report(folder, report_key(folder)):
             return None
         table = told_again(folder)
     except (OSError, ValueError):
@@ -175,7 +178,7 @@ def _version(package: str) -> str | None:
 
 def _code() -> list[tuple[str, str]]:
     """The files of fer-meta and their digests."""
-    sources = sorted(path for path in _SOURCE.rglob("*") if path.suffix in (".py", ".yaml", ".csv"))
+    sources = sorted(path for path in _SOURCE.rglob("*") if path.suffix in (".py", ".yaml", ".csv", ".css", ".js"))
     return [(path.relative_to(_SOURCE).as_posix(), digest(path)) for path in sources]
 
 

@@ -15,7 +15,8 @@ from fer_meta.report.aggregate.folds import folds_table, pooled
 from fer_meta.report.aggregate.found import Found, find
 from fer_meta.report.aggregate.per_seed import confusion_table, in_parts, seed_table
 from fer_meta.report.cells import Names, read_cells
-from fer_meta.report.formats import csv, latex, markdown, terminal
+from fer_meta.report.document import Page, Section
+from fer_meta.report.formats import csv, html, latex, markdown, terminal
 from fer_meta.report.load import read_results
 from fer_meta.report.sections import (
     best_of,
@@ -24,19 +25,22 @@ from fer_meta.report.sections import (
     leakage,
     means,
     primary,
-    published,
     reproduction,
     search,
     trainings,
     transductive,
 )
+from fer_meta.report.sections import published as published_section
 from fer_meta.report.sections.brief import brief
 from fer_meta.report.sections.page import page
 from fer_meta.report.sections.paper import papers
+from fer_meta.report.web import episodes
+from fer_meta.report.web.page import web_page
 
 __all__ = ["write_report"]
 
 HOUR = 3600
+PAGE = "report.html"
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
 SOMETIMES = [
@@ -48,6 +52,7 @@ SOMETIMES = [
     "heads.csv",
     "means.csv",
     "primary.csv",
+    PAGE,
     "search.csv",
     *(
         f"plots/{name}.*"
@@ -66,16 +71,18 @@ SOMETIMES = [
 ]
 
 
-def write_report(folder: Path, published: bool = False) -> str:
-    """Write the tables and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
+def write_report(
+    folder: Path, published: bool = False, with_page: bool = True, photographs: bool = False
+) -> str:
+    """Write the tables, the page and `plots/` beside the `plan.json` of `folder`; return the terminal's text.
 
     `table.{csv,md,tex,txt}` (the last is the text), `recall.csv`, `confusion.csv`, `seeds.csv` and
     `trainings.csv` always; `heads.csv`, `means.csv`, `primary.csv`, `comparisons.csv`, `folds.csv`,
     `search.csv` and `experiments.csv` where there is something to say. Only finished runs of the plan count;
     the others are listed with the command that makes them. Everything is computed from the runs'
-    predictions, the stored episodes and the trainings' logs; with `published` the page and the text end with
-    published figures in the same settings. Where all of these, the code and the files written are as they
-    were, they stay.
+    predictions, the stored episodes and the trainings' logs; with `published` table.md and the text end with
+    published figures in the same settings. `report.html`, the page, has them always; it is left out without
+    `with_page`, and shows photographs only with `photographs`. Where all of these, the code and the files written are as they were, they stay.
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.
@@ -83,7 +90,7 @@ def write_report(folder: Path, published: bool = False) -> str:
             as it was.
     """
     folder = Path(folder)
-    key = report_key(folder, published)
+    key = report_key(folder, published, with_page, photographs)
     if written := fresh_report(folder, key):
         return told_again(folder) + _listed("Unchanged", written)
     from fer_meta.report.plots import writing  # matplotlib takes half a second to import
@@ -92,13 +99,21 @@ def write_report(folder: Path, published: bool = False) -> str:
     keep_freed_memory()
     results, names = read_results(folder), Names()
     found = find(results, pooled(results, read_cells(results, names)), names)
-    texts = _documents(found, published) | _numbers(found)
+    beside = published_section.section(results, found.scores, found.once)
+    last = [beside] if published else []
+    whole = _whole(found, last)
+    texts = _documents(found, whole, last) | _numbers(found)
     drawings = figures(found)
+    # of confusions the page has tables
+    on_page = [name for name in drawings if with_page and not name.startswith("confusion")]
 
     with _naming(folder):
         sweep(folder / "plots", older_than=HOUR)  # what a killed report left; others may be writing
         written = [_write(folder / name, content) for name, content in sorted(texts.items())]
-        written += writing.write_figures(drawings, folder / "plots")
+        written += writing.write_figures(drawings, folder / "plots", on_page)
+        if with_page:
+            whole = whole if published else _whole(found, [beside])
+            written.append(_write(folder / PAGE, _page(found, whole, on_page, photographs)))
         for name in SOMETIMES:
             for path in set(folder.glob(name)) - set(written):
                 path.unlink()
@@ -106,34 +121,11 @@ def write_report(folder: Path, published: bool = False) -> str:
     return texts[TABLE] + _listed("Written", written)
 
 
-def _documents(found: Found, with_published: bool) -> dict[str, str]:
+def _documents(found: Found, whole: Page, last: list[Section]) -> dict[str, str]:
     """The files for people, by name."""
     results, cells = found.results, found.cells
     shown = one_division(results, found.scores)
-    last: list = [published.section(results, found.scores, found.once)] if with_published else []
     apart = one_division(results, found.apart)
-    tried = [search.section(results, found.searched)]
-    whole = page(
-        results,
-        found.scores,
-        found.once,
-        found.gaps,
-        [
-            primary.section(results, cells, found.primary),
-            divisions.section(results, found.divided),
-            best_of.section(results, found.best_of),
-            reproduction.section(results, found.reproduced),
-            leakage.section(results, found.leaks, found.oracles),
-            means.section(results, found.means),
-        ],
-        comparisons.section(results, one_division(results, found.compared), shown, found.ranked),
-        [
-            transductive.section(results, apart),
-            trainings.section(results, found.trainings, found.whole),
-            *tried,
-            *last,
-        ],
-    )
     short = brief(
         results,
         shown,
@@ -150,6 +142,41 @@ def _documents(found: Found, with_published: bool) -> dict[str, str]:
         "table.md": markdown.render(whole),
         "table.tex": "\n".join(map(latex.render, papers(results, shown, apart))),
     }
+
+
+def _whole(found: Found, last: list[Section]) -> Page:
+    """All sections, `last` at the end."""
+    results, cells = found.results, found.cells
+    shown = one_division(results, found.scores)
+    return page(
+        results,
+        found.scores,
+        found.once,
+        found.gaps,
+        [
+            primary.section(results, cells, found.primary),
+            divisions.section(results, found.divided),
+            best_of.section(results, found.best_of),
+            reproduction.section(results, found.reproduced),
+            leakage.section(results, found.leaks, found.oracles),
+            means.section(results, found.means),
+        ],
+        comparisons.section(results, one_division(results, found.compared), shown, found.ranked),
+        [
+            transductive.section(results, one_division(results, found.apart)),
+            trainings.section(results, found.trainings, found.whole),
+            search.section(results, found.searched),
+            *last,
+        ],
+    )
+
+
+def _page(found: Found, whole: Page, drawn: list[str], photographs: bool) -> str:
+    """The page, with its pictures in it."""
+    shown, folder = episodes.section(found, photographs), found.results.folder
+    pictures = {f"plots/{name}": (folder / "plots" / f"{name}.svg").read_bytes() for name in drawn}
+    pictures |= {name: (folder / name).read_bytes() for name in episodes.sheets(shown)}
+    return html.render(web_page(found, whole, drawn, shown), pictures)
 
 
 def _numbers(found: Found) -> dict[str, str]:

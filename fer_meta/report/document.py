@@ -50,16 +50,57 @@ class Source:
     number: int
 
 
-Inline = str | Code | Bold | Number | Measured | Source
+@dataclass(frozen=True)
+class Bar:
+    """An accuracy in words, and where a page has room as a mark on a line from 0 to 1: the interval from
+    `low` to `high` about `mean`, and a dot for each training.
+    """
+
+    words: Measured
+    mean: float
+    low: float
+    high: float
+    dots: tuple[float, ...] = ()
+    chance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shade:
+    """A number on a ground that is the darker the larger its `share` (0 to 1) is."""
+
+    text: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Link:
+    """Leads to the `Anchor` of this name on the same page."""
+
+    text: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A text that a `Link` leads to."""
+
+    text: str
+    name: str
+
+
+Inline = str | Code | Bold | Number | Measured | Source | Bar | Shade | Link | Anchor
 Text = Inline | tuple["Text", ...]
 
 
 @dataclass(frozen=True)
 class Column:
-    """The head of a column; numbers are set right, words left."""
+    """The head of a column; numbers are set right, words left. By a `choice` a page lets its reader choose
+    among the words of the column.
+    """
 
     name: Text
     number: bool = True
+    choice: bool = False
 
 
 Row = tuple[Text, ...]
@@ -110,14 +151,41 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """One image of `Tiles`: its place on the sheet, whose it is in words, and what it was taken for if that is
+    wrong.
+    """
+
+    place: int
+    words: str
+    mistaken: str = ""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Rows of images, each row under a name. `sheet` is a picture that holds all images side by side, `across`
+    in a row of it; only a page shows them.
+    """
+
+    sheet: str
+    across: int
+    down: int
+    rows: tuple[tuple[str, tuple[Tile, ...]], ...]
+    words: Text
+
+
+@dataclass(frozen=True)
 class Section:
-    """Blocks under a title; without a title, blocks that belong together."""
+    """Blocks under a title; without a title, blocks that belong together. A page shows a `closed` one when
+    its reader asks for it.
+    """
 
     title: Text
     blocks: tuple["Block", ...]
+    closed: bool = False
 
 
-Block = Section | Table | Paragraph | Items | Verbatim | Figure
+Block = Section | Table | Paragraph | Items | Verbatim | Figure | Tiles
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from fer_meta.records.answers import ANSWERS
 from fer_meta.records.base import read_record
 from fer_meta.records.history import HISTORY, history
 from fer_meta.records.plan import read_plan
-from fer_meta.records.run import RUN, FoundRun, RunRecord
+from fer_meta.records.run import RUN, Environment, FoundRun, RunRecord
 from fer_meta.records.seals import DONE, broken_seal, why_unfinished
 from fer_meta.statistics.failed import Failed, failure
 
@@ -56,6 +56,9 @@ class Run:
     trained: dict | None = None
     failed: Failed | None = None  # that its training did not learn
     settings_hash: str = ""  # of the bench that made it
+    made_by: dict = field(default_factory=dict)  # commit, machine, versions; "" where they are not known
+    # of the images it was trained and tested on; "" where an older version did not write them
+    fingerprints: tuple[str, str] = ("", "")
 
     @property
     def predictions(self) -> Path:
@@ -186,7 +189,29 @@ def _read_run(folder: Path, planned: dict, command: str) -> Run:
         training_chance=record.training_chance,
         settings_hash=record.settings_hash,
         trained=record.trained.model_dump() if record.trained else None,
+        made_by=_made_by(record.environment),
+        fingerprints=(
+            one_line(str(_within(record.identity, "model").get("train_images") or "")),
+            one_line(str(record.identity.get("test_images") or "")),
+        ),
     )
+
+
+def _made_by(environment: Environment) -> dict[str, str]:
+    """Where a run was made, in words."""
+    said = environment.model_dump()
+    packages = _within(said, "packages")
+    machine = [said.get("device"), said.get("gpu"), said.get("platform")]
+    return {
+        "commit": one_line(str(said.get("git_commit") or "")),
+        "machine": one_line(", ".join(str(part) for part in machine if part)),
+        "versions": one_line(", ".join(f"{name} {version}" for name, version in packages.items() if version)),
+    }
+
+
+def _within(found: dict, key: str) -> dict:
+    inner = found.get(key)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _unplanned(folder: Path) -> dict:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from fer_meta.records import episodes as stored
 from fer_meta.records.answers import answers_schema, write_answers
 from fer_meta.records.parquet import TEXTS, texts_of
+from fer_meta.records.pictures import MOST, pictures_of, write_sheet
 from fer_meta.runner.identity import episodes_hash
 from fer_meta.runner.settings import Setting, in_names
 
@@ -32,13 +33,25 @@ def write_all_episodes(folder: Path, settings: Iterable[Setting]) -> None:
 
 
 def write_episodes(folder: Path, setting: Setting) -> None:
-    """The fixed episodes of a setting, one file per number of shots. A whole file is kept: its name holds the
-    hash of its content.
+    """The fixed episodes of a setting, one file per number of shots, and the images of the first one of the most
+    shots. A whole file is kept: its name holds the hash of its content.
     """
     for shots, episodes in setting.episodes.items():
         path = folder / episodes_file(setting, shots)
         if not stored.has_episodes(path, episodes.support.size + sum(map(len, episodes.queries))):
             stored.write_episodes(path, _episodes_in_words(setting, shots))
+        if shots == max(setting.episodes) and not (sheet := pictures_of(path)).is_file():
+            images = _first_images(setting, shots)
+            if len(images) <= MOST:
+                write_sheet(sheet, images)
+
+
+def _first_images(setting: Setting, shots: int) -> np.ndarray:
+    """The images of the first episode, uint8 [N, H, W, 3]: its support, then its queries, as they are stored."""
+    episodes = setting.episodes[shots]
+    held = setting.support.images if setting.support else setting.target.images
+    support, queries = (np.asarray(side[0]).ravel() for side in (episodes.support, episodes.queries))
+    return np.concatenate([held[support], setting.target.images[queries]])
 
 
 def episodes_file(setting: Setting, shots: int) -> str:

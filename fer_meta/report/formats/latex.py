@@ -2,7 +2,20 @@
 
 import re
 
-from fer_meta.report.document import Bold, Code, Measured, Number, Row, Source, Table, Text
+from fer_meta.report.document import (
+    Anchor,
+    Bar,
+    Bold,
+    Code,
+    Link,
+    Measured,
+    Number,
+    Row,
+    Shade,
+    Source,
+    Table,
+    Text,
+)
 from fer_meta.statistics.failed import MARK
 
 DAGGER = r"^\dagger"
@@ -47,6 +60,10 @@ def inline(text: Text) -> str:
             return rf"\textbf{{{escaped(text.text)}}}"
         case Number():
             return f"${text.text}$"
+        case Shade() | Link() | Anchor():
+            return escaped(text.text)
+        case Bar():
+            return inline(text.words)
         case Source():
             return f"[{text.number}]"
         case Measured():

@@ -3,19 +3,24 @@
 import re
 
 from fer_meta.report.document import (
+    Anchor,
+    Bar,
     Block,
     Bold,
     Code,
     Figure,
     Items,
+    Link,
     Measured,
     Number,
     Page,
     Paragraph,
     Section,
+    Shade,
     Source,
     Table,
     Text,
+    Tiles,
     Verbatim,
 )
 from fer_meta.statistics.failed import MARK
@@ -43,6 +48,8 @@ def block(one: Block, level: int = 2) -> str:
             return f"![{escaped(one.words)}]({one.path}.png)"
         case Table():
             return _pipes(one)
+        case Tiles():
+            return inline(one.words)
 
 
 def inline(text: Text) -> str:
@@ -56,6 +63,10 @@ def inline(text: Text) -> str:
             return f"**{escaped(text.text)}**"
         case Number():
             return text.text
+        case Shade() | Link() | Anchor():
+            return escaped(text.text)
+        case Bar():
+            return inline(text.words)
         case Source():
             return f"[{text.number}]"
         case Measured():

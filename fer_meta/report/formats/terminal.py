@@ -5,20 +5,25 @@ from collections.abc import Iterable, Iterator
 from textwrap import indent, wrap
 
 from fer_meta.report.document import (
+    Anchor,
+    Bar,
     Block,
     Bold,
     Code,
     Column,
     Figure,
     Items,
+    Link,
     Measured,
     Number,
     Page,
     Paragraph,
     Section,
+    Shade,
     Source,
     Table,
     Text,
+    Tiles,
     Verbatim,
 )
 from fer_meta.statistics.failed import MARK
@@ -58,6 +63,8 @@ def _block(one: Block, widths: Widths) -> str:
             return f"{one.words}: {one.path}.png\n"
         case Table():
             return _aligned(one, widths[one.columns])
+        case Tiles():
+            return inline(one.words) + "\n"
 
 
 def inline(text: Text) -> str:
@@ -67,8 +74,10 @@ def inline(text: Text) -> str:
             return text
         case Code():
             return f"`{text.text}`"
-        case Bold() | Number():
+        case Bold() | Number() | Shade() | Link() | Anchor():
             return text.text
+        case Bar():
+            return inline(text.words)
         case Source():
             return f"[{text.number}]"
         case Measured():

@@ -1,0 +1,84 @@
+"""The answer of a suite in plain words: its primary contrast, and what it rests on."""
+
+import pandas as pd
+
+from fer_meta.report.aggregate.found import Found
+from fer_meta.report.document import Bold, Items, Section, Text, paragraphs
+from fer_meta.report.load import Results
+from fer_meta.report.names import readout_name
+from fer_meta.report.sections import primary
+from fer_meta.report.sections.words import failed_note, unjudged_note, unlabelled_note
+from fer_meta.statistics import rounding
+from fer_meta.statistics.words import p_in_words
+
+SEPARABLE = 0.05
+
+
+def section(found: Found) -> Section:
+    """The first part of the page."""
+    results = found.results
+    said = primary.in_words(results, found.cells, found.primary)
+    words = _verdict(results, found.primary) if len(found.primary) else ""
+    if not said:
+        words = "This suite names no comparison beforehand, so it has no answer: all its comparisons are exploratory."
+    return Section(
+        "The answer of this suite",
+        (
+            *paragraphs(words, said),
+            *([Items(tuple(caveats))] if (caveats := _caveats(found)) else []),
+        ),
+    )
+
+
+def _verdict(results: Results, table: pd.DataFrame) -> Text:
+    """One or two sentences on the only row of `primary_table`."""
+    row = table.iloc[0]
+    first, second = (readout_name(results, row[side]) for side in ("first", "second"))
+    over, less = (primary.WORDS.get(row[part], row[part]) for part in ("over", "less"))
+    sentence = f"On {over}, {first} is {_ahead(row['advantage_over'])} {second}."
+    if not row["less"]:
+        return (sentence + " This difference is ", *_decided(results, row))
+    return (
+        f"{sentence} On {less}, it is {_ahead(row['advantage_less'])} it. The difference between the two, "
+        f"{rounding.points(row['value'], '+')} points, is ",
+        *_decided(results, row),
+    )
+
+
+def _ahead(advantage: float) -> str:
+    size = rounding.points(abs(advantage))
+    return f"{size} points {'behind' if advantage < 0 else 'ahead of'}"
+
+
+def _decided(results: Results, row: pd.Series) -> tuple[Text, ...]:
+    """What the interval says: the words, then the interval."""
+    if pd.isna(row["low"]):
+        return (Bold("not judged"), ", for its spread is not known.")
+    margin = results.plan["primary"].get("margin")
+    low, high = (rounding.points(row[end], "+") for end in ("low", "high"))
+    interval = f" (95 % interval {low} to {high}, {p_in_words(rounding.settled(row['p']))})."
+    if margin is not None and -margin < row["low"] and row["high"] < margin:
+        return (Bold(f"equivalent to none within {rounding.points(margin)} points"), interval)
+    separable = row["p"] < SEPARABLE
+    return (Bold("separable from zero" if separable else "not separable from zero"), interval)
+
+
+def _caveats(found: Found) -> list[Text]:
+    """What a reader must know before quoting the answer."""
+    results = found.results
+    rendered = bool(results.plan.get("rendered"))
+    one_seed = found.scores["seeds"].max() == 1
+    return [
+        text
+        for text in (
+            "Faces of the domains that are called rendered were made by fer-meta; they are no photographs."
+            if rendered
+            else "",
+            "One seed: other trainings may give another order." if one_seed else "",
+            f"{len(results.missing)} of {len(results.plan['runs'])} runs are missing." if results.missing else "",
+            failed_note(results, found.scores),
+            unjudged_note(results, found.scores),
+            unlabelled_note(results, found.scores),
+        )
+        if text
+    ]

@@ -1,0 +1,23 @@
+"""What each plot shows, in a sentence: its caption, and its words for those who do not see it."""
+
+from fer_meta.report.document import Figure
+
+FIGURES = {
+    "answer": "The comparison that the suite asks for: how far the first method is ahead of the second",
+    "accuracy": "Accuracy of each method from each source on each target, with 95 % intervals; a dot is a training",
+    "divisions": "Accuracy in each division of the classes into those trained on and those tested",
+    "severity": "Accuracy against the size of the domain gap, with 95 % intervals",
+    "transfer": "Accuracy from each source (row) on each target (column)",
+    "training": "Accuracy in training and on the source's validation split, against steps",
+    "images": "Validation accuracy against the number of images seen",
+    "ranks": "Mean ranks of the methods; those joined by a line differ by less than the critical difference",
+    "leakage": "What each fault of a protocol adds to accuracy",
+    "best-of": "What the best of many noisy test scores adds to accuracy",
+    "reproduction": "Ours beside the published figures of the note",
+    "search": "Validation accuracy of each setting that the search tried",
+}
+
+
+def figure(name: str) -> Figure:
+    """The block of a plot by its name."""
+    return Figure(f"plots/{name}", FIGURES.get(name, name) + ".")
