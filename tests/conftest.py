@@ -64,7 +64,7 @@ def without_plots(monkeypatch):
     """Benches draw no plots, which takes longer than all else in so small a bench."""
     from fer_meta.report.plots import writing
 
-    monkeypatch.setattr(writing, "write_figures", lambda drawings, folder: [])
+    monkeypatch.setattr(writing, "write_figures", lambda *_: [])
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from fer_meta.report.aggregate.found import Found, find
 from fer_meta.report.aggregate.per_seed import confusion_table, in_parts, seed_table
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.document import Page, Section
-from fer_meta.report.formats import csv, html, latex, markdown, terminal
+from fer_meta.report.formats import csv, latex, markdown, terminal
 from fer_meta.report.load import read_results
 from fer_meta.report.sections import (
     best_of,
@@ -34,7 +34,6 @@ from fer_meta.report.sections import published as published_section
 from fer_meta.report.sections.brief import brief
 from fer_meta.report.sections.page import page
 from fer_meta.report.sections.paper import papers
-from fer_meta.report.web import episodes
 from fer_meta.report.web.page import web_page
 
 __all__ = ["write_report"]
@@ -113,7 +112,7 @@ def write_report(
         written += writing.write_figures(drawings, folder / "plots", on_page)
         if with_page:
             whole = whole if published else _whole(found, [beside])
-            written.append(_write(folder / PAGE, _page(found, whole, on_page, photographs)))
+            written.append(_write(folder / PAGE, web_page(found, whole, on_page, photographs)))
         for name in SOMETIMES:
             for path in set(folder.glob(name)) - set(written):
                 path.unlink()
@@ -169,14 +168,6 @@ def _whole(found: Found, last: list[Section]) -> Page:
             *last,
         ],
     )
-
-
-def _page(found: Found, whole: Page, drawn: list[str], photographs: bool) -> str:
-    """The page, with its pictures in it."""
-    shown, folder = episodes.section(found, photographs), found.results.folder
-    pictures = {f"plots/{name}": (folder / "plots" / f"{name}.svg").read_bytes() for name in drawn}
-    pictures |= {name: (folder / name).read_bytes() for name in episodes.sheets(shown)}
-    return html.render(web_page(found, whole, drawn, shown), pictures)
 
 
 def _numbers(found: Found) -> dict[str, str]:

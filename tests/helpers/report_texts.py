@@ -17,6 +17,7 @@ from fer_meta.report.sections import comparisons, leakage, published, reproducti
 from fer_meta.report.sections.brief import brief
 from fer_meta.report.sections.page import page
 from fer_meta.report.sections.paper import paper
+from fer_meta.report.web.page import web_page
 
 RUNS = ["protonet-fer2013-to-press_faces-seed0", "supervised-fer2013-to-press_faces-seed0"]
 HOSTILE = "<script>alert(1)</script> # `code` *bold* [a](b) | 50 % of $x_1$ & \\x {y} ~ ^"
@@ -39,6 +40,7 @@ def texts(folder: Path) -> dict[str, str]:
         "tex": latex.render(paper(results, found.scores)),
         "txt": terminal.render(brief(results, found.scores)),
         "csv": csv.render(found.scores, CSV_COLUMNS),
+        "html": web_page(found, whole, ["accuracy"], photographs=True),
     }
 
 

@@ -4,12 +4,13 @@ import re
 import shutil
 
 from helpers.fuzz import answer, few, is_plain
+from helpers.html_check import check_html
 from helpers.report_texts import hostile, texts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_meta.report.document import Bold, Code, Column, Table
-from fer_meta.report.formats import latex, markdown, terminal
+from fer_meta.report.document import Bold, Code, Column, Page, Paragraph, Section, Table, Verbatim
+from fer_meta.report.formats import html, latex, markdown, terminal
 
 MARKUP = st.lists(
     st.sampled_from(
@@ -76,6 +77,8 @@ def test_a_text_is_one_cell_in_every_format(text):
     check_markdown(markdown.block(table))
     assert _LATEX.fullmatch(latex.escaped(text))
     assert terminal.blocks([table]).count("\n") == 4
+    page = check_html(html.render(Page(text, (Section(text, (table, Paragraph(text), Verbatim(text))),))))
+    assert page.text.count(text) >= 6
 
 
 @few(8)
@@ -90,6 +93,7 @@ def test_no_word_of_a_user_breaks_out_of_a_report(made, text):
         return
     assert all(is_plain(line) for one in found.values() for line in one.split("\n"))
     check_markdown(found["md"])
+    check_html(found["html"])
     rows = [line for line in found["tex"].split("\n") if line.endswith(r" \\")]
     assert rows and len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) <= found["tex"].count(
         "\\begin{tabular}"

@@ -35,7 +35,7 @@ def written(request, tmp_path_factory) -> Path:
     """A stored results folder of two seeds with its report, but no plots."""
     folder = WRITERS[request.param](tmp_path_factory.mktemp("seeds") / request.param, episodes=8)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("fer_meta.report.plots.writing.write_figures", lambda figures, folder: [])
+        patched.setattr("fer_meta.report.plots.writing.write_figures", lambda *_: [])
         write_report(folder)
     return folder
 

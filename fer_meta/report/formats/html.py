@@ -63,7 +63,7 @@ def render(page: Page, pictures: Pictures = {}) -> str:  # noqa: B006: it is onl
         Markup('<li><a href="#{}">{}</a></li>').format(name, inline(section.title))
         for name, section in zip(names, sections)
     )
-    return _SKELETON.format(
+    whole = _SKELETON.format(
         policy=policy,
         title=terminal.inline(page.title),
         heading=inline(page.title),
@@ -73,6 +73,7 @@ def render(page: Page, pictures: Pictures = {}) -> str:  # noqa: B006: it is onl
         body=body,
         script=Markup(script),  # ours
     )
+    return str(whole)
 
 
 def inline(text: Text) -> Markup:
@@ -185,7 +186,7 @@ class _Writer:
         ).format(one.words, data, words)
 
     def _table(self, one: Table) -> Markup:
-        name = f"table-{next(self.numbers)}"
+        number = next(self.numbers)
         caption = inline(one.caption) if one.caption else ""
         head = Markup("").join(
             Markup('<th scope="col"{}>{}</th>').format(_right(column), inline(column.name))
@@ -193,13 +194,13 @@ class _Writer:
         )
         groups = _each("<tbody>{}</tbody>\n", (_rows(one.columns, rows) for rows in one.groups))
         choices = ",".join(str(place) for place, column in enumerate(one.columns) if column.choice)
-        label = terminal.inline(one.caption) or "Table"
+        label = terminal.inline(one.caption) or "Numbers"
         return Markup(
-            '<div class="wide" role="region" tabindex="0" aria-label="{label}, {name}">'
-            '<table id="{name}" data-choices="{choices}">{caption}<thead><tr>{head}</tr></thead>\n{groups}</table></div>'
+            '<div class="wide" role="region" tabindex="0" aria-label="{label}, table {number}">'
+            '<table id="table-{number}" data-choices="{choices}">{caption}<thead><tr>{head}</tr></thead>\n{groups}</table></div>'
         ).format(
             label=label,
-            name=name.replace("-", " "),
+            number=number,
             choices=choices,
             caption=Markup("<caption>{}</caption>").format(caption) if caption else "",
             head=head,

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fer_meta.oneline import one_line
+from fer_meta.records.answers import OLD_NAMES
 from fer_meta.records.pictures import ACROSS, MOST, pictures_of, rows_of_sheet
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.cells import Cell
@@ -121,9 +122,11 @@ def _run(results: Results, cell: Cell) -> Run:
 
 def _answers(run: Run, cell: Cell) -> dict[str, str]:
     """Image of the first episode -> the name it got."""
+    names = pq.read_schema(run.predictions).names
+    readout = "readout" if "readout" in names else OLD_NAMES["readout"]
     rows = _first(
         run.predictions,
-        [("readout", "==", cell.readout), ("shots", "==", cell.shots), ("selection", "==", cell.selection)],
+        [(readout, "==", cell.readout), ("shots", "==", cell.shots), ("selection", "==", cell.selection)],
     )
     return dict(zip(rows["path"].to_pylist(), rows["predicted"].to_pylist()))
 

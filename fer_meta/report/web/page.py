@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.document import Block, Page, Section
-from fer_meta.report.formats import terminal
-from fer_meta.report.web import answer, confusions, explorer, made_by
+from fer_meta.report.formats import html, terminal
+from fer_meta.report.web import answer, confusions, episodes, explorer, made_by
 from fer_meta.report.web.figures import figure
 
 PUBLISHED = "Published figures"
@@ -17,8 +17,18 @@ ELSEWHERE = ("Primary contrast",)
 """The answer says it."""
 
 
-def web_page(found: Found, whole: Page, figures: Sequence[str], episodes: Section | None) -> Page:
-    """From all sections of the page on paper, `whole`; `figures` are the names of the plots that it shows."""
+def web_page(found: Found, whole: Page, figures: Sequence[str], photographs: bool) -> str:
+    """From all sections of the page on paper, `whole`; `figures` are the names of the plots that it shows, whose
+    `.svg` are in the folder of the results.
+    """
+    shown, folder = episodes.section(found, photographs), found.results.folder
+    drawings = {f"plots/{name}": folder / "plots" / f"{name}.svg" for name in figures}
+    pictures = {name: path.read_bytes() for name, path in drawings.items() if path.is_file()}
+    pictures |= {name: (folder / name).read_bytes() for name in episodes.sheets(shown)}
+    return html.render(_document(found, whole, figures, shown), pictures)
+
+
+def _document(found: Found, whole: Page, figures: Sequence[str], example: Section | None) -> Page:
     results = found.results
     start, *sections = [one for one in whole.blocks if isinstance(one, Section)]
     titles = [terminal.inline(one.title) for one in sections]
@@ -30,7 +40,7 @@ def web_page(found: Found, whole: Page, figures: Sequence[str], episodes: Sectio
         *[one for one in apart if not terminal.inline(one.title).startswith(PUBLISHED)],
         explorer.section(found),
         Section("Figures", tuple(map(figure, figures[1:]))) if figures[1:] else None,
-        episodes,
+        example,
         confusions.section(results, found.cells),
         *[one for one in apart if terminal.inline(one.title).startswith(PUBLISHED)],
         Section("All tables", tuple(replace(one, closed=True) for one in kept)),

@@ -1,0 +1,124 @@
+"""The page of a suite (`report.html`): what it says, what it shows, and what it never does."""
+
+import base64
+import hashlib
+import json
+import re
+
+import numpy as np
+import pytest
+from helpers import stored_results
+from helpers.html_check import check_html
+from helpers.report_texts import change, texts
+
+from fer_meta.records.pictures import pictures_of, write_sheet
+from fer_meta.report import write_report
+
+NAMED = {"first": "supervised-ncm", "second": "protonet", "shots": 5, "over": "across", "less": None}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = stored_results.write(tmp_path_factory.mktemp("page") / "cross-domain", episodes=6)
+    change(folder / "plan.json", primary=NAMED)
+    for home in (folder / "runs").glob("*/run.json"):
+        change(
+            home,
+            environment={"git_commit": "0123456789abcdef", "device": "cpu", "packages": {"torch": "2.9"}},
+            identity={"model": {"train_images": "a1a1"}, "test_images": "b2b2"},
+        )
+    for path in (folder / "episodes").glob("*5shot*.parquet"):
+        images = np.random.RandomState(0).randint(0, 255, (60, 32, 32, 3), np.uint8)
+        write_sheet(pictures_of(path), images)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return texts(folder)["html"]
+
+
+def test_the_answer_comes_first_and_in_plain_words(tmp_path):
+    whole = stored_results.write(tmp_path / "cross-domain", seeds=1, episodes=4)
+    change(whole / "plan.json", primary=NAMED)
+    words = check_html(texts(whole)["html"]).text
+    start = words.index("The answer of this suite", words.index("The answer of this suite") + 1)
+    assert start < words.index("Every result", start)
+    said = re.search(r"On domains that it was not trained on, Supervised \(nearest mean\) is .*? ProtoNet\. This", words)
+    assert said and said.start() < words.index("Named before the runs")
+    assert "made by fer-meta; they are no photographs" in words and "One seed: other trainings" in words
+
+
+def test_a_suite_without_a_comparison_of_its_own_has_no_answer(folder):
+    plan = json.loads((folder / "plan.json").read_text())
+    try:
+        change(folder / "plan.json", primary=None)
+        assert "so it has no answer" in texts(folder)["html"]
+    finally:
+        (folder / "plan.json").write_text(json.dumps(plan))
+
+
+def test_every_accuracy_of_the_table_is_on_the_page_with_its_caveats(folder, page):
+    parts = check_html(page)
+    rows = re.findall(r"<tr>(.*?)</tr>", page.split('id="table-1"')[1].split("</table>")[0], re.DOTALL)
+    written = texts(folder)["csv"].strip().split("\n")
+    assert len(rows) == len(written)  # with their heads
+    lacking = [row for row in rows if "1 of 2 seeds" in row]
+    assert lacking and all("<td>synthetic-wild (rendered)</td>" in row and "rendered</td>" in row for row in lacking)
+    oracle = [row for row in rows if "oracle" in row]
+    assert oracle and all("picked on the target, which no one can in practice" in row for row in oracle)
+    assert "knows the classes from its training" in parts.text
+
+
+def test_a_row_leads_to_the_commit_and_the_data_that_made_it(page):
+    link = re.search(r'<a href="#(made-[0-9a-f]{8})">runs</a>', page)[1]
+    row = re.search(rf'<tr><td><span id="{link}">.*?</tr>', page, re.DOTALL)[0]
+    assert "<code>0123456789</code>" in row and "<code>a1a1</code>" in row and "<code>b2b2</code>" in row
+    assert "torch 2.9" in page and "fer-meta bench --suite cross-domain" in page
+
+
+def test_an_older_result_says_that_its_commit_was_not_recorded(made):
+    assert "not recorded" in texts(made)["html"]
+
+
+def test_nothing_is_loaded_and_only_its_own_script_runs(page):
+    parts = check_html(page)
+    policy = next(found["content"] for tag, found in parts.found if tag == "meta" and "http-equiv" in found)
+    digest = base64.b64encode(hashlib.sha256(parts.scripts[0].encode()).digest()).decode()
+    assert "default-src 'none'" in policy and f"script-src 'sha256-{digest}'" in policy
+    assert "url(data:" in page and not re.search(r"url\((?!data:)|@import", page)
+
+
+def test_photographs_are_shown_on_demand_alone(folder, without_plots):
+    write_report(folder)
+    quiet = (folder / "report.html").read_text()
+    assert "An episode of each target" not in quiet  # its targets are photographs
+    write_report(folder, photographs=True)
+    shown = (folder / "report.html").read_text()
+    assert "An episode of each target" in shown and shown.count('role="img"') > 100
+
+
+def test_an_episode_shows_each_query_and_which_were_named_wrong(page):
+    figures = re.findall(r'<figure class="tiles">.*?</figure>', page, re.DOTALL)
+    support, queries = figures[0], figures[1]
+    assert "the support, by class" in support and "wrong" not in support
+    right, asked = map(int, re.search(r"(\d+) of (\d+) right", queries).groups())
+    assert queries.count('role="img"') == asked and queries.count('class="tile wrong"') == asked - right
+
+
+def test_figures_are_in_the_page_with_words_for_those_who_do_not_see_them(folder):
+    write_report(folder)
+    written = (folder / "report.html").read_text()
+    pictures = [found for tag, found in check_html(written).found if tag == "img"]
+    assert len(pictures) >= 4 and all(len(found["alt"]) > 30 for found in pictures)
+    assert not list((folder / "plots").glob("confusion*.svg"))  # the page has tables of them
+    (folder / "report.json").unlink()
+    write_report(folder)
+    assert (folder / "report.html").read_text() == written
+
+
+def test_without_the_page_an_older_one_goes(folder, without_plots):
+    write_report(folder)
+    assert (folder / "report.html").exists()
+    assert "report.html" not in write_report(folder, with_page=False)
+    assert not (folder / "report.html").exists()
