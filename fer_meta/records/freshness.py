@@ -178,7 +178,9 @@ def _version(package: str) -> str | None:
 
 def _code() -> list[tuple[str, str]]:
     """The files of fer-meta and their digests."""
-    sources = sorted(path for path in _SOURCE.rglob("*") if path.suffix in (".py", ".yaml", ".csv", ".css", ".js"))
+    sources = sorted(
+        path for path in _SOURCE.rglob("*") if path.suffix in (".py", ".yaml", ".csv", ".css", ".js")
+    )
     return [(path.relative_to(_SOURCE).as_posix(), digest(path)) for path in sources]
 
 

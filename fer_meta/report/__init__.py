@@ -209,7 +209,10 @@ def _naming(folder: Path) -> Iterator[None]:
 
 
 def _listed(what: str, paths: list[Path]) -> str:
-    return f"\n{what}:\n" + "".join(f"  {path}\n" for path in paths)
+    pages = [path for path in paths if path.name == PAGE]
+    return f"\n{what}:\n" + "".join(
+        [*(f"  {path}\n" for path in paths), *(f"\nTo look at in a browser: {page}\n" for page in pages)]
+    )
 
 
 def _write(path: Path, text: str) -> Path:

@@ -44,7 +44,9 @@ def test_the_answer_comes_first_and_in_plain_words(tmp_path):
     words = check_html(texts(whole)["html"]).text
     start = words.index("The answer of this suite", words.index("The answer of this suite") + 1)
     assert start < words.index("Every result", start)
-    said = re.search(r"On domains that it was not trained on, Supervised \(nearest mean\) is .*? ProtoNet\. This", words)
+    said = re.search(
+        r"On domains that it was not trained on, Supervised \(nearest mean\) is .*? ProtoNet\. This", words
+    )
     assert said and said.start() < words.index("Named before the runs")
     assert "made by fer-meta; they are no photographs" in words and "One seed: other trainings" in words
 
@@ -64,7 +66,9 @@ def test_every_accuracy_of_the_table_is_on_the_page_with_its_caveats(folder, pag
     written = texts(folder)["csv"].strip().split("\n")
     assert len(rows) == len(written)  # with their heads
     lacking = [row for row in rows if "1 of 2 seeds" in row]
-    assert lacking and all("<td>synthetic-wild (rendered)</td>" in row and "rendered</td>" in row for row in lacking)
+    assert lacking and all(
+        "<td>synthetic-wild (rendered)</td>" in row and "rendered</td>" in row for row in lacking
+    )
     oracle = [row for row in rows if "oracle" in row]
     assert oracle and all("picked on the target, which no one can in practice" in row for row in oracle)
     assert "knows the classes from its training" in parts.text

@@ -111,7 +111,9 @@ def _bar(bar: Bar) -> Markup:
     all.
     """
     dots = Markup("").join(
-        Markup('<circle class="dot" cx="{}" cy="{}" r="1.7"/>').format(f"{100 * dot:.1f}", 4 + 2 * (number % 3))
+        Markup('<circle class="dot" cx="{}" cy="{}" r="1.7"/>').format(
+            f"{100 * dot:.1f}", 4 + 2 * (number % 3)
+        )
         for number, dot in enumerate(bar.dots)
     )
     return Markup(

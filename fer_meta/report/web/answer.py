@@ -75,7 +75,9 @@ def _caveats(found: Found) -> list[Text]:
             if rendered
             else "",
             "One seed: other trainings may give another order." if one_seed else "",
-            f"{len(results.missing)} of {len(results.plan['runs'])} runs are missing." if results.missing else "",
+            f"{len(results.missing)} of {len(results.plan['runs'])} runs are missing."
+            if results.missing
+            else "",
             failed_note(results, found.scores),
             unjudged_note(results, found.scores),
             unlabelled_note(results, found.scores),

@@ -18,10 +18,11 @@ HOW = (
 
 def section(results: Results, cells: list[Cell]) -> Section | None:
     """Of the largest number of shots, and of own heads."""
-    most = {cell.place[:3]: max(other.shots for other in cells if other.place[:3] == cell.place[:3]) for cell in cells}
-    shown = [
-        cell for cell in cells if cell.selection == "source-val" and cell.shots == most[cell.place[:3]]
-    ]
+    most = {
+        cell.place[:3]: max(other.shots for other in cells if other.place[:3] == cell.place[:3])
+        for cell in cells
+    }
+    shown = [cell for cell in cells if cell.selection == "source-val" and cell.shots == most[cell.place[:3]]]
     if not shown:
         return None
     blocks: list[Block] = [Paragraph(HOW)]
@@ -49,7 +50,8 @@ def _table(results: Results, cell: Cell) -> Table:
     places = [cell.vocabulary.index(name) for name in names]
     shares = counts[np.ix_(places, places)] / np.maximum(counts[places].sum(axis=1, keepdims=True), 1)
     rows = tuple(
-        (name, *(Shade(f"{100 * share:.0f}", float(share)) for share in row)) for name, row in zip(names, shares)
+        (name, *(Shade(f"{100 * share:.0f}", float(share)) for share in row))
+        for name, row in zip(names, shares)
     )
     heads = (Column("true class", number=False), *(Column(name) for name in names))
     return Table(heads, (rows,), caption=_caption(results, cell))

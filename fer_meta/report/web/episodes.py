@@ -47,7 +47,12 @@ def _by_target(found: Found) -> dict[tuple[str, str], list[Cell]]:
     wanted = [named.get("first"), named.get("second")]
     targets: dict[tuple[str, str], list[Cell]] = {}
     for cell in found.cells:
-        if cell.selection == "source-val" and cell.shots and not is_own_head(cell.readout) and cell.fold is None:
+        if (
+            cell.selection == "source-val"
+            and cell.shots
+            and not is_own_head(cell.readout)
+            and cell.fold is None
+        ):
             targets.setdefault((cell.experiment, cell.target), []).append(cell)
     shown = {}
     for key, cells in targets.items():
@@ -81,9 +86,14 @@ def _episode(results: Results, cells: list[Cell]) -> list[Block]:
     def tiles(words: str, role: str, given: dict[str, str]) -> Tiles:
         lines = []
         for label in names:
-            of = [(place, row) for place, row in enumerate(rows) if (row["role"], row["label"]) == (role, label)]
+            of = [
+                (place, row) for place, row in enumerate(rows) if (row["role"], row["label"]) == (role, label)
+            ]
             lines.append(
-                (one_line(label), tuple(Tile(place, one_line(label), _mistake(row, given)) for place, row in of))
+                (
+                    one_line(label),
+                    tuple(Tile(place, one_line(label), _mistake(row, given)) for place, row in of),
+                )
             )
         return Tiles(name, ACROSS, rows_of_sheet(len(rows)), tuple(lines), words)
 
@@ -91,9 +101,7 @@ def _episode(results: Results, cells: list[Cell]) -> list[Block]:
     blocks: list[Block] = [tiles(f"{title}: the support, by class.", "support", {})]
     for cell in cells:
         given = _answers(_run(results, cell), cell)
-        right = sum(
-            given.get(row["path"]) == row["label"] for row in rows if row["role"] == "query"
-        )
+        right = sum(given.get(row["path"]) == row["label"] for row in rows if row["role"] == "query")
         blocks.append(
             tiles(
                 f"{title}: the queries, by class, as {readout_name(results, cell.readout)} named them. It was trained on"

@@ -37,7 +37,9 @@ def section(found: Found) -> Section:
     """From the `accuracy_table`, those of transductive answers among them."""
     rows = found.whole
     shown = rows.head(MOST_ROWS)
-    more = f"The first {MOST_ROWS:,} of {len(rows):,} rows; table.csv has all." if len(rows) > MOST_ROWS else ""
+    more = (
+        f"The first {MOST_ROWS:,} of {len(rows):,} rows; table.csv has all." if len(rows) > MOST_ROWS else ""
+    )
     return Section(
         "Every result",
         (*paragraphs(HOW, interval_note(rows), more), table(found.results, shown, found.cells)),
