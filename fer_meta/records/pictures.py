@@ -1,7 +1,7 @@
 """`episodes/*.jpg`: the images of the first episode of a file of episodes, side by side in its order.
 
-A report's page shows them. They are copies of images of the data set: whoever hands out a results folder looks at
-the agreement of the data set first.
+A report's page shows them. They are copies of images of the data set: whoever hands out a results folder
+looks at the agreement of the data set first.
 """
 
 from pathlib import Path

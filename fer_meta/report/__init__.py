@@ -81,7 +81,8 @@ def write_report(
     the others are listed with the command that makes them. Everything is computed from the runs'
     predictions, the stored episodes and the trainings' logs; with `published` table.md and the text end with
     published figures in the same settings. `report.html`, the page, has them always; it is left out without
-    `with_page`, and shows photographs only with `photographs`. Where all of these, the code and the files written are as they were, they stay.
+    `with_page`, and shows photographs only with `photographs`. Where all of these, the code and the files
+    written are as they were, they stay.
 
     Raises:
         ResultsError: no plan, no finished run, or a damaged file in a finished run; then nothing is written.

@@ -152,8 +152,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Tile:
-    """One image of `Tiles`: its place on the sheet, whose it is in words, and what it was taken for if that is
-    wrong.
+    """One image of `Tiles`: its place on the sheet, whose it is in words, and what it was taken for if that
+    is wrong.
     """
 
     place: int
@@ -163,8 +163,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Rows of images, each row under a name. `sheet` is a picture that holds all images side by side, `across`
-    in a row of it; only a page shows them.
+    """Rows of images, each row under a name. `sheet` is a picture that holds all images side by side,
+    `across` in a row of it; only a page shows them.
     """
 
     sheet: str

@@ -33,8 +33,8 @@ def write_all_episodes(folder: Path, settings: Iterable[Setting]) -> None:
 
 
 def write_episodes(folder: Path, setting: Setting) -> None:
-    """The fixed episodes of a setting, one file per number of shots, and the images of the first one of the most
-    shots. A whole file is kept: its name holds the hash of its content.
+    """The fixed episodes of a setting, one file per number of shots, and the images of the first one of the
+    most shots. A whole file is kept: its name holds the hash of its content.
     """
     for shots, episodes in setting.episodes.items():
         path = folder / episodes_file(setting, shots)
@@ -47,7 +47,7 @@ def write_episodes(folder: Path, setting: Setting) -> None:
 
 
 def _first_images(setting: Setting, shots: int) -> np.ndarray:
-    """The images of the first episode, uint8 [N, H, W, 3]: its support, then its queries, as they are stored."""
+    """The images of the first episode, uint8 [N, H, W, 3]: its support, then its queries, as are stored."""
     episodes = setting.episodes[shots]
     held = setting.support.images if setting.support else setting.target.images
     support, queries = (np.asarray(side[0]).ravel() for side in (episodes.support, episodes.queries))

@@ -3,10 +3,22 @@
 from html.parser import HTMLParser
 
 VOID = {"meta", "img", "line", "rect", "circle"}
-TAGS = VOID | set(
-    "html head title style body a nav details summary ol ul li main h1 h2 h3 h4 h5 h6 p section code pre strong span svg div table"
-    " caption thead tbody tr th td figure figcaption script".split()
-)
+SECTIONS = {
+    "html",
+    "head",
+    "title",
+    "style",
+    "body",
+    "nav",
+    "main",
+    "section",
+    "details",
+    "summary",
+    "script",
+}
+WORDS = {"h1", "h2", "h3", "h4", "h5", "h6", "p", "a", "ol", "ul", "li", "code", "pre", "strong", "span"}
+PARTS = {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "svg"}
+TAGS = VOID | SECTIONS | WORDS | PARTS
 
 
 class Parts(HTMLParser):

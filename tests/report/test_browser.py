@@ -1,4 +1,6 @@
-"""The page in a real browser without a network: it sorts, chooses, fits the screen, and a screen reader can use it."""
+"""The page in a real browser without a network: it sorts, chooses, fits the screen, and a screen reader can
+use it.
+"""
 
 import shutil
 
@@ -95,9 +97,11 @@ def test_nothing_overlaps_or_is_wider_than_the_screen(opened, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     overlapping = page.evaluate(
         """() => {
-        const parts = [...document.querySelectorAll('main h1, main h2, main h3, main p, main .wide, main .choices, main figure')];
-        const boxes = parts.map(part => part.getBoundingClientRect()).filter(box => box.height > 0);
-        return boxes.slice(1).filter((box, place) => box.top < boxes[place].bottom - 1).length; }"""
+        const parts = [...document.querySelectorAll('main h1, main h2, main h3, main p, main .wide, main
+        .choices, main figure')]; const boxes = parts.map(part => part.getBoundingClientRect()).filter(box =>
+        box.height > 0); return boxes.slice(1).filter((box, place) => box.top < boxes[place].bottom -
+        1).length; }
+        """
     )
     assert overlapping == 0
 

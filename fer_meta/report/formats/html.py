@@ -1,7 +1,7 @@
 """A document as one HTML file that needs no network: style, script and pictures are in it.
 
-Every text is escaped by MarkupSafe. The page's own rules (a content security policy) let a browser run its one
-script, by its hash, and load nothing.
+Every text is escaped by MarkupSafe. The page's own rules (a content security policy) let a browser run its
+one script, by its hash, and load nothing.
 """
 
 import base64
@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from itertools import count
+from types import MappingProxyType
 
 from markupsafe import Markup, escape
 
@@ -47,7 +48,7 @@ LONG = 30
 """Letters of a cell that is not broken into many lines."""
 
 
-def render(page: Page, pictures: Pictures = {}) -> str:  # noqa: B006: it is only read
+def render(page: Page, pictures: Pictures = MappingProxyType({})) -> str:
     """The whole page. A figure without a picture here is a link to its file beside the page."""
     script = _part("page.js")
     policy = (
@@ -184,7 +185,7 @@ class _Writer:
             return Markup('<p><a href="{}.png">{}</a></p>').format(one.path, one.words)
         data = base64.b64encode(drawn).decode()
         return Markup(
-            '<figure><img loading="lazy" decoding="async" alt="{}" src="data:image/svg+xml;base64,{}">{}</figure>'
+            '<figure><img loading="lazy" alt="{}" src="data:image/svg+xml;base64,{}">{}</figure>'
         ).format(one.words, data, words)
 
     def _table(self, one: Table) -> Markup:
@@ -199,7 +200,8 @@ class _Writer:
         label = terminal.inline(one.caption) or "Numbers"
         return Markup(
             '<div class="wide" role="region" tabindex="0" aria-label="{label}, table {number}">'
-            '<table id="table-{number}" data-choices="{choices}">{caption}<thead><tr>{head}</tr></thead>\n{groups}</table></div>'
+            '<table id="table-{number}" data-choices="{choices}">{caption}'
+            "<thead><tr>{head}</tr></thead>\n{groups}</table></div>"
         ).format(
             label=label,
             number=number,
@@ -230,8 +232,8 @@ def _tile(tile: Tile, of: Tiles, sheet: str) -> Markup:
     place = f"{_share(column, of.across)} {_share(line, of.down)}"
     size = f"{100 * of.across}% {100 * of.down}%"
     return Markup(
-        '<span class="tile{wrong}"><span class="face {sheet}" role="img" aria-label="{words}" title="{words}" '
-        'style="background-position:{place};background-size:{size}"></span>{named}</span>'
+        '<span class="tile{wrong}"><span class="face {sheet}" role="img" aria-label="{words}" '
+        'title="{words}" style="background-position:{place};background-size:{size}"></span>{named}</span>'
     ).format(
         wrong=" wrong" if tile.mistaken else "",
         sheet=sheet,

@@ -25,8 +25,8 @@ PAGES = ".svg"
 def write_figures(
     drawings: dict[str, Callable[[], Figure]], folder: pathlib.Path, on_page: Collection[str] = ()
 ) -> list[pathlib.Path]:
-    """Draw each figure and write it to `folder` under its name as `.png` and `.pdf`, those `on_page` as `.svg`
-    too; on all cores where processes can be forked.
+    """Draw each figure and write it to `folder` under its name as `.png` and `.pdf`, those `on_page` as
+    `.svg` too; on all cores where processes can be forked.
     """
     shares = min(len(drawings), len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
     names = list(drawings)

@@ -20,7 +20,7 @@ def section(found: Found) -> Section:
     said = primary.in_words(results, found.cells, found.primary)
     words = _verdict(results, found.primary) if len(found.primary) else ""
     if not said:
-        words = "This suite names no comparison beforehand, so it has no answer: all its comparisons are exploratory."
+        words = "This suite names no comparison beforehand, so it has no answer: all it shows is exploratory."
     return Section(
         "The answer of this suite",
         (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fer_meta.report.cells import Cell
-from fer_meta.report.document import Block, Column, Paragraph, Section, Shade, Table
+from fer_meta.report.document import Block, Column, Paragraph, Row, Section, Shade, Table
 from fer_meta.report.load import Results
 from fer_meta.report.names import classes_in_order, domain_name, experiment_title, readout_name
 
@@ -11,8 +11,8 @@ MOST = 120
 """Tables on a page; confusion.csv has all."""
 
 HOW = (
-    "Of the queries of a class (row), the percentage that was given each name (column), over all seeds. The diagonal"
-    " is what was named right. Checkpoint picked on the source's validation split."
+    "Of the queries of a class (row), the percentage that was given each name (column), over all seeds. The "
+    "diagonal is what was named right. Checkpoint picked on the source's validation split."
 )
 
 
@@ -49,7 +49,7 @@ def _table(results: Results, cell: Cell) -> Table:
     names = classes_in_order(results, there)
     places = [cell.vocabulary.index(name) for name in names]
     shares = counts[np.ix_(places, places)] / np.maximum(counts[places].sum(axis=1, keepdims=True), 1)
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         (name, *(Shade(f"{100 * share:.0f}", float(share)) for share in row))
         for name, row in zip(names, shares)
     )

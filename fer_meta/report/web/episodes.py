@@ -16,15 +16,15 @@ from fer_meta.report.names import classes_in_order, domain_name, in_order, is_ow
 MOST_TARGETS = 6
 
 HOW = (
-    "The first test episode of each target. A network sees the support with its labels, and names the queries. A red"
-    " frame is a query that got a wrong name; the name is below it. One episode shows what kind of faces these are; only"
-    " all of them say how good a method is."
+    "The first test episode of each target. A network sees the support with its labels, and names the "
+    "queries. A red frame is a query that got a wrong name; the name is below it. One episode shows what "
+    "kind of faces these are; only all of them say how good a method is."
 )
 
 
 def section(found: Found, photographs: bool) -> Section | None:
-    """Nothing without pictures. Photographs are shown on demand alone, for the agreements of most data sets forbid
-    to hand them out.
+    """Nothing without pictures. Photographs are shown on demand alone, for the agreements of most data sets
+    forbid to hand them out.
     """
     results = found.results
     blocks: list[Block] = []
@@ -40,8 +40,8 @@ def sheets(section: Section | None) -> list[str]:
 
 
 def _by_target(found: Found) -> dict[tuple[str, str], list[Cell]]:
-    """Up to two cells of each experiment and target, of the most shots: those of the primary contrast, else the
-    first two; from another domain where there is one.
+    """Up to two cells of each experiment and target, of the most shots: those of the primary contrast, else
+    the first two; from another domain where there is one.
     """
     results, named = found.results, found.results.plan.get("primary") or {}
     wanted = [named.get("first"), named.get("second")]
@@ -104,8 +104,9 @@ def _episode(results: Results, cells: list[Cell]) -> list[Block]:
         right = sum(given.get(row["path"]) == row["label"] for row in rows if row["role"] == "query")
         blocks.append(
             tiles(
-                f"{title}: the queries, by class, as {readout_name(results, cell.readout)} named them. It was trained on"
-                f" {domain_name(results, cell.source)}, seed {cell.seeds[0]}: {right} of {len(given)} right.",
+                f"{title}: the queries, by class, as {readout_name(results, cell.readout)} named them. It "
+                f"was trained on {domain_name(results, cell.source)}, seed {cell.seeds[0]}: {right} of "
+                f"{len(given)} right.",
                 "query",
                 given,
             )

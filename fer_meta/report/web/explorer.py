@@ -1,4 +1,4 @@
-"""Every accuracy of a bench in one table, to sort and to choose from, each with its caveats and its origin."""
+"""Every accuracy of a bench in one table, to sort and to choose from, with its caveats and its origin."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,10 +26,10 @@ MOST_ROWS = 3000
 CELL = ["experiment", "source", "target", "readout", "shots", "selection"]
 
 HOW = (
-    "Accuracy in percent on the same queries for every method. Choose above the table, and click on a head to sort. The"
-    " band is the 95 % interval, the strong line the mean, each dot a training (if there are several), and the dashed"
-    " line chance; the axis is 0 to 100. Two rows differ in the objective alone only where backbone, weights, images seen and"
-    " readout are equal."
+    "Accuracy in percent on the same queries for every method. Choose above the table, and click on a head "
+    "to sort. The band is the 95 % interval, the strong line the mean, each dot a training (if there are "
+    "several), and the dashed line chance; the axis is 0 to 100. Two rows differ in the objective alone only "
+    "where backbone, weights, images seen and readout are equal."
 )
 
 

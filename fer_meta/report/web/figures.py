@@ -4,7 +4,7 @@ from fer_meta.report.document import Figure
 
 FIGURES = {
     "answer": "The comparison that the suite asks for: how far the first method is ahead of the second",
-    "accuracy": "Accuracy of each method from each source on each target, with 95 % intervals; a dot is a training",
+    "accuracy": "Accuracy of each method from each source on each target, with 95 % intervals and trainings",
     "divisions": "Accuracy in each division of the classes into those trained on and those tested",
     "severity": "Accuracy against the size of the domain gap, with 95 % intervals",
     "transfer": "Accuracy from each source (row) on each target (column)",

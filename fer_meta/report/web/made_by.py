@@ -11,9 +11,9 @@ from fer_meta.report.names import domain_name
 MOST_ROWS = 2000
 
 HOW = (
-    "One row for each method, source and target. Train and test are fingerprints of the images themselves: equal"
-    " ones mean equal images, on any machine. Episodes is that of the test episodes: rows with the same one answered the"
-    " same questions."
+    "One row for each method, source and target. Train and test are fingerprints of the images themselves: "
+    "equal ones mean equal images, on any machine. Episodes is that of the test episodes: rows with the same "
+    "one answered the same questions."
 )
 
 

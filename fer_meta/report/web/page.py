@@ -18,8 +18,8 @@ ELSEWHERE = ("Primary contrast",)
 
 
 def web_page(found: Found, whole: Page, figures: Sequence[str], photographs: bool) -> str:
-    """From all sections of the page on paper, `whole`; `figures` are the names of the plots that it shows, whose
-    `.svg` are in the folder of the results.
+    """From all sections of the page on paper, `whole`; `figures` are the names of the plots that it shows,
+    whose `.svg` are in the folder of the results.
     """
     shown, folder = episodes.section(found, photographs), found.results.folder
     drawings = {f"plots/{name}": folder / "plots" / f"{name}.svg" for name in figures}
