@@ -97,11 +97,10 @@ def test_nothing_overlaps_or_is_wider_than_the_screen(opened, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     overlapping = page.evaluate(
         """() => {
-        const parts = [...document.querySelectorAll('main h1, main h2, main h3, main p, main .wide, main
-        .choices, main figure')]; const boxes = parts.map(part => part.getBoundingClientRect()).filter(box =>
-        box.height > 0); return boxes.slice(1).filter((box, place) => box.top < boxes[place].bottom -
-        1).length; }
-        """
+        const of = "h1, h2, h3, p, .wide, .choices, figure";
+        const boxes = [...document.querySelectorAll(of)].map(part => part.getBoundingClientRect());
+        const seen = boxes.filter(box => box.height > 0);
+        return seen.slice(1).filter((box, place) => box.top < seen[place].bottom - 1).length; }"""
     )
     assert overlapping == 0
 
