@@ -43,12 +43,14 @@ PAGE = "report.html"
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
 SOMETIMES = [
+    "answer.csv",
     "best-of.csv",
     "comparisons.csv",
     "divisions.csv",
     "experiments.csv",
     "folds.csv",
     "heads.csv",
+    "kept.csv",
     "means.csv",
     "primary.csv",
     PAGE,
@@ -56,6 +58,7 @@ SOMETIMES = [
     *(
         f"plots/{name}.*"
         for name in (
+            "answer",
             "best-of",
             "confusion*",
             "divisions",
@@ -181,6 +184,8 @@ def _numbers(found: Found) -> dict[str, str]:
         "seeds.csv": seed_table(found.results, found.cells),
         "heads.csv": found.once,
         "primary.csv": found.primary,
+        "answer.csv": found.answer.differences.drop(columns="by_seed"),
+        "kept.csv": found.answer.kept.drop(columns="by_seed"),
         "comparisons.csv": found.compared,
         "means.csv": found.means,
         "best-of.csv": found.best_of,

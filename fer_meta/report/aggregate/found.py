@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fer_meta.report.aggregate.accuracy import accuracy_table, head_table
+from fer_meta.report.aggregate.answer import Answer, answer
 from fer_meta.report.aggregate.best_of import best_of_table
 from fer_meta.report.aggregate.comparisons import comparisons, ranks
 from fer_meta.report.aggregate.divisions import division_table, one_division
@@ -36,6 +37,7 @@ class Found:
     divided: pd.DataFrame  # division_table
     gaps: pd.DataFrame
     primary: pd.DataFrame
+    answer: Answer
     compared: pd.DataFrame
     ranked: Ranks | None
     reproduced: pd.DataFrame
@@ -66,6 +68,7 @@ def find(results: Results, cells: list[Cell], names: Names) -> Found:
         divided=division_table(results, compared, scores),
         gaps=gap_table(results, scores),
         primary=primary_table(results, cells),
+        answer=answer(results, cells),
         compared=comparisons(results, compared),
         # divisions share their images: they are no blocks to rank over
         ranked=ranks(one_division(results, scores)),

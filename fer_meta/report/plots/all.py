@@ -14,6 +14,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import training_name
 from fer_meta.report.plots import (
     accuracy,
+    answer,
     best_of,
     confusion,
     divisions,
@@ -27,6 +28,7 @@ from fer_meta.report.plots import (
     training,
     transfer,
 )
+from fer_meta.report.plots.panels import intervals_in_words
 
 MOST_PANELS = 400
 """Nobody looks at more, and a PNG of more may be too tall; the numbers are in table.csv and confusion.csv."""
@@ -43,7 +45,10 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     shown = found.scores[found.scores["selection"] == "source-val"]
     models = {run.model: run for run in results.runs}.values()
     logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
-    plots = _confusions(found)
+    plots: dict[str, Callable[[], Figure]] = {}
+    if 0 < len(found.answer.differences) <= answer.MOST_PLACES:
+        over = intervals_in_words(shown)
+        plots["answer"] = partial(answer.figure, results, found.answer, found.gaps, over)
     places = shown[[*PLACE, "way", "shots"]].drop_duplicates()
     if 0 < len(places) <= MOST_PANELS:
         many = shown["readout"].nunique() > readouts.MOST_BARS
@@ -73,7 +78,7 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
         plots["reproduction"] = partial(reproduction.figure, results, found.reproduced, cells)
     if found.searched["validation"].notna().any():
         plots["search"] = partial(search.figure, results, found.searched)
-    return plots
+    return plots | _confusions(found)
 
 
 def _confusions(found: Found) -> dict[str, Callable[[], Figure]]:

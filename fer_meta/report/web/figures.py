@@ -3,7 +3,7 @@
 from fer_meta.report.document import Figure
 
 FIGURES = {
-    "answer": "The comparison that the suite asks for: how far the first method is ahead of the second",
+    "answer": "What the suite asks: how far one method is ahead of the other, and what each keeps",
     "accuracy": "Accuracy of each method from each source on each target, with 95 % intervals and trainings",
     "divisions": "Accuracy in each division of the classes into those trained on and those tested",
     "severity": "Accuracy against the size of the domain gap, with 95 % intervals",
