@@ -84,9 +84,9 @@ def read_parts(
         ) as file:
 
             def part(number: int) -> pa.Table:
-                empty = _empty(footer.row_group(number)) if prefix else set()
-                found = [name for name in wanted if name in names or name not in empty]
-                table = _as_kinds(file.read_row_group(number, found), wanted)
+                read = file.read_row_group(number, list(wanted))
+                kept = [name for name in wanted if name in names or read[name].null_count < len(read)]
+                table = _as_kinds(read.select(kept), wanted)
                 return table.rename_columns([names.get(name, name) for name in table.column_names])
 
             yield from _ahead(part, file.num_row_groups)
@@ -114,16 +114,6 @@ def coded(texts: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
 def texts_of(codes: np.ndarray, texts: pa.Array | list[str]) -> pa.Array:
     """The column whose cells are `texts[codes]`, empty where a code is -1. The reverse of `coded`."""
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), texts)
-
-
-def _empty(group: pq.RowGroupMetaData) -> set[str]:
-    """The columns of a part in which no cell is filled."""
-    columns = map(group.column, range(group.num_columns))
-    return {
-        one.path_in_schema
-        for one in columns
-        if one.statistics and one.statistics.null_count == group.num_rows
-    }
 
 
 def _ahead(part: Callable[[int], pa.Table], parts: int) -> Iterator[pa.Table]:

@@ -106,6 +106,24 @@ def classes_in_order(results: Results, classes: Iterable[str]) -> list[str]:
     return [name for name in own if name in there] if own else sorted(there)
 
 
+ALIKE = ("happiness", "surprise", "fear", "disgust", "anger", "contempt", "sadness", "neutral")
+"""Expressions so that those that people and networks confuse are side by side: around the circle of pleasure
+and arousal (Russell 1980, J. Pers. Soc. Psychol. 39, 1161-1178), fear beside surprise and anger beside
+disgust (Ekman and Friesen 1971).
+"""
+
+
+def classes_alike(results: Results, classes: Iterable[str]) -> list[str]:
+    """`classes_in_order`, expressions as in ALIKE, for tables that say which is taken for which."""
+    names = classes_in_order(results, classes)
+    known = {name: place for place, name in enumerate(ALIKE)}
+    return (
+        names
+        if results.plan.get("vocabulary")
+        else sorted(names, key=lambda name: known.get(name, len(known)))
+    )
+
+
 def experiment_title(results: Results, experiment: str, end: str = ": ") -> str:
     """Key and title of an experiment with `end` after them; nothing in a suite that has none."""
     found = results.experiments.get(experiment)
@@ -126,9 +144,15 @@ NARROW = 28
 
 
 def domain_key(results: Results, domain: str) -> str:
-    """Sort key of a domain: by name, and the severities of one recipe as numbers."""
-    place = results.plan.get("severity", {}).get(domain)
-    return f"{place['recipe']}@{place['severity']:.6f} {domain}" if place else domain
+    """Sort key of a domain: by name; rendered ones last, recipes as the plan has them (the studio, which is
+    nearest to all, first) and their severities as numbers.
+    """
+    places = results.plan.get("severity", {})
+    if domain not in places:
+        return domain
+    recipes = list(dict.fromkeys(place["recipe"] for place in places.values()))
+    place = places[domain]
+    return f"\uffff{recipes.index(place['recipe']):06}@{place['severity']:.6f} {domain}"
 
 
 def domains_in_order(results: Results, names: Iterable[str]) -> list[str]:

@@ -97,13 +97,19 @@ def test_intervals_and_p_values_are_corrected_together_so_that_words_never_contr
 def test_the_page_sets_the_best_method_against_each_other_one(folder):
     results, _, table, compared = read(folder)
     text = as_markdown(comparisons_section(results, compared, table, compare.ranks(table)))
-    told = [line[2:] for line in text.splitlines() if line.startswith("- ")]
-    said = {line.partition(" (not equal: ")[0] for line in told}
-    assert len(told) == 5 * 6 and said <= set(compared["statement"])
-    blocks = text.split("\n\n`")[1:]
-    for block in blocks:
-        best = re.match(r".*?\n\n- (.*?) (?:and|>) ", block, re.DOTALL).group(1)
-        assert all(best in line for line in block.splitlines() if line.startswith("- "))
+    parts = text.split("\n\n`")[1:]
+    assert len(parts) == 6
+    for part in parts:
+        best = re.search(r"\| (.*?) less \|", part)[1]
+        rows = [line.split(" | ") for line in part.splitlines() if line.startswith("| ")][2:]
+        assert len(rows) == 5
+        for other, difference, interval, p, *_ in rows:
+            said = {f"{best} and {other[2:]}", f"{best} > {other[2:]}", f"{other[2:]} and {best}"}
+            row = compared[[any(map(words.startswith, said)) for words in compared["statement"]]]
+            points = difference.strip("*+")
+            assert any(f" {points} points" in words for words in row["statement"])
+            assert any(interval.replace("+", "") in words for words in row["statement"])
+            assert difference.startswith("**") == (float(p.removeprefix("< ")) < 0.05)
     assert "simultaneous for all pairs of methods of the same source, target and shots (Bonferroni)" in text
 
 

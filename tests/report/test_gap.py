@@ -96,15 +96,15 @@ def test_every_rendered_domain_is_called_so_in_every_plot(folder):
         assert not re.search(r"synthetic-[a-z]+(@[0-9.]+)?(?! \(rendered\)|[a-z@0-9.])", shown), name
 
 
-def test_severities_stand_in_the_order_of_their_numbers(folder):
+def test_recipes_stand_in_the_order_of_the_plan_and_severities_in_that_of_their_numbers(folder):
     _results, _, table, _ = read(folder)
     assert list(table["target"].unique()) == [
-        "synthetic-film@0.1",
-        "synthetic-film",
         STUDIO,
         f"{WILD}@0.25",
         f"{WILD}@0.5",
         WILD,
+        "synthetic-film@0.1",
+        "synthetic-film",
     ]
 
 

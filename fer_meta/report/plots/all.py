@@ -44,7 +44,8 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     results, cells = found.results, found.cells
     shown = found.scores[found.scores["selection"] == "source-val"]
     models = {run.model: run for run in results.runs}.values()
-    logs = [(run, results.logs[run.model]) for run in models if len(results.logs[run.model])]
+    # a network that is not trained has one line of validation, and no curve
+    logs = [(run, log) for run in models if len(log := results.logs[run.model]) and log["step"].max() > 0]
     plots: dict[str, Callable[[], Figure]] = {}
     if 0 < len(found.answer.differences) <= answer.MOST_PLACES:
         over = intervals_in_words(shown)
@@ -59,7 +60,8 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
         plots["divisions"] = partial(divisions.figure, results, divided, shown)
     if len(found.gaps):
         plots["severity"] = partial(severity.figure, results, found.gaps, cells)
-    if len(shown) and not results.experiments:
+    pairs = shown[["source", "target"]].drop_duplicates()
+    if len(pairs) > 1 and not results.experiments:  # a matrix of one cell shows nothing
         plots["transfer"] = partial(transfer.figure, results, shown)
     if logs:
         plots["training"] = partial(training.figure, results, logs, cells)

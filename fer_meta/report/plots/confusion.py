@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results
 from fer_meta.report.names import (
-    classes_in_order,
+    classes_alike,
     domain_key,
     domain_name,
     in_lines,
@@ -14,7 +14,7 @@ from fer_meta.report.names import (
     readout_name,
 )
 from fer_meta.report.plots.look import FAILED_NOTE
-from fer_meta.report.plots.matrix import Matrix, matrices
+from fer_meta.report.plots.matrix import Matrix, in_two_lines, matrices
 from fer_meta.statistics.failed import MARK
 
 
@@ -25,12 +25,12 @@ def figure(results: Results, cells: list[Cell]) -> Figure:
     shown = []
     for cell in cells:
         counts = pd.DataFrame(cell.confusion.sum(axis=0), cell.vocabulary, cell.vocabulary)
-        true = classes_in_order(results, counts.index[counts.sum(axis=1) > 0])
+        true = classes_alike(results, counts.index[counts.sum(axis=1) > 0])
         answered = counts.columns[(counts.sum(axis=0) > 0) | counts.columns.isin(true)]
-        predicted = classes_in_order(results, answered)
+        predicted = classes_alike(results, answered)
         grid = counts.loc[true, predicted]
         title = (
-            f"{readout_name(results, cell.readout)}{MARK if cell.failed else ''}\nfrom"
+            f"{in_two_lines(readout_name(results, cell.readout))}{MARK if cell.failed else ''}\nfrom"
             f" {in_lines(domain_name(results, cell.source))}"
         )
         shown.append(Matrix(title, true, predicted, 100 * (grid.T / grid.sum(axis=1)).T.to_numpy()))

@@ -16,6 +16,16 @@ Point = tuple[float, float]
 
 # Inches from one line of a row's name to the next.
 LINE = 0.14
+# Inches of a cell, which is square where the names of the rows have room, at most.
+LARGEST = 0.5
+
+
+WIDE = 1.8  # inches of a title that would touch the next
+
+
+def in_two_lines(name: str) -> str:
+    """A long name of a readout, broken before how the features are read."""
+    return name.replace(" (", "\n(", 1) if inches(name) > WIDE else name
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ class _Layout:
     across: int  # panels in a line
     same: bool  # whether all panels have the same rows
     names: float  # for the names of rows and what they are
+    room: float  # of a panel and what is left and right of its cells
     wide: float  # of the cells of a panel
     tall: float
     head: float  # above the first line of panels
@@ -103,8 +114,8 @@ class _Layout:
     def corner(self, number: int) -> Point:
         """The upper left of the cells of a panel."""
         line, place = divmod(number, self.across)
-        left = self.names + place * (self.wide + 0.2 + self.names * (not self.same))
-        return left, self.head + self.over + line * self._pitch
+        left = self.names + place * (self.room + 0.2 + self.names * (not self.same))
+        return left + (self.room - self.wide) / 2, self.head + self.over + line * self._pitch
 
     def cell(self, panel: Matrix) -> tuple[float, float]:
         """The width and height of a cell."""
@@ -120,12 +131,17 @@ def _layout(panels: list[Matrix], title: str, bar: bool) -> _Layout:
     same = all(panel.rows == panels[0].rows for panel in panels)
     rows = {name for panel in panels for name in panel.rows}
     names = 0.5 + max(inches(line) for name in rows for line in name.split("\n"))
+    room = (WIDTH - 0.1 - 0.8 * bar - names * (1 if same else across)) / across - 0.2
+    columns = max(len(panel.columns) for panel in panels)
+    lines = max(len(panel.rows) for panel in panels)
+    cell = min(room / columns, LARGEST)
     return _Layout(
         across,
         same,
         names,
-        wide=(WIDTH - 0.1 - 0.8 * bar - names * (1 if same else across)) / across - 0.2,
-        tall=max(1.2, (0.08 + LINE * _lines(rows)) * max(len(panel.rows) for panel in panels)),
+        room,
+        wide=columns * cell,
+        tall=lines * max(cell, 0.08 + LINE * _lines(rows)),
         head=0.25 + 0.19 * (1 + title.count("\n")),
         over=0.13 + 0.16 * max(2, _lines(panel.title for panel in panels)),
         below=0.42 + max(map(inches, {name for panel in panels for name in panel.columns})) / math.sqrt(2),

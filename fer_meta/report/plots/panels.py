@@ -61,7 +61,7 @@ def settle(
     for label in (SEED["label"], FAILED["label"], "chance", BAYES):
         if label in entries:
             entries[label] = entries.pop(label)
-    legend = _fitting(list(entries), legend, figure.get_size_inches()[0])
+    legend = _fitting(list(entries), legend, figure.get_size_inches()[0]) if entries else 0
     above = 0.14 + 0.16 * max(bool(axis.get_title()) + axis.get_title().count("\n") for axis in axes)
     head, foot = (
         0.22 + 0.19 * (1 + title.count("\n")),
@@ -167,5 +167,8 @@ def arrow(source: str, target: str) -> str:
 
 
 def top_of(table: pd.DataFrame) -> float:
-    """The upper end of an axis of accuracies in percent, with the intervals and Bayes inside."""
-    return 108 * max((table["accuracy"] + table["ci95"].fillna(0)).max(), table["bayes"].fillna(0).max())
+    """The upper end of an axis of accuracies in percent, with the intervals and Bayes inside; little more
+    than 100.
+    """
+    highest = max((table["accuracy"] + table["ci95"].fillna(0)).max(), table["bayes"].fillna(0).max())
+    return min(108 * highest, 101.5)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from fer_meta.report.load import Results
 from fer_meta.report.names import readout_name
-from fer_meta.report.plots.look import NORMAL, SMALL
+from fer_meta.report.plots.look import NORMAL, SMALL, WIDTH
 from fer_meta.report.plots.panels import panels, quiet, settle
 from fer_meta.report.plots.texts import inches
 from fer_meta.sources import parts_of
@@ -18,6 +18,10 @@ MOST_NAMES = 16
 
 LINE = 96
 """So many letters fit into a line of the title."""
+
+
+Ranked = list[tuple[float, str]]
+"""Mean ranks and readouts."""
 
 
 def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Figure:
@@ -32,7 +36,7 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
     bars = _joined([mean for mean, _ in places], ranked.critical_difference)
     lowest = 0.5 + 0.3 * len(bars)  # where the first readout's line ends, below the bars
     figure, [axis] = panels(1, 1, 1.2 + 0.3 * (len(bars) + half))
-    axis.set_xlim(0.2 - 0.45 * count, count + 0.8 + 0.45 * count)
+    axis.set_xlim(*_ends(results, places[:half], places[half:]))
     axis.set_ylim(lowest + 0.6 * half + 0.2, -1.6)
     axis.axis("off")
     axis.plot([1, count], [0, 0], color="black", linewidth=1.2)
@@ -78,6 +82,15 @@ def figure(results: Results, ranked: Ranks, unranked: Sequence[str] = ()) -> Fig
         points=NORMAL + 1,
     )
     return figure
+
+
+def _ends(results: Results, left: Ranked, right: Ranked) -> tuple[float, ...]:
+    """The ends of the axis of ranks, so that the names left and right of it have room."""
+    names = [[f"{readout_name(results, name)}  0.00" for _, name in side] for side in (left, right)]
+    sides = [0.5 + NORMAL / SMALL * max(map(inches, side), default=0) for side in names]
+    count = len(left) + len(right)
+    rank = max((WIDTH - 0.3 - sum(sides)) / max(count - 1, 1), 0.1)  # inches
+    return 1 - sides[0] / rank, count + sides[1] / rank
 
 
 def _list(

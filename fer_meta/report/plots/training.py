@@ -36,6 +36,8 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
         key=lambda line: (domain_key(results, line[0]), *line),
     )
     figure, axes = panels(2 * len(methods), columns=2, height=1.9)
+    for axis in axes[3::2]:
+        axis.sharey(axes[1])  # percent, of the same source's images
     for run, log in logs:
         experiments = ", ".join(used[run.model])
         row, line = methods.index(run.method), lines.index((run.source, experiments))

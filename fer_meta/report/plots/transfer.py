@@ -16,11 +16,8 @@ from fer_meta.report.names import (
     readout_name,
 )
 from fer_meta.report.plots.look import FAILED_NOTE
-from fer_meta.report.plots.matrix import Matrix, matrices
-from fer_meta.report.plots.texts import inches
+from fer_meta.report.plots.matrix import Matrix, in_two_lines, matrices
 from fer_meta.statistics.rounding import in_percent, percent
-
-WIDE = 1.8  # inches of a title that would touch the next
 
 
 def figure(results: Results, table: pd.DataFrame) -> Figure:
@@ -34,7 +31,7 @@ def figure(results: Results, table: pd.DataFrame) -> Figure:
         cells = table[table["readout"] == readout].pivot_table("accuracy", "source", "target")
         shown.append(
             Matrix(
-                _in_two_lines(readout_name(results, readout)),
+                in_two_lines(readout_name(results, readout)),
                 [in_lines(domain_name(results, name)) for name in sources],
                 [domain_name(results, name) for name in targets],
                 in_percent(cells.reindex(index=sources, columns=targets).to_numpy()),
@@ -62,11 +59,6 @@ def figure(results: Results, table: pd.DataFrame) -> Figure:
         (low, high),
         "accuracy (%), from chance up",
     )
-
-
-def _in_two_lines(name: str) -> str:
-    """A long name, broken before how the features are read."""
-    return name.replace(" (", "\n(", 1) if inches(name) > WIDE else name
 
 
 def _marked(rows: pd.DataFrame, sources: list[str], targets: list[str]) -> np.ndarray:

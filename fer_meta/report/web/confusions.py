@@ -5,7 +5,7 @@ import numpy as np
 from fer_meta.report.cells import Cell
 from fer_meta.report.document import Block, Column, Paragraph, Row, Section, Shade, Table
 from fer_meta.report.load import Results
-from fer_meta.report.names import classes_in_order, domain_name, experiment_title, readout_name
+from fer_meta.report.names import classes_alike, domain_name, experiment_title, readout_name
 
 MOST = 120
 """Tables on a page; confusion.csv has all."""
@@ -46,7 +46,7 @@ def _pair(results: Results, cell: Cell) -> str:
 def _table(results: Results, cell: Cell) -> Table:
     counts = cell.confusion.sum(axis=0)  # [C, C] true x predicted
     there = [name for name, seen in zip(cell.vocabulary, counts.any(axis=1) | counts.any(axis=0)) if seen]
-    names = classes_in_order(results, there)
+    names = classes_alike(results, there)
     places = [cell.vocabulary.index(name) for name in names]
     shares = counts[np.ix_(places, places)] / np.maximum(counts[places].sum(axis=1, keepdims=True), 1)
     rows: tuple[Row, ...] = tuple(
