@@ -41,7 +41,7 @@ from fer_meta.report.formats import terminal
 from fer_meta.statistics.failed import MARK
 
 Pictures = Mapping[str, bytes]
-"""The picture of each `Figure.path` (SVG) and of each `Tiles.sheet` (JPEG)."""
+"""The picture of each `Figure.path` (SVG or PNG) and of each `Tiles.sheet` (JPEG)."""
 
 
 LONG = 30
@@ -183,10 +183,11 @@ class _Writer:
         words = Markup("<figcaption>{}</figcaption>").format(one.words)
         if drawn is None:
             return Markup('<p><a href="{}.png">{}</a></p>').format(one.path, one.words)
-        data = base64.b64encode(drawn).decode()
-        return Markup(
-            '<figure><img loading="lazy" alt="{}" src="data:image/svg+xml;base64,{}">{}</figure>'
-        ).format(one.words, data, words)
+        kind = "png" if drawn.startswith(b"\x89PNG") else "svg+xml"
+        data = f"data:image/{kind};base64,{base64.b64encode(drawn).decode()}"
+        return Markup('<figure><img loading="lazy" alt="{}" src="{}">{}</figure>').format(
+            one.words, data, words
+        )
 
     def _table(self, one: Table) -> Markup:
         number = next(self.numbers)

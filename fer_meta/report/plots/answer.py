@@ -106,7 +106,7 @@ def _over_severity(results: Results, found: Answer, severity: pd.DataFrame) -> t
     blocks = list(severity.groupby(["source", "recipe"], sort=False))
     panels = 2 if len(found.kept) else 1
     figure = Figure(figsize=(WIDTH, 2.7 * len(blocks)))
-    axes = figure.subplots(len(blocks), panels, squeeze=False)
+    axes = figure.subplots(len(blocks), panels, squeeze=False, sharey="col")
     for line, ((source, recipe), places) in zip(axes, blocks):
         rows = places.merge(found.differences[found.differences["experiment"] == ""], on=["source", "target"])
         _band(line[0], rows.sort_values("severity"), "difference", INK, "")

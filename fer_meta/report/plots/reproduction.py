@@ -70,8 +70,9 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
             else {}
         )
         axis.set_xticks(block.index, block["own"], fontsize=SMALL, **crowded)
-        axis.set_xlim(-0.6, max(len(block), 2) - 0.4)
-        axis.set_ylim(0, 100)
+        axis.set_xlim(-0.6, len(block) - 0.4)
+        axis.set_ylim(0, 104)  # a mark at 100 is whole
+        axis.set_yticks(range(0, 101, 20))
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)
         axis.set_title(readout_name(results, readout), fontsize=NORMAL)
         quiet(axis)

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.document import Block, Page, Section
 from fer_meta.report.formats import html, terminal
 from fer_meta.report.web import answer, confusions, episodes, explorer, made_by
 from fer_meta.report.web.figures import figure
+
+MOST_BYTES = 500_000
+"""Of a figure as a drawing."""
 
 PUBLISHED = "Published figures"
 APART = ("Missing", "Experiments not run", PUBLISHED)
@@ -22,10 +26,17 @@ def web_page(found: Found, whole: Page, figures: Sequence[str], photographs: boo
     whose `.svg` are in the folder of the results.
     """
     shown, folder = episodes.section(found, photographs), found.results.folder
-    drawings = {f"plots/{name}": folder / "plots" / f"{name}.svg" for name in figures}
+    drawings = {f"plots/{name}": _picture(folder / "plots" / f"{name}.svg") for name in figures}
     pictures = {name: path.read_bytes() for name, path in drawings.items() if path.is_file()}
     pictures |= {name: (folder / name).read_bytes() for name in episodes.sheets(shown)}
     return html.render(_document(found, whole, figures, shown), pictures)
+
+
+def _picture(drawing: Path) -> Path:
+    """The drawing, or its pixels where it has so many parts that they are smaller."""
+    pixels = drawing.with_suffix(".png")
+    large = drawing.is_file() and drawing.stat().st_size > MOST_BYTES and pixels.is_file()
+    return pixels if large else drawing
 
 
 def _document(found: Found, whole: Page, figures: Sequence[str], example: Section | None) -> Page:
