@@ -25,6 +25,7 @@ from fer_meta.report.load import read_results as load_results
 from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
 from fer_meta.suites.text import suite_names
+from fer_meta.tracking.follow import followed
 
 __all__ = [
     "TrainedModel",
@@ -101,8 +102,9 @@ def bench(
     if "out" in options:
         options["out"] = Path(options["out"])
     planned = plan(BenchOptions(suite, data=given, **options))
-    work(planned)
-    finish(planned)
+    with followed(planned.folder, planned.options.track):
+        work(planned)
+        finish(planned)
     return read_results(planned.folder)
 
 
