@@ -23,8 +23,14 @@ from fer_meta.runner.locks import LOCKS, held
 from fer_meta.tracking import require
 from fer_meta.tracking.updates import SentRun, Update, of_bench, updates
 
-_PRIVATE = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
-"""Unless the user wants it: nothing goes to the makers of a client, but what the user sends there."""
+_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+}
+"""Of the environment, unless the user has set them. Nothing goes to the makers of a client but what the user
+sends there; and a server that is away is said soon, for it is tried again from here.
+"""
 
 SENT = ".tracking"
 """The folder in a results folder that has what each tracker was sent."""
@@ -102,7 +108,7 @@ def track(folder: Path, tracker: str, follow: bool) -> None:
     require([tracker])
     if not follow and not (folder / PLAN).exists():
         raise ResultsError(f"{folder}: no {PLAN}; give a results folder, such as results/cross-domain")
-    for name, value in _PRIVATE.items():
+    for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     over = _end_of_input() if follow else threading.Event()
     if not follow:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import wandb
 
@@ -16,8 +17,9 @@ from fer_meta.tracking.updates import Send, Update
 PROJECT = "fer-meta"
 
 # What W&B would tell of this process says nothing of the training, which is another one.
-_SETTINGS = {
+_SETTINGS: dict[str, Any] = {
     "silent": True,
+    "init_timeout": 30.0,
     "console": "off",
     "disable_code": True,
     "disable_git": True,
