@@ -11,15 +11,13 @@ import pandas as pd
 
 from fer_meta.commit import commit
 from fer_meta.errors import ResultsError
-from fer_meta.records.base import Stored, read_record
+from fer_meta.records.base import Stored
 from fer_meta.records.history import METRICS, read_history
 from fer_meta.records.model import MODEL, ModelRecord, read_model
 from fer_meta.records.plan import PLAN, Plan, read_plan
-from fer_meta.records.run import RUN, RunRecord
+from fer_meta.records.run import commit_of
 from fer_meta.records.seals import DONE, FAILED
-from fer_meta.report.aggregate.accuracy import accuracy_table, head_table
-from fer_meta.report.cells import Names, read_cells
-from fer_meta.report.load import read_results
+from fer_meta.report.one_training import scores_of
 
 TABLES = ("table.csv", "heads.csv")
 """Of a bench's report: accuracies with intervals over seeds, people and episodes."""
@@ -83,7 +81,9 @@ def updates(folder: Path, sent: Mapping[str, SentRun]) -> Iterator[Update]:
         points = [point for point in _points(home) if point.step > before.step]
         if points or ended != before.ended:
             record, trial = read_model(home), model in _trials(plan)
-            results = {} if trial or ended != "finished" else _results_of(folder, model)
+            results = (
+                {} if trial or ended != "finished" else dict(_named(scores_of(folder, model), "{target}"))
+            )
             kind = "search" if trial else "training"
             config = _config(folder, plan, record)
             yield Update(model, kind, config, before.run, points, results, ended)
@@ -146,34 +146,12 @@ def _config(folder: Path, plan: Plan, record: ModelRecord) -> dict[str, Any]:
         "classes": " ".join(record.classes),
         "training_images_seen": record.images,
         "precision_of_training": record.precision,
-        "commit": _commit(folder, [run.id for run in runs]),
+        "commit": commit_of(folder, [run.id for run in runs]) or commit(),
         "command": plan.command,
         "rendered": " ".join(plan.rendered),
     }
     single = {name: value for name, value in record.config.items() if isinstance(value, int | float | str)}
     return single | {name: value for name, value in facts.items() if value not in (None, "")}
-
-
-def _commit(folder: Path, runs: list[str]) -> str | None:
-    """The commit that a finished run names; until there is one, that of this fer-meta."""
-    for run in runs:
-        if (folder / "runs" / run / DONE).exists():
-            try:
-                record = read_record(folder / "runs" / run / RUN, RunRecord)
-            except ValueError:
-                return None
-            return (record.environment.model_extra or {}).get("git_commit")
-    return commit()
-
-
-def _results_of(folder: Path, model: str) -> dict[str, float]:
-    """The accuracies of one training, with intervals over people and episodes."""
-    results = read_results(folder, models=[model])
-    cells = read_cells(results, Names())
-    tables = [head_table(results, cells)]
-    if any(cell.shots for cell in cells):
-        tables.append(accuracy_table(results, cells))
-    return {name: value for table in tables for name, value in _named(table, "{target}")}
 
 
 def _named(table: pd.DataFrame, place: str) -> Iterator[tuple[str, float]]:
