@@ -120,7 +120,8 @@ def predict(
     `file`, `frame`, `time`, `label`, `confidence`, the probabilities `p_<class>`, the `nearest` support faces
     and a `fault`, if no face was found.
 
-    `model`: a folder of `models/` or `runs/` in a results folder, or the `folder` of a TrainedModel.
+    `model`: a folder of `models/` or `runs/` in a results folder, the `folder` of a TrainedModel, or
+    hf:USER/NAME of the Hugging Face hub.
     `support`: a folder with a folder of faces per class, or a data set (its folder in `data`); by default the
     one that the model was trained on. The other options (`own_head`, `shots`, `seed`, `readout`, `aligned`,
     `detector`, `fps`, `device`) are those of `fer_meta.prediction.predicting.predict`. Raises FerMetaError.

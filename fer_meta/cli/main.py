@@ -16,6 +16,7 @@ from fer_meta.cli.elsewhere import elsewhere_options
 from fer_meta.cli.errors import OneLineErrors
 from fer_meta.cli.predict import predict
 from fer_meta.cli.track import track
+from fer_meta.cli.upload import upload
 from fer_meta.commands import bench_again, names_in, seeds_in
 from fer_meta.oneline import one_line
 from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
@@ -54,6 +55,7 @@ main.add_command(doctor)
 main.add_command(predict)
 main.add_command(compare)
 main.add_command(track)
+main.add_command(upload)
 
 
 def _names(context, parameter, value: str | None) -> list[str] | None:
