@@ -29,7 +29,7 @@ def upload(model: Path, repo: str, licence: str, public: bool, dry_run: bool, ou
     MODEL is a folder of models/ or runs/ in a results folder, or what fm.train left. Its weights go as
     safetensors. The page says what it was trained on and how, how accurate it is, with intervals, and what it
     must not be used for. Look at it first, with --dry-run. Think of the licence of the faces too: some forbid
-    to hand on what was trained on them.
+    passing on what was trained on them.
 
     \b
     Examples:
