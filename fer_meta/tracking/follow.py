@@ -60,16 +60,7 @@ def followed(folder: Path, trackers: Sequence[str]) -> Iterator[None]:
     """Let each tracker follow a results folder while the block runs, in a process of its own, which is told
     the end by its standard input: also if this process is killed.
     """
-    words = [sys.executable, "-m", "fer_meta", "track", str(folder), "--follow", "--to"]
-    processes = {
-        name: subprocess.Popen(
-            [*words, name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is for the bench
-        )
-        for name in trackers
-    }
+    processes = {name: process for name in trackers if (process := _begin(folder, name))}
     try:
         yield
     except BaseException:
@@ -78,8 +69,27 @@ def followed(folder: Path, trackers: Sequence[str]) -> Iterator[None]:
     _close(processes.values())
     for name, process in processes.items():
         if wrong := _how_it_ended(process):
-            again = command("fer-meta", "track", str(folder), "--to", name)
-            click.echo(f"fer-meta: {name} {wrong}. To send later what is missing: {again}", err=True)
+            _say(folder, name, wrong)
+
+
+def _begin(folder: Path, tracker: str) -> subprocess.Popen | None:
+    words = [sys.executable, "-m", "fer_meta", "track", str(folder), "--follow", "--to", tracker]
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is for the bench
+        )
+    except OSError as error:
+        _say(folder, tracker, f"has no process ({error.strerror})")
+        return None
+
+
+def _say(folder: Path, tracker: str, wrong: str) -> None:
+    """What is wrong with a tracker, which is no error of the bench."""
+    later = command("fer-meta", "track", str(folder), "--to", tracker)
+    click.echo(f"fer-meta: {tracker} {wrong}; the bench goes on. To send the rest later: {later}", err=True)
 
 
 def _how_it_ended(process: subprocess.Popen) -> str:
@@ -105,9 +115,9 @@ def track(folder: Path, tracker: str, follow: bool) -> None:
     Raises FerMetaError for a tracker that is missing, ResultsError for a folder without results, and
     MachineError for what the tracker refuses; when it follows, this is a line, and it is tried again.
     """
-    require([tracker])
     if not follow and not (folder / PLAN).exists():
         raise ResultsError(f"{folder}: no {PLAN}; give a results folder, such as results/cross-domain")
+    require([tracker])
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     over = _end_of_input() if follow else threading.Event()
@@ -161,23 +171,20 @@ def _until(over: threading.Event, folder: Path, tracker: str, again: bool) -> No
             _passes(over, folder, tracker)
             return
         except Exception as error:
-            line = _in_words(tracker, error)
+            line = _in_words(error)
             if not again:
-                raise MachineError(line) from error
+                raise MachineError(f"{tracker}: {line}") from error
         if line != said:
-            later = command("fer-meta", "track", str(folder), "--to", tracker)
-            click.echo(
-                f"fer-meta: {line}; the bench goes on. To send later what is missing: {later}", err=True
-            )
+            _say(folder, tracker, f"takes nothing now ({line})")
             said = line
         if over.is_set():
             return
         over.wait(AGAIN)
 
 
-def _in_words(tracker: str, error: Exception) -> str:
+def _in_words(error: Exception) -> str:
     reason = str(error) if isinstance(error, FerMetaError | OSError) else f"{type(error).__name__}: {error}"
-    return f"{tracker}: {one_line(reason, 300)}"
+    return one_line(reason, 300)
 
 
 def _passes(over: threading.Event, folder: Path, tracker: str) -> None:

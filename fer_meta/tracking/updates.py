@@ -1,5 +1,6 @@
 """What a tracker is given: what is new of each training in a results folder, read from its files."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -14,7 +15,7 @@ from fer_meta.errors import ResultsError
 from fer_meta.records.base import Stored
 from fer_meta.records.history import METRICS, read_history
 from fer_meta.records.model import MODEL, ModelRecord, read_model
-from fer_meta.records.plan import PLAN, Plan, read_plan
+from fer_meta.records.plan import PLAN, Plan, PlannedRun, read_plan
 from fer_meta.records.run import commit_of
 from fer_meta.records.seals import DONE, FAILED
 from fer_meta.report.one_training import scores_of
@@ -72,20 +73,21 @@ def updates(folder: Path, sent: Mapping[str, SentRun]) -> Iterator[Update]:
     """
     if not (folder / PLAN).exists():
         return
-    plan = read_plan(folder)
-    for model in dict.fromkeys([run.model for run in plan.runs] + _trials(plan)):
+    stat = (folder / PLAN).stat()
+    planned = _planned(folder, stat.st_mtime_ns, stat.st_size)
+    for model, runs in planned.runs.items():
         home, before = folder / "models" / model, sent.get(model, SentRun())
         if before.ended == "finished" or not (home / MODEL).exists():
             continue
-        ended = _ended(folder, plan, model)  # before its log is read, which is then whole
+        trial = model in planned.trials
+        # before its log is read, which is then whole
+        ended = _ended([home] if trial else [folder / "runs" / run.id for run in runs])
         points = [point for point in _points(home) if point.step > before.step]
         if points or ended != before.ended:
-            record, trial = read_model(home), model in _trials(plan)
-            results = (
-                {} if trial or ended != "finished" else dict(_named(scores_of(folder, model), "{target}"))
-            )
+            tested = ended == "finished" and not trial
+            results = dict(_named(scores_of(folder, model), "{target}")) if tested else {}
             kind = "search" if trial else "training"
-            config = _config(folder, plan, record)
+            config = _config(folder, planned.plan, runs, read_model(home))
             yield Update(model, kind, config, before.run, points, results, ended)
 
 
@@ -99,15 +101,28 @@ def of_bench(folder: Path, before: SentRun) -> Update:
     return Update(folder.name, "bench", config, before.run, [], results, "finished")
 
 
-def _trials(plan: Plan) -> list[str]:
-    return [trial.model for trial in plan.search.trials] if plan.search else []
+@dataclass(frozen=True)
+class _Planned:
+    """A plan, with the runs of each model; a training of a search, of `trials`, has none."""
+
+    plan: Plan
+    runs: dict[str, list[PlannedRun]]
+    trials: set[str]
 
 
-def _ended(folder: Path, plan: Plan, model: str) -> str:
-    """How the tests of a model ended, or a search training."""
-    trial = model in _trials(plan)
-    homes = [folder / "runs" / run.id for run in plan.runs if run.model == model]
-    homes = [folder / "models" / model] if trial else homes
+@functools.lru_cache(maxsize=1)
+def _planned(folder: Path, changed: int, size: int) -> _Planned:
+    """The plan of a folder; a large one takes a second to read, and is read when it has changed."""
+    plan = read_plan(folder)
+    trials = {trial.model for trial in plan.search.trials} if plan.search else set[str]()
+    runs: dict[str, list[PlannedRun]] = {model: [] for model in trials}
+    for run in plan.runs:
+        runs.setdefault(run.model, []).append(run)
+    return _Planned(plan, runs, trials)
+
+
+def _ended(homes: list[Path]) -> str:
+    """How what is kept in these folders ended."""
     if any((home / FAILED).exists() for home in homes):
         return "failed"
     return "finished" if all((home / DONE).exists() for home in homes) else ""
@@ -131,9 +146,8 @@ def _points(home: Path) -> Iterator[Point]:
         yield Point(row["step"], row.get("images"), began + row.get("seconds", 0.0), values)
 
 
-def _config(folder: Path, plan: Plan, record: ModelRecord) -> dict[str, Any]:
+def _config(folder: Path, plan: Plan, runs: list[PlannedRun], record: ModelRecord) -> dict[str, Any]:
     """What made a training: all settings of its method, and where it belongs. The values are single."""
-    runs = [run for run in plan.runs if run.model == record.id]
     facts = {
         "suite": plan.suite,
         "preset": plan.preset,
