@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 # the same results elsewhere
-MACHINE = ("--device", "--devices", "--jobs", "--executor", "--scheduler", "--cluster", "--shard")
+MACHINE = ("--device", "--devices", "--jobs", "--executor", "--scheduler", "--cluster", "--shard", "--track")
 ALONE = ("--dry-run", "--debug")
 
 # What options were called when a command was written, and what they are called.

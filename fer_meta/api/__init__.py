@@ -25,6 +25,7 @@ from fer_meta.report.load import read_results as load_results
 from fer_meta.runner.main import finish, plan, work
 from fer_meta.runner.options import BenchOptions
 from fer_meta.suites.text import suite_names
+from fer_meta.tracking.follow import followed
 
 __all__ = [
     "TrainedModel",
@@ -101,8 +102,9 @@ def bench(
     if "out" in options:
         options["out"] = Path(options["out"])
     planned = plan(BenchOptions(suite, data=given, **options))
-    work(planned)
-    finish(planned)
+    with followed(planned.folder, planned.options.track):
+        work(planned)
+        finish(planned)
     return read_results(planned.folder)
 
 
@@ -118,7 +120,8 @@ def predict(
     `file`, `frame`, `time`, `label`, `confidence`, the probabilities `p_<class>`, the `nearest` support faces
     and a `fault`, if no face was found.
 
-    `model`: a folder of `models/` or `runs/` in a results folder, or the `folder` of a TrainedModel.
+    `model`: a folder of `models/` or `runs/` in a results folder, the `folder` of a TrainedModel, or
+    hf:USER/NAME of the Hugging Face hub.
     `support`: a folder with a folder of faces per class, or a data set (its folder in `data`); by default the
     one that the model was trained on. The other options (`own_head`, `shots`, `seed`, `readout`, `aligned`,
     `detector`, `fps`, `device`) are those of `fer_meta.prediction.predicting.predict`. Raises FerMetaError.

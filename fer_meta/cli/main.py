@@ -15,10 +15,13 @@ from fer_meta.cli.doctor import doctor
 from fer_meta.cli.elsewhere import elsewhere_options
 from fer_meta.cli.errors import OneLineErrors
 from fer_meta.cli.predict import predict
+from fer_meta.cli.track import track
+from fer_meta.cli.upload import upload
 from fer_meta.commands import bench_again, names_in, seeds_in
 from fer_meta.oneline import one_line
 from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
 from fer_meta.suites.folders import DEFAULT, PRESETS, RESULTS, existing_folder
+from fer_meta.tracking import TRACKERS
 
 MOST_SEEDS = 1000
 
@@ -51,6 +54,8 @@ main.add_command(data)
 main.add_command(doctor)
 main.add_command(predict)
 main.add_command(compare)
+main.add_command(track)
+main.add_command(upload)
 
 
 def _names(context, parameter, value: str | None) -> list[str] | None:
@@ -277,6 +282,13 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 )
 @elsewhere_options
 @click.option(
+    "--track",
+    multiple=True,
+    type=click.Choice(list(TRACKERS)),
+    callback=lambda context, parameter, names: list(dict.fromkeys(names)),
+    help="Show each training and the results in this tracker too. Repeatable.",
+)
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=RESULTS,
@@ -320,7 +332,7 @@ def bench(context, folds, **given) -> None:
 
     sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)  # what a bench is for lies on disk
     options = BenchOptions(split=folds, command=bench_again(sys.argv[1:]), **given)
-    text = None if options.dry_run else text_of_finished(options)
+    text = None if options.dry_run or options.track else text_of_finished(options)
     if text is not None:
         click.echo(text)
         return

@@ -19,8 +19,8 @@ PLOTS = (".png", ".pdf", ".svg")
     "folder",
     required=True,
     type=PATH,
-    metavar="FOLDER",
-    help="A folder of models/ or runs/ in a results folder.",
+    metavar="FOLDER|hf:USER/NAME",
+    help="A folder of models/ or runs/ in a results folder, or a model of the Hugging Face hub.",
 )
 @click.option(
     "--support",
@@ -92,6 +92,7 @@ def predict(
       fer-meta predict film.mp4 --fps 5 --model MODEL --support fer2013 --data fer2013=~/fer2013
       fer-meta predict film.mp4 --model MODEL --plot film.png
       fer-meta predict --camera 0 --model MODEL
+      fer-meta predict photo.jpg --model hf:anna/protonet-fer --support my-faces/
     """
     if not pictures and camera is None:
         raise click.UsageError("give a picture, a film, a folder, or --camera 0")

@@ -8,8 +8,7 @@ published. No checksum of theirs is known; `fer-meta data check` compares the pu
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 
@@ -18,9 +17,9 @@ from pydantic import Field
 from fer_meta.datasets.base import OnHub
 from fer_meta.datasets.places import appear, explained, one_at_a_time
 from fer_meta.datasets.scanning import is_there, reading
-from fer_meta.errors import DatasetError, MachineError
+from fer_meta.errors import DatasetError
 from fer_meta.fileio import sync, write_json
-from fer_meta.oneline import one_line
+from fer_meta.hub.library import library
 from fer_meta.records.base import Below, Count, Stored
 
 LOCK = "fer-meta-download.json"
@@ -125,49 +124,8 @@ def _fetch(hub: OnHub, commit: str, name: str, building: Path) -> Path:
     return Path(found)
 
 
-@contextmanager
-def _explained(hub: OnHub, revision: str) -> Iterator[ModuleType]:
-    """huggingface_hub, with what it raises turned into one line; what the disk refuses stays as it is."""
-    try:
-        import huggingface_hub
-        from huggingface_hub import errors
-    except ImportError:
-        raise MachineError(
-            "data get needs the package huggingface_hub; install it with pip install 'fer-meta[hub]'"
-        ) from None
-    try:
-        yield huggingface_hub
-    except errors.GatedRepoError:
-        raise DatasetError(
-            f"{page(hub)}: its owner gives access by name; ask for it on that page, log in with"
-            " `hf auth login`, then run again"
-        ) from None
-    except errors.RepositoryNotFoundError:
-        raise DatasetError(
-            f"{page(hub)}: the hub has no such data set, or not for you; see the page, and log in with"
-            " `hf auth login` if it is private"
-        ) from None
-    except errors.RevisionNotFoundError:
-        raise DatasetError(f"{page(hub)}: has no revision {revision}; see its history for others") from None
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise DatasetError(
-                f"{page(hub)}: refused (status {status}); log in with `hf auth login`"
-            ) from None
-        raise MachineError(f"{page(hub)}: the hub failed (status {status}); try again later") from None
-    except Exception as error:  # of the network, by the names of whatever library it uses
-        if (
-            isinstance(error, OSError)
-            and error.errno
-            and not isinstance(error, ConnectionError | TimeoutError)
-        ):
-            raise
-        reason = one_line(str(error.__cause__ or error), 200) or type(error).__name__
-        raise MachineError(
-            f"{page(hub)}: the hub could not be reached, or the download broke off ({reason}); see that this"
-            " machine has a network, then run again: files that are whole are kept"
-        ) from None
+def _explained(hub: OnHub, revision: str) -> AbstractContextManager[ModuleType]:
+    return library(page(hub), what="data set", command="data get", revision=revision, refused=DatasetError)
 
 
 def _verified(hub: OnHub, folder: Path, revision: str | None) -> dict:

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 PACKAGE = "fer-meta"
 EXTRAS = {
     "video": "films and photographs to aligned faces, `fer-meta data prepare`",
-    "hub": "downloads, `fer-meta data get`",
+    "hub": "the Hugging Face hub: `fer-meta data get`, `fer-meta upload`",
     "timm": "the backbones timm/NAME",
     "dask": "a cluster's processes, `--executor dask`",
     "slurm": "a cluster's queue, `--executor slurm`",
     "fabric": "one model on several GPUs, `--devices-per-model`",
+    "tensorboard": "trainings in TensorBoard, `--track tensorboard`",
+    "mlflow": "trainings in MLflow, `--track mlflow`",
+    "wandb": "trainings in Weights & Biases, `--track wandb`",
     "excel": "tables that are .xls files, of which CFEE's is one",
 }
 _PYTHON = command(sys.executable)

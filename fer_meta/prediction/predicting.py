@@ -11,6 +11,7 @@ from tqdm import tqdm
 from fer_meta.datasets.scanning import expanded
 from fer_meta.device import choose_device
 from fer_meta.errors import DatasetError, FerMetaError
+from fer_meta.hub.fetch import fetched, is_on_hub
 from fer_meta.prediction import support as supports
 from fer_meta.prediction.answering import answer, chosen
 from fer_meta.prediction.pictures import Picture, faces_in, from_camera
@@ -52,15 +53,16 @@ def predict(
     device: str = "auto",
     data: Mapping[str, Path] = MappingProxyType({}),
 ) -> Prediction:
-    """What the stored model in the folder `model` answers to photographs, films and folders of them, and to
-    what a `camera` sees.
+    """What a stored model answers to photographs, films and folders of them, and to what a `camera` sees.
+    `model` is its folder, or hf:USER/NAME on the Hugging Face hub.
 
     `support`: a folder with a folder of faces per class, or the name of a data set; by default the one that
     the model was trained on. With `own_head`, the model's own head answers. `aligned`: pictures are face
     crops already, or only those of the support (`aligned_support`). Raises FerMetaError (or one of its kinds)
     for whatever is missing.
     """
-    opened = open_model(expanded(model, "the model"), choose_device(device))
+    folder = fetched(model) if is_on_hub(model) else expanded(model, "the model")
+    opened = open_model(folder, choose_device(device))
     detect = None if aligned else load_detector(detector or usual_detector())
     find = None if aligned_support else detect
     faces = None if own_head else _support(opened, support, data, shots, find, seed)

@@ -12,6 +12,7 @@ from fer_meta.methods.base import FewShotMethod
 from fer_meta.methods.readouts import READOUTS
 from fer_meta.records.base import read_record
 from fer_meta.records.model import MODEL, ModelRecord, read_model
+from fer_meta.records.origin import ORIGIN, read_origin
 from fer_meta.records.plan import PLAN, read_plan
 from fer_meta.records.run import RUN, RunRecord
 from fer_meta.runner.selection import chosen_by, pick
@@ -72,7 +73,9 @@ def open_model(folder: Path, device: torch.device) -> StoredModel:
     if not there:
         raise ResultsError(f"{folder}: its checkpoints are gone; run the bench again")
     method_class = registry.load(record.method)
-    config = method_class.Config.model_validate(record.config)
+    # The checkpoint replaces all weights: those that the training began from need not be here.
+    initial = {"weights": "none"} if "weights" in record.config else {}
+    config = method_class.Config.model_validate(record.config | initial)
     protocol = Protocol.model_validate(record.protocol)
     method = loop.build(
         method_class, config, protocol, tuple(record.classes), record.image_size, record.seed, device
@@ -87,6 +90,8 @@ def open_model(folder: Path, device: torch.device) -> StoredModel:
 
 def source_of(folder: Path) -> str | None:
     """The data set that the model of a bench was trained on; None where its folder does not say."""
+    if (folder / ORIGIN).exists():
+        return read_origin(folder).source or None
     results = folder.parents[1]
     if not (results / PLAN).exists():
         return None

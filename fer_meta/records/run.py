@@ -1,5 +1,6 @@
 """`run.json`: a finished run, and all that made its answers."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from fer_meta.records.base import (
     Seconds,
     Share,
     Stored,
+    read_record,
     write_record,
 )
 from fer_meta.records.plan import PlannedRun
@@ -132,3 +134,17 @@ class RunRecord(Stored):
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write the record of a run into its folder."""
     write_record(folder / RUN, record)
+
+
+def commit_of(folder: Path, runs: Iterable[str]) -> str | None:
+    """The commit of fer-meta that made a finished run, the first of `runs` (ids) that says it; None if none
+    does.
+    """
+    for run in runs:
+        try:
+            record = read_record(folder / "runs" / run / RUN, RunRecord)
+        except ValueError:
+            continue
+        if found := (record.environment.model_extra or {}).get("git_commit"):
+            return str(found)
+    return None

@@ -2,6 +2,7 @@
 its tables.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -112,9 +113,9 @@ class Results:
         return self.plan.get("experiments", {})
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: Path, models: Collection[str] | None = None) -> Results:
     """Read the plan, the `run.json` of each finished run and its training's log; `cells.py` reads what they
-    predicted.
+    predicted. With `models`, only the runs of these.
 
     Raises:
         ResultsError: there is no plan, no finished run, or one of these files is damaged.
@@ -131,6 +132,8 @@ def read_results(folder: Path) -> Results:
             f"delete the folder {folder / 'runs'} and run the bench again"
         )
     for run in planned.values():
+        if models is not None and run["model"] not in models:
+            continue
         if run["id"] in done:
             runs.append(_read_run(done[run["id"]], run, plan["command"]))
         else:

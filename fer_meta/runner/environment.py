@@ -2,12 +2,11 @@
 
 import os
 import platform
-import subprocess
 import sys
-from pathlib import Path
 
 import torch
 
+from fer_meta.commit import commit
 from fer_meta.records.freshness import versions
 
 try:
@@ -29,7 +28,7 @@ def environment(device: torch.device, jobs: int, processes: int = 1) -> dict:
         "jobs": jobs,
         "processes": processes,
         "threads": torch.get_num_threads(),
-        "git_commit": _commit(),
+        "git_commit": commit(),
     }
 
 
@@ -44,14 +43,3 @@ def peak_memory_mb(device: torch.device) -> dict[str, float]:
     if device.type == "cuda":
         peak["gpu"] = round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     return peak
-
-
-def _commit() -> str | None:
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():  # installed: a repository further up would be somebody else's
-        return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

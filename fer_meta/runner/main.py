@@ -54,6 +54,8 @@ from fer_meta.runner.words import write_all_episodes
 from fer_meta.suites.folders import results_folder
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.suites.text import is_path
+from fer_meta.tracking import require
+from fer_meta.tracking.follow import followed
 from fer_meta.training.checkpoints import RESUME
 
 # While other processes write, temporary files that were not written for an hour are taken for those of a
@@ -91,11 +93,17 @@ def run_bench(options: BenchOptions) -> int:
         planned.bench.damaged |= _damaged(planned.bench, planned.runs)
         print_plan(planned.bench, planned.settings, planned.trials, _expected(planned), planned.workers)
         return 0
+    with followed(planned.folder, options.track):
+        return _work_and_finish(planned)
+
+
+def _work_and_finish(planned: Planned) -> int:
     failed = work(planned)
     planned = decided(planned)
-    if options.shard and not _all_done(planned):
+    shard = planned.options.shard
+    if shard and not _all_done(planned):
         click.echo(
-            f"shard {'/'.join(map(str, options.shard))} of {planned.folder} has done what it can; the report"
+            f"shard {'/'.join(map(str, shard))} of {planned.folder} has done what it can; the report"
             " follows when all shards are done: give a shard's command once more"
         )
         return failed
@@ -113,6 +121,7 @@ def plan(options: BenchOptions) -> Planned:
 
     Raises FerMetaError for an option, a suite or data that do not fit.
     """
+    require(options.track)
     suite = chosen_suite(options)
     device = choose_device(options.device)
     keep_freed_memory()

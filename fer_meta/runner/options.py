@@ -8,7 +8,7 @@ from fer_meta.commands import command, seeds_in_words
 from fer_meta.errors import SuiteError
 from fer_meta.suites.folders import DEFAULT, RESULTS
 
-LISTS = ("domains", "sources", "targets", "experiments", "methods", "seeds", "readouts", "devices")
+LISTS = ("domains", "sources", "targets", "experiments", "methods", "seeds", "readouts", "devices", "track")
 
 # They decide where things are computed, and change no result. `data` counts by the state of its folders.
 _ELSEWHERE = (
@@ -22,6 +22,7 @@ _ELSEWHERE = (
         "scheduler",
         "cluster",
         "shard",
+        "track",
         "dry_run",
         "command",
     ),
@@ -46,6 +47,7 @@ class BenchOptions:
       `devices_per_model`: how many of `devices` train a model together.
     - `executor`: dask or slurm; `scheduler`: dask's address; `cluster`: its settings.
     - `shard`: (k, n) for the k-th of n parts of the models.
+    - `track`: tensorboard, mlflow, wandb: trackers that are sent each training and the results.
     - `out`: the folder of all results. `dry_run`: only print the plan (`run_bench`).
     - `command`: what reports print to get the same again; "": made of these options.
 
@@ -78,6 +80,7 @@ class BenchOptions:
     scheduler: str | None = None
     cluster: Mapping[str, str | int] = field(default_factory=dict)
     shard: tuple[int, int] | None = None
+    track: Sequence[str] = ()
     out: Path = RESULTS
     dry_run: bool = False
     command: str = ""
@@ -116,7 +119,7 @@ class BenchOptions:
 
 
 def _command(options: BenchOptions) -> str:
-    other = ("seeds", "devices")
+    other = ("seeds", "devices", "track")
     lists = [(f"--{name}", _listed(getattr(options, name)), "") for name in LISTS if name not in other]
     seeds = seeds_in_words(options.seeds) if options.seeds else ""
     values = [

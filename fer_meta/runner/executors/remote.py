@@ -159,6 +159,7 @@ def job_of(options: BenchOptions, device: str) -> Job:
         devices=None,
         devices_per_model=1,
         shard=None,
+        track=(),
         jobs=1,
         dry_run=False,
     )
