@@ -1,5 +1,6 @@
 """A folder as one zip file, the same bytes from the same files; and back, whatever somebody wrote into it."""
 
+import errno
 import hashlib
 import stat
 import zipfile
@@ -144,7 +145,7 @@ def _manifest(archive: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo], into:
     try:
         path.write_bytes(archive.read(info))
     except Exception as error:
-        raise ValueError(f"cannot be read ({reason_of(error)})") from None
+        raise ValueError(_unreadable(error)) from None
     said: Any = read_json(path)
     path.unlink()
     number = said.get("format") if isinstance(said, dict) else None
@@ -174,8 +175,15 @@ def _unpacked(
         with archive.open(info) as source, to.open("xb") as target:
             found = _copied(source, target, bar)
     except Exception as error:
-        return f"cannot be read ({reason_of(error)})"
+        return _unreadable(error)
     return "" if found == member else f"was changed: its SHA-256 is not that of {MANIFEST}"
+
+
+def _unreadable(error: Exception) -> str:
+    """In words. Raises the error itself if it is the machine's, such as a full disk."""
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:  # it is said to begin before the file does
+        return "cannot be read (its place in the file is damaged)"
+    return f"cannot be read ({reason_of(error)})"
 
 
 def file_sha256(path: Path) -> str:

@@ -42,7 +42,8 @@ class Checked:
     def sound(self) -> Manifest:
         """The manifest. Raises ResultsError if there are faults, with the first."""
         if self.manifest is None or self.faults:
-            more = f" and {len(self.faults) - 1} more faults" if len(self.faults) > 1 else ""
+            others = len(self.faults) - 1
+            more = f" and {others} more fault{'s' if others > 1 else ''}" if others > 0 else ""
             raise ResultsError(
                 f"{self.path}: {self.faults[0]}{more}; `fer-meta verify {escaped(str(self.path))}` says all"
             )

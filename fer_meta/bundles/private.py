@@ -8,12 +8,15 @@ from fer_meta.commands import with_option
 
 COMMAND = "command"
 
-# How a path begins that is not relative, and one that leads elsewhere.
-_START = r"(?:~[\w.-]*|[A-Za-z]:|\.{1,2})?[/\\]"
-_WHOLE = re.compile(_START)
+# A path that is not relative, or leads elsewhere.
+_WHOLE = re.compile(r"(?:~[\w.-]*|[A-Za-z]:|\.{1,2})?[/\\]")
 
-# The folders of a path within a text. What comes before is no part of a word (km/h), and it is no URL.
-_FOLDERS = re.compile(rf"(?<![\w.~/\\-])(?!(?<=:)//){_START}+(?:[^\s'\"`,;()|<>/\\]+[/\\]+)*(?=[^\s/\\])")
+# The folders of such a path within a text. What comes before is no part of a word (km/h), and it is no URL.
+_ONE = r"[^\s'\"`,;()|<>/\\]+[/\\]+"
+_FOLDERS = re.compile(
+    rf"(?<![\w.~/\\<-])(?!(?<=:)//)(?:(?:~[\w.-]*|[A-Za-z]:)[/\\]+(?:{_ONE})*|\.{{0,2}}[/\\]+(?:{_ONE})+)"
+    r"(?=[^\s/\\])"
+)
 
 # A file of code, weights or a suite, wherever it lies.
 _FILE = re.compile(r"[^\s'\"=,]*[/\\](?=[^\s/\\'\"]+\.(?:py|safetensors|pth?|ya?ml)\b)")

@@ -34,7 +34,7 @@ WORDS = (
     " was picked on the source's validation images."
 )
 BEHIND = (
-    "Behind is how many points a row is behind the first, paired by seed, episode and person, with its interval;"
+    "Behind is how many points a row is behind the first, paired by seed, episode and person. The"
     " intervals of 95 % hold together for all rows of a table. Where one holds 0, the two cannot be told"
     " apart. The first is the best of many, so its own accuracy is a little too high."
 )
@@ -144,10 +144,8 @@ def _row(bundles: Sequence[Shown], rank: int, entry: Entry, best: bool) -> Row:
 def _behind(entry: Entry) -> Text:
     if entry.behind is None:
         return ""
-    value, low, high = (
-        f"{round(100 * number, 1) + 0.0:.1f}"
-        for number in (entry.behind.value, entry.behind.low, entry.behind.high)
-    )
+    numbers = entry.behind.value, entry.behind.low, entry.behind.high
+    value, low, high = (f"{round(100 * number, 1) + 0.0:.1f}" for number in numbers)  # 0.0, not -0.0
     return f"{value} ({low} to {high})"
 
 
