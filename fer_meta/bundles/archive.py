@@ -4,6 +4,7 @@ import errno
 import hashlib
 import stat
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,8 +182,10 @@ def _unpacked(
 
 def _unreadable(error: Exception) -> str:
     """In words. Raises the error itself if it is the machine's, such as a full disk."""
+    if isinstance(error, (zipfile.BadZipFile, zlib.error, EOFError)):
+        return "is damaged: its bytes are not those that were written"
     if isinstance(error, OSError) and error.errno == errno.EINVAL:  # it is said to begin before the file does
-        return "cannot be read (its place in the file is damaged)"
+        return "is damaged: it is not where it should be in the bundle"
     return f"cannot be read ({reason_of(error)})"
 
 

@@ -122,7 +122,7 @@ def _same_episodes(one: Path, other: Path) -> bool:
 
 def differs(one: Results, other: Results) -> str:
     """Why the runs of two results cannot stand in the same tables, in words; nothing if they can. They may
-    have other methods, seeds, experiments, sources and targets.
+    have other methods, seeds and experiments.
     """
     for name in ("suite", "preset"):
         if one.plan[name] != other.plan[name]:

@@ -117,6 +117,7 @@ def verify(context: click.Context, bundles: tuple[Path, ...]) -> None:
       fer-meta verify cross-domain.fer-meta.zip
       fer-meta verify *.fer-meta.zip
     """
+    from fer_meta.bundles.archive import AGAIN
     from fer_meta.bundles.checking import check
     from fer_meta.errors import ResultsError
 
@@ -139,7 +140,9 @@ def verify(context: click.Context, bundles: tuple[Path, ...]) -> None:
             f"{escaped(str(path))}: sound; {facts.runs} runs of {facts.suite},"
             f" {len(found.sound().files)} files, SHA-256 {found.sha256}"
         )
-    context.exit(2 if wrong else 0)
+    if wrong:
+        click.echo(f"{wrong} of {len(bundles)} bundles {'has' if wrong == 1 else 'have'} a fault; {AGAIN}")
+        context.exit(2)
 
 
 @click.command("import")
@@ -155,7 +158,7 @@ def import_command(bundles: tuple[Path, ...], out: Path) -> None:
     """Check bundles, and write them as a results folder that `fer-meta report` reads.
 
     Bundles of one suite become one folder if they answered the same episodes with the same settings. They may
-    have other methods, seeds and domains. Of a run that two have, the first bundle's stays.
+    have other methods, seeds or experiments. Of a run that two have, the first bundle's stays.
 
     \b
     Examples:

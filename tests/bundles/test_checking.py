@@ -122,6 +122,7 @@ def test_a_line_for_each_fault_of_each_bundle_and_status_2(whole, tmp_path):
     (tmp_path / "no.zip").write_text("no zip")
     result = CliRunner().invoke(main, ["verify", str(bad), str(tmp_path / "no.zip"), str(whole)])
     lines = result.output.splitlines()
-    assert result.exit_code == 2 and len(lines) == 4
+    assert result.exit_code == 2 and len(lines) == 5
     assert lines[0].startswith(f"{bad}: recall.csv has 1 bytes")
     assert "no.zip: is no bundle" in lines[2] and "sound; 10 runs" in lines[3]
+    assert lines[4].startswith("2 of 3 bundles have a fault; obtain it again")

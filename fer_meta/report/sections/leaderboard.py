@@ -43,12 +43,12 @@ OWN_HEAD = "An own head uses no support: it names the classes that it was traine
 
 COLUMNS = (
     Column("rank"),
-    *(Column(name, number=False, choice=True) for name in ("method", "readout", "backbone")),
-    Column("initial weights", number=False),
-    Column("images seen"),
-    Column("source", number=False, choice=True),
+    *(Column(name, number=False, choice=True) for name in ("method", "readout", "source")),
     Column("accuracy"),
     Column("behind"),
+    Column("backbone", number=False, choice=True),
+    Column("initial weights", number=False),
+    Column("images seen"),
     Column("seeds"),
     Column("episodes"),
     Column("bundle", number=False),
@@ -128,16 +128,16 @@ def _row(bundles: Sequence[Shown], rank: int, entry: Entry, best: bool) -> Row:
         str(rank),
         training_name(results, cell.method, cell.readout),
         reading_name(results, cell.method, cell.readout),
-        backbone(entry.runs),
-        weights(entry.runs),
-        UNKNOWN if pd.isna(images) else f"{images:,.0f}",
         domain(results, cell.source),
         Bar(words, score.accuracy, score.accuracy - spread, score.accuracy + spread, dots, 1 / cell.way),
         _behind(entry),
+        backbone(entry.runs),
+        weights(entry.runs),
+        UNKNOWN if pd.isna(images) else f"{images:,.0f}",
         str(score.seeds),
         f"{score.episodes:,.0f}",
         Code(", ".join(bundles[place].sha256[:SHORT] for place in entry.places)),
-        Code(_each(run.made_by.get("commit", "")[:SHORT] for run in entry.runs) or UNKNOWN),
+        Code(_each(_commit(run.made_by.get("commit", "")) for run in entry.runs) or UNKNOWN),
     )
 
 
@@ -163,6 +163,11 @@ def _bundles(bundles: Sequence[Shown]) -> Section:
     twice = [name for name, number in Counter(one.sha256 for one in bundles).items() if number > 1]
     note = (Items(tuple(f"{name[:SHORT]} was given more than once." for name in twice)),) if twice else ()
     return Section("Bundles", (Table(columns, (rows,)), *note))
+
+
+def _commit(found: str) -> str:
+    """`-dirty` says that files were changed after the commit."""
+    return found[:SHORT] + "-dirty" * found.endswith("-dirty")
 
 
 def _each(texts: Iterable[str]) -> str:
