@@ -74,7 +74,7 @@ def test_answers_to_other_images_stand_apart_and_it_is_said_why(stored, few):
     apart = [group for group in found if group.apart]
     assert len(apart) == 4 and all({*entry.places} == {1} for group in apart for entry in group.entries)
     assert apart[0].apart == [
-        "the test images are others (fingerprint abc, above not recorded)",
+        "the test images are others (fingerprint abc, there not recorded)",
         "the classes are others (anger, fear)",
     ]
 

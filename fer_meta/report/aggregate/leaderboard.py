@@ -180,13 +180,13 @@ def _apart(first: Entry, entry: Entry) -> list[str]:
         words.append("the networks have seen the target's images, without labels (AdaBN)")
     if one.fingerprints[1] != other.fingerprints[1]:
         words.append(
-            f"the test images are others (fingerprint {other.fingerprints[1] or 'not recorded'}, above"
+            f"the test images are others (fingerprint {other.fingerprints[1] or 'not recorded'}, there"
             f" {one.fingerprints[1] or 'not recorded'})"
         )
     if one.classes != other.classes:
         words.append(f"the classes are others ({', '.join(other.classes)})")
     differ = [
-        f"{name} ({_short(other.protocol.get(name))}, above {_short(one.protocol.get(name))})"
+        f"{name} ({_short(other.protocol.get(name))}, there {_short(one.protocol.get(name))})"
         for name in sorted({*one.protocol, *other.protocol} - {"shots", "train", "validation", "batchnorm"})
         if one.protocol.get(name) != other.protocol.get(name)
     ]

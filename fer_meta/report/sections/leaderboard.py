@@ -10,6 +10,7 @@ from fer_meta.report.aggregate.leaderboard import Entry, Group, episodes_of
 from fer_meta.report.aggregate.trainings import UNKNOWN, backbone, images_seen, weights
 from fer_meta.report.document import (
     Bar,
+    Block,
     Code,
     Column,
     Items,
@@ -20,6 +21,7 @@ from fer_meta.report.document import (
     Section,
     Table,
     Text,
+    paragraphs,
 )
 from fer_meta.report.names import domain_name, experiment_title, is_own_head, reading_name, training_name
 from fer_meta.report.sections.words import domain, interval_note
@@ -42,7 +44,6 @@ BEHIND = (
 OWN_HEAD = "An own head uses no support: it names the classes that it was trained on."
 
 COLUMNS = (
-    Column("rank"),
     *(Column(name, number=False, choice=True) for name in ("method", "readout", "source")),
     Column("accuracy"),
     Column("behind"),
@@ -74,35 +75,39 @@ def page(bundles: Sequence[Shown], found: Sequence[Group]) -> Page:
         notes.append(OWN_HEAD)
     if any(entry.cell.failed for group in found for entry in group.entries):
         notes.append(f"{MARK} a training did not learn; nothing is claimed of it.")
-    return Page(
-        "Leaderboard",
-        (
-            Section("", tuple(map(Paragraph, notes))),
-            *(_section(bundles, group) for group in found),
-            _bundles(bundles),
-        ),
-    )
+    if (scores["seeds"] < scores["planned_seeds"]).any():
+        notes.append("* Not all of its seeds are finished.")
+    sections, parts = [], Counter[str]()
+    for group in found:
+        title = _title(group)
+        parts[title] += 1
+        number = f", table {parts[title]}" if parts[title] > 1 else ""
+        sections.append(Section(title + number, _blocks(bundles, group)))
+    return Page("Leaderboard", (Section("", tuple(map(Paragraph, notes))), *sections, _bundles(bundles)))
 
 
-def _section(bundles: Sequence[Shown], group: Group) -> Section:
+def _title(group: Group) -> str:
+    cell = group.first.cell
+    return f"{domain_name(group.first.results, cell.target)}: {cell.way}-way {cell.shots}-shot"
+
+
+def _blocks(bundles: Sequence[Shown], group: Group) -> tuple[Block, ...]:
     first = group.first
-    head = (
-        f"{domain_name(first.results, first.cell.target)}: {first.cell.way}-way {first.cell.shots}-shot"
-        f"{', apart' if group.apart else ''}"
-    )
-    why = (
-        [Paragraph(("Not ranked with the rows above: ", "; ".join(group.apart), "."))] if group.apart else []
-    )
-    titles = dict.fromkeys(experiment_title(one.results, one.cell.experiment, "") for one in group.entries)
-    named = [Paragraph(title) for title in titles if title]
-    best = max(entry.score.accuracy for entry in group.entries)
+    why = f"Not ranked with the first table of this target and these shots: {'; '.join(group.apart)}."
+    several = any(entry.cell.experiment for entry in group.entries)
     rows = tuple(
-        _row(bundles, rank, entry, entry.score.accuracy == best)
+        (
+            str(rank),
+            *([experiment_title(entry.results, entry.cell.experiment, "")] if several else []),
+            *_cells(bundles, entry, best=rank == 1),
+        )
         for rank, entry in zip(_ranks(group), group.entries)
     )
+    experiment = [Column("experiment", number=False, choice=True)] if several else []
+    columns = (Column("rank"), *experiment, *COLUMNS)
     hashes = _each(map(_hash, episodes_of(first)))
     note = Paragraph(("Episodes: ", Code(hashes), f"; chance is {100 / first.cell.way:.1f} %."))
-    return Section(head, (*why, *named, Table(COLUMNS, (rows,)), note))
+    return (*paragraphs(why if group.apart else ""), Table(columns, (rows,)), note)
 
 
 def _ranks(group: Group) -> list[int]:
@@ -111,7 +116,8 @@ def _ranks(group: Group) -> list[int]:
     return [1 + sum(other > score for other in scores) for score in scores]
 
 
-def _row(bundles: Sequence[Shown], rank: int, entry: Entry, best: bool) -> Row:
+def _cells(bundles: Sequence[Shown], entry: Entry, best: bool) -> Row:
+    """Those of COLUMNS."""
     cell, score, results = entry.cell, entry.score, entry.results
     images = images_seen(entry.runs)
     half = "" if pd.isna(score.ci95) else f"{100 * score.ci95:.1f}"
@@ -125,7 +131,6 @@ def _row(bundles: Sequence[Shown], rank: int, entry: Entry, best: bool) -> Row:
     spread = 0 if pd.isna(score.ci95) else score.ci95
     dots = tuple(scores.accuracy for scores in cell.scores)
     return (
-        str(rank),
         training_name(results, cell.method, cell.readout),
         reading_name(results, cell.method, cell.readout),
         domain(results, cell.source),
