@@ -15,6 +15,7 @@ from fer_meta.cli.doctor import doctor
 from fer_meta.cli.elsewhere import elsewhere_options
 from fer_meta.cli.errors import OneLineErrors
 from fer_meta.cli.predict import predict
+from fer_meta.cli.share import export_command, import_command, leaderboard, verify
 from fer_meta.cli.track import track
 from fer_meta.cli.upload import upload
 from fer_meta.commands import bench_again, names_in, seeds_in
@@ -47,6 +48,7 @@ def main(debug: bool) -> None:
       fer-meta bench --suite cross-validation                test a data set on itself, in folds by person
       fer-meta report                                        write the tables of a bench again
       fer-meta predict photo.jpg --model FOLDER              try a trained model on a face
+      fer-meta export                                        write the results as one file for others
     """
 
 
@@ -56,6 +58,10 @@ main.add_command(predict)
 main.add_command(compare)
 main.add_command(track)
 main.add_command(upload)
+main.add_command(export_command)
+main.add_command(verify)
+main.add_command(import_command)
+main.add_command(leaderboard)
 
 
 def _names(context, parameter, value: str | None) -> list[str] | None:

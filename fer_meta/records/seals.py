@@ -26,28 +26,36 @@ def seal(folder: Path, files: Iterable[str]) -> None:
     write_json(folder / DONE, {name: digest(folder / name) for name in sorted(files)})
 
 
-def broken_seal(folder: Path, only: str = "") -> str | None:
-    """What is no longer as it was when `folder` was sealed, in words such as "run.json is missing"; None if
-    all is. `only`: one file of it.
+def sealed_files(folder: Path) -> dict[str, str]:
+    """The digest of each file under the seal of `folder`; none under an older version's. Raises ValueError if
+    it is damaged.
     """
+    text = (folder / DONE).read_text(encoding="utf-8")
+    found = json.loads(text) if text else {}
+    if not isinstance(found, dict) or (text and not found) or not all(map(is_below, found)):
+        raise ValueError(f"{DONE} is damaged")
+    return found
+
+
+def broken_seal(folder: Path, only: str = "", may_lack: str = "") -> str | None:
+    """What is no longer as it was when `folder` was sealed, in words such as "run.json is missing"; None if
+    all is. `only`: one file of it; `may_lack`: how the names of those begin that may be missing.
+    """
+    if not (folder / DONE).is_file():  # a pipe would keep its reader waiting
+        return f"{DONE} is missing"
     try:
-        if not (folder / DONE).is_file():  # a pipe would keep its reader waiting
-            return f"{DONE} is missing"
-        text = (folder / DONE).read_text(encoding="utf-8")
-        sealed = json.loads(text) if text else {}
-        for name, kept in sealed.items():
-            if not is_below(name):
-                return f"{DONE} is damaged"
-            if only not in ("", name):
-                continue
-            if not (folder / name).is_file():
-                return f"{escaped(name)} is missing"
-            if digest(folder / name) != kept:
-                return f"{escaped(name)} was changed after it was written"
-        if text and not sealed:
-            return f"{DONE} is damaged"
-    except (ValueError, AttributeError, RecursionError):
+        sealed = sealed_files(folder)
+    except (ValueError, RecursionError):
         return f"{DONE} is damaged"
+    for name, kept in sealed.items():
+        if only not in ("", name):
+            continue
+        if not (folder / name).is_file():
+            if may_lack and name.startswith(may_lack):
+                continue
+            return f"{escaped(name)} is missing"
+        if digest(folder / name) != kept:
+            return f"{escaped(name)} was changed after it was written"
     return None
 
 

@@ -36,7 +36,7 @@ from fer_meta.report.sections.page import page
 from fer_meta.report.sections.paper import papers
 from fer_meta.report.web.page import web_page
 
-__all__ = ["write_report"]
+__all__ = ["tables", "write_report"]
 
 HOUR = 3600
 PAGE = "report.html"
@@ -122,6 +122,14 @@ def write_report(
                 path.unlink()
         note_report(folder, key, written)
     return texts[TABLE] + _listed("Written", written)
+
+
+def tables(folder: Path) -> dict[str, str]:
+    """The csv files of the report on `folder`, by name; nothing is written. Raises ResultsError as
+    `write_report` does.
+    """
+    results, names = read_results(folder), Names()
+    return _numbers(find(results, pooled(results, read_cells(results, names)), names))
 
 
 def _documents(found: Found, whole: Page, last: list[Section]) -> dict[str, str]:

@@ -22,7 +22,8 @@ def modules(package: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "package", ["fer_meta.report", "fer_meta.records", "fer_meta.statistics", "fer_meta.doctor"]
+    "package",
+    ["fer_meta.report", "fer_meta.records", "fer_meta.statistics", "fer_meta.doctor", "fer_meta.bundles"],
 )
 def test_no_module_imports_torch_or_pyplot(package):
     names = modules(package)

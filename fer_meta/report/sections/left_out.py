@@ -71,7 +71,7 @@ def _unplanned(results: Results) -> list[str]:
         same = settings == plan["settings_hash"]
         shown = plan["runs"] + runs if same else runs
         there = runs + [vars(run) for run in results.runs if same or run.settings_hash == settings]
-        command = _extended(plan["command"], plan["runs"], runs) if same else _whole(plan["command"], runs)
+        command = extended(plan["command"], plan["runs"], runs) if same else _whole(plan["command"], runs)
         anew = len(_asked(command, plan, shown) - set(map(_place, there)))
         more = f" and makes {anew} run{'' if anew == 1 else 's'} anew" if anew else ""
         lines.append(
@@ -125,8 +125,8 @@ def _place(run: dict) -> tuple:
     return tuple(run[name] for name in ("experiment", "method", "source", "target", "fold", "seed"))
 
 
-def _extended(command: str, planned: list[dict], more: list[dict]) -> str:
-    """The command of a plan with what it needs to take in `more` runs."""
+def extended(command: str, planned: list[dict], more: list[dict]) -> str:
+    """The command of a plan with what it needs to take in `more` runs; each run as the plan has it."""
     for name, option in OPTIONS.items():
         if set(_values(more, name)) - set(_values(planned, name)):
             command = with_option(command, option, _in_words(name, planned + more))
