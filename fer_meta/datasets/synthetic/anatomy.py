@@ -6,7 +6,9 @@ expressions of emotion", PNAS 111(15), 2014, doi 10.1073/pnas.1322355111, Table 
 re-printed by public sources; the asterisks beside some of its shares are left out. The paper calls a unit
 prototypical that more than 70 % of its subjects showed and says no more: here such a unit is always shown.
 The other units are shown with the share of subjects that the table gives, each independently, which is our
-assumption. Contempt, which the paper has not, is the one-sided 12 + 14 of EMFACS. Neutral shows no unit.
+assumption.
+
+ Contempt, which the paper has not, is the one-sided 12 + 14 of EMFACS. Neutral shows no unit.
 
 Two pairs of classes have the same prototypical units: fear and sadly fearful (1, 4, 20, 25), sadness and
 sadly angry (4, 15). Only the optional units tell them apart, so no reader of faces, however good, is always
@@ -57,6 +59,13 @@ PROTOTYPES = {
 }
 """The units of each expression that can be rendered: BASIC, CONTEMPT and COMPOUND."""
 
+OPEN_MOUTHED: dict[str, tuple[float, Prototype]] = {
+    "anger": (0.5, Prototype(frozenset({4, 5, 7, 10, 23, 25}), {26: 0.5})),
+}
+"""The other way to show an expression: its share of the faces of the class (0..1) and its units; see the top
+of this file.
+"""
+
 ONE_SIDED = frozenset({"contempt"})
 """Expressions shown on one side of the face; {12, 14} is enough to know contempt by, as no other class has
 14.
@@ -69,6 +78,9 @@ def draw_units(label: str, rng: np.random.Generator) -> frozenset[int]:
     Raises ValueError for an unknown class.
     """
     prototype = PROTOTYPES[canonical(label)]
+    if canonical(label) in OPEN_MOUTHED:
+        share, other = OPEN_MOUTHED[canonical(label)]
+        prototype = other if rng.random() < share else prototype
     shown = rng.random(len(prototype.sometimes)) < np.array(list(prototype.sometimes.values()))
     return prototype.always.union(unit for unit, is_shown in zip(prototype.sometimes, shown) if is_shown)
 
@@ -94,7 +106,16 @@ def pattern_probabilities(label: str) -> dict[frozenset[int], float]:
 
     Raises ValueError for an unknown class.
     """
-    prototype = PROTOTYPES[canonical(label)]
+    patterns = _patterns(PROTOTYPES[canonical(label)])
+    if canonical(label) in OPEN_MOUTHED:
+        share, other = OPEN_MOUTHED[canonical(label)]
+        patterns = {units: chance * (1 - share) for units, chance in patterns.items()}
+        for units, chance in _patterns(other).items():
+            patterns[units] = patterns.get(units, 0.0) + chance * share
+    return patterns
+
+
+def _patterns(prototype: Prototype) -> dict[frozenset[int], float]:
     patterns = {prototype.always: 1.0}
     for unit, probability in prototype.sometimes.items():
         without = {pattern: chance * (1 - probability) for pattern, chance in patterns.items()}
@@ -144,12 +165,13 @@ def _bayes_episode_accuracy(classes: tuple[str, ...], way: int) -> float:
 SHAPES: dict[int, dict[str, float]] = {
     1: {"browInnerUp": 1.6},  # inner brow raiser
     2: {"browOuterUp": 1.5},  # outer brow raiser
-    4: {"browDown": 1.6},  # brow lowerer
-    5: {"eyeWide": 1.4},  # upper lid raiser
+    4: {"browDown": 2.0, "browOuterUp": 0.3},  # brow lowerer
+    5: {"eyeWide": 1.9},  # upper lid raiser
     6: {"cheekSquint": 1.4, "eyeSquint": 0.6},  # cheek raiser
-    7: {"eyeSquint": 1.1},  # lid tightener
-    9: {"noseSneer": 1.8},  # nose wrinkler
-    10: {"mouthUpperUp": 1.5, "noseSneer": 0.3},  # upper lip raiser
+    7: {"eyeSquint": 1.2},  # lid tightener
+    # nose wrinkler: it takes brows, cheeks, lower lids and the upper lip along
+    9: {"noseSneer": 1.8, "browDown": 0.5, "cheekSquint": 1.0, "eyeSquint": 0.8, "mouthUpperUp": 0.6},
+    10: {"mouthUpperUp": 1.8, "noseSneer": 0.4},  # upper lip raiser
     11: {},  # nasolabial deepener: no blendshape has it: the renderer draws the furrow by shading
     12: {"mouthSmile": 1.4},  # lip corner puller
     14: {"mouthDimple": 1.5},  # dimpler
@@ -160,7 +182,7 @@ SHAPES: dict[int, dict[str, float]] = {
     23: {"mouthRollUpper": 0.35, "mouthRollLower": 0.35, "mouthPucker": 0.35},  # lip tightener
     24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25},  # lip pressor
     25: {"jawOpen": 0.18, "mouthUpperUp": 0.5, "mouthLowerDown": 0.7},  # lips part
-    26: {"jawOpen": 0.6},  # jaw drop
+    26: {"jawOpen": 0.75},  # jaw drop
 }
 """Weight of each blendshape when a unit is at intensity 1; those of `SIDED` name both sides.
 
@@ -174,8 +196,17 @@ SIDED = frozenset({
 })  # fmt: skip
 """The shapes of `SHAPES` that exist once for each side of the face."""
 
-BROW_DOWN_WITH_INNER_RAISED = 0.6
-"""Weight of browDown where unit 1 goes along with unit 4."""
+TOGETHER: dict[tuple[int, int], dict[str, float]] = {
+    # The brows are drawn together and raised inside; in full, browDown would undo browInnerUp.
+    (1, 4): {"browDown": -1.4, "browOuterUp": -0.3},
+    # A glare: the inner ends of the brows go down to the root of the nose, the outer ends do not.
+    (4, 7): {"noseSneer": 1.0, "browOuterUp": 0.5},
+    # A dropped jaw parts the lips by itself, and leaves them slack over the teeth.
+    (25, 26): {"mouthUpperUp": -0.4, "mouthLowerDown": -0.6},
+}
+"""What is added to the shapes of two units as far as both are shown (the lesser intensity of the two), so
+that the weights have no jumps.
+"""
 
 
 def blendshapes(units: Mapping[int, float], left: float = 1.0, right: float = 1.0) -> dict[str, float]:
@@ -186,7 +217,7 @@ def blendshapes(units: Mapping[int, float], left: float = 1.0, right: float = 1.
     gets their mean. Raises ValueError for a unit without an entry in `SHAPES`.
 
     >>> blendshapes({26: 0.5})
-    {'jawOpen': 0.3}
+    {'jawOpen': 0.375}
     """
     unknown = sorted(set(units) - set(SHAPES))
     if unknown:
@@ -197,18 +228,11 @@ def blendshapes(units: Mapping[int, float], left: float = 1.0, right: float = 1.
     for unit in sorted(units):
         for shape, weight in SHAPES[unit].items():
             weights[shape] = weights.get(shape, 0.0) + weight * units[unit]
-    if 4 in units:
-        weights["browDown"] = _brow_down(lowerer=units[4], inner_raiser=units.get(1, 0.0))
+    for (one, other), shapes in TOGETHER.items():
+        if one in units and other in units:
+            for shape, weight in shapes.items():
+                weights[shape] = weights.get(shape, 0.0) + weight * min(units[one], units[other])
     return _on_both_sides(weights, left, right)
-
-
-def _brow_down(lowerer: float, inner_raiser: float) -> float:
-    """In 1 + 4 the brows are drawn together and raised inside; in full, browDown would undo browInnerUp.
-
-    As much of the lowerer as the raiser goes along with counts less, so that the weight has no jumps.
-    """
-    together = min(lowerer, inner_raiser)
-    return SHAPES[4]["browDown"] * (lowerer - together) + BROW_DOWN_WITH_INNER_RAISED * together
 
 
 def _on_both_sides(weights: Mapping[str, float], left: float, right: float) -> dict[str, float]:
