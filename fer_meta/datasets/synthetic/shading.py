@@ -119,15 +119,15 @@ def creases(look: Look, side: float, x: float, z: float):
         depth += (look.crow + 0.4 * look.age) * feet
     if z < 0.025 and z > -0.045:
         depth += (
-            look.nose * 0.8 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
+            look.nose * 1.1 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
         )
-        depth += look.nose * 0.7 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0030)
+        depth += look.nose * 0.9 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0036)
         below = near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(
             x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024
         )
         depth += (look.pouch + 0.5 * look.age) * below
     if z < -0.03:
-        depth += (look.furrow + 0.45 * look.age) * 1.2 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0030)
+        depth += (look.furrow + 0.45 * look.age) * 1.1 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0042)
         depth += (look.corner + 0.25 * look.age) * near(x, z, 0.029, -0.074, 0.034, -0.094, 0.0028)
         dimple = look.dimple_left
         if side < 0.0:
@@ -138,6 +138,7 @@ def creases(look: Look, side: float, x: float, z: float):
             (0.5 + 0.5 * wp.sin(x * 800.0 + 1.0) * wp.sin(z * 900.0))
             * bell(x, 0.0, 0.013)
             * bell(z, -0.103, 0.008)
+            * 0.5
         )
         depth += look.chin * (1.1 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0026) + orange)
     return depth
@@ -147,7 +148,7 @@ def creases(look: Look, side: float, x: float, z: float):
 def brow_at(look: Look, x: float, z: float):
     """How much of a canonical point is eyebrow, 0 to 1."""
     s = (x - 0.011) / 0.041
-    height = look.brow_height + look.brow_arch * wp.sin(wp.clamp(s, 0.0, 1.0) * 2.4)
+    height = look.brow_height + look.brow_arch * wp.sin(wp.clamp(s, 0.0, 1.0) * 2.9)
     thick = look.brow_thickness * (1.0 - 0.6 * ramp(0.45, 1.0, s))
     inside = 1.0 - ramp(0.55, 1.1, wp.abs(z - height) / thick)
     return inside * ramp(-0.06, 0.08, s) * (1.0 - ramp(0.9, 1.05, s)) * look.brow_density
@@ -236,11 +237,11 @@ def reflected(
     soft = float(1.0)
     if kind == EYE:
         r = wp.sqrt((x - EYE_X) * (x - EYE_X) + z * z)
-        colour = wp.vec3(0.72, 0.70, 0.67) * (1.0 - 0.35 * ramp(0.006, 0.013, r))
+        colour = wp.vec3(0.56, 0.53, 0.50) * (1.0 - 0.35 * ramp(0.006, 0.013, r))
         colour = colour * ramp(0.0058, 0.0066, r) + look.iris * (1.0 - ramp(0.0058, 0.0066, r))
         colour = colour * ramp(0.0024, 0.0031, r)
         hidden = 0.35 * ramp(-0.002, 0.006, z)
-        gloss = 0.6
+        gloss = 0.4
         power = 60.0
         soft = 0.0
     elif kind == CAVITY:
@@ -255,8 +256,8 @@ def reflected(
         soft = 0.0
     elif kind == TEETH:
         colour = look.teeth * (0.8 + 0.2 * ramp(0.0, 0.25, wp.abs(wp.sin(at[0] * 420.0))))
-        hidden = 0.5 * ramp(0.018, 0.032, x)
-        gloss = 0.25
+        hidden = 0.12 + 0.45 * ramp(0.008, 0.026, x) + 0.25 * ramp(-0.073, -0.078, z)
+        gloss = 0.15
         soft = 0.0
     elif kind == LASH:
         colour = wp.vec3(0.01, 0.008, 0.007)
@@ -281,7 +282,7 @@ def reflected(
         colour, n, gloss = skin(look, at, n, cover, lip)
     towards = wp.dot(n, look.key)
     if kind == TEETH:  # light comes through the lips
-        lit = wp.max(lit, 0.75)
+        lit = wp.max(lit, 0.5)
     # Light bleeds into the shadow on skin, red the furthest.
     bleed = wp.vec3(0.32, 0.16, 0.10) * soft
     wrap = wp.vec3(
