@@ -32,8 +32,8 @@ from fer_meta.expressions import BASIC, canonical
 from fer_meta.fileio import write_text
 
 SIZE = 112
-Reader = Callable[[np.ndarray], list[str]]
-"""uint8 [N, S, S, 3] to the class of each."""
+Reader = Callable[[np.ndarray], np.ndarray]
+"""uint8 [N, S, S, 3] to float32 [N, 7]: log-odds of the classes of BASIC."""
 
 
 # --- the two networks -------------------------------------------------------------------------------------
@@ -58,13 +58,13 @@ def face_api(folder: Path) -> Reader:
             x = total.relu()
         return x
 
-    def read(images: np.ndarray) -> list[str]:
+    def read(images: np.ndarray) -> torch.Tensor:
         x = ((_resized(images, 112, "RGB") - mean) / 255).permute(0, 3, 1, 2)
         for k in range(4):
             x = block(x, f"dense{k}")
-        return [said[k] for k in (x.mean((2, 3)) @ w["fc/weights"] + w["fc/bias"]).argmax(1)]
+        return x.mean((2, 3)) @ w["fc/weights"] + w["fc/bias"]
 
-    return _in_batches(read)
+    return _reader(read, said)
 
 
 def mini_xception(file: Path) -> Reader:
@@ -89,7 +89,7 @@ def mini_xception(file: Path) -> Reader:
         )
         return F.batch_norm(x, mean, variance, gamma, beta, eps=1e-3)
 
-    def read(images: np.ndarray) -> list[str]:
+    def read(images: np.ndarray) -> torch.Tensor:
         x = (_resized(images, 64, "L") / 127.5 - 1)[:, None]
         for k in (1, 2):
             x = normed(F.conv2d(x, w[f"conv2d_{k}/kernel"].permute(3, 2, 0, 1)), k).relu()
@@ -99,9 +99,9 @@ def mini_xception(file: Path) -> Reader:
             x = normed(_separable(x, w, f"separable_conv2d_{2 * k + 2}"), 3 * k + 5)
             x = F.max_pool2d(_same(x, 3, 2, -torch.inf), 3, 2) + beside
         x = _conv(x, w["conv2d_7/kernel"]) + w["conv2d_7/bias"][:, None, None]
-        return [said[k] for k in x.mean((2, 3)).argmax(1)]
+        return x.mean((2, 3))
 
-    return _in_batches(read)
+    return _reader(read, said)
 
 
 def _tfjs_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
@@ -143,10 +143,14 @@ def _resized(images: np.ndarray, size: int, mode: str) -> torch.Tensor:
     ).float()
 
 
-def _in_batches(read: Reader) -> Reader:
-    def reader(images: np.ndarray) -> list[str]:
+def _reader(read: Callable[[np.ndarray], torch.Tensor], said: tuple[str, ...]) -> Reader:
+    """`read` in batches, its answers in the order of BASIC."""
+    order = [said.index(label) for label in BASIC]
+
+    def reader(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return [label for start in range(0, len(images), 64) for label in read(images[start : start + 64])]
+            batches = [read(images[start : start + 64]) for start in range(0, len(images), 64)]
+        return torch.cat(batches)[:, order].numpy()
 
     return reader
 
@@ -178,8 +182,8 @@ def photographs(folder: Path, each: int) -> dict[str, np.ndarray]:
 
 def shares(reader: Reader, images: dict[str, np.ndarray]) -> list[list[float]]:
     """How often (percent) a class of BASIC, a row, was taken for each, a column."""
-    said = [np.array(reader(images[label])) for label in BASIC]
-    return [[round(100 * float(np.mean(some == label)), 1) for label in BASIC] for some in said]
+    said = [reader(images[label]).argmax(1) for label in BASIC]
+    return [[round(100 * float(np.mean(some == k)), 1) for k in range(len(BASIC))] for some in said]
 
 
 def table(stored: dict, reader: str, recipe: str) -> list[str]:

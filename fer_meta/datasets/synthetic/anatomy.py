@@ -165,18 +165,18 @@ def _bayes_episode_accuracy(classes: tuple[str, ...], way: int) -> float:
 SHAPES: dict[int, dict[str, float]] = {
     1: {"browInnerUp": 1.9},  # inner brow raiser
     2: {"browOuterUp": 1.5},  # outer brow raiser
-    4: {"browDown": 1.6, "browOuterUp": 0.2},  # brow lowerer
+    4: {"browDown": 1.2, "browOuterUp": 0.1},  # brow lowerer
     5: {"eyeWide": 1.9},  # upper lid raiser
     6: {"cheekSquint": 1.4, "eyeSquint": 0.6},  # cheek raiser
     7: {"eyeSquint": 1.2},  # lid tightener
     # nose wrinkler: it takes brows, cheeks, lower lids and the upper lip along
-    9: {"noseSneer": 2.1, "browDown": 0.5, "cheekSquint": 1.0, "eyeSquint": 1.0, "mouthUpperUp": 0.6},
-    10: {"mouthUpperUp": 1.8, "noseSneer": 0.4},  # upper lip raiser
+    9: {"noseSneer": 2.1, "browInnerUp": 0.8, "cheekSquint": 1.4, "eyeSquint": 1.3, "mouthUpperUp": 0.6},
+    10: {"mouthUpperUp": 1.5},  # upper lip raiser
     11: {},  # nasolabial deepener: no blendshape has it: the renderer draws the furrow by shading
     12: {"mouthSmile": 1.4},  # lip corner puller
     14: {"mouthDimple": 1.5},  # dimpler
     15: {"mouthFrown": 2.0},  # lip corner depressor
-    17: {"mouthShrugLower": 1.4},  # chin raiser
+    17: {"mouthShrugLower": 1.7},  # chin raiser
     20: {"mouthStretch": 2.0},  # lip stretcher
     # mouthPress widens the mouth into a smirk; rolling the lips in reads as pressing them.
     23: {"mouthRollUpper": 0.35, "mouthRollLower": 0.35, "mouthPucker": 0.35},  # lip tightener
@@ -197,10 +197,12 @@ SIDED = frozenset({
 """The shapes of `SHAPES` that exist once for each side of the face."""
 
 TOGETHER: dict[tuple[int, int], dict[str, float]] = {
+    # Brows raised all along take the upper lids with them.
+    (1, 2): {"eyeWide": 0.5},
     # The brows are drawn together and raised inside; in full, browDown would undo browInnerUp.
-    (1, 4): {"browDown": -0.9, "browOuterUp": -0.2},
+    (1, 4): {"browDown": -0.7, "browOuterUp": -0.1},
     # A glare: the inner ends of the brows go down to the root of the nose, the outer ends do not.
-    (4, 7): {"browDown": 0.8, "noseSneer": 1.0, "browOuterUp": 0.5},
+    (4, 7): {"browDown": 1.2, "noseSneer": 1.0, "browOuterUp": 0.6},
     # Tightened lids hold the upper ones back.
     (5, 7): {"eyeWide": -0.9},
     # Lips that are tight and open are square over the teeth, neither rolled in nor pursed.
@@ -209,7 +211,7 @@ TOGETHER: dict[tuple[int, int], dict[str, float]] = {
         "mouthStretch": 0.8, "mouthUpperUp": 0.7, "mouthLowerDown": 0.9,
     },
     # A dropped jaw parts the lips by itself, and leaves them slack over the teeth.
-    (25, 26): {"mouthUpperUp": -0.4, "mouthLowerDown": -0.6},
+    (25, 26): {"mouthUpperUp": -0.5, "mouthLowerDown": -0.7, "mouthClose": 0.18},
 }
 """What is added to the shapes of two units as far as both are shown (the lesser intensity of the two), so
 that the weights have no jumps.

@@ -200,7 +200,8 @@ def _weights(names: tuple[str, ...], scene: Scene) -> np.ndarray:
     """Weights of the facial actions, float32 [52]: the action units and the gaze."""
     moved = blendshapes(scene.units, scene.left, scene.right)
     # Local targets leave some mouths ajar; lips that no unit parts are closed.
-    moved["mouthClose"] = 0.14 * max(0.0, 1 - 2 * scene.units.get(25, 0.0) - 2 * scene.units.get(26, 0.0))
+    ajar = 0.14 * max(0.0, 1 - 2 * scene.units.get(25, 0.0) - 2 * scene.units.get(26, 0.0))
+    moved["mouthClose"] = moved.get("mouthClose", 0.0) + ajar
     across, upward = scene.gaze[0] / 30, scene.gaze[1] / 30
     outward, inward = ("Left", "Right") if across > 0 else ("Right", "Left")
     moved |= {f"eyeLookOut{outward}": abs(across), f"eyeLookIn{inward}": abs(across)}
