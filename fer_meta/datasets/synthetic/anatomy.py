@@ -166,7 +166,7 @@ SHAPES: dict[int, dict[str, float]] = {
     1: {"browInnerUp": 1.9},  # inner brow raiser
     2: {"browOuterUp": 1.5},  # outer brow raiser
     4: {"browDown": 1.2, "browOuterUp": 0.1},  # brow lowerer
-    5: {"eyeWide": 1.9},  # upper lid raiser
+    5: {"eyeWide": 2.2},  # upper lid raiser
     6: {"cheekSquint": 1.4, "eyeSquint": 0.6},  # cheek raiser
     7: {"eyeSquint": 1.2},  # lid tightener
     # nose wrinkler: it takes brows, cheeks, lower lids and the upper lip along
@@ -175,9 +175,9 @@ SHAPES: dict[int, dict[str, float]] = {
     11: {},  # nasolabial deepener: no blendshape has it: the renderer draws the furrow by shading
     12: {"mouthSmile": 1.4},  # lip corner puller
     14: {"mouthDimple": 1.5},  # dimpler
-    15: {"mouthFrown": 2.0},  # lip corner depressor
+    15: {"mouthFrown": 2.3},  # lip corner depressor
     17: {"mouthShrugLower": 1.7},  # chin raiser
-    20: {"mouthStretch": 2.0},  # lip stretcher
+    20: {"mouthStretch": 2.4},  # lip stretcher
     # mouthPress widens the mouth into a smirk; rolling the lips in reads as pressing them.
     23: {"mouthRollUpper": 0.35, "mouthRollLower": 0.35, "mouthPucker": 0.35},  # lip tightener
     24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25},  # lip pressor
@@ -200,11 +200,11 @@ TOGETHER: dict[tuple[int, int], dict[str, float]] = {
     # Brows raised all along take the upper lids with them.
     (1, 2): {"eyeWide": 0.5},
     # The brows are drawn together and raised inside; in full, browDown would undo browInnerUp.
-    (1, 4): {"browDown": -0.7, "browOuterUp": -0.1},
+    (1, 4): {"browDown": -0.4, "browOuterUp": -0.1},
     # A glare: the inner ends of the brows go down to the root of the nose, the outer ends do not.
     (4, 7): {"browDown": 1.2, "noseSneer": 1.0, "browOuterUp": 0.6},
     # Tightened lids hold the upper ones back.
-    (5, 7): {"eyeWide": -0.9},
+    (5, 7): {"eyeWide": -1.1},
     # Lips that are tight and open are square over the teeth, neither rolled in nor pursed.
     (23, 25): {
         "mouthRollUpper": -0.35, "mouthRollLower": -0.35, "mouthPucker": -0.35,
@@ -212,6 +212,7 @@ TOGETHER: dict[tuple[int, int], dict[str, float]] = {
     },
     # A dropped jaw parts the lips by itself, and leaves them slack over the teeth.
     (25, 26): {"mouthUpperUp": -0.5, "mouthLowerDown": -0.7, "mouthClose": 0.18},
+    (20, 26): {"mouthStretch": -0.8},
 }
 """What is added to the shapes of two units as far as both are shown (the lesser intensity of the two), so
 that the weights have no jumps.

@@ -127,20 +127,14 @@ def creases(look: Look, side: float, x: float, z: float):
         )
         depth += (look.pouch + 0.5 * look.age) * below
     if z < -0.03:
-        depth += (look.furrow + 0.45 * look.age) * 1.1 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0042)
+        depth += (look.furrow + 0.45 * look.age) * 1.1 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0036)
         depth += (look.corner + 0.25 * look.age) * near(x, z, 0.029, -0.074, 0.034, -0.094, 0.0028)
         dimple = look.dimple_left
         if side < 0.0:
             dimple = look.dimple_right
         depth += dimple * 1.6 * bell(x, 0.0335, 0.0032) * bell(z, -0.069, 0.0055)
     if z < -0.08:
-        orange = (
-            (0.5 + 0.5 * wp.sin(x * 800.0 + 1.0) * wp.sin(z * 900.0))
-            * bell(x, 0.0, 0.013)
-            * bell(z, -0.103, 0.008)
-            * 0.5
-        )
-        depth += look.chin * (1.1 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0026) + orange)
+        depth += look.chin * 1.2 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0030)
     return depth
 
 
@@ -256,7 +250,9 @@ def reflected(
         soft = 0.0
     elif kind == TEETH:
         colour = look.teeth * (0.8 + 0.2 * ramp(0.0, 0.25, wp.abs(wp.sin(at[0] * 420.0))))
-        hidden = 0.12 + 0.45 * ramp(0.008, 0.026, x) + 0.25 * ramp(-0.073, -0.078, z)
+        # the lips leave the side teeth and the lower ones in the dark
+        colour = colour * ((1.0 - 0.7 * ramp(0.009, 0.024, x)) * (1.0 - 0.4 * ramp(-0.064, -0.068, z)))
+        hidden = 0.12
         gloss = 0.15
         soft = 0.0
     elif kind == LASH:
