@@ -60,7 +60,7 @@ PROTOTYPES = {
 """The units of each expression that can be rendered: BASIC, CONTEMPT and COMPOUND."""
 
 OPEN_MOUTHED: dict[str, tuple[float, Prototype]] = {
-    "anger": (0.5, Prototype(frozenset({4, 5, 7, 23, 25}), {10: 0.5, 26: 0.5})),
+    "anger": (0.43, Prototype(frozenset({4, 5, 7, 23, 25}), {10: 0.5, 26: 0.5})),
 }
 """The other way to show an expression: its share of the faces of the class (0..1) and its units; see the top
 of this file.
@@ -168,9 +168,9 @@ SHAPES: dict[int, dict[str, float]] = {
     4: {"browDown": 1.2, "browOuterUp": 0.1},  # brow lowerer
     5: {"eyeWide": 2.2},  # upper lid raiser
     6: {"cheekSquint": 1.4, "eyeSquint": 0.6},  # cheek raiser
-    7: {"eyeSquint": 1.2},  # lid tightener
+    7: {"eyeSquint": 0.9},  # lid tightener
     # nose wrinkler: it takes brows, cheeks, lower lids and the upper lip along
-    9: {"noseSneer": 2.1, "browInnerUp": 0.8, "cheekSquint": 1.4, "eyeSquint": 1.3, "mouthUpperUp": 0.6},
+    9: {"noseSneer": 2.6, "browInnerUp": 1.2, "cheekSquint": 1.4, "eyeSquint": 1.3, "mouthUpperUp": 0.6},
     10: {"mouthUpperUp": 1.5},  # upper lip raiser
     11: {},  # nasolabial deepener: no blendshape has it: the renderer draws the furrow by shading
     12: {"mouthSmile": 1.4},  # lip corner puller
@@ -180,7 +180,7 @@ SHAPES: dict[int, dict[str, float]] = {
     20: {"mouthStretch": 2.4},  # lip stretcher
     # mouthPress widens the mouth into a smirk; rolling the lips in reads as pressing them.
     23: {"mouthRollUpper": 0.35, "mouthRollLower": 0.35, "mouthPucker": 0.35},  # lip tightener
-    24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25},  # lip pressor
+    24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25, "mouthFrown": 0.5},  # lip pressor
     25: {"jawOpen": 0.18, "mouthUpperUp": 0.5, "mouthLowerDown": 0.7},  # lips part
     26: {"jawOpen": 0.75},  # jaw drop
 }
@@ -201,10 +201,11 @@ TOGETHER: dict[tuple[int, int], dict[str, float]] = {
     (1, 2): {"eyeWide": 0.5},
     # The brows are drawn together and raised inside; in full, browDown would undo browInnerUp.
     (1, 4): {"browDown": -0.4, "browOuterUp": -0.1},
-    # A glare: the inner ends of the brows go down to the root of the nose, the outer ends do not.
-    (4, 7): {"browDown": 1.2, "noseSneer": 1.0, "browOuterUp": 0.6},
+    # A glare: the inner ends of the brows go down to the root of the nose, the outer ends do not. Of
+    # noseSneer the lip is left out.
+    (4, 7): {"browDown": 1.3, "browOuterUp": 0.6, "noseSneer": 1.6, "mouthUpperUp": -0.4},
     # Tightened lids hold the upper ones back.
-    (5, 7): {"eyeWide": -1.1},
+    (5, 7): {"eyeWide": -0.8},
     # Lips that are tight and open are square over the teeth, neither rolled in nor pursed.
     (23, 25): {
         "mouthRollUpper": -0.35, "mouthRollLower": -0.35, "mouthPucker": -0.35,
