@@ -171,7 +171,7 @@ SHAPES: dict[int, dict[str, float]] = {
     5: {"eyeWide": 2.2},  # upper lid raiser
     6: {"cheekSquint": 1.4, "eyeSquint": 0.6},  # cheek raiser
     7: {"eyeSquint": 0.9},  # lid tightener
-    # nose wrinkler: it takes brows, cheeks, lower lids and the upper lip along
+    # nose wrinkler: it takes cheeks, lower lids and the upper lip along; noseSneer alone would frown
     9: {"noseSneer": 2.6, "browInnerUp": 1.2, "cheekSquint": 1.4, "eyeSquint": 1.3, "mouthUpperUp": 0.6},
     10: {"mouthUpperUp": 1.5},  # upper lip raiser
     11: {},  # nasolabial deepener: no blendshape has it: the renderer draws the furrow by shading
@@ -182,14 +182,15 @@ SHAPES: dict[int, dict[str, float]] = {
     20: {"mouthStretch": 2.4},  # lip stretcher
     # mouthPress widens the mouth into a smirk; rolling the lips in reads as pressing them.
     23: {"mouthRollUpper": 0.35, "mouthRollLower": 0.35, "mouthPucker": 0.35},  # lip tightener
-    24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25, "mouthFrown": 0.5},  # lip pressor
+    # lip pressor
+    24: {"mouthRollUpper": 0.65, "mouthRollLower": 0.65, "mouthPress": 0.25, "mouthFrown": 0.5},
     25: {"jawOpen": 0.18, "mouthUpperUp": 0.5, "mouthLowerDown": 0.7},  # lips part
     26: {"jawOpen": 0.75},  # jaw drop
 }
 """Weight of each blendshape when a unit is at intensity 1; those of `SIDED` name both sides.
 
 After the map of py-feat (docs/pages/au_reference.md, approximate by its own account); the weights are ours,
-set by eye.
+set by eye and by what a reader of photographs makes of the faces (`benchmarks/readers.py`).
 """
 
 SIDED = frozenset({
@@ -210,10 +211,14 @@ TOGETHER: dict[tuple[int, int], dict[str, float]] = {
     (5, 7): {"eyeWide": -0.8},
     # Lips that are tight and open are square over the teeth, neither rolled in nor pursed.
     (23, 25): {
-        "mouthRollUpper": -0.35, "mouthRollLower": -0.35, "mouthPucker": -0.35,
-        "mouthStretch": 0.8, "mouthUpperUp": 0.7, "mouthLowerDown": 0.9,
+        "mouthRollUpper": -0.35,
+        "mouthRollLower": -0.35,
+        "mouthPucker": -0.35,
+        "mouthStretch": 0.8,
+        "mouthUpperUp": 0.7,
+        "mouthLowerDown": 0.9,
     },
-    # A dropped jaw parts the lips by itself, and leaves them slack over the teeth.
+    # A dropped jaw parts the lips by itself, and leaves them slack over the teeth and less wide.
     (25, 26): {"mouthUpperUp": -0.5, "mouthLowerDown": -0.7, "mouthClose": 0.18},
     (20, 26): {"mouthStretch": -0.8},
 }

@@ -137,9 +137,11 @@ def test_a_text_that_lists_no_units_is_an_error_that_shows_it(text):
 def test_the_patterns_of_a_class_are_all_there_and_their_probabilities_sum_to_one(label):
     patterns = pattern_probabilities(label)
     assert sum(patterns.values()) == pytest.approx(1, abs=1e-12)
-    share, other = OPEN_MOUTHED.get(label, (0.0, None))
-    for part, prototype, is_other in [(1 - share, PROTOTYPES[label], False), (share, other, True)][: 1 + bool(other)]:
-        of_way = {units: chance for units, chance in patterns.items() if is_open(label, units) == is_other}
+    ways = [(1.0, PROTOTYPES[label])]
+    if label in OPEN_MOUTHED:
+        ways = [(1 - OPEN_MOUTHED[label][0], PROTOTYPES[label]), OPEN_MOUTHED[label]]
+    for opened, (part, prototype) in enumerate(ways):
+        of_way = {units: chance for units, chance in patterns.items() if is_open(label, units) == opened}
         assert len(of_way) == 2 ** len(prototype.sometimes)
         assert sum(of_way.values()) == pytest.approx(part, abs=1e-12)
         for unit, rate in prototype.sometimes.items():
