@@ -235,11 +235,11 @@ def main(tfjs, keras, folder, each, seed, out):
     lines = [
         "# Readers of rendered faces",
         "",
-        f"`python benchmarks/readers.py --each {each} --seed {seed}`, with the files that its docstring names.",
+        f"`python benchmarks/readers.py --each {each} --seed {seed}`, with the files that it names.",
         "",
-        "Recall in % of rendered faces and of photographs, by FER networks that others trained on photographs.",
-        f"{each} faces of {SIZE} px and up to {PHOTOGRAPHS} photographs of each class. The last column says what",
-        "the newest faces are mistaken for most, in %.",
+        "Recall in % of rendered faces and of photographs, by FER networks trained on photographs.",
+        f"{each} faces of {SIZE} px and up to {PHOTOGRAPHS} photographs of each class. Last column: what the",
+        "newest faces are mistaken for most, in %.",
         "",
         *(line for reader in readers for name in list(stored)[1:] for line in table(stored, reader, name)),
     ]
