@@ -172,7 +172,7 @@ SHAPES: dict[int, dict[str, float]] = {
     6: {"cheekSquint": 1.4, "eyeSquint": 0.6},  # cheek raiser
     7: {"eyeSquint": 0.9},  # lid tightener
     # nose wrinkler: it takes cheeks, lower lids and the upper lip along; noseSneer alone would frown
-    9: {"noseSneer": 2.6, "browInnerUp": 1.2, "cheekSquint": 1.4, "eyeSquint": 1.3, "mouthUpperUp": 0.6},
+    9: {"noseSneer": 2.9, "browInnerUp": 1.2, "cheekSquint": 0.4, "eyeSquint": 0.9, "mouthUpperUp": 0.6},
     10: {"mouthUpperUp": 1.5},  # upper lip raiser
     11: {},  # nasolabial deepener: no blendshape has it: the renderer draws the furrow by shading
     12: {"mouthSmile": 1.4},  # lip corner puller
@@ -206,7 +206,7 @@ TOGETHER: dict[tuple[int, int], dict[str, float]] = {
     (1, 4): {"browDown": -0.4, "browOuterUp": -0.1},
     # A glare: the inner ends of the brows go down to the root of the nose, the outer ends do not. Of
     # noseSneer the lip is left out.
-    (4, 7): {"browDown": 1.3, "browOuterUp": 0.6, "noseSneer": 1.6, "mouthUpperUp": -0.4},
+    (4, 7): {"browDown": 0.6, "browOuterUp": 0.6, "noseSneer": 1.6, "mouthUpperUp": -0.4},
     # Tightened lids hold the upper ones back.
     (5, 7): {"eyeWide": -0.8},
     # Lips that are tight and open are square over the teeth, neither rolled in nor pursed.

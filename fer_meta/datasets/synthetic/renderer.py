@@ -300,7 +300,7 @@ def _look(scene: Scene, model: _Model) -> Look:
     look.age = person.age_lines
     look.forehead_inner, look.forehead_outer = at((1, 0.9)), at((2, 0.9))
     look.glabella, look.nose = at((4, 1.0), (9, 0.4)), at((9, 1.0), (10, 0.2))
-    look.furrow = min(1.4, at((9, 0.5), (10, 0.8), (11, 1.0), (12, 0.7), (15, 0.2), (6, 0.2)))
+    look.furrow = min(1.4, at((9, 0.6), (10, 0.8), (11, 1.0), (12, 0.7), (15, 0.2), (6, 0.2)))
     look.crow, look.pouch = at((6, 0.8), (7, 0.25), (12, 0.1)), at((6, 0.8), (7, 0.5), (9, 0.3))
     look.chin, look.corner = at((17, 1.0)), at((15, 0.9), (20, 0.3))
     look.dimple_left, look.dimple_right = (

@@ -251,8 +251,8 @@ def reflected(
     elif kind == TEETH:
         colour = look.teeth * (0.8 + 0.2 * ramp(0.0, 0.25, wp.abs(wp.sin(at[0] * 420.0))))
         # the lips leave the side teeth and the lower ones in the dark
-        colour = colour * ((1.0 - 0.7 * ramp(0.013, 0.027, x)) * (1.0 - 0.4 * ramp(-0.064, -0.068, z)))
-        hidden = 0.05
+        colour = colour * ((1.0 - 0.7 * ramp(0.013, 0.027, x)) * (1.0 - 0.25 * ramp(-0.064, -0.068, z)))
+        hidden = 0.0
         gloss = 0.15
         soft = 0.0
     elif kind == LASH:
@@ -278,7 +278,7 @@ def reflected(
         colour, n, gloss = skin(look, at, n, cover, lip)
     towards = wp.dot(n, look.key)
     if kind == TEETH:  # light comes through the lips
-        lit = wp.max(lit, 0.65)
+        lit = wp.max(lit, 0.75)
     # Light bleeds into the shadow on skin, red the furthest.
     bleed = wp.vec3(0.32, 0.16, 0.10) * soft
     wrap = wp.vec3(
