@@ -14,7 +14,7 @@ from helpers.tiny_bench import SUITE
 
 from fer_meta.cli.main import main
 from fer_meta.datasets.synthetic import rendered
-from fer_meta.datasets.synthetic.anatomy import pattern_probabilities, SHAPES, blendshapes
+from fer_meta.datasets.synthetic.anatomy import SHAPES, blendshapes, pattern_probabilities
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import load_rendered, planned
 from fer_meta.datasets.synthetic.scenes import draw_scenes
