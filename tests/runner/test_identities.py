@@ -3,12 +3,14 @@ find their runs, models and episodes again.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import Field
 
 from fer_meta.config import Strict
+from fer_meta.datasets.synthetic import anatomy, rendered
 from fer_meta.datasets.synthetic.rendered import planned
 from fer_meta.runner.crossing import cross
 from fer_meta.runner.identity import scientific, short_hash
@@ -21,7 +23,16 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 STORED = json.loads((GOLDEN / "identities.json").read_text())
 
 
+@pytest.fixture
+def faces_of_then(monkeypatch):
+    """The rendered faces of the stored benches: version 1, when anger had one way to be shown."""
+    recipes = {name: replace(recipe, version=1) for name, recipe in rendered.RECIPES.items()}
+    monkeypatch.setattr(rendered, "RECIPES", recipes)
+    monkeypatch.setattr(anatomy, "OPEN_MOUTHED", {})
+
+
 @pytest.mark.parametrize("name", STORED)
+@pytest.mark.usefixtures("faces_of_then")
 def test_runs_models_and_episodes_of_a_stored_bench_keep_their_names(name):
     stored = STORED[name]
     then = GOLDEN / f"{name}.yaml"  # of a suite that has changed since

@@ -200,7 +200,8 @@ def _weights(names: tuple[str, ...], scene: Scene) -> np.ndarray:
     """Weights of the facial actions, float32 [52]: the action units and the gaze."""
     moved = blendshapes(scene.units, scene.left, scene.right)
     # Local targets leave some mouths ajar; lips that no unit parts are closed.
-    moved["mouthClose"] = 0.14 * max(0.0, 1 - 2 * scene.units.get(25, 0.0) - 2 * scene.units.get(26, 0.0))
+    ajar = 0.14 * max(0.0, 1 - 2 * scene.units.get(25, 0.0) - 2 * scene.units.get(26, 0.0))
+    moved["mouthClose"] = moved.get("mouthClose", 0.0) + ajar
     across, upward = scene.gaze[0] / 30, scene.gaze[1] / 30
     outward, inward = ("Left", "Right") if across > 0 else ("Right", "Left")
     moved |= {f"eyeLookOut{outward}": abs(across), f"eyeLookIn{inward}": abs(across)}
@@ -299,7 +300,7 @@ def _look(scene: Scene, model: _Model) -> Look:
     look.age = person.age_lines
     look.forehead_inner, look.forehead_outer = at((1, 0.9)), at((2, 0.9))
     look.glabella, look.nose = at((4, 1.0), (9, 0.4)), at((9, 1.0), (10, 0.2))
-    look.furrow = min(1.4, at((9, 0.5), (10, 0.8), (11, 1.0), (12, 0.7), (15, 0.2), (6, 0.2)))
+    look.furrow = min(1.4, at((9, 0.6), (10, 0.8), (11, 1.0), (12, 0.7), (15, 0.2), (6, 0.2)))
     look.crow, look.pouch = at((6, 0.8), (7, 0.25), (12, 0.1)), at((6, 0.8), (7, 0.5), (9, 0.3))
     look.chin, look.corner = at((17, 1.0)), at((15, 0.9), (20, 0.3))
     look.dimple_left, look.dimple_right = (

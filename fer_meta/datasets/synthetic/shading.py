@@ -119,27 +119,22 @@ def creases(look: Look, side: float, x: float, z: float):
         depth += (look.crow + 0.4 * look.age) * feet
     if z < 0.025 and z > -0.045:
         depth += (
-            look.nose * 0.8 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
+            look.nose * 1.1 * (0.5 + 0.5 * wp.sin(z * 1100.0)) * bell(z, -0.004, 0.011) * bell(x, 0.0, 0.009)
         )
-        depth += look.nose * 0.7 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0030)
+        depth += look.nose * 0.9 * near(x, z, 0.008, -0.012, 0.0175, -0.034, 0.0036)
         below = near(x, z, 0.018, -0.014, 0.030, -0.0185, 0.0024) + near(
             x, z, 0.030, -0.0185, 0.044, -0.013, 0.0024
         )
         depth += (look.pouch + 0.5 * look.age) * below
     if z < -0.03:
-        depth += (look.furrow + 0.45 * look.age) * 1.2 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0030)
+        depth += (look.furrow + 0.45 * look.age) * 1.1 * near(x, z, 0.0205, -0.040, 0.036, -0.072, 0.0036)
         depth += (look.corner + 0.25 * look.age) * near(x, z, 0.029, -0.074, 0.034, -0.094, 0.0028)
         dimple = look.dimple_left
         if side < 0.0:
             dimple = look.dimple_right
         depth += dimple * 1.6 * bell(x, 0.0335, 0.0032) * bell(z, -0.069, 0.0055)
     if z < -0.08:
-        orange = (
-            (0.5 + 0.5 * wp.sin(x * 800.0 + 1.0) * wp.sin(z * 900.0))
-            * bell(x, 0.0, 0.013)
-            * bell(z, -0.103, 0.008)
-        )
-        depth += look.chin * (1.1 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0026) + orange)
+        depth += look.chin * 1.2 * near(x, z, 0.0, -0.089, 0.014, -0.0905, 0.0030)
     return depth
 
 
@@ -147,7 +142,7 @@ def creases(look: Look, side: float, x: float, z: float):
 def brow_at(look: Look, x: float, z: float):
     """How much of a canonical point is eyebrow, 0 to 1."""
     s = (x - 0.011) / 0.041
-    height = look.brow_height + look.brow_arch * wp.sin(wp.clamp(s, 0.0, 1.0) * 2.4)
+    height = look.brow_height + look.brow_arch * wp.sin(wp.clamp(s, 0.0, 1.0) * 2.9)
     thick = look.brow_thickness * (1.0 - 0.6 * ramp(0.45, 1.0, s))
     inside = 1.0 - ramp(0.55, 1.1, wp.abs(z - height) / thick)
     return inside * ramp(-0.06, 0.08, s) * (1.0 - ramp(0.9, 1.05, s)) * look.brow_density
@@ -236,11 +231,11 @@ def reflected(
     soft = float(1.0)
     if kind == EYE:
         r = wp.sqrt((x - EYE_X) * (x - EYE_X) + z * z)
-        colour = wp.vec3(0.72, 0.70, 0.67) * (1.0 - 0.35 * ramp(0.006, 0.013, r))
+        colour = wp.vec3(0.56, 0.53, 0.50) * (1.0 - 0.35 * ramp(0.006, 0.013, r))
         colour = colour * ramp(0.0058, 0.0066, r) + look.iris * (1.0 - ramp(0.0058, 0.0066, r))
         colour = colour * ramp(0.0024, 0.0031, r)
         hidden = 0.35 * ramp(-0.002, 0.006, z)
-        gloss = 0.6
+        gloss = 0.4
         power = 60.0
         soft = 0.0
     elif kind == CAVITY:
@@ -255,8 +250,10 @@ def reflected(
         soft = 0.0
     elif kind == TEETH:
         colour = look.teeth * (0.8 + 0.2 * ramp(0.0, 0.25, wp.abs(wp.sin(at[0] * 420.0))))
-        hidden = 0.5 * ramp(0.018, 0.032, x)
-        gloss = 0.25
+        # the lips leave the side teeth and the lower ones in the dark
+        colour = colour * ((1.0 - 0.7 * ramp(0.013, 0.027, x)) * (1.0 - 0.25 * ramp(-0.064, -0.068, z)))
+        hidden = 0.0
+        gloss = 0.15
         soft = 0.0
     elif kind == LASH:
         colour = wp.vec3(0.01, 0.008, 0.007)

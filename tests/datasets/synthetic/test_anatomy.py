@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fer_meta.datasets.synthetic.anatomy import (
     ONE_SIDED,
+    OPEN_MOUTHED,
     PROTOTYPES,
     SHAPES,
     bayes_accuracy,
@@ -84,15 +85,28 @@ def test_every_unit_used_has_a_row_of_shapes():
 # --- drawing ----------------------------------------------------------------------------------------------
 
 
+def is_open(label, units):
+    return label in OPEN_MOUTHED and OPEN_MOUTHED[label][1].always <= units
+
+
 @pytest.mark.parametrize("label", RENDERED)
 def test_units_are_drawn_at_the_published_rates(label):
     rng = np.random.default_rng(0)
-    draws = [draw_units(label, rng) for _ in range(2000)]
     prototype = PROTOTYPES[label]
+    draws = [units for units in (draw_units(label, rng) for _ in range(2000)) if not is_open(label, units)]
     assert all(prototype.always <= units <= prototype.always | set(prototype.sometimes) for units in draws)
     for unit, rate in prototype.sometimes.items():
         drawn = np.mean([unit in units for units in draws])
         assert drawn == pytest.approx(rate, abs=4 * np.sqrt(rate * (1 - rate) / len(draws)))
+
+
+def test_anger_has_an_open_mouth_as_often_as_in_photographs_and_never_with_pressed_lips():
+    rng = np.random.default_rng(0)
+    draws = [draw_units("anger", rng) for _ in range(4000)]
+    shown = [units for units in draws if {5, 23, 25} <= units]
+    assert len(shown) / len(draws) == pytest.approx(51 / 120, abs=0.03)
+    assert all({4, 7} <= units for units in draws)
+    assert not any(24 in units for units in shown) and all(24 in units for units in draws if 25 not in units)
 
 
 def test_the_same_generator_gives_the_same_units():
@@ -122,12 +136,17 @@ def test_a_text_that_lists_no_units_is_an_error_that_shows_it(text):
 @pytest.mark.parametrize("label", RENDERED)
 def test_the_patterns_of_a_class_are_all_there_and_their_probabilities_sum_to_one(label):
     patterns = pattern_probabilities(label)
-    assert len(patterns) == 2 ** len(PROTOTYPES[label].sometimes)
     assert sum(patterns.values()) == pytest.approx(1, abs=1e-12)
-    for unit, rate in PROTOTYPES[label].sometimes.items():
-        assert sum(chance for units, chance in patterns.items() if unit in units) == pytest.approx(
-            rate, abs=1e-12
-        )
+    ways = [(1.0, PROTOTYPES[label])]
+    if label in OPEN_MOUTHED:
+        ways = [(1 - OPEN_MOUTHED[label][0], PROTOTYPES[label]), OPEN_MOUTHED[label]]
+    for opened, (part, prototype) in enumerate(ways):
+        of_way = {units: chance for units, chance in patterns.items() if is_open(label, units) == opened}
+        assert len(of_way) == 2 ** len(prototype.sometimes)
+        assert sum(of_way.values()) == pytest.approx(part, abs=1e-12)
+        for unit, rate in prototype.sometimes.items():
+            shown = sum(chance for units, chance in of_way.items() if unit in units)
+            assert shown == pytest.approx(part * rate, abs=1e-12)
 
 
 def test_bayes_accuracy_of_sadness_and_sadly_angry_worked_by_hand():
@@ -231,6 +250,15 @@ def test_raised_inner_brows_are_not_undone_by_the_brow_lowerer():
     assert together["browInnerUp"] > 2 * together["browDownLeft"]
     barely_raised = blendshapes({1: 0.01, 4: 1.0})
     assert barely_raised["browDownLeft"] == pytest.approx(alone["browDownLeft"], abs=0.02)
+
+
+def test_a_glare_draws_the_brows_further_down_than_a_frown():
+    assert at_peak({4, 7})["browDownLeft"] > 1.3 * at_peak({4})["browDownLeft"]
+
+
+def test_a_dropped_jaw_covers_the_teeth_that_parted_lips_show():
+    assert at_peak({25, 26})["mouthLowerDownLeft"] < 0.2 * at_peak({25})["mouthLowerDownLeft"]
+    assert at_peak({25, 26})["jawOpen"] > 3 * at_peak({25})["jawOpen"]
 
 
 def test_sides_scale_the_shapes_that_have_sides_and_their_mean_the_others():

@@ -168,9 +168,8 @@ def test_the_face_is_in_the_middle_of_the_frame(render, person, yaw):
 
 
 def test_an_open_smile_shows_teeth_and_pressed_lips_do_not(render):
-    neutral, smile, anger = render([portrait(label) for label in ("neutral", "happiness", "anger")]).astype(
-        float
-    )
+    pressed = portrait("anger", units={4: 1.0, 7: 1.0, 24: 1.0})
+    neutral, smile, anger = render([portrait(), portrait("happiness"), pressed]).astype(float)
     mouth = np.s_[30:44, 12:36]
 
     def white(picture):  # bright, and as blue as red: skin and lips are not
