@@ -18,6 +18,7 @@ SHOWN = (
     "CHANGELOG.md",
     "CITATION.cff",
     "examples/*.py",
+    "examples/*.ipynb",
     *("results/*/*.md", "results/*/*.csv", "results/*/*.tex", "results/*/*.png", "results/*/plots/*.png"),
 )
 

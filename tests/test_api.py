@@ -2,17 +2,20 @@
 
 import importlib.util
 import itertools
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from helpers import fake_renderer
 from learn2learn.data import Taskset
+from nbclient import NotebookClient
 from PIL import Image
 
 import fer_meta as fm
@@ -224,6 +227,37 @@ def test_the_quickstart_prints_an_accuracy_for_both_methods_and_domains(monkeypa
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
     example("quickstart").main(size=32, images=3000, episodes=5, steps=4, validations=2)
     assert capsys.readouterr().out.count("accuracy") == 4
+
+
+IN_A_HURRY = """
+import sys
+
+sys.path.insert(0, {tests!r})
+from helpers import fake_renderer
+
+from fer_meta.datasets.synthetic import rendered
+
+rendered._renderer = fake_renderer.Renderer
+size, images, steps, episodes = 32, 3000, 4, 5
+"""
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+    notebook = nbformat.read(EXAMPLES / "first_steps.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    [parameters] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    assert set(re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE)) == {
+        "size",
+        "images",
+        "steps",
+        "episodes",
+    }
+    parameters.source = IN_A_HURRY.format(tests=str(Path(__file__).parent))
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    table = notebook.cells[-2].outputs[-1]["data"]["text/plain"]
+    assert table.count("synthetic-film") >= 2 and "accuracy" in table
+    stored = nbformat.read(EXAMPLES / "first_steps.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in stored.cells)  # faces of nobody's machine are in it
 
 
 def test_the_example_of_ones_own_data_trains(trees, capsys):
