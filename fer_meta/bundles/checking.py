@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fer_meta.bundles.archive import file_sha256, unpack
 from fer_meta.bundles.contents import WEIGHTS, facts
@@ -20,6 +22,10 @@ TABLE = "table.csv"
 
 # Tables have six decimals, the last of which a machine may round otherwise.
 _ROUNDING = 2e-6
+
+# No answers take fewer bytes: so many rows a byte beside a few, so many bytes a byte beside a few.
+_ROWS, _FEW = 100, 1_000_000
+_TIMES, _SMALL = 1000, 1 << 26
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def check(path: Path, into: Path) -> Checked:
     manifest, faults = unpack(path, into)
     sha256 = file_sha256(path)
     if manifest is not None and not faults:
-        faults = _broken_seals(into, manifest) or _not_as_said(into, manifest)
+        faults = _broken_seals(into, manifest) + _swollen(into) or _not_as_said(into, manifest)
     return Checked(path, into, sha256, manifest, faults)
 
 
@@ -70,6 +76,22 @@ def _broken_seals(folder: Path, manifest: Manifest) -> list[str]:
         sealed = home.parent.name == "runs" or (home / DONE).is_file()  # an older version sealed no models
         if sealed and (broken := broken_seal(home, may_lack=may_lack)):
             found.append(f"{home.parent.name}/{escaped(home.name)}: {broken}")
+    return found
+
+
+def _swollen(folder: Path) -> list[str]:
+    """Answers and episodes that their file is too small to hold: read, they would fill the memory."""
+    found = []
+    for path in sorted(folder.rglob("*.parquet")):
+        try:
+            footer = pq.read_metadata(path)
+            whole = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
+        except (OSError, ValueError, pa.ArrowException):  # whoever reads the answers says so
+            continue
+        size = path.stat().st_size
+        if footer.num_rows > _ROWS * size + _FEW or whole > _TIMES * size + _SMALL:
+            name = escaped(path.relative_to(folder).as_posix())
+            found.append(f"{name}: {footer.num_rows:,} rows, which its {size:,} bytes cannot hold")
     return found
 
 

@@ -4,6 +4,9 @@ import json
 import stat
 import zipfile
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from helpers import bundled
@@ -77,9 +80,18 @@ def test_a_file_that_is_there_twice_is_refused(whole, tmp_path):
 
 
 def test_a_zip_bomb_is_not_unpacked(whole, tmp_path):
-    bad = bundled.rezipped(whole, tmp_path / "bad.zip", {"bomb.csv": bytes(300_000_000)})
+    bad = bundled.rezipped(whole, tmp_path / "bad.zip", {"bomb.csv": bytes(60_000_000)})
     [fault] = faults(bad, tmp_path)
     assert "cannot hold" in fault and not any((tmp_path / "into").iterdir())
+
+
+def test_answers_that_would_fill_the_memory_are_not_read(whole, tmp_path):
+    table = pa.table({"shots": pa.array(np.zeros(5_000_000, np.int16))})
+    pq.write_table(table, tmp_path / "many.parquet")
+    many = (tmp_path / "many.parquet").read_bytes()
+    name = "episodes/many.parquet"
+    bad = bundled.resaid(whole, tmp_path / "bad.zip", {name: many})
+    assert faults(bad, tmp_path) == [f"{name}: 5,000,000 rows, which its {len(many):,} bytes cannot hold"]
 
 
 def test_a_forged_answer_is_found_by_its_seal(whole, tmp_path):

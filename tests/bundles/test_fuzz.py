@@ -32,7 +32,7 @@ def judge(root: Path, content: bytes) -> None:
     assert found is None or all(fault and is_plain(fault) for fault in found.faults)
 
 
-@few(40)
+@few(25)
 @given(data=st.data())
 def test_a_bundle_with_damaged_bytes_is_judged(small, data):
     content = data.draw(damaged(small.read_bytes()))
@@ -40,7 +40,7 @@ def test_a_bundle_with_damaged_bytes_is_judged(small, data):
         judge(root, content)
 
 
-@few(30)
+@few(15)
 @given(data=st.data())
 def test_a_bundle_with_any_manifest_is_judged(small, data):
     with zipfile.ZipFile(small) as archive:
