@@ -51,16 +51,11 @@ def main(debug: bool) -> None:
     """
 
 
-main.add_command(data)
-main.add_command(doctor)
-main.add_command(predict)
-main.add_command(compare)
-main.add_command(track)
-main.add_command(upload)
-main.add_command(export_command)
-main.add_command(verify)
-main.add_command(import_command)
-main.add_command(leaderboard)
+for _below in (
+    *(data, doctor, predict, compare, track, upload),
+    *(export_command, verify, import_command, leaderboard),
+):
+    main.add_command(_below)
 
 
 def _names(context, parameter, value: str | None) -> list[str] | None:

@@ -6,7 +6,6 @@ import click
 
 from fer_meta.tracking import TRACKERS
 
-
 track_option = click.option(
     "--track",
     multiple=True,
