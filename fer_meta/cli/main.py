@@ -16,13 +16,12 @@ from fer_meta.cli.elsewhere import elsewhere_options
 from fer_meta.cli.errors import OneLineErrors
 from fer_meta.cli.predict import predict
 from fer_meta.cli.share import export_command, import_command, leaderboard, verify
-from fer_meta.cli.track import track
+from fer_meta.cli.track import track, track_option
 from fer_meta.cli.upload import upload
 from fer_meta.commands import bench_again, names_in, seeds_in
 from fer_meta.oneline import one_line
 from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
 from fer_meta.suites.folders import DEFAULT, PRESETS, RESULTS, existing_folder
-from fer_meta.tracking import TRACKERS
 
 MOST_SEEDS = 1000
 
@@ -52,16 +51,11 @@ def main(debug: bool) -> None:
     """
 
 
-main.add_command(data)
-main.add_command(doctor)
-main.add_command(predict)
-main.add_command(compare)
-main.add_command(track)
-main.add_command(upload)
-main.add_command(export_command)
-main.add_command(verify)
-main.add_command(import_command)
-main.add_command(leaderboard)
+for _below in (
+    *(data, doctor, predict, compare, track, upload),
+    *(export_command, verify, import_command, leaderboard),
+):
+    main.add_command(_below)
 
 
 def _names(context, parameter, value: str | None) -> list[str] | None:
@@ -287,13 +281,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     ),
 )
 @elsewhere_options
-@click.option(
-    "--track",
-    multiple=True,
-    type=click.Choice(list(TRACKERS)),
-    callback=lambda context, parameter, names: list(dict.fromkeys(names)),
-    help="Show each training and the results in this tracker too. Repeatable.",
-)
+@track_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -1,10 +1,18 @@
-"""`fer-meta track`: show the trainings of a results folder in a tracker."""
+"""`fer-meta track`, and `--track` of a bench: show trainings in a tracker."""
 
 from pathlib import Path
 
 import click
 
 from fer_meta.tracking import TRACKERS
+
+track_option = click.option(
+    "--track",
+    multiple=True,
+    type=click.Choice(list(TRACKERS)),
+    callback=lambda context, parameter, names: list(dict.fromkeys(names)),
+    help="Show each training and the results in this tracker too. Repeatable.",
+)
 
 
 @click.command()

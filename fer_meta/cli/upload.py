@@ -48,5 +48,5 @@ def upload(model: Path, repo: str, licence: str, public: bool, dry_run: bool, ou
         uploading.prepare(folder, repo, licence, place)
         click.echo(f"Written: {escaped(str(place))}; nothing was uploaded")
         return
-    page = uploading.upload(folder, repo, licence, public)
-    click.echo(f"Uploaded: {page} ({'public' if public else 'private: you alone see it'})")
+    page, private = uploading.upload(folder, repo, licence, public)
+    click.echo(f"Uploaded: {page} ({'private' if private else 'public'})")

@@ -73,9 +73,9 @@ def _copy_weights(model: StoredModel, folder: Path) -> None:
         shutil.copyfile(there[step], folder / "checkpoints" / there[step].name)
 
 
-def upload(model: Path, repo: str, licence: str, public: bool) -> str:
+def upload(model: Path, repo: str, licence: str, public: bool) -> tuple[str, bool]:
     """Upload a model into `repo` (user/name), which is made if it is not there: private unless `public`.
-    Returns the address of its page.
+    Returns the address of its page, and whether it is private: a repository that was there stays as it is.
 
     Raises FerMetaError as `prepare` does, if nobody is logged in, if the hub refuses, and if the repository
     is public already and `public` is not given; MachineError if the hub cannot be reached.
@@ -89,7 +89,8 @@ def upload(model: Path, repo: str, licence: str, public: bool) -> str:
                 raise FerMetaError("nobody is logged in to the hub; run `hf auth login`, or set HF_TOKEN")
             api = hub.HfApi()
             api.create_repo(repo, private=not public, exist_ok=True)
-            if not (api.model_info(repo).private or public):
+            private = bool(api.model_info(repo).private)
+            if not (private or public):
                 raise FerMetaError(f"{page}: is public; give --public if all may see this model")
             api.upload_folder(
                 repo_id=repo,
@@ -97,7 +98,7 @@ def upload(model: Path, repo: str, licence: str, public: bool) -> str:
                 commit_message=f"{read_model(folder).id}, by fer-meta {__version__}",
                 delete_patterns="checkpoints/*",  # of a model that was there before
             )
-    return page
+    return page, private
 
 
 def _public(record: ModelRecord) -> ModelRecord:
@@ -111,7 +112,7 @@ def _public(record: ModelRecord) -> ModelRecord:
 
 def _origin(model: StoredModel) -> Origin:
     """Where a model comes from, as its results folder says; little is known of one that has none."""
-    results, log = model.folder.parents[1], read_history(model.folder)
+    results, log = model.folder.absolute().parents[1], read_history(model.folder)
     last = log[-1] if log else {}
     origin = Origin(
         version=__version__,
@@ -119,7 +120,7 @@ def _origin(model: StoredModel) -> Origin:
         images=last.get("images"),
         seconds=last.get("train_seconds"),
     )
-    if model.folder.parent.name != "models" or not (results / PLAN).exists():
+    if model.folder.absolute().parent.name != "models" or not (results / PLAN).exists():
         return origin
     plan = read_plan(results)
     runs = [run for run in plan.runs if run.model == model.record.id]

@@ -92,7 +92,7 @@ def source_of(folder: Path) -> str | None:
     """The data set that the model of a bench was trained on; None where its folder does not say."""
     if (folder / ORIGIN).exists():
         return read_origin(folder).source or None
-    results = folder.parents[1]
+    results = folder.absolute().parents[1]
     if not (results / PLAN).exists():
         return None
     return next((run.source for run in read_plan(results).runs if run.model == folder.name), None)

@@ -107,7 +107,10 @@ def test_a_second_upload_replaces_the_weights(model, hub):
 
 
 def test_a_public_repository_needs_public(model, hub):
-    assert "(public" in upload(model, "--public") and not hub.private[REPO]
+    upload(model)
+    assert "(private)" in upload(model, "--public") and hub.private[REPO]  # it stays as it was
+    del hub.repos[REPO]
+    assert "(public)" in upload(model, "--public") and not hub.private[REPO]
     before = dict(hub.repos[REPO])
     assert "give --public" in upload(model, status=2)
     assert hub.repos[REPO] == before
