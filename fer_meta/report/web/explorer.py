@@ -76,7 +76,7 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
     heads = (
         *([Column("experiment", number=False, choice=True)] if results.experiments else []),
         *(
-            Column(name, number=False, choice=True)
+            Column(name, number=name == "shots", choice=True)
             for name in ("source", "target", "shots", "method", "readout")
         ),
         Column("accuracy, %"),
