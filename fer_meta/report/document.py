@@ -177,12 +177,13 @@ class Tiles:
 @dataclass(frozen=True)
 class Section:
     """Blocks under a title; without a title, blocks that belong together. A page shows a `closed` one when
-    its reader asks for it.
+    its reader asks for it, and sets apart the one that `leads`.
     """
 
     title: Text
     blocks: tuple["Block", ...]
     closed: bool = False
+    leads: bool = False
 
 
 Block = Section | Table | Paragraph | Items | Verbatim | Figure | Tiles

@@ -176,7 +176,8 @@ class _Writer:
         anchor = Markup(' id="{}"').format(name) if name else ""
         if one.closed:
             return Markup("<details{}><summary>{}</summary>\n{}</details>").format(anchor, head, parts)
-        return Markup("<section{}>{}\n{}</section>").format(anchor, head, parts)
+        leads = Markup(' class="leads"') if one.leads else ""
+        return Markup("<section{}{}>{}\n{}</section>").format(anchor, leads, head, parts)
 
     def _figure(self, one: Figure) -> Markup:
         drawn = self.pictures.get(one.path)

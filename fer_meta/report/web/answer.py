@@ -27,6 +27,7 @@ def section(found: Found) -> Section:
             *paragraphs(words, said),
             *([Items(tuple(caveats))] if (caveats := _caveats(found)) else []),
         ),
+        leads=True,
     )
 
 
