@@ -19,7 +19,15 @@ SHOWN = (
     "CITATION.cff",
     "examples/*.py",
     "examples/*.ipynb",
-    *("results/*/*.md", "results/*/*.csv", "results/*/*.tex", "results/*/*.png", "results/*/plots/*.png"),
+    *(
+        "results/*/*.md",
+        "results/*/*/*.md",
+        "results/*/*/plots/*.png",
+        "results/*/*.csv",
+        "results/*/*.tex",
+        "results/*/*.png",
+        "results/*/plots/*.png",
+    ),
 )
 
 
@@ -39,6 +47,7 @@ def on_page_markdown(markdown, page, config, files):
     """Tables of results stay out of the search. Links to and from docs/ are adapted. No line break at ±."""
     if page.file.src_uri.startswith("results/"):
         page.meta["search"] = {"exclude": True}
+        markdown = markdown.replace("](../../docs/", "](../../")
     else:
         markdown = markdown.replace("](../", "](").replace("](docs/", "](")
     return markdown.replace(" ± ", "\u00a0±\u00a0")

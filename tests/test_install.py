@@ -25,7 +25,10 @@ IMPORT_ALL = """
 import importlib, pkgutil, fer_meta
 for module in pkgutil.walk_packages(fer_meta.__path__, "fer_meta."):
     if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            assert error.name in ("mlflow", "wandb"), error  # extras that the tests do without
 """
 
 RUN = """
