@@ -12,7 +12,7 @@ METHODS = ("--methods", "protonet,supervised", "--seeds", "2")
 
 
 @pytest.fixture
-def two(bench, suite, tmp_path):
+def two(bench, suite, tmp_path, without_plots):
     """Results of two benches that train in another number of steps."""
     assert bench(*METHODS, out="one").exit_code == 0
     suite.write_text(SUITE.replace("supervised: {steps: 4", "supervised: {steps: 8"))
