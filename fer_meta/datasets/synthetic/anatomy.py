@@ -8,10 +8,11 @@ prototypical that more than 70 % of its subjects showed and says no more: here s
 The other units are shown with the share of subjects that the table gives, each independently, which is our
 assumption. Contempt, which the paper has not, is the one-sided 12 + 14 of EMFACS. Neutral shows no unit.
 
-Anger has a second way, with an open mouth, which the paper's posed subjects did not show and photographs do:
-the 4 + 5 + 7 + 23 of EMFACS with 25, and with 10 and 26, which some of its lists add, each on half of these
-faces, which is our assumption. Its share is what we counted in FER2013: 51 of 120 training photographs of
-anger, evenly spread over the folder, have parted lips.
+Anger and disgust have a second way, with an open mouth, which the paper's posed subjects did not show and
+photographs do. Anger: the 4 + 5 + 7 + 23 of EMFACS with 25, and with 10 and 26, which some of its lists add,
+each on half of these faces, which is our assumption. Disgust: 9 + 10 + 25 with 26, and 4 as often as the
+paper has it. The shares are what we counted in FER2013: of 120 training photographs of a class, evenly spread
+over its folder, 51 of anger and about 64 of disgust have parted lips, and about 16 of these 64 a dropped jaw.
 
 Two pairs of classes have the same prototypical units: fear and sadly fearful (1, 4, 20, 25), sadness and
 sadly angry (4, 15). Only the optional units tell them apart, so no reader of faces, however good, is always
@@ -64,6 +65,7 @@ PROTOTYPES = {
 
 OPEN_MOUTHED: dict[str, tuple[float, Prototype]] = {
     "anger": (0.43, Prototype(frozenset({4, 5, 7, 23, 25}), {10: 0.5, 26: 0.5})),
+    "disgust": (0.53, Prototype(frozenset({9, 10, 25}), {4: 0.31, 26: 0.25})),
 }
 """Expressions with a second way to show them: the share of the class's faces (0..1) and their units."""
 
@@ -171,13 +173,20 @@ SHAPES: dict[int, dict[str, float]] = {
     5: {"eyeWide": 2.2},  # upper lid raiser
     6: {"cheekSquint": 1.4, "eyeSquint": 0.6},  # cheek raiser
     7: {"eyeSquint": 0.9},  # lid tightener
-    # nose wrinkler: it takes cheeks, lower lids and the upper lip along; noseSneer alone would frown
-    9: {"noseSneer": 2.9, "browInnerUp": 1.2, "cheekSquint": 0.4, "eyeSquint": 0.9, "mouthUpperUp": 0.6},
+    # nose wrinkler: it takes cheeks, both lids and the upper lip along; noseSneer alone would frown
+    9: {
+        "noseSneer": 2.9,
+        "browInnerUp": 1.2,
+        "cheekSquint": 0.4,
+        "eyeSquint": 1.2,
+        "eyeBlink": 0.45,
+        "mouthUpperUp": 0.6,
+    },
     10: {"mouthUpperUp": 1.5},  # upper lip raiser
     11: {},  # nasolabial deepener: no blendshape has it: the renderer draws the furrow by shading
-    12: {"mouthSmile": 1.4},  # lip corner puller
+    12: {"mouthSmile": 1.6},  # lip corner puller
     14: {"mouthDimple": 1.5},  # dimpler
-    15: {"mouthFrown": 2.3},  # lip corner depressor
+    15: {"mouthFrown": 2.6, "mouthStretch": 0.3},  # lip corner depressor
     17: {"mouthShrugLower": 1.7},  # chin raiser
     20: {"mouthStretch": 2.4},  # lip stretcher
     # mouthPress widens the mouth into a smirk; rolling the lips in reads as pressing them.
@@ -194,7 +203,7 @@ set by eye and by what a reader of photographs makes of the faces (`benchmarks/r
 """
 
 SIDED = frozenset({
-    "browDown", "browOuterUp", "cheekSquint", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown",
+    "browDown", "browOuterUp", "cheekSquint", "eyeBlink", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown",
     "mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer",
 })  # fmt: skip
 """The shapes of `SHAPES` that exist once for each side of the face."""
@@ -204,11 +213,27 @@ TOGETHER: dict[tuple[int, int], dict[str, float]] = {
     (1, 2): {"eyeWide": 0.5},
     # The brows are drawn together and raised inside; in full, browDown would undo browInnerUp.
     (1, 4): {"browDown": -0.4, "browOuterUp": -0.1},
+    # Sad brows slant: they go up inside even where that is not coded, and the upper lids droop.
+    (4, 15): {"browInnerUp": 0.8, "browDown": -0.3, "eyeBlink": 0.3},
     # A glare: the inner ends of the brows go down to the root of the nose, the outer ends do not. Of
     # noseSneer the lip is left out.
     (4, 7): {"browDown": 0.6, "browOuterUp": 0.6, "noseSneer": 1.6, "mouthUpperUp": -0.4},
+    # Corners that go down leave less of the lower lip to be pushed up.
+    (15, 17): {"mouthShrugLower": -0.5},
+    # A raised chin closes the lips under a raised one.
+    (10, 17): {"mouthUpperUp": -0.7, "mouthShrugLower": 0.3},
+    # Lips that part under a wrinkled nose leave the jaw and the lower lip where they were: it is pushed up.
+    (9, 25): {
+        "jawOpen": -0.1,
+        "mouthUpperUp": -0.7,
+        "mouthLowerDown": -0.5,
+        "mouthShrugLower": 0.6,
+        "browDown": -0.4,
+    },
     # Tightened lids hold the upper ones back.
     (5, 7): {"eyeWide": -0.8},
+    # Raised upper lids stay up over a wrinkled nose.
+    (5, 9): {"eyeBlink": -0.45, "eyeSquint": -0.6},
     # Lips that are tight and open are square over the teeth, neither rolled in nor pursed.
     (23, 25): {
         "mouthRollUpper": -0.35,

@@ -149,7 +149,7 @@ class Recipe:
     classes: tuple[str, ...]
     frequency: Mapping[str, float]
     clip_length: int | None = None
-    version: int = 2
+    version: int = 3
 
 
 # How often each class is seen: the training images of RAF-DB (Li et al. 2017) and the clips of AFEW.

@@ -23,7 +23,9 @@ from fer_meta.datasets.synthetic.scenes import Scene
 from fer_meta.datasets.synthetic.shading import Look, occlusion, shade
 
 _DISTANCE = 0.85  # metres from the face to the camera
-_FRAME = 1.18  # side of the frame, in heights of a face from hairline to chin
+# As FER2013 frames its faces (`benchmarks/readers.py`): eyes 0.36 of the frame apart, 0.37 below its top.
+_FRAME = 1.0  # side of the frame, in heights of a face from hairline to chin
+_RISE = 0.045  # the frame's middle above the face's, in sides of the frame
 _REACH = 0.025  # metres within which the face hides the sky from itself
 _RAYS = 5  # from each vertex, to find how much
 _AWAY = np.array(
@@ -273,7 +275,8 @@ def _look(scene: Scene, model: _Model) -> Look:
     forward, right, up = _axes(scene)
     middle, height = model.box
     half = 0.5 * _FRAME * height * scene.zoom
-    target = np.array([0, 0.012, middle]) + 2 * half * (scene.shift[0] * right + scene.shift[1] * up)
+    across, upward = scene.shift[0], scene.shift[1] + _RISE
+    target = np.array([0, 0.012, middle]) + 2 * half * (across * right + upward * up)
     look.camera, look.forward = _vec(target - _DISTANCE * forward), _vec(forward)
     look.right, look.up, look.half = _vec(right), _vec(up), half / _DISTANCE
 

@@ -109,6 +109,20 @@ def test_anger_has_an_open_mouth_as_often_as_in_photographs_and_never_with_press
     assert not any(24 in units for units in shown) and all(24 in units for units in draws if 25 not in units)
 
 
+def test_disgust_has_an_open_mouth_as_often_as_in_photographs_and_then_no_raised_chin():
+    rng = np.random.default_rng(0)
+    draws = [draw_units("disgust", rng) for _ in range(4000)]
+    shown = [units for units in draws if 25 in units]
+    assert len(shown) / len(draws) == pytest.approx(64 / 120, abs=0.03)
+    assert all({9, 10} <= units for units in draws)
+    assert not any(17 in units for units in shown) and all(17 in units for units in draws if 25 not in units)
+
+
+def test_a_wrinkled_nose_narrows_the_eyes_and_raised_lids_keep_them_open():
+    closing = [blendshapes(units).get("eyeBlinkLeft", 0.0) for units in ({9: 1.0}, {5: 1.0, 9: 1.0})]
+    assert closing[0] > 0.3 and closing[1] == pytest.approx(0)
+
+
 def test_the_same_generator_gives_the_same_units():
     first, second = ([draw_units("sadness", np.random.default_rng(7)) for _ in range(5)] for _ in range(2))
     assert first == second

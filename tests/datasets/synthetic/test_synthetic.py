@@ -167,6 +167,19 @@ def test_the_face_is_in_the_middle_of_the_frame(render, person, yaw):
     assert abs(columns.mean() - 23.5) < 6 and abs(rows.mean() - 23.5) < 8
 
 
+def test_eyes_are_where_they_are_in_fer2013(render):
+    scenes = [portrait(person=number) for number in range(12)]
+    marked = [replace(scene, person=replace(scene.person, iris=(0.0, 1.0, 1.0))) for scene in scenes]
+    changed = np.abs(render(marked).astype(float) - render(scenes)).sum(-1) > 30
+    apart, below = [], []
+    for eyes in changed:
+        rows, columns = np.nonzero(eyes)
+        apart.append((columns[columns >= 24].mean() - columns[columns < 24].mean()) / 48)
+        below.append((rows.mean() + 0.5) / 48)
+    assert np.median(apart) == pytest.approx(0.37, abs=0.03)
+    assert np.median(below) == pytest.approx(0.37, abs=0.03)
+
+
 def test_an_open_smile_shows_teeth_and_pressed_lips_do_not(render):
     pressed = portrait("anger", units={4: 1.0, 7: 1.0, 24: 1.0})
     neutral, smile, anger = render([portrait(), portrait("happiness"), pressed]).astype(float)
