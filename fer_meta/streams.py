@@ -47,6 +47,14 @@ def open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  as long as the process
 
 
+def unwatched() -> bool:
+    """Whether nobody would see a progress bar: standard error is closed, or goes neither to a terminal nor
+    into a notebook, which is no terminal for Python.
+    """
+    stream = sys.stderr
+    return stream is None or not (stream.isatty() or type(stream).__module__.startswith("ipykernel"))
+
+
 class Lasting:
     """A text stream whose reader may leave (`| head`, a closed terminal, a full disk): what is written after
     that goes nowhere.

@@ -15,6 +15,7 @@ from fer_meta.evaluation.answers import Shown, answer_episodes, embedder
 from fer_meta.evaluation.contexts import contexts
 from fer_meta.evaluation.features import features_once
 from fer_meta.evaluation.scores import score
+from fer_meta.streams import unwatched
 from fer_meta.tasks.episodes import draw
 from fer_meta.tasks.pools import Pool, divide, needed, restrict
 from fer_meta.tasks.protocol import Protocol
@@ -65,7 +66,9 @@ def evaluate(
         features = features_once(method, model.device, precision)
         seen = shown, shown, protocol.batchnorm, model.device, features, precision
         embed, more = embedder(method, *seen), contexts(method, _trained_on(model), *seen)
-        with tqdm(total=episodes, desc="evaluate", dynamic_ncols=True, leave=False, disable=None) as bar:
+        with tqdm(
+            total=episodes, desc="evaluate", dynamic_ncols=True, leave=False, disable=unwatched()
+        ) as bar:
             answers = answer_episodes(
                 method,
                 embed,

@@ -20,6 +20,7 @@ from fer_meta.records.model import MODEL, ModelRecord, read_model, write_model
 from fer_meta.runner.describe import recorded_config, stored_normalisation
 from fer_meta.runner.identity import scientific
 from fer_meta.runner.selection import answers_of, chosen_by, pick, validator
+from fer_meta.streams import unwatched
 from fer_meta.suites.folders import PRESETS
 from fer_meta.suites.settings import methods_of
 from fer_meta.tasks.pools import needed, restrict
@@ -116,7 +117,7 @@ def train(
         identity=made_of,
     )
     _claim(folder, record)
-    with tqdm(total=steps, desc=f"train {name}", dynamic_ncols=True, leave=False, disable=None) as bar:
+    with tqdm(total=steps, desc=f"train {name}", dynamic_ncols=True, leave=False, disable=unwatched()) as bar:
 
         def progress(now: Moment, accuracy: float, validation: Mapping[str, float]) -> None:
             bar.update(now.steps - bar.n)

@@ -1,5 +1,8 @@
 """`fer-meta data init`: write the fer-meta.yaml of one's own folder, by looking at it and asking."""
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -37,18 +40,41 @@ def init(folder: Path, yes: bool) -> None:
     files = image_files(folder) if listed is None else []
     if listed is None and not files:
         raise DatasetError(f"{folder}: no images; give the folder that holds them")
-    labels, patterns = _asked(files, yes) if listed is None else _asked_of_table(listed, yes)
+    with _answered(where):
+        labels, patterns = _asked(files, yes) if listed is None else _asked_of_table(listed, yes)
     text = as_yaml(labels, patterns)
     if where.exists() and text:  # it names the table or its columns
         text = where.read_text(encoding="utf-8").rstrip("\n") + f"\n{text}"
     _show(folder, text)
     if not text:
         click.echo(f"No {'more' if where.exists() else 'fer-meta.yaml'} is needed.")
-    elif yes or click.confirm(f"Write {escaped(str(where))}?", default=True):
+    elif yes or _confirmed(where):
         where.write_text(text, encoding="utf-8")
         name = own_name(folder)
         check = command("fer-meta", "data", "check", name, "--data", f"{name}={folder}")
         click.echo(f"Wrote {escaped(str(where))}. Next: {check}")
+
+
+@contextlib.contextmanager
+def _answered(where: Path) -> Iterator[None]:
+    """Where nobody is at a terminal and the answers end, there is a way without them."""
+    from fer_meta.errors import DatasetError
+
+    try:
+        yield
+    except click.Abort:
+        if sys.stdin.isatty():  # Ctrl-C
+            raise
+        click.echo(err=True)  # the line of the question ends
+        raise DatasetError(
+            f"{where}: not written, because nobody answers; run it in a terminal, or with --yes to take every"
+            " guess, or write the file yourself (docs/own-data.md)"
+        ) from None
+
+
+def _confirmed(where: Path) -> bool:
+    with _answered(where):
+        return click.confirm(f"Write {escaped(str(where))}?", default=True)
 
 
 def _asked(files: list[str], yes: bool) -> tuple[dict[str, str], dict[str, str]]:
@@ -101,7 +127,7 @@ def _label(word: str, paths: list[str], yes: bool) -> str:
     from fer_meta.datasets.proposing import guess, is_label
     from fer_meta.datasets.settings import SKIP, Settings
     from fer_meta.errors import DatasetError
-    from fer_meta.expressions import EXPRESSIONS
+    from fer_meta.expressions import BASIC, EXPRESSIONS
 
     known, guessed = Settings(Path()).label(word), guess(word)
     if known is not None:
@@ -116,7 +142,7 @@ def _label(word: str, paths: list[str], yes: bool) -> str:
     while True:
         said = click.prompt(
             f"{escaped(word)} ({len(paths):,} images, such as {escaped(paths[0])}): which expression?"
-            f" ({SKIP} leaves them out)",
+            f" ({', '.join(BASIC)}, ...; {SKIP} leaves them out)",
             default=guessed,
         )
         if is_label(said):

@@ -14,14 +14,15 @@ from fer_meta.cli.data import data, data_option
 from fer_meta.cli.doctor import doctor
 from fer_meta.cli.elsewhere import elsewhere_options
 from fer_meta.cli.errors import OneLineErrors
+from fer_meta.cli.options import results_options
 from fer_meta.cli.predict import predict
 from fer_meta.cli.share import export_command, import_command, leaderboard, verify
 from fer_meta.cli.track import track, track_option
 from fer_meta.cli.upload import upload
 from fer_meta.commands import bench_again, names_in, seeds_in
 from fer_meta.oneline import one_line
-from fer_meta.streams import Lasting, end_on_signals, open_closed_streams
-from fer_meta.suites.folders import DEFAULT, PRESETS, RESULTS, existing_folder
+from fer_meta.streams import Lasting, end_on_signals, open_closed_streams, unwatched
+from fer_meta.suites.folders import DEFAULT, PRESETS, RESULTS
 
 MOST_SEEDS = 1000
 
@@ -336,20 +337,7 @@ def bench(context, folds, **given) -> None:
 
 
 @main.command()
-@click.option(
-    "--suite",
-    default="cross-domain",
-    show_default=True,
-    metavar="NAME|FILE.yaml",
-    help="The suite of the bench.",
-)
-@click.option(
-    "--preset",
-    type=click.Choice(PRESETS),
-    default=DEFAULT,
-    show_default=True,
-    help="The preset of the bench.",
-)
+@results_options
 @click.option(
     "--published", is_flag=True, help="Show published figures beside ours where the setting is the same."
 )
@@ -364,27 +352,22 @@ def bench(context, folds, **given) -> None:
     is_flag=True,
     help="Show photographs among the page's example episodes. Most data sets forbid to hand them out.",
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Folder of all results, as in the bench.",
-)
-def report(suite: str, preset: str, published: bool, html: bool, photographs: bool, out: Path) -> None:
-    """Write the tables (csv, Markdown, LaTeX), plots and the page of a bench again, and print the table.
+def report(folder: Path, published: bool, html: bool, photographs: bool) -> None:
+    """Write the tables (csv, Markdown, LaTeX), plots and the page of a bench again, and print the answer.
+
+    FOLDER is a results folder, such as results/cross-domain; else --suite, --preset and --out say which.
 
     Everything is computed from the stored answers of the runs. Nothing is trained, and no GPU is needed.
 
     \b
     Examples:
       fer-meta report
+      fer-meta report results/cross-domain-smoke
       fer-meta report --suite reproduction --published
       fer-meta report --preset full
     """
-    from fer_meta.suites.text import name_of
-
-    folder = existing_folder(out, name_of(suite), preset)
+    if not unwatched():
+        click.echo("writing the report ...", err=True)
     from fer_meta.report import write_report
 
     click.echo(write_report(folder, published, html, photographs))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from fer_meta.cli.options import results_options
 from fer_meta.commands import command
 from fer_meta.oneline import escaped
-from fer_meta.suites.folders import DEFAULT, PRESETS, RESULTS, existing_folder
+from fer_meta.suites.folders import DEFAULT, RESULTS
 
 ENDING = ".fer-meta.zip"
 
@@ -21,27 +22,7 @@ _bundles = click.argument(
 
 
 @click.command("export")
-@click.option(
-    "--suite",
-    default="cross-domain",
-    show_default=True,
-    metavar="NAME|FILE.yaml",
-    help="The suite of the bench.",
-)
-@click.option(
-    "--preset",
-    type=click.Choice(PRESETS),
-    default=DEFAULT,
-    show_default=True,
-    help="The preset of the bench.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Folder of all results, as in the bench.",
-)
+@results_options
 @click.option(
     "--to",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -54,8 +35,10 @@ _bundles = click.argument(
     show_default=True,
     help="Put the weights of the trained models in, too; their records and logs are always there.",
 )
-def export_command(suite: str, preset: str, out: Path, to: Path | None, models: bool) -> None:
+def export_command(folder: Path, to: Path | None, models: bool) -> None:
     """Write the finished runs of a bench as one file, a bundle.
+
+    FOLDER is a results folder, such as results/cross-domain; else --suite, --preset and --out say which.
 
     It has the plan, the records, answers and episodes of the runs, the logs of the trainings, and the tables;
     and manifest.json, with the SHA-256 of each. It has no image, and no path of this machine. The same
@@ -67,14 +50,12 @@ def export_command(suite: str, preset: str, out: Path, to: Path | None, models: 
     \b
     Examples:
       fer-meta export
+      fer-meta export results/cross-domain-smoke
       fer-meta export --suite cross-domain --preset full --models
       fer-meta export --suite within --out results --to mine.zip
     """
     if to is not None and to.suffix != ".zip":
         raise click.UsageError(f"--to {escaped(str(to))}: give a file that ends in .zip")
-    from fer_meta.suites.text import name_of
-
-    folder = existing_folder(out, name_of(suite), preset)
     from fer_meta.bundles.exporting import export
 
     done = export(folder, to or Path(f"{folder.name}{ENDING}"), models)

@@ -8,7 +8,6 @@ import hashlib
 import os
 import pickle
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -35,6 +34,7 @@ from fer_meta.datasets.prepared import read_prepared, write_prepared
 from fer_meta.datasets.scanning import ABSENT, file_of, state_of, unread
 from fer_meta.errors import DamagedError, DatasetError, ImageError, MachineError
 from fer_meta.oneline import escaped
+from fer_meta.streams import unwatched
 
 ALIGNMENT = "centre-crop"
 FORMAT = 1
@@ -286,14 +286,14 @@ def _decode(spec: DatasetSpec, root: Path, size: int, path: str) -> Face | str:
 
 
 def progress_bar(images: int, about: str, progress: bool, initial: int = 0, unit: str = " images") -> tqdm:
-    """A bar on standard error, if that is open and a terminal."""
+    """A bar on standard error, with the time left, if somebody sees it."""
     return tqdm(
         total=images,
         initial=initial,
         desc=about,
         unit=unit,
         mininterval=0.5,
-        disable=None if progress and sys.stderr is not None else True,
+        disable=not progress or unwatched(),
     )
 
 

@@ -12,6 +12,7 @@ from fer_meta.doctor import Asked
 from fer_meta.doctor.disk import disk_findings
 from fer_meta.doctor.findings import BROKEN, Finding, broken, looked_at, note, ok, warning
 from fer_meta.fileio import TEMPORARY
+from fer_meta.records.published import PLAN, is_published, makes
 from fer_meta.suites.folders import RESULTS
 from fer_meta.words import many, storage
 
@@ -38,8 +39,6 @@ def findings(asked: Asked) -> Iterator[Finding]:
 
 def results_findings(out: Path, seconds: float = SECONDS) -> Iterator[Finding]:
     """The folder of all results, and each bench in it. Seals are compared for so long."""
-    from fer_meta.records.plan import PLAN
-
     yield from looked_at(str(out), lambda: disk_findings(out, TEMPORARY, ELSEWHERE, False))
     if os.path.exists(out / PLAN):
         yield warning(
@@ -50,6 +49,11 @@ def results_findings(out: Path, seconds: float = SECONDS) -> Iterator[Finding]:
     benches = [one for one in inside if os.path.exists(one / PLAN) or os.path.isdir(one / "runs")]
     if not benches:
         yield note("no bench has left results here")
+    if tables := [one for one in inside if is_published(one)]:
+        yield note(
+            f"{many(len(tables), 'folder')} of published tables without their runs, first {tables[0].name}",
+            f"to make its runs, `{makes(tables[0])}`",
+        )
     end = time.monotonic() + seconds
     for folder in benches:
         yield from looked_at(str(folder), partial(bench_findings, folder, out, end))

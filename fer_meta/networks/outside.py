@@ -47,7 +47,7 @@ class TimmNetwork(Backbone):
     def __init__(self, name: str, weights: str = "none"):
         super().__init__()
         timm, known = _timm(), check_timm(name)
-        self.network = timm.create_model(known, pretrained=weights == "imagenet", num_classes=0)
+        self.network = _created(timm, known, weights == "imagenet")
         _without_chance(self.network)
         config = self.network.pretrained_cfg
         self.normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
@@ -131,6 +131,16 @@ def check_timm(name: str) -> str:
         near = ", ".join(timm.list_models(f"*{known[:8]}*")[:5]) or "see timm.list_models()"
         raise FerMetaError(f"timm has no model {one_line(known, 60)!r}; near: {near}")
     return known
+
+
+def _created(timm, known: str, pretrained: bool):
+    try:
+        return timm.create_model(known, pretrained=pretrained, num_classes=0)
+    except OSError as error:
+        raise FerMetaError(
+            f"https://huggingface.co/timm/{known} could not be fetched ({one_line(str(error), 120)}); give a"
+            " file of it by `weights: FILE`, or start from random weights with `weights: none`"
+        ) from error
 
 
 def _timm():

@@ -42,6 +42,5 @@ def is_one(name: str) -> bool:
 
 
 def outside_weights(name: str) -> initial.State:
-    """torchvision's default ImageNet weights of a network, downloaded once. Raises OSError offline."""
-    weights = torchvision.models.get_model_weights(name).DEFAULT
-    return weights.get_state_dict(progress=True, check_hash=True)
+    """torchvision's default ImageNet weights of a network. Raises as `weights.fetched`."""
+    return initial.fetched(torchvision.models.get_model_weights(name).DEFAULT.url)

@@ -1,8 +1,10 @@
 """Initial weights: none, those that a backbone is published with, or a file."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import click
 import torch
 from torch import Tensor, nn
 
@@ -32,13 +34,7 @@ def load(
     if weights == "none":
         return
     if weights in published:
-        try:
-            state = published[weights]()
-        except OSError as error:
-            raise FerMetaError(
-                f"the {weights} weights of {name} could not be downloaded ({one_line(str(error), 120)}); use"
-                " `weights: none`, or fetch them elsewhere and give `weights: FILE`"
-            ) from error
+        state = published[weights]()
     elif weights in NAMED:
         there = ", ".join(["none", *published])
         raise FerMetaError(f"{name} has no {weights} weights; give `weights: FILE`, or one of {there}")
@@ -75,14 +71,37 @@ def fit(network: nn.Module, state: State) -> str:
     return ""
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def fetched(url: str) -> dict[str, Tensor]:
+    """The state dict at `url`, from torch's cache; fetched once if it is not there. Raises FerMetaError if it
+    cannot be fetched, or if the file in the cache is damaged.
+    """
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    if not path.exists():
+        click.echo(f"fetching {url}", err=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), _hash_in(path.name))
+        except (OSError, RuntimeError) as error:  # RuntimeError: its hash is not the one in its name
+            raise FerMetaError(
+                f"{url} could not be fetched ({one_line(str(error), 120)}); put this file at {path}, or start"
+                " from random weights with `weights: none`"
+            ) from error
+    return read_state(path, "remove it, and it is fetched again")
+
+
+def _hash_in(file: str) -> str | None:
+    """The first digits of its SHA-256 that the name of a published file ends in."""
+    found = re.search("-([0-9a-f]{8,})[.]", file)
+    return found and found[1]
+
+
+def read_state(path: Path, fix: str = "save `model.state_dict()` alone") -> dict[str, Tensor]:
     """A state dict from a file of torch (.pth, .pt; bare or wrapped in `state_dict`, `model_state_dict`,
     `model`, `net` or `network`) or of safetensors. Nothing but tensors is ever unpickled.
 
-    Raises FerMetaError: there is no such file, or it is none of these.
+    Raises FerMetaError, which ends in `fix`: there is no such file, or it is none of these.
     """
     check_file(path)
-    fix = "save `model.state_dict()` alone"
     with expected(path, "cannot be read as a state dict", fix, FerMetaError):
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -25,6 +25,7 @@ from fer_meta.records.base import Below, Count, Stored, read_record, write_recor
 REPORT = "report.json"
 FINISHED = "finished.json"
 TABLE = "table.txt"  # the terminal's text, which the report writes
+PAGE = "report.html"
 
 MADE_OF = [
     "plan.json",
@@ -131,7 +132,13 @@ def finished_text(folder: Path, note: FinishedNote) -> str | None:
         table = told_again(folder)
     except (OSError, ValueError):
         return None
-    return f"{note.done} of {note.done} runs are done already\n\n{table}"
+    return f"{note.done} of {note.done} runs are done already\n\n{table}\n{to_look_at(folder)}"
+
+
+def to_look_at(folder: Path) -> str:
+    """Where a report is to be looked at, in a line."""
+    page = folder / PAGE
+    return f"To look at in a browser: {page}" if page.is_file() else f"The tables: {folder / 'table.md'}"
 
 
 def told_again(folder: Path) -> str:

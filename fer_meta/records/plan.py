@@ -7,8 +7,8 @@ from pydantic import AliasChoices, Field, model_validator
 
 from fer_meta.errors import ResultsError
 from fer_meta.records.base import Count, FolderName, Positive, Share, Stored, read_record, write_record
+from fer_meta.records.published import PLAN, without_plan
 
-PLAN = "plan.json"
 COLOUR = "#[0-9a-fA-F]{6}"
 FIX = "run the bench again, which rewrites it"
 
@@ -167,7 +167,7 @@ def read_plan(folder: Path) -> Plan:
     """The plan of a results folder. Raises ResultsError if there is none, or if it is damaged."""
     path = folder / PLAN
     if not path.exists():
-        raise ResultsError(f"{folder}: no {PLAN}, run `fer-meta bench --suite NAME` first")
+        raise ResultsError(without_plan(folder))
     try:
         return read_record(path, Plan)
     except ValueError as error:

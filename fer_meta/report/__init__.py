@@ -8,7 +8,15 @@ import pandas as pd
 
 from fer_meta.fileio import replacing, sweep
 from fer_meta.memory import keep_freed_memory
-from fer_meta.records.freshness import TABLE, fresh_report, note_report, report_key, told_again
+from fer_meta.records.freshness import (
+    PAGE,
+    TABLE,
+    fresh_report,
+    note_report,
+    report_key,
+    to_look_at,
+    told_again,
+)
 from fer_meta.report.aggregate.accuracy import CSV_COLUMNS, recall_table
 from fer_meta.report.aggregate.divisions import one_division
 from fer_meta.report.aggregate.folds import folds_table, pooled
@@ -39,7 +47,6 @@ from fer_meta.report.web.page import web_page
 __all__ = ["tables", "write_report"]
 
 HOUR = 3600
-PAGE = "report.html"
 
 # Those that a plan may or may not give: none of an older plan may stay behind.
 SOMETIMES = [
@@ -95,7 +102,7 @@ def write_report(
     folder = Path(folder)
     key = report_key(folder, published, with_page, photographs)
     if written := fresh_report(folder, key):
-        return told_again(folder) + _listed("Unchanged", written)
+        return told_again(folder) + _listed(folder, "Unchanged", written)
     from fer_meta.report.plots import writing  # matplotlib takes half a second to import
     from fer_meta.report.plots.all import figures
 
@@ -121,7 +128,7 @@ def write_report(
             for path in set(folder.glob(name)) - set(written):
                 path.unlink()
         note_report(folder, key, written)
-    return texts[TABLE] + _listed("Written", written)
+    return texts[TABLE] + _listed(folder, "Written", written)
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -222,11 +229,8 @@ def _naming(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _listed(what: str, paths: list[Path]) -> str:
-    pages = [path for path in paths if path.name == PAGE]
-    return f"\n{what}:\n" + "".join(
-        [*(f"  {path}\n" for path in paths), *(f"\nTo look at in a browser: {page}\n" for page in pages)]
-    )
+def _listed(folder: Path, what: str, paths: list[Path]) -> str:
+    return f"\n{what}: {len(paths)} files in {folder}\n{to_look_at(folder)}"
 
 
 def _write(path: Path, text: str) -> Path:

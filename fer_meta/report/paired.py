@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_meta.datasets.spelling import did_you_mean
 from fer_meta.errors import ResultsError
+from fer_meta.oneline import one_line
 from fer_meta.report.aggregate.folds import pooled
 from fer_meta.report.aggregate.means import ACROSS, WITHIN
 from fer_meta.report.aggregate.trainings import Side, differs_in, runs_by_training, shared
@@ -94,7 +96,13 @@ def _matched(
             pairs.append((cell, other, seeds))
     if methods and not pairs and not left_out:
         there = sorted({key[-1] for key in [*ours, *theirs]})
-        left_out.append(f"have not both of {' and '.join(methods)}; readouts there: {', '.join(there)}")
+        for name in [name for name in methods if name not in there]:
+            left_out.append(
+                f"have no readout {one_line(name, 60)!r}{did_you_mean(name, there)} (there are"
+                f" {', '.join(there)})"
+            )
+        if not left_out:
+            left_out.append(f"have not both of {' and '.join(methods)} for any source and target")
     return pairs, left_out
 
 

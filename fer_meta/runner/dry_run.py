@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 import click
 
 from fer_meta.runner.budget import budget_lines
-from fer_meta.runner.estimate import Cost, estimate, makespan
+from fer_meta.runner.estimate import UNTIMED, Cost, estimate, makespan
 from fer_meta.runner.executors.workers import Workers
 from fer_meta.runner.plan import Run, Unit, by_model
-from fer_meta.runner.progress import clock, seconds_of, title
+from fer_meta.runner.progress import clock, how_long, seconds_of, title
 from fer_meta.runner.run import Bench
 from fer_meta.runner.settings import Setting, needed
 from fer_meta.runner.shards import fewest_shards
@@ -19,9 +19,16 @@ HOUR = 3600
 
 
 def print_plan(
-    bench: Bench, settings: list[Setting], trials: list[Run], runs: list[Run], workers: Workers
+    bench: Bench,
+    settings: list[Setting],
+    trials: list[Run],
+    runs: list[Run],
+    workers: Workers,
+    rendering: float,
 ) -> None:
-    """Print the plan; a few steps and episodes of each method are timed for it."""
+    """Print the plan; a few steps and episodes of each method are timed for it. `rendering`: the seconds that
+    the faces take which are still to be rendered.
+    """
     suite, todo = bench.suite, [run for run in [*trials, *runs] if not bench.is_done(run)]
     click.echo(f"{suite.name} ({suite.preset}): {suite.title}; {suite.image_size} px, {bench.device.type}")
     for line in _data_lines(settings):
@@ -37,11 +44,14 @@ def print_plan(
         click.echo(f"  {line}")
     seconds = makespan(sorted((seconds_of(unit, costs) for unit in units), reverse=True), workers.jobs)
     together = f", {workers.jobs} models side by side" if workers.jobs > 1 else ""
+    first = f"about {clock(rendering)} to render faces, once, then " if rendering else ""
     click.echo(
         f"{f'{len(trials)} search trainings and ' if trials else ''}{len(runs)} runs,"
-        f" {len(trials) + len(runs) - len(todo)} done; about {clock(seconds)} to go{together} "
-        "(from a few timed steps and episodes of each method)"
+        f" {len(trials) + len(runs) - len(todo)} done;"
+        f" {first}{how_long(todo, costs, seconds)} to go{together}"
+        " (from a few timed steps and episodes of each method)"
     )
+    units = [unit for unit in units if seconds_of(unit, costs)]  # those that could be timed
     if units:
         click.echo(_divided(units, costs, workers.jobs))
 
@@ -145,8 +155,9 @@ def _trial_lines(trials: list[Run], costs: dict[str, Cost]) -> list[str]:
 
 
 def _timed(what: str, runs: list[Run], costs: dict[str, Cost]) -> str:
-    left = [sum(costs[run.id]) for run in runs if run.id in costs]
-    return f"{what:60s} {clock(sum(left)) if left else 'done':>9s}"
+    left = [costs[run.id] for run in runs if run.id in costs]
+    time = "unknown" if UNTIMED in left else clock(sum(map(sum, left)))
+    return f"{what:60s} {time if left else 'done':>9s}"
 
 
 def _together(items: Iterable, key: Callable[..., tuple]) -> list[list]:

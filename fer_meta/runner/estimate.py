@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
+import click
 import torch
 from tqdm import tqdm
 
@@ -25,6 +26,7 @@ from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol
 from fer_meta.training import batches, loop
 from fer_meta.training.batches import step_count
+from fer_meta.words import many
 
 # Images embedded and episodes scored to time one. Where a bench answers many episodes at once, the same few
 # are asked until there are so many queries.
@@ -44,6 +46,10 @@ class Cost(NamedTuple):
 
     train: float
     evaluate: float
+
+
+UNTIMED = Cost(0.0, 0.0)
+"""Of a run whose method could not be timed: nobody knows how long it takes."""
 
 
 class _Unit(NamedTuple):
@@ -68,8 +74,10 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
     samples: dict[tuple, Run] = {}
     for run in todo:
         samples.setdefault(_kind(run), run)
-    # What fails when it is timed, or kills its worker, counts as 0 s; its runs report the error.
-    units = {kind: _Unit(0.0, 0.0, dict.fromkeys(run.setting.episodes, 0.0)) for kind, run in samples.items()}
+    # What fails when it is timed, or kills its worker, has none; its runs report the error.
+    units: dict[tuple, _Unit] = {}
+    if samples:
+        click.echo(f"timing a few steps of {many(len(samples), 'method')}, some seconds each ...", err=True)
 
     def hear(kind: tuple, message) -> None:
         bar.update()
@@ -77,7 +85,7 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
             units[kind] = message
         else:
             why = one_line(str(message), 200)
-            bar.write(f"{kind[0]} could not be timed ({why}); its time is not in the sum", file=sys.stderr)
+            bar.write(f"{kind[0]} could not be timed ({why}); how long it takes is unknown", file=sys.stderr)
 
     def measure(kind: tuple, tell: Callable[[object], None]) -> None:
         try:
@@ -92,7 +100,10 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
     costs: dict[str, Cost] = {}
     trained: set[str] = set()
     for run in todo:
-        model, unit, seconds = run.model, units[_kind(run)], 0.0
+        model, unit, seconds = run.model, units.get(_kind(run)), 0.0
+        if unit is None:
+            costs[run.id] = UNTIMED
+            continue
         if model.id not in trained and not bench.is_trained(model):
             trained.add(model.id)
             steps = step_count(registry.load(model.method), model.config, model.train)
@@ -147,7 +158,7 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     model, setting = run.model, run.setting
     config = model.config
     method = new_method(bench, model)
-    _, batch_at = batches.steps_and_batches(
+    steps, batch_at = batches.steps_and_batches(
         method, config, model.source, model.protocol, model.seed, bench.device
     )
     method.train()
@@ -158,13 +169,14 @@ def _measure(bench: Bench, run: Run) -> _Unit:
     def step():
         return loop.train_step(method, config, optimiser, batch_at(0)).tolist()
 
-    seconds_a_step = _mean_time(step) if method.trained else 0.0
+    seconds_a_step = _mean_time(step, steps) if method.trained else 0.0
     method.eval()
     seconds_an_image = 0.0
     if is_shared(method, setting.protocol.batchnorm):
         some = setting.test.rows[:SAMPLE_IMAGES]
         seconds_an_image = _mean_time(
-            lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some)
+            lambda: Features(method, setting.target.images, bench.device, bench.precision(model))(some),
+            len(setting.test) / len(some),
         ) / len(some)
     episodes = {shots: _episode_seconds(bench, run, method, shots) for shots in setting.episodes}
     seconds, readouts = zip(*episodes.values())
@@ -202,7 +214,8 @@ def _episode_seconds(
                     )
                 )
             )
-        )
+        ),
+        len(setting.episodes[shots]) / len(sample),
     )
     return seconds / len(sample), counts[0]
 
@@ -215,15 +228,16 @@ def sample_of(whole: FixedEpisodes, together: bool) -> FixedEpisodes:
     return FixedEpisodes(whole.support[again], [whole.queries[number] for number in again])
 
 
-def _mean_time(function: Callable[[], object]) -> float:
-    """Mean seconds of calls after the first, which pays for set-up.
+def _mean_time(function: Callable[[], object], most: float) -> float:
+    """Mean seconds of calls after the first, which pays for set-up; of no more than the bench will make
+    (`most`), so that a short one is not timed for longer than it takes.
 
     The mean, over seconds, and not what is typical: where another process takes the core now and then, it
     will do so in the bench too.
     """
     function()
     calls, began = 0, time.perf_counter()
-    while calls < TIMED_CALLS or time.perf_counter() - began < TIMED_SECONDS:
+    while calls < TIMED_CALLS or (calls < most and time.perf_counter() - began < TIMED_SECONDS):
         function()
         calls += 1
     return (time.perf_counter() - began) / calls

@@ -36,10 +36,11 @@ from fer_meta.runner.estimate import estimate
 from fer_meta.runner.executors import remote
 from fer_meta.runner.executors.engines import engine
 from fer_meta.runner.executors.local import run_all
+from fer_meta.runner.executors.outcomes import failures_in_words
 from fer_meta.runner.executors.remote import Submit
 from fer_meta.runner.executors.workers import Workers, choose_workers
 from fer_meta.runner.identity import bench_hashes
-from fer_meta.runner.loading import load_all
+from fer_meta.runner.loading import load_all, rendering_seconds, to_render
 from fer_meta.runner.locks import LOCKS, held, part_in
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.plan import Run, by_model, make_plan
@@ -76,6 +77,7 @@ class Planned:
     trials: list[Run]  # of the suite's search, whose picks `runs` need; see `decided`
     key: str  # of `again.key_of`
     options: BenchOptions
+    rendering: float  # seconds of what a dry run has left to be rendered
 
     @property
     def folder(self) -> Path:
@@ -91,10 +93,22 @@ def run_bench(options: BenchOptions) -> int:
     planned = plan(options)
     if options.dry_run:
         planned.bench.damaged |= _damaged(planned.bench, planned.runs)
-        print_plan(planned.bench, planned.settings, planned.trials, _expected(planned), planned.workers)
+        print_plan(
+            planned.bench,
+            planned.settings,
+            planned.trials,
+            _expected(planned),
+            planned.workers,
+            planned.rendering,
+        )
         return 0
     with followed(planned.folder, options.track):
-        return _work_and_finish(planned)
+        failed = _work_and_finish(planned)
+    if failed:
+        planned = decided(planned)
+        every = [*planned.trials, *planned.runs]
+        click.echo(failures_in_words(planned.bench, every, options.again), err=True)
+    return failed
 
 
 def _work_and_finish(planned: Planned) -> int:
@@ -107,6 +121,7 @@ def _work_and_finish(planned: Planned) -> int:
             " follows when all shards are done: give a shard's command once more"
         )
         return failed
+    click.echo("writing the report ...", err=True)
     try:
         click.echo(finish(planned))
     except ResultsError:
@@ -137,7 +152,8 @@ def plan(options: BenchOptions) -> Planned:
     # Before they are read: what changes from now on is noticed the next time.
     key = key_of(options, folders, names(options.data))
     workers = choose_workers(options.jobs, device)
-    faces = load_all(suite, roots, device, options.dry_run, workers)
+    missing = to_render(suite, roots)
+    faces = load_all(suite, roots, missing, device, options, workers)
     notes = data_notes(faces, suite.classes, roots)
     for line in notes:
         click.echo(line)
@@ -151,7 +167,10 @@ def plan(options: BenchOptions) -> Planned:
     bench.damaged |= _damaged(bench, trials)
     searched = search.planned_search(suite, settings, trials)
     record = plan_record(suite, as_written, settings, runs, not_run, made_by, searched, notes)
-    return decided(Planned(bench, settings, runs, record, workers, list(folders), trials, key, options))
+    rendering = rendering_seconds(suite, len(missing) if options.dry_run else 0)
+    return decided(
+        Planned(bench, settings, runs, record, workers, list(folders), trials, key, options, rendering)
+    )
 
 
 def decided(planned: Planned) -> Planned:
@@ -236,7 +255,6 @@ def _run(
         return counted.failed
     workers = planned.workers.at_most(len(units))
     bench = replace(bench, jobs=workers.jobs)
-    click.echo("timing a few steps of each method ...", err=True)
     costs = estimate(bench, todo, workers)
     if workers.jobs > 1:
         # a long one begun last would keep the others waiting

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from fer_meta.runner.estimate import Cost, makespan
+from fer_meta.runner.estimate import UNTIMED, Cost, makespan
 from fer_meta.runner.messages import At, Began, Elsewhere, Ended, Message, Said
 from fer_meta.runner.plan import Run, Unit
 
@@ -42,6 +42,14 @@ def clock(seconds: float) -> str:
 def seconds_of(runs: Sequence[Run], costs: Mapping[str, Cost]) -> float:
     """The expected seconds of `runs`."""
     return sum(sum(costs[run.id]) for run in runs)
+
+
+def how_long(runs: Sequence[Run], costs: Mapping[str, Cost], seconds: float) -> str:
+    """The `seconds` that `runs` are expected to take, in words: 0:00 is never said of what nobody knows."""
+    untimed = [costs[run.id] == UNTIMED for run in runs]
+    if runs and all(untimed):
+        return "an unknown time"
+    return f"{'more than' if any(untimed) else 'about'} {clock(seconds)}"
 
 
 class Progress:
@@ -91,6 +99,10 @@ class Progress:
             seconds.append(max(0.0, sum(self.costs[run.id]) - (now - began) / fared))
         return fared * makespan(seconds, self._jobs)
 
+    def left_in_words(self) -> str:
+        """How long it takes until the last worker is done."""
+        return how_long([run for unit in self._units for run in unit], self.costs, self.left())
+
     def left_over(self) -> float:
         """Expected seconds of the runs that did not end."""
         return sum(seconds_of(unit, self.costs) for unit in self._units)
@@ -98,7 +110,7 @@ class Progress:
     def _begin(self, run: str) -> None:
         self.running[run] = self._next, time.perf_counter()
         elapsed = clock(time.perf_counter() - self._began)
-        times = f"({elapsed} so far, about {clock(self.left())} left)"
+        times = f"({elapsed} so far, {self.left_in_words()} left)"
         _say(f"[{self._next}/{self._total}] {title(self._runs[run])}   {times}")
         self._next += 1
 
@@ -223,7 +235,7 @@ class _WholeBar:
             f"[{progress.running[run][0]}] {one.stage.partition(' (')[0]} {one.done}/{one.total}"
             for run, one in at.items()
         ]
-        self._bar.set_postfix_str("; ".join([f"about {clock(progress.left())} left", *where]), refresh=False)
+        self._bar.set_postfix_str("; ".join([f"{progress.left_in_words()} left", *where]), refresh=False)
         self._bar.update(ended + trained + tested - self._bar.n)
 
     def close(self) -> None:

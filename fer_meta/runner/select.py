@@ -1,5 +1,6 @@
 """From the options of a bench to its suite, and to the data sets that play a part in it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fer_meta.sources import parts_of
 from fer_meta.suites.divisions import division_key
 from fer_meta.suites.experiments import Experiment
 from fer_meta.suites.schema import Suite, read_suite
+from fer_meta.suites.text import is_path
 
 
 def chosen_suite(options: BenchOptions) -> Suite:
@@ -42,11 +44,12 @@ def chosen_suite(options: BenchOptions) -> Suite:
     _check_ways(suite)
     configs = dict(suite.methods)
     configs = _with_network(configs, options.backbone, options.weights)
-    _check_networks(configs, suite.image_size)
     if options.precision is not None:
         change = {"precision": options.precision}
         configs = {name: config.model_copy(update=change) for name, config in configs.items()}
-    return suite.model_copy(update={"methods": configs})
+    suite = suite.model_copy(update={"methods": configs})
+    _check_networks(suite, options)
+    return suite
 
 
 def _with_experiments(suite: Suite, wanted: Sequence[str]) -> Suite:
@@ -132,24 +135,39 @@ def _check_ways(suite: Suite) -> None:
                 )
 
 
-def _check_networks(configs: Mapping[str, TrainingConfig], image_size: int) -> None:
-    """Raises FerMetaError for a file of weights that is not there or is of another network, and for a network
-    that timm lacks: before anything is rendered or trained.
+def _check_networks(suite: Suite, options: BenchOptions) -> None:
+    """Raises FerMetaError for weights that cannot be had or are of another network, and for a network that
+    timm lacks: before anything is rendered, timed or trained.
     """
     checked: set[tuple[str, str]] = set()
-    for name, config in configs.items():
+    for name, config in _all_configs(suite):
         if not isinstance(config, NetworkConfig):
             continue
         if config.backbone.startswith("timm/"):
             check_timm(config.backbone)
         network = config.backbone, config.weights
-        if config.weights not in NAMED and network not in checked:
+        if config.weights == "none" or network in checked:
+            continue
+        if config.weights not in NAMED:
             check_file(Path(config.weights))
-            checked.add(network)
-            try:
-                backbones.vectors(*network, config.stem, image_size)
-            except FerMetaError as error:
-                raise SuiteError(f"{name}: {error}") from None
+        checked.add(network)
+        try:
+            backbones.vectors(*network, config.stem, suite.image_size)
+        except FerMetaError as error:
+            in_a_file = config.weights != options.weights and is_path(options.suite)
+            raise SuiteError(f"{name}: {error if in_a_file else _as_typed(str(error))}") from None
+
+
+def _all_configs(suite: Suite) -> Iterator[tuple[str, TrainingConfig]]:
+    """How each method is trained, also where an experiment changes that."""
+    yield from suite.methods.items()
+    for key, one in suite.experiments.items():
+        yield from ((name, suite.config(name, key)) for name in one.training if name in suite.methods)
+
+
+def _as_typed(message: str) -> str:
+    """`weights: none`, a line of a suite file, as the option that says the same."""
+    return re.sub("`weights: ([a-zA-Z]+)`", r"`--weights \1`", message)
 
 
 def _changed(config: TrainingConfig, **fields: str) -> TrainingConfig:

@@ -18,7 +18,7 @@ from fer_meta.fileio import write_json
 from fer_meta.oneline import one_line
 from fer_meta.records.base import Stored, read_record
 from fer_meta.records.freshness import fresh_report, report_key
-from fer_meta.records.plan import PLAN
+from fer_meta.records.published import PLAN, without_plan
 from fer_meta.runner.locks import LOCKS, held
 from fer_meta.tracking import require
 from fer_meta.tracking.updates import SentRun, Update, of_bench, updates
@@ -116,7 +116,7 @@ def track(folder: Path, tracker: str, follow: bool) -> None:
     MachineError for what the tracker refuses; when it follows, this is a line, and it is tried again.
     """
     if not follow and not (folder / PLAN).exists():
-        raise ResultsError(f"{folder}: no {PLAN}; give a results folder, such as results/cross-domain")
+        raise ResultsError(without_plan(folder))
     require([tracker])
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

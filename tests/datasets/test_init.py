@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from helpers import trees
 
 from fer_meta.cli.data import data
+from fer_meta.cli.main import main
 from fer_meta.datasets.registry import spec_for
 
 
@@ -23,6 +24,7 @@ def test_numbers_are_asked_for_one_by_one(tmp_path):
             trees.face(tmp_path / f"train/{number}/{image}.png")
     said = init(tmp_path, answers=["happy", "bored", "SAD", "skip", "y"])
     assert said.exit_code == 0 and "0 (2 images, such as train/0/0.png): which expression?" in said.output
+    assert "(surprise, fear, disgust, happiness, sadness, anger, neutral, ...; skip leaves" in said.output
     assert "'bored' is no expression; known are surprise, fear" in said.output
     assert scan(tmp_path).groupby("label").size().to_dict() == {"happiness": 2, "sadness": 2}
 
@@ -54,6 +56,16 @@ def test_names_before_numbers_may_be_people(tmp_path):
             trees.face(tmp_path / label / f"{'Anna' if number % 2 else 'Ben_Li'}_{number}.png")
     init(tmp_path, answers=["y", "y"])
     assert set(scan(tmp_path)["subject"]) == {"Anna", "Ben_Li"}
+
+
+@pytest.mark.parametrize("answers", [[], ["happy", "sad"]])
+def test_answers_that_end_are_one_line_with_the_way_out(tmp_path, answers):
+    for number in range(2):
+        trees.face(tmp_path / f"{number}/1.png")
+    said = CliRunner().invoke(main, ["data", "init", str(tmp_path)], input="\n".join([*answers, ""]))
+    assert said.exit_code == 2 and not (tmp_path / "fer-meta.yaml").exists()
+    assert f"\nfer-meta: {tmp_path}/fer-meta.yaml: not written, because nobody answers" in said.output
+    assert "or with --yes to take every guess" in said.output
 
 
 def test_nothing_is_written_without_consent_or_over_a_file(tmp_path):

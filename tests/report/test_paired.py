@@ -79,7 +79,9 @@ def test_other_episodes_and_other_readouts_are_not_compared(two, bench, suite, t
     assert set(found.table["shots"]) == {0}, "a head of its own names each test image, whatever the episodes"
     assert any("was tested in other episodes; take the same suite" in line for line in found.left_out)
     said = run(two[0] / "tiny", "--methods", "protonet,x", status=2)
-    assert "have not both of protonet and x; readouts there: protonet" in said
+    assert "have no readout 'x' (there are protonet" in said
+    said = run(two[0] / "tiny", "--methods", "protonet,supervised", status=2)
+    assert "have no readout 'supervised'; did you mean supervised-" in said
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ leaves, a process that is ended.
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -19,8 +21,14 @@ from fer_meta.cli.main import main
 from fer_meta.errors import FerMetaError
 from fer_meta.evaluation import features
 from fer_meta.methods import protonet
+from fer_meta.records.answers import ANSWERS
 from fer_meta.records.history import read_history
 from fer_meta.records.seals import broken_seal
+from fer_meta.runner import estimate
+from fer_meta.runner.estimate import UNTIMED, Cost
+from fer_meta.runner.executors.outcomes import accuracies_of
+from fer_meta.runner.failing import in_one_line
+from fer_meta.runner.progress import how_long
 from fer_meta.training import checkpoints, loop
 
 ONLY = ("--algorithms", "protonet")
@@ -208,10 +216,43 @@ def test_a_method_that_fails_when_it_is_timed_fails_alone(bench, tmp_path, monke
 
     monkeypatch.setattr(loop, "build", broken)
     result = bench("--algorithms", "protonet,supervised", domains=("day",))
-    assert result.exit_code == 1 and result.output.count("FAILED") == 1 and "Traceback" not in result.output
+    assert result.exit_code == 1 and result.output.count("FAILED:") == 1 and "Traceback" not in result.output
+    _, summary = result.output.rsplit("\n1 of 2 runs failed: ", 1)
+    assert in_one_line(error) in summary and "give the command again: `fer-meta " in summary
     runs = folders(tmp_path / "results" / "tiny" / "runs")
     assert [(path / "DONE").exists() for name, path in sorted(runs.items())] == [False, True]
-    assert bench("--algorithms", "protonet,supervised", "--dry-run", domains=("day",)).exit_code == 0
+    dry = bench("--algorithms", "protonet,supervised", "--dry-run", domains=("day",))
+    assert dry.exit_code == 0 and "2 runs, 1 done; an unknown time to go" in dry.output
+    assert re.search("protonet .* unknown\n", dry.output) and "0:00" not in dry.output
+
+
+@pytest.mark.parametrize("second, words", [(UNTIMED, "an unknown time"), (Cost(2.0, 1.0), "more than 0:03")])
+def test_a_time_that_nobody_knows_is_not_said_to_be_nothing(second, words):
+    runs = [SimpleNamespace(id="a"), SimpleNamespace(id="b")]
+    assert how_long(runs, {"a": UNTIMED, "b": second}, sum(second)) == words
+    assert how_long([], {}, 0.0) == "about 0:00"
+
+
+@pytest.mark.parametrize("most, calls", [(0.5, 3), (4, 5)])
+def test_no_more_calls_are_timed_than_a_bench_makes(monkeypatch, most, calls):
+    """But two and one before them."""
+    made = []
+    monkeypatch.setattr(estimate, "TIMED_SECONDS", 60.0)
+    estimate._mean_time(lambda: made.append(1), most)
+    assert len(made) == calls
+
+
+def test_the_readouts_of_a_line_have_an_order_whatever_the_order_of_the_answers(done):
+    _, run, _ = done
+    bench = SimpleNamespace(
+        run_folder=lambda _: run, suite=SimpleNamespace(selection=["source-val"], readouts=None)
+    )
+    asked = SimpleNamespace(trial=None, model=SimpleNamespace(key="protonet", method="protonet"))
+    told = accuracies_of(bench, asked)
+    answers = pd.read_parquet(run / ANSWERS)
+    answers[::-1].to_parquet(run / ANSWERS)
+    assert accuracies_of(bench, asked) == told
+    assert re.sub(" [0-9.]+ %", "", told).split(", ")[0].startswith("protonet 1-shot")
 
 
 def test_a_full_temporary_folder_is_named(bench, tmp_path, monkeypatch):

@@ -48,12 +48,10 @@ def again(suite, trees, tmp_path, monkeypatch):
         if isinstance(done.exception, Planned):
             return True
         assert done.exit_code == 0, done.output
-        text = done.output.split("\n\n", 1)
-        assert (
-            text[0] == "1 of 1 runs are done already"
-            and text[1].strip() in first.output
-            and "ProtoNet" in text[1]
-        )
+        head, rest = done.output.split("\n\n", 1)
+        table, _, last = rest.rpartition("\n\n")
+        assert head == "1 of 1 runs are done already" and table in first.output and "ProtoNet" in table
+        assert last == first.output.splitlines()[-1] + "\n" and last.endswith("report.html\n")
         return False
 
     return run

@@ -1,6 +1,7 @@
 """The bench on rendered domains, from the command line; most are drawn by fake_renderer.py."""
 
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -76,11 +77,12 @@ def test_photographs_have_no_such_entries(bench, tmp_path):
 
 
 def test_a_dry_run_renders_nothing_and_plans_the_very_runs(renders, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     planned = renders("--dry-run")
     assert planned.exit_code == 0, planned.output
     assert renders.count == 0 and "to be rendered: synthetic-wild@0.2, 280 images" in planned.output
     assert (
-        "4 runs, 0 done" in planned.output
+        "4 runs, 0 done; about 0:14 to render faces, once, then about 0:0" in planned.output
         and "synthetic-studio (rendered): train 140 images of 7 classes" in planned.output
     )
     assert renders().exit_code == 0
@@ -97,6 +99,7 @@ def test_data_that_are_here_come_before_rendered_ones(renders, trees, monkeypatc
 def test_rendered_and_given_domains_mix(renders, trees, tmp_path):
     result = renders("--domains", "synthetic-studio@1,day", "--data", f"day={trees / 'day'}")
     assert result.exit_code == 0, result.output
+    assert "rendered faces: synthetic-studio\n" in result.output  # and no hint at the option that is given
     plan = json.loads((tmp_path / "results/tiny/plan.json").read_text())
     assert {row["target"] for row in plan["runs"]} == {"synthetic-studio", "day"} and plan["rendered"] == [
         "synthetic-studio"

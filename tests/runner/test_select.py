@@ -10,15 +10,68 @@ from fer_meta.runner.again import key_of
 from fer_meta.runner.options import BenchOptions
 from fer_meta.runner.select import chosen_suite
 
+FILE = "resnet18-f37072fd.pth"
+"""torchvision's name of its ResNet18 for ImageNet."""
 
-def test_weights_are_for_every_method_whose_backbone_others_have_trained():
-    methods = chosen_suite(BenchOptions("cross-domain", preset="full", weights="imagenet")).methods
-    assert methods["resnet50"].weights == "imagenet" and methods["protonet"].weights == "none"
+
+@pytest.fixture
+def away(tmp_path, monkeypatch):
+    """An empty cache of torch, and a network without torchvision's files."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    published = torchvision.models.ResNet18_Weights.DEFAULT.value
+    monkeypatch.setattr(published, "url", f"file://{tmp_path}/published/{FILE}")
+    return tmp_path / "torch/hub/checkpoints" / FILE
+
+
+@pytest.fixture
+def in_the_cache(away):
+    away.parent.mkdir(parents=True)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), away)
+    return away
+
+
+def test_weights_are_for_every_method_whose_backbone_others_have_trained(in_the_cache):
+    methods = chosen_suite(BenchOptions("cross-domain", preset="smoke", weights="imagenet")).methods
+    assert methods["supervised"].weights == "imagenet" and methods["protonet"].weights == "none"
     with pytest.raises(SuiteError, match="--weights: nobody publishes .* give --backbone"):
         chosen_suite(BenchOptions("cross-domain", methods=["protonet"], weights="imagenet"))
 
 
-def test_a_backbone_is_for_every_method_alike():
+def test_weights_that_cannot_be_had_stop_a_bench_with_the_file_its_place_and_the_way_out(away, tmp_path):
+    """Who typed the option is answered with it, and who wrote the line of a suite file with that."""
+    suite = tmp_path / "mine.yaml"
+    suite.write_text(
+        "name: mine\ntitle: Mine\nextends: presets\n"
+        "methods: {protonet: {backbone: resnet18, weights: imagenet}}\n"
+    )
+    asked = {"backbone": "resnet18", "methods": ["protonet"]}
+    for options, remedy in (
+        (BenchOptions("cross-domain", weights="imagenet", **asked), "`--weights none`"),
+        (BenchOptions(str(suite)), "`weights: none`"),
+        (BenchOptions(str(suite), weights="imagenet"), "`--weights none`"),
+    ):
+        with pytest.raises(SuiteError) as raised:
+            chosen_suite(options)
+        said = str(raised.value)
+        assert f"protonet: file://{tmp_path}/published/{FILE} could not be fetched" in said
+        assert f"put this file at {away}, or" in said and said.endswith(remedy)
+
+
+def test_a_damaged_file_of_the_cache_is_named(in_the_cache):
+    in_the_cache.write_bytes(in_the_cache.read_bytes()[:1000])
+    with pytest.raises(FerMetaError, match=f"{FILE}: cannot be read .*remove it, and it is fetched again"):
+        chosen_suite(BenchOptions("cross-domain", backbone="resnet18", weights="imagenet"))
+
+
+def test_weights_are_fetched_once_and_only_if_they_are_what_their_name_says(away, tmp_path):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / FILE).write_bytes(b"a page of the hotel's network")
+    with pytest.raises(FerMetaError, match="could not be fetched .invalid hash value"):
+        chosen_suite(BenchOptions("cross-domain", backbone="resnet18", weights="imagenet"))
+    assert not away.exists()
+
+
+def test_a_backbone_is_for_every_method_alike(in_the_cache):
     methods = chosen_suite(BenchOptions("cross-domain", backbone="resnet18", weights="imagenet")).methods
     assert {(config.backbone, config.weights) for config in methods.values()} == {("resnet18", "imagenet")}
     with pytest.raises(FerMetaError, match="no backbone is called 'resnet19'"):

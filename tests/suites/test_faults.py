@@ -273,7 +273,7 @@ def test_what_the_machine_refuses_is_one_line_and_a_traceback_only_for_debugging
     def refuse(*_):
         raise error
 
-    monkeypatch.setattr("fer_meta.cli.main.existing_folder", refuse)
+    monkeypatch.setattr("fer_meta.cli.options.existing_folder", refuse)
     done = run("report")
     assert done.exit_code == status and words in done.output and done.output.count("\n") == 1
     assert "Traceback" in run("--debug", "report").output

@@ -60,7 +60,7 @@ def test_a_bench_under_one_preset_leaves_what_another_has_written(bench, suite, 
     assert all(contents(folder) == there for folder, there in before.items())
     for preset, folder in folders.items():
         code, text = report("--out", tmp_path / "results", "--preset", preset)
-        assert code == 0 and str(folder / "table.md") in text
+        assert code == 0 and str(folder / "report.html") in text
     again = bench("--algorithms", "protonet", "--preset", "smoke", domains=("day",))
     assert again.output.startswith("1 of 1 runs are done already"), "each has a finished.json of its own"
 

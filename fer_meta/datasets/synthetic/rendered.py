@@ -350,8 +350,8 @@ def _render_missing(drawing: _Drawing, scenes: list, building: Path, device: str
         there = _keep_whole(file, written, drawing.size * drawing.size * 3, len(scenes))
         if there == len(scenes):
             return 0
-        render = _renderer(drawing.size, device)
         with progress_bar(len(scenes), f"{drawing.name}: rendering", progress, there) as bar:
+            render = _renderer(drawing.size, device)
             for start in range(there, len(scenes), CHUNK):
                 pixels = render(scenes[start : start + CHUNK])
                 # Written rather than assigned through a memory map, where a full disk kills the process with
