@@ -191,8 +191,11 @@ Block = Section | Table | Paragraph | Items | Verbatim | Figure | Tiles
 
 @dataclass(frozen=True)
 class Page:
+    """`warning` is what must be read before all else."""
+
     title: Text
     blocks: tuple[Block, ...]
+    warning: Text = ""
 
 
 def table(words: Sequence[Text], numbers: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Table:

@@ -51,6 +51,21 @@ def test_the_answer_comes_first_and_in_plain_words(tmp_path):
     assert "made by fer-meta; they are no photographs" in words and "One seed: other trainings" in words
 
 
+def test_of_a_smoke_run_all_texts_say_that_its_numbers_mean_nothing(folder, page):
+    note = "Preset smoke: this run shows only that everything works"
+    said = texts(folder)
+    assert page.index(f'<p class="warning" role="note">{note}') < page.index("The answer of this suite</h2>")
+    assert f"<ul><li>{note}" in page  # the first bullet under the answer
+    assert said["md"].split("\n")[2].startswith(f"> {note}")
+    assert note in " ".join(said["txt"].split()) and note in said["tex"]
+    plan = json.loads((folder / "plan.json").read_text())
+    try:
+        change(folder / "plan.json", preset="quick")
+        assert not any("Preset smoke" in text for text in texts(folder).values())
+    finally:
+        (folder / "plan.json").write_text(json.dumps(plan))
+
+
 def test_a_suite_without_a_comparison_of_its_own_has_no_answer(folder):
     plan = json.loads((folder / "plan.json").read_text())
     try:

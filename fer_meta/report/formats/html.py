@@ -68,6 +68,9 @@ def render(page: Page, pictures: Pictures = MappingProxyType({})) -> str:
         policy=policy,
         title=terminal.inline(page.title),
         heading=inline(page.title),
+        warning=Markup('\n<p class="warning" role="note">{}</p>').format(inline(page.warning))
+        if page.warning
+        else "",
         style=Markup(_part("page.css")),  # ours
         sheets=writer.sheets(),
         entries=entries,
@@ -301,7 +304,7 @@ _SKELETON = Markup(
 {entries}
 </ol></details></nav>
 <main id="main" tabindex="-1">
-<h1>{heading}</h1>
+<h1>{heading}</h1>{warning}
 {body}
 </main>
 <script>{script}</script>

@@ -22,6 +22,7 @@ from fer_meta.report.sections.words import (
     unjudged_note,
     unlabelled_note,
 )
+from fer_meta.suites.smoke import smoke_note
 
 SHOWN = ["accuracy", "ci95", "chance", "bayes", "episodes", "seeds", "planned_seeds", "failed_seeds"]
 
@@ -35,7 +36,7 @@ def brief(
     sections = [
         _untitled(*left_out(results)),
         *tables(results, scores),
-        _untitled(primary),
+        _untitled(primary, smoke_note(results.plan.get("preset", ""))),
         _untitled(*_notes(results, scores)),
         missing(results),
         *last,

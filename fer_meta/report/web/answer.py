@@ -10,6 +10,7 @@ from fer_meta.report.sections import primary
 from fer_meta.report.sections.words import failed_note, unjudged_note, unlabelled_note
 from fer_meta.statistics import rounding
 from fer_meta.statistics.words import p_in_words
+from fer_meta.suites.smoke import smoke_note
 
 SEPARABLE = 0.05
 
@@ -72,6 +73,7 @@ def _caveats(found: Found) -> list[Text]:
     return [
         text
         for text in (
+            smoke_note(results.plan.get("preset", "")),
             "Faces of the domains that are called rendered were made by fer-meta; they are no photographs."
             if rendered
             else "",

@@ -58,4 +58,4 @@ def _document(found: Found, whole: Page, figures: Sequence[str], example: Sectio
         Section("How the numbers are made", start.blocks, closed=True),
         made_by.section(results),
     ]
-    return Page(whole.title, tuple(one for one in blocks if one))
+    return replace(whole, blocks=tuple(one for one in blocks if one))
