@@ -45,12 +45,13 @@ def _document(found: Found, whole: Page, figures: Sequence[str], example: Sectio
     titles = [terminal.inline(one.title) for one in sections]
     kept = [one for one, title in zip(sections, titles) if not title.startswith((*APART, *ELSEWHERE))]
     apart = [one for one, title in zip(sections, titles) if title.startswith(APART)]
+    shown = [figure(name, found) for name in figures]
     blocks: list[Block | None] = [
         answer.section(found),
-        *map(figure, figures[:1]),
+        *shown[:1],
         *[one for one in apart if not terminal.inline(one.title).startswith(PUBLISHED)],
         explorer.section(found),
-        Section("Figures", tuple(map(figure, figures[1:]))) if figures[1:] else None,
+        Section("Figures", tuple(shown[1:])) if shown[1:] else None,
         example,
         confusions.section(results, found.cells),
         *[one for one in apart if terminal.inline(one.title).startswith(PUBLISHED)],
