@@ -95,12 +95,13 @@ Text = Inline | tuple["Text", ...]
 @dataclass(frozen=True)
 class Column:
     """The head of a column; numbers are set right, words left. By a `choice` a page lets its reader choose
-    among the words of the column.
+    among the words of the column; `chosen` is the one that it begins with, where the column has it.
     """
 
     name: Text
     number: bool = True
     choice: bool = False
+    chosen: str = ""
 
 
 Row = tuple[Text, ...]
