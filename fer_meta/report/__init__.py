@@ -22,6 +22,7 @@ from fer_meta.report.sections import (
     best_of,
     comparisons,
     divisions,
+    glossary,
     leakage,
     means,
     primary,
@@ -178,6 +179,7 @@ def _whole(found: Found, last: list[Section]) -> Page:
             trainings.section(results, found.trainings, found.whole),
             search.section(results, found.searched),
             *last,
+            glossary.section(found),
         ],
     )
 

@@ -19,6 +19,7 @@ from fer_meta.report.aggregate.found import find
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.report.web import explorer
+from fer_meta.report.web.answer import ahead
 from fer_meta.report.web.figures import figure
 
 ABSENT = {"did not learn", "one seed", "transductive"}
@@ -74,6 +75,21 @@ def test_of_a_smoke_run_all_texts_say_that_its_numbers_mean_nothing(folder, page
         assert not any("Preset smoke" in text for text in texts(folder).values())
     finally:
         (folder / "plan.json").write_text(json.dumps(plan))
+
+
+def test_words_that_a_reader_may_not_know_are_explained(folder, page):
+    words = page[page.index("Words</h2>") :]
+    assert '<a href="#words">' in page and 'id="words"' in words
+    for word in ("oracle", "UAR", "own head", "nearest mean"):
+        assert f"<strong>{word}</strong>: " in words
+    assert "<strong>bundled</strong>" not in words  # no network of these began from such weights
+
+
+@pytest.mark.parametrize(
+    ("advantage", "said"), [(0.0, "level with"), (-1e-15, "level with"), (-0.012, "1.2 points behind")]
+)
+def test_methods_that_are_equally_good_are_level(advantage, said):
+    assert ahead(advantage) == said
 
 
 def test_a_suite_without_a_comparison_of_its_own_has_no_answer(folder):

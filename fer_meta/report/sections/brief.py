@@ -13,6 +13,7 @@ from fer_meta.report.sections.left_out import left_out
 from fer_meta.report.sections.missing import missing
 from fer_meta.report.sections.words import (
     BAYES_NOTE,
+    BUNDLED_NOTE,
     exact,
     failed_note,
     interval_note,
@@ -37,7 +38,7 @@ def brief(
         _untitled(*left_out(results)),
         *tables(results, scores),
         _untitled(primary, smoke_note(results.plan.get("preset", ""))),
-        _untitled(*_notes(results, scores)),
+        _untitled(*_notes(results, scores), f"bundled: {BUNDLED_NOTE}" if "bundled" in primary else ""),
         missing(results),
         *last,
     ]

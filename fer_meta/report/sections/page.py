@@ -67,6 +67,7 @@ def _start(results: Results, scores: pd.DataFrame) -> list[Paragraph | Verbatim]
             folds.note(results),
             unjudged_note(results, scores),
             *left_out(results),
+            "The last section explains the words.",
         ),
     ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.document import Block, Page, Section
 from fer_meta.report.formats import html, terminal
+from fer_meta.report.sections import glossary
 from fer_meta.report.web import answer, confusions, episodes, explorer, made_by
 from fer_meta.report.web.figures import figure
 
@@ -17,8 +18,8 @@ PUBLISHED = "Published figures"
 APART = ("Missing", "Experiments not run", PUBLISHED)
 """How the titles of sections begin that have a place of their own; the others are among the tables."""
 
-ELSEWHERE = ("Primary contrast",)
-"""The answer says it."""
+ELSEWHERE = ("Primary contrast", glossary.TITLE)
+"""The answer says it, or the end of the page."""
 
 
 def web_page(found: Found, whole: Page, figures: Sequence[str], photographs: bool) -> str:
@@ -58,5 +59,6 @@ def _document(found: Found, whole: Page, figures: Sequence[str], example: Sectio
         Section("All tables", tuple(replace(one, closed=True) for one in kept)),
         Section("How the numbers are made", start.blocks, closed=True),
         made_by.section(results),
+        glossary.section(found),
     ]
     return replace(whole, blocks=tuple(one for one in blocks if one))
