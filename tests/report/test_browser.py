@@ -147,3 +147,14 @@ def test_it_prints_with_all_parts_open(opened):
     assert page.evaluate("[...document.querySelectorAll('main details')].every(part => part.open)")
     page.emulate_media(media="print")
     assert not page.locator("nav").is_visible() and not page.locator(".choices").first.is_visible()
+
+
+def test_no_table_is_cut_off_on_paper(opened):
+    paper = 1032  # pixels of A4 on its side within its margins
+    page = opened(paper)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    ends = page.evaluate(
+        "[...document.querySelectorAll('table')].map(one => one.getBoundingClientRect().right)"
+    )
+    assert len(ends) > 20 and max(ends) <= paper

@@ -15,7 +15,7 @@ WORDS = {
     "nearest mean": "a readout: the class whose mean over the support is nearest.",
     "linear probe": "a readout: a linear classifier, trained on the support.",
     "own head": "a readout: the network's last layer. It knows its training's classes, and uses no support.",
-    "source-val": "the checkpoint that was best on the source's validation split: one can have it.",
+    "source-val": "the checkpoint that was best on the source's validation split, which anybody can do.",
     "last": "the last checkpoint of a training.",
     "oracle": "the checkpoint that was best on the target's validation split, which no one has in practice.",
     "chance": "the accuracy of a guess.",
