@@ -1,6 +1,7 @@
 """Panels side by side: their places, legends, and the trainings beside their mean."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,15 +57,7 @@ def settle(
     measured, and may be more. matplotlib's own layouts find them by measuring every text several times, which
     takes longer than the drawing.
     """
-    entries = (
-        {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
-        if legend
-        else {}
-    )
-    # last, for matplotlib lists lines before bars
-    for label in (GOES_ON, SEED["label"], FAILED["label"], "chance", BAYES):
-        if label in entries:
-            entries[label] = entries.pop(label)
+    entries = _entries(axes) if legend else {}
     legend = _fitting(list(entries), legend, figure.get_size_inches()[0]) if entries else 0
     above = 0.14 + 0.16 * max(bool(axis.get_title()) + axis.get_title().count("\n") for axis in axes)
     head, foot = (
@@ -103,6 +96,16 @@ def settle(
             frameon=False,
             borderaxespad=0.3,
         )
+
+
+def _entries(axes) -> dict[str, Any]:
+    """What a legend of all axes shows, by its words."""
+    entries = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
+    # last, for matplotlib lists lines before bars
+    for label in (GOES_ON, SEED["label"], FAILED["label"], "chance", BAYES):
+        if label in entries:
+            entries[label] = entries.pop(label)
+    return entries
 
 
 def _left_of(axis: Axes) -> float:

@@ -67,11 +67,8 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
                 )
                 draw_seeds(axis, places, cells_of(tested, known), 0.1)
             _mark_chance(axis, block, column, places)
-        crowded = (
-            {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-            if block["own"].str.len().sum() > 40
-            else {}
-        )
+        long = block["own"].str.len().sum() > 40
+        crowded = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if long else {}
         axis.set_xticks(block.index, block["own"], fontsize=SMALL, **crowded)
         axis.set_xlim(-0.6, len(block) - 0.4)
         axis.set_ylim(0, 104)  # a mark at 100 is whole
