@@ -193,9 +193,9 @@ def leaderboard(bundles: tuple[Path, ...], out: Path) -> None:
     from fer_meta.fileio import write_text
     from fer_meta.report.formats import html, markdown
 
-    page = leaderboard_page(bundles)
+    page, words = leaderboard_page(bundles)
     write_text(out, html.render(page) if out.suffix == ".html" else markdown.render(page))
-    click.echo(f"Written: {escaped(str(out))}")
+    click.echo(f"Ranked: {words}\nWritten: {escaped(str(out))}")
 
 
 def _size(path: Path) -> str:

@@ -45,8 +45,14 @@ def upload(model: Path, repo: str, licence: str, public: bool, dry_run: bool, ou
     folder = expanded(model, "the model")
     if dry_run:
         place = expanded(out or Path(repo.rpartition("/")[2]), "--out")
-        uploading.prepare(folder, repo, licence, place)
+        _warn(uploading.prepare(folder, repo, licence, place))
         click.echo(f"Written: {escaped(str(place))}; nothing was uploaded")
         return
-    page, private = uploading.upload(folder, repo, licence, public)
-    click.echo(f"Uploaded: {page} ({'private' if private else 'public'})")
+    done = uploading.upload(folder, repo, licence, public)
+    _warn(done.cautions)
+    click.echo(f"Uploaded: {done.page} ({'private' if done.private else 'public'})")
+
+
+def _warn(cautions: list[str]) -> None:
+    for line in cautions:
+        click.echo(f"Warning: {line} The page says so too.", err=True)

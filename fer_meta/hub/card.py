@@ -11,6 +11,7 @@ from fer_meta.records.origin import Origin, Tested
 from fer_meta.report.formats.markdown import escaped
 from fer_meta.sources import called, is_rendered, parts_of
 from fer_meta.statistics.rounding import percent
+from fer_meta.suites.smoke import smoke_note
 
 ETHICS = (
     "An expression is not a feeling: people smile without joy, and one face means different things in"
@@ -152,12 +153,26 @@ def _accuracy(origin: Origin) -> str:
     )
 
 
+def cautions(origin: Origin) -> list[str]:
+    """What must be said before all else of a model that may be worth nothing."""
+    lines = [smoke_note(origin.preset)]
+    if origin.steps and origin.learned is None:
+        lines.append(
+            "It was not judged whether its training learned: the log is too short, or it does not say what a"
+            " guess would score."
+        )
+    if origin.steps and origin.learned is False:
+        lines.append("Its training did not learn: in training it was no better than a guess.")
+    return [line for line in lines if line]
+
+
 def _limits(record: ModelRecord, origin: Origin) -> str:
+    rendered = is_rendered(origin.source, origin.rendered)
     lines = [
+        *cautions(origin),
+        *(["It was trained on rendered faces. On photographs it may be no better than chance."] * rendered),
         "It is as good as the table says on pictures like those that it was tested on, and usually worse on"
         " others: other cameras, ages, skin colours, head poses.",
         f"It expects faces that were found, turned and scaled to {record.image_size} px as fer-meta does it.",
     ]
-    if is_rendered(origin.source, origin.rendered):
-        lines.insert(0, "It was trained on rendered faces. On photographs it may be no better than chance.")
     return "\n".join(f"- {line}" for line in lines)

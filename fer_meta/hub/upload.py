@@ -4,6 +4,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +22,9 @@ from fer_meta.records.model import ModelRecord, read_model, write_model
 from fer_meta.records.origin import Origin, Tested, write_origin
 from fer_meta.records.plan import PLAN, read_plan
 from fer_meta.records.run import commit_of
+from fer_meta.report.load import read_results
 from fer_meta.report.one_training import scores_of
+from fer_meta.statistics.failed import is_judged
 from fer_meta.training.checkpoints import snapshots
 
 PAGE = "https://huggingface.co/{}"
@@ -29,9 +32,17 @@ _REPO = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,
 _LICENCE = re.compile(r"[a-z0-9.-]{2,40}")
 
 
-def prepare(model: Path, repo: str, licence: str, folder: Path) -> None:
+class Uploaded(NamedTuple):
+    """The address of a model's page, whether it is private, and the `cautions` of its card."""
+
+    page: str
+    private: bool
+    cautions: list[str]
+
+
+def prepare(model: Path, repo: str, licence: str, folder: Path) -> list[str]:
     """Write what an upload would hold into `folder`, which is made: README.md, model.json, origin.json,
-    history.jsonl and the checkpoints that its readouts use.
+    history.jsonl and the checkpoints that its readouts use. Returns the `cautions` of its card.
 
     Raises FerMetaError for a name or a licence that the hub would refuse, for a folder that is not empty, for
     a method or a network of the user's own file, which nobody else could load, and ResultsError for a folder
@@ -50,7 +61,7 @@ def prepare(model: Path, repo: str, licence: str, folder: Path) -> None:
         if is_file(word):
             raise FerMetaError(f"{model}: {word} is a file of yours, without which nobody can load the model")
     with library(PAGE.format(repo), what="model", command="upload", action="upload"):
-        from fer_meta.hub.card import card  # its facts are huggingface_hub's
+        from fer_meta.hub.card import card, cautions  # its facts are huggingface_hub's
     record, origin = _public(opened.record), _origin(opened)
     page = card(repo, licence, record, origin)
     try:
@@ -63,6 +74,7 @@ def prepare(model: Path, repo: str, licence: str, folder: Path) -> None:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    return cautions(origin)
 
 
 def _copy_weights(model: StoredModel, folder: Path) -> None:
@@ -73,9 +85,9 @@ def _copy_weights(model: StoredModel, folder: Path) -> None:
         shutil.copyfile(there[step], folder / "checkpoints" / there[step].name)
 
 
-def upload(model: Path, repo: str, licence: str, public: bool) -> tuple[str, bool]:
-    """Upload a model into `repo` (user/name), which is made if it is not there: private unless `public`.
-    Returns the address of its page, and whether it is private: a repository that was there stays as it is.
+def upload(model: Path, repo: str, licence: str, public: bool) -> Uploaded:
+    """Upload a model into `repo` (user/name), which is made if it is not there: private unless `public`. A
+    repository that was there stays private or public as it is.
 
     Raises FerMetaError as `prepare` does, if nobody is logged in, if the hub refuses, and if the repository
     is public already and `public` is not given; MachineError if the hub cannot be reached.
@@ -83,7 +95,7 @@ def upload(model: Path, repo: str, licence: str, public: bool) -> tuple[str, boo
     page = PAGE.format(repo)
     with tempfile.TemporaryDirectory(prefix="fer-meta-") as temporary:
         folder = Path(temporary) / "model"
-        prepare(model, repo, licence, folder)
+        cautions = prepare(model, repo, licence, folder)
         with library(page, what="model", command="upload", action="upload") as hub:
             if hub.get_token() is None:
                 raise FerMetaError("nobody is logged in to the hub; run `hf auth login`, or set HF_TOKEN")
@@ -98,7 +110,7 @@ def upload(model: Path, repo: str, licence: str, public: bool) -> tuple[str, boo
                 commit_message=f"{read_model(folder).id}, by fer-meta {__version__}",
                 delete_patterns="checkpoints/*",  # of a model that was there before
             )
-    return page, private
+    return Uploaded(page, private, cautions)
 
 
 def _public(record: ModelRecord) -> ModelRecord:
@@ -135,8 +147,16 @@ def _origin(model: StoredModel) -> Origin:
             "command": _without_places(plan.command),
             "commit": commit_of(results, [run.id for run in runs]),
             "tests": _tests(results, model.record.id),
+            "learned": _learned(results, model.record.id),
         }
     )
+
+
+def _learned(results: Path, model: str) -> bool | None:
+    """Whether its training did; None if that is not judged."""
+    found = read_results(results, models=[model])
+    run = found.runs[0]
+    return run.failed is None if is_judged(found.logs[model], run.training_chance) else None
 
 
 def _without_places(text: str) -> str:

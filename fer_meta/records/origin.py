@@ -37,6 +37,7 @@ class Origin(Stored):
     steps: Count | None = None
     images: Count | None = None  # shown in training, each time that one is in a batch
     seconds: Seconds | None = None  # of training
+    learned: bool | None = None  # whether its training did; None: not judged
     tests: list[Tested] = []
 
 

@@ -30,6 +30,7 @@ from fer_meta.report.sections import (
     best_of,
     comparisons,
     divisions,
+    glossary,
     leakage,
     means,
     primary,
@@ -185,6 +186,7 @@ def _whole(found: Found, last: list[Section]) -> Page:
             trainings.section(results, found.trainings, found.whole),
             search.section(results, found.searched),
             *last,
+            glossary.section(found),
         ],
     )
 

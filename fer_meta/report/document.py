@@ -95,12 +95,13 @@ Text = Inline | tuple["Text", ...]
 @dataclass(frozen=True)
 class Column:
     """The head of a column; numbers are set right, words left. By a `choice` a page lets its reader choose
-    among the words of the column.
+    among the words of the column; `chosen` is the one that it begins with, where the column has it.
     """
 
     name: Text
     number: bool = True
     choice: bool = False
+    chosen: str = ""
 
 
 Row = tuple[Text, ...]
@@ -191,8 +192,11 @@ Block = Section | Table | Paragraph | Items | Verbatim | Figure | Tiles
 
 @dataclass(frozen=True)
 class Page:
+    """`warning` is what must be read before all else."""
+
     title: Text
     blocks: tuple[Block, ...]
+    warning: Text = ""
 
 
 def table(words: Sequence[Text], numbers: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Table:

@@ -53,12 +53,17 @@ def is_short(log: pd.DataFrame) -> bool:
     return 0 < log["train_accuracy"].count() < FEWEST
 
 
+def is_judged(log: pd.DataFrame, chance: float | None) -> bool:
+    """Whether a log and the accuracy of a guess say if its training learned."""
+    return chance is not None and not last_tenth(log).empty and not is_short(log)
+
+
 def failure(log: pd.DataFrame, chance: float | None) -> Failed | None:
     """What is wrong with a training by its log; None if it learned, or cannot be judged: its log is short, or
     it or its chance is not known.
     """
     points = last_tenth(log)
-    if chance is None or points.empty or is_short(log):
+    if chance is None or not is_judged(log, chance):
         return None
     found = Failed(float(points.mean()), chance)
     by_accident = special.stdtrit(len(points) - 1, 1 - ACCIDENT) * points.sem()

@@ -1,5 +1,7 @@
 """The ranks of several bundles, and what stands apart."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 from helpers import bundled, stored_results
@@ -73,7 +75,8 @@ def test_answers_to_other_images_stand_apart_and_it_is_said_why(stored, few):
     found = groups([read_results(stored), other])
     apart = [group for group in found if group.apart]
     assert len(apart) == 4 and all({*entry.places} == {1} for group in apart for entry in group.entries)
-    assert apart[0].apart == [
+    assert [reason.name for reason in apart[0].apart] == ["other test images", "other classes"]
+    assert [reason.why for reason in apart[0].apart] == [
         "the test images are others (fingerprint abc, there not recorded)",
         "the classes are others (anger, fear)",
     ]
@@ -82,8 +85,8 @@ def test_answers_to_other_images_stand_apart_and_it_is_said_why(stored, few):
 def test_answers_that_use_other_queries_stand_apart(stored, few):
     other = said(few, lambda run: run | {"transductive": ["protonet"]})
     apart = [group for group in groups([read_results(stored), other]) if group.apart]
-    assert {words for group in apart for words in group.apart} == {
-        "each answer may use the other queries of its episode"
+    assert {reason for group in apart for reason in group.apart} == {
+        ("transductive", "each answer may use the other queries of its episode")
     }
 
 
@@ -104,8 +107,12 @@ def test_the_page_names_bundles_and_hostile_words_stay_words(whole, few, tmp_pat
         path = tmp_path / f"board.{ending}"
         result = CliRunner().invoke(main, ["leaderboard", str(whole), str(done.path), "--out", str(path)])
         assert result.exit_code == 0, result.output
+        assert "Ranked: 2 methods from 3 sources on 2 targets, in " in result.output
+        assert "out of 2 bundles" in result.output and f"Written: {path}" in result.output
         pages[ending] = path.read_text()
     page = Parts(pages["html"])
+    assert not re.search(r"-shot, table \d", page.text), "a title says what its table is"
+    assert "Preset smoke: this run shows only" in page.text
     assert len(page.scripts) == 1 and "alert(1)" not in page.scripts[0]
     assert "<script>alert(1)</script>" in page.text
     assert r"\<script>" in pages["md"] and r"\*bold\*" in pages["md"]

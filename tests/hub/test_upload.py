@@ -14,8 +14,10 @@ from safetensors.numpy import load_file
 import fer_meta as fm
 from fer_meta.cli.main import main
 from fer_meta.errors import ResultsError
+from fer_meta.records.origin import Origin
 
 constants = pytest.importorskip("huggingface_hub.constants")
+cautions = pytest.importorskip("fer_meta.hub.card").cautions
 
 REPO = "anna/protonet-day"
 
@@ -95,6 +97,35 @@ def test_an_uploaded_model_is_private_and_answers_as_before(model, hub, trees):
     options = {"aligned": True, "device": "cpu", "data": {"day": trees / "day"}}
     here, there = (fm.predict(name, face, **options) for name in (model, f"hf:{REPO}"))
     pd.testing.assert_frame_equal(here, there)
+
+
+def test_a_model_that_may_be_worth_nothing_is_not_uploaded_in_silence(model, hub, shared):
+    plan = shared / "tiny" / "plan.json"
+    before = plan.read_text()
+    try:
+        plan.write_text(json.dumps(json.loads(before) | {"preset": "smoke"}))
+        said = upload(model)
+    finally:
+        plan.write_text(before)
+    page = hub.repos[REPO]["README.md"].decode()
+    limits = page[page.index("## Limits") : page.index("## Ethics")]
+    for line in ("Preset smoke: this run shows only", "It was not judged whether its training learned"):
+        assert f"Warning: {line}" in said and f"- {line}" in limits
+    assert "Preset smoke" not in upload(model)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"learned": True, "steps": 9}, []),
+        ({"learned": False, "steps": 9}, ["did not learn"]),
+        ({"steps": 9}, ["not judged"]),
+        ({"steps": 0}, []),  # a network that is not trained
+    ],
+)
+def test_a_caution_for_each_way_in_which_a_training_may_be_none(known, said):
+    found = cautions(Origin.model_validate(known))
+    assert len(found) == len(said) and all(word in line for word, line in zip(said, found))
 
 
 def test_a_second_upload_replaces_the_weights(model, hub):

@@ -15,6 +15,7 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 
 DESK, PHONE = 1400, 400
+ACCURACY, CHECKPOINT, TARGET = 2, 3, 6  # columns of the table of all accuracies
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +77,33 @@ def test_a_choice_hides_the_other_rows_and_says_how_many_are_left(opened):
     page = opened()
     page.get_by_label("target").first.select_option("press_faces")
     page.get_by_label("shots").first.select_option("5")
-    assert set(column(page, "#table-1", 2)) == {"press_faces"} and set(column(page, "#table-1", 3)) == {"5"}
+    assert set(column(page, "#table-1", TARGET)) == {"press_faces"}
+    assert set(column(page, "#table-1", TARGET + 1)) == {"5"}
     shown = len(column(page, "#table-1", 1))
     assert page.get_by_role("status").first.inner_text().startswith(f"{shown} of ")
     page.get_by_role("button", name="Show all").first.click()
-    assert set(column(page, "#table-1", 2)) == {"press_faces", "fer2013"}
+    assert set(column(page, "#table-1", TARGET)) == {"press_faces", "fer2013"}
+    assert len(set(column(page, "#table-1", CHECKPOINT))) == 3
+
+
+def test_at_first_each_accuracy_is_there_once_by_the_checkpoint_that_one_can_have(opened):
+    page = opened()
+    assert page.get_by_label("checkpoint").first.input_value() == "=source-val"
+    assert set(column(page, "#table-1", CHECKPOINT)) == {"source-val"}
+    assert page.get_by_role("status").first.inner_text().endswith("rows: checkpoint source-val")
+
+
+def test_on_a_phone_the_accuracy_is_seen_at_once_and_the_table_says_that_it_goes_on(opened):
+    page = opened(PHONE)
+    head = page.locator("#table-1 th").nth(ACCURACY - 1)
+    assert head.inner_text().startswith("accuracy")
+    box = head.bounding_box()
+    assert box["x"] + box["width"] <= PHONE
+    assert page.locator(".hint:visible").filter(has_text="scroll sideways").count()
+    wide = page.locator(".wide").filter(has=page.locator("#table-1"))
+    wide.evaluate("part => part.scrollLeft = 500")
+    first = page.locator("#table-1 tbody tr:visible td").first.bounding_box()
+    assert first["x"] >= 0, "the name of the method stays"
 
 
 def test_a_link_opens_the_closed_part_that_it_leads_to(opened):
@@ -124,3 +147,14 @@ def test_it_prints_with_all_parts_open(opened):
     assert page.evaluate("[...document.querySelectorAll('main details')].every(part => part.open)")
     page.emulate_media(media="print")
     assert not page.locator("nav").is_visible() and not page.locator(".choices").first.is_visible()
+
+
+def test_no_table_is_cut_off_on_paper(opened):
+    paper = 1032  # pixels of A4 on its side within its margins
+    page = opened(paper)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    ends = page.evaluate(
+        "[...document.querySelectorAll('table')].map(one => one.getBoundingClientRect().right)"
+    )
+    assert len(ends) > 20 and max(ends) <= paper

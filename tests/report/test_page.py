@@ -4,8 +4,10 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import stored_results
 from helpers.html_check import check_html
@@ -13,6 +15,15 @@ from helpers.report_texts import change, texts
 
 from fer_meta.records.pictures import pictures_of, write_sheet
 from fer_meta.report import write_report
+from fer_meta.report.aggregate.found import find
+from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.load import read_results
+from fer_meta.report.web import explorer
+from fer_meta.report.web.answer import ahead
+from fer_meta.report.web.figures import figure
+
+ABSENT = {"did not learn", "one seed", "transductive"}
+"""Caveats that these results have not."""
 
 NAMED = {"first": "supervised-ncm", "second": "protonet", "shots": 5, "over": "across", "less": None}
 
@@ -51,6 +62,36 @@ def test_the_answer_comes_first_and_in_plain_words(tmp_path):
     assert "made by fer-meta; they are no photographs" in words and "One seed: other trainings" in words
 
 
+def test_of_a_smoke_run_all_texts_say_that_its_numbers_mean_nothing(folder, page):
+    note = "Preset smoke: this run shows only that everything works"
+    said = texts(folder)
+    assert page.index(f'<p class="warning" role="note">{note}') < page.index("The answer of this suite</h2>")
+    assert f"<ul><li>{note}" in page  # the first bullet under the answer
+    assert said["md"].split("\n")[2].startswith(f"> {note}")
+    assert note in " ".join(said["txt"].split()) and note in said["tex"]
+    plan = json.loads((folder / "plan.json").read_text())
+    try:
+        change(folder / "plan.json", preset="quick")
+        assert not any("Preset smoke" in text for text in texts(folder).values())
+    finally:
+        (folder / "plan.json").write_text(json.dumps(plan))
+
+
+def test_words_that_a_reader_may_not_know_are_explained(folder, page):
+    words = page[page.index("Words</h2>") :]
+    assert '<a href="#words">' in page and 'id="words"' in words
+    for word in ("oracle", "UAR", "own head", "nearest mean"):
+        assert f"<strong>{word}</strong>: " in words
+    assert "<strong>bundled</strong>" not in words  # no network of these began from such weights
+
+
+@pytest.mark.parametrize(
+    ("advantage", "said"), [(0.0, "level with"), (-1e-15, "level with"), (-0.012, "1.2 points behind")]
+)
+def test_methods_that_are_equally_good_are_level(advantage, said):
+    assert ahead(advantage) == said
+
+
 def test_a_suite_without_a_comparison_of_its_own_has_no_answer(folder):
     plan = json.loads((folder / "plan.json").read_text())
     try:
@@ -65,13 +106,16 @@ def test_every_accuracy_of_the_table_is_on_the_page_with_its_caveats(folder, pag
     rows = re.findall(r"<tr>(.*?)</tr>", page.split('id="table-1"')[1].split("</table>")[0], re.DOTALL)
     written = texts(folder)["csv"].strip().split("\n")
     assert len(rows) == len(written)  # with their heads
-    lacking = [row for row in rows if "1 of 2 seeds" in row]
+    lacking = [row for row in rows if "seeds missing (1 of 2)" in row]
     assert lacking and all(
-        "<td>synthetic-wild (rendered)</td>" in row and "rendered</td>" in row for row in lacking
+        '<td class="words">synthetic-wild (rendered)</td>' in row and "rendered</td>" in row
+        for row in lacking
     )
-    oracle = [row for row in rows if "oracle" in row]
-    assert oracle and all("picked on the target, which no one can in practice" in row for row in oracle)
-    assert "knows the classes from its training" in parts.text
+    oracle = [row for row in rows if "<td>oracle</td>" in row]
+    assert oracle and all(row.count("oracle") == 2 for row in oracle), "the checkpoint, and a caveat"
+    for said in ("checkpoint was picked on the target", "knows the classes from its training"):
+        assert parts.text.count(said) == 1, "the whole sentence once, below the table"
+    assert not set(explorer.CAVEATS) - set(re.findall(r"<strong>([a-z ]+)</strong>: ", page)) - ABSENT
 
 
 def test_a_row_leads_to_the_commit_and_the_data_that_made_it(page):
@@ -114,11 +158,24 @@ def test_figures_are_in_the_page_with_words_for_those_who_do_not_see_them(folder
     write_report(folder)
     written = (folder / "report.html").read_text()
     pictures = [found for tag, found in check_html(written).found if tag == "img"]
-    assert len(pictures) >= 4 and all(len(found["alt"]) > 30 for found in pictures)
+    assert len(pictures) >= 4 and all(len(found["alt"]) > 25 for found in pictures)
+    assert {found["width"] for found in pictures} == {"864"}, "9 inches, so that the page keeps their places"
+    assert all(100 < int(found["height"]) < 5000 for found in pictures)
     assert not list((folder / "plots").glob("confusion*.svg"))  # the page has tables of them
     (folder / "report.json").unlink()
     write_report(folder)
     assert (folder / "report.html").read_text() == written
+
+
+def test_a_caption_says_what_its_figure_has(folder):
+    results, names = read_results(folder), Names()
+    found = find(results, read_cells(results, names), names)
+    assert found.answer.kept.empty and "lead" not in figure("answer", found).words
+    kept = found.answer._replace(kept=pd.DataFrame({"kept": [0.5]}))
+    assert "lead over chance" in figure("answer", replace(found, answer=kept)).words
+    assert "joins methods" in figure("ranks", found).words
+    many = replace(found.ranked, names=[*"abcdefghijklmnopqrst"])
+    assert "do not touch" in figure("ranks", replace(found, ranked=many)).words
 
 
 def test_without_the_page_an_older_one_goes(folder, without_plots):

@@ -37,3 +37,5 @@ def test_the_training_plot_says_whether_accuracy_or_uar_was_validated(tmp_path):
     figure = figures(find(results, cells, Names()))["training"]()
     titles = [axis.get_title() for axis in figure.axes]
     assert "Supervised: validation UAR" in titles and "ProtoNet: validation accuracy" in titles
+    figure.axes[0].set_xlim(1, 4)  # of four steps there is no half one
+    assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())

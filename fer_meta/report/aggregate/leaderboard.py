@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from fer_meta.report.aggregate.accuracy import accuracy_table
 from fer_meta.report.aggregate.folds import pooled
@@ -13,6 +13,11 @@ from fer_meta.statistics.intervals import Estimate, contrast, same_queries
 
 ADAPTED = "target"
 """`batchnorm` of a protocol whose networks have seen the target's images without their labels."""
+
+
+class Reason(NamedTuple):
+    name: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,11 @@ class Entry:
 @dataclass(frozen=True)
 class Group:
     """Entries that answered the same episodes of the same images, the most accurate first. `apart` says why
-    they are not among those of an earlier group of the same target and shots.
+    they are not among those of an earlier group of the same target and shots, each reason with a short name.
     """
 
     entries: list[Entry]
-    apart: list[str] = field(default_factory=list)
+    apart: list[Reason] = field(default_factory=list)
 
     @property
     def first(self) -> Entry:
@@ -170,29 +175,30 @@ def _common(one: Cell, other: Cell) -> tuple[int, ...]:
     return () if {*one.failed, *other.failed} & {*seeds} else seeds
 
 
-def _apart(first: Entry, entry: Entry) -> list[str]:
+def _apart(first: Entry, entry: Entry) -> list[Reason]:
     """In what an entry is not as those that it cannot be ranked with."""
     one, other = first.runs[0], entry.runs[0]
     words = []
     if entry.cell.transductive and not first.cell.transductive:
-        words.append("each answer may use the other queries of its episode")
+        words.append(Reason("transductive", "each answer may use the other queries of its episode"))
     if entry.unlabelled[1] and not first.unlabelled[1]:
-        words.append("the networks have seen the target's images, without labels (AdaBN)")
+        words.append(Reason("AdaBN", "the networks have seen the target's images, without labels (AdaBN)"))
     if one.fingerprints[1] != other.fingerprints[1]:
-        words.append(
+        why = (
             f"the test images are others (fingerprint {other.fingerprints[1] or 'not recorded'}, there"
             f" {one.fingerprints[1] or 'not recorded'})"
         )
+        words.append(Reason("other test images", why))
     if one.classes != other.classes:
-        words.append(f"the classes are others ({', '.join(other.classes)})")
+        words.append(Reason("other classes", f"the classes are others ({', '.join(other.classes)})"))
     differ = [
         f"{name} ({_short(other.protocol.get(name))}, there {_short(one.protocol.get(name))})"
         for name in sorted({*one.protocol, *other.protocol} - {"shots", "train", "validation", "batchnorm"})
         if one.protocol.get(name) != other.protocol.get(name)
     ]
     if differ:
-        words.append(f"the protocol differs in {', '.join(differ)}")
-    return words or ["other episodes were drawn"]
+        words.append(Reason("another protocol", f"the protocol differs in {', '.join(differ)}"))
+    return words or [Reason("other episodes", "other episodes were drawn")]
 
 
 def _short(value: object) -> str:

@@ -6,6 +6,7 @@ one script, by its hash, and load nothing.
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from itertools import count
@@ -44,8 +45,14 @@ Pictures = Mapping[str, bytes]
 """The picture of each `Figure.path` (SVG or PNG) and of each `Tiles.sheet` (JPEG)."""
 
 
-LONG = 30
-"""Letters of a cell that is not broken into many lines."""
+SHORT, LONG = 12, 30
+"""Letters of a cell that is not broken, and of one that is not broken into many lines."""
+
+DOTS = 150
+"""Dots of an inch of a PNG."""
+
+OVER = 0.02
+"""How far beyond an end of its axis an interval is shown that goes on there."""
 
 
 def render(page: Page, pictures: Pictures = MappingProxyType({})) -> str:
@@ -68,6 +75,9 @@ def render(page: Page, pictures: Pictures = MappingProxyType({})) -> str:
         policy=policy,
         title=terminal.inline(page.title),
         heading=inline(page.title),
+        warning=Markup('\n<p class="warning" role="note">{}</p>').format(inline(page.warning))
+        if page.warning
+        else "",
         style=Markup(_part("page.css")),  # ours
         sheets=writer.sheets(),
         entries=entries,
@@ -111,6 +121,7 @@ def _bar(bar: Bar) -> Markup:
     """The interval as a line, its mean as a mark, trainings as dots, chance as a thin line; words say it
     all.
     """
+    low = max(bar.low, -OVER)
     dots = Markup("").join(
         Markup('<circle class="dot" cx="{}" cy="{}" r="1.7"/>').format(
             f"{100 * dot:.1f}", 4 + 2 * (number % 3)
@@ -125,8 +136,8 @@ def _bar(bar: Bar) -> Markup:
         '<line class="mean" x1="{mean}" x2="{mean}" y1="1" y2="11"/>{dots}</svg>'
     ).format(
         chance=f"{100 * bar.chance:.1f}",
-        low=f"{100 * max(bar.low, 0):.1f}",
-        width=f"{100 * (min(bar.high, 1) - max(bar.low, 0)):.1f}",
+        low=f"{100 * low:.1f}",
+        width=f"{100 * (min(bar.high, 1 + OVER) - low):.1f}",
         mean=f"{100 * bar.mean:.1f}",
         dots=dots,
     )
@@ -186,28 +197,28 @@ class _Writer:
             return Markup('<p><a href="{}.png">{}</a></p>').format(one.path, one.words)
         kind = "png" if drawn.startswith(b"\x89PNG") else "svg+xml"
         data = f"data:image/{kind};base64,{base64.b64encode(drawn).decode()}"
-        return Markup('<figure><img loading="lazy" alt="{}" src="{}">{}</figure>').format(
-            one.words, data, words
-        )
+        wide, high = _size(drawn)
+        return Markup(
+            '<figure><div class="wide" role="region" tabindex="0" aria-label="Figure: {0}">'
+            '<img loading="lazy" alt="{0}" width="{1}" height="{2}" src="{3}"></div>{4}</figure>'
+        ).format(one.words, wide, high, data, words)
 
     def _table(self, one: Table) -> Markup:
         number = next(self.numbers)
         caption = inline(one.caption) if one.caption else ""
         head = Markup("").join(
-            Markup('<th scope="col"{}>{}</th>').format(_right(column), inline(column.name))
+            Markup('<th scope="col"{}{}>{}</th>').format(_right(column), _choice(column), inline(column.name))
             for column in one.columns
         )
         groups = _each("<tbody>{}</tbody>\n", (_rows(one.columns, rows) for rows in one.groups))
-        choices = ",".join(str(place) for place, column in enumerate(one.columns) if column.choice)
         label = terminal.inline(one.caption) or "Numbers"
         return Markup(
             '<div class="wide" role="region" tabindex="0" aria-label="{label}, table {number}">'
-            '<table id="table-{number}" data-choices="{choices}">{caption}'
+            '<table id="table-{number}">{caption}'
             "<thead><tr>{head}</tr></thead>\n{groups}</table></div>"
         ).format(
             label=label,
             number=number,
-            choices=choices,
             caption=Markup("<caption>{}</caption>").format(caption) if caption else "",
             head=head,
             groups=groups,
@@ -226,6 +237,16 @@ class _Writer:
         return Markup('<figure class="tiles"><figcaption>{}</figcaption>{}</figure>').format(
             inline(one.words), rows
         )
+
+
+def _size(drawn: bytes) -> tuple[int, int]:
+    """The width and height of a picture of ours in CSS pixels, of which an inch has 96: the page keeps its
+    place free until it is there.
+    """
+    if found := re.search(rb'<svg[^>]* width="([0-9.]+)pt" height="([0-9.]+)pt"', drawn[:4000]):
+        return round(float(found[1]) * 96 / 72), round(float(found[2]) * 96 / 72)
+    wide, high = (int.from_bytes(drawn[place : place + 4]) for place in (16, 20))
+    return round(wide * 96 / DOTS), round(high * 96 / DOTS)
 
 
 def _tile(tile: Tile, of: Tiles, sheet: str) -> Markup:
@@ -259,7 +280,7 @@ def _rows(columns: tuple[Column, ...], rows: Iterable[Row]) -> Markup:
 
 def _cells(columns: tuple[Column, ...], row: Row) -> Markup:
     return Markup("").join(
-        Markup("<td{}>{}</td>").format(_right(column) or _long(cell), inline(cell))
+        Markup("<td{}>{}</td>").format(_right(column) or _breadth(cell), inline(cell))
         for column, cell in zip(columns, row)
     )
 
@@ -268,9 +289,14 @@ def _right(column: Column) -> Markup:
     return Markup(' class="number"') if column.number else Markup("")
 
 
-def _long(cell: Text) -> Markup:
-    """Words that need a wide column."""
-    return Markup(' class="long"') if len(terminal.inline(cell)) > LONG else Markup("")
+def _choice(column: Column) -> Markup:
+    return Markup(' data-choice="{}"').format(column.chosen) if column.choice else Markup("")
+
+
+def _breadth(cell: Text) -> Markup:
+    """How wide a column words need."""
+    letters = len(terminal.inline(cell))
+    return Markup(' class="long"' if letters > LONG else ' class="words"' if letters > SHORT else "")
 
 
 def _each(form: str, texts: Iterable[object]) -> Markup:
@@ -301,7 +327,7 @@ _SKELETON = Markup(
 {entries}
 </ol></details></nav>
 <main id="main" tabindex="-1">
-<h1>{heading}</h1>
+<h1>{heading}</h1>{warning}
 {body}
 </main>
 <script>{script}</script>

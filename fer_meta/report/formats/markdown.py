@@ -28,7 +28,8 @@ from fer_meta.statistics.failed import MARK
 
 def render(page: Page) -> str:
     """The whole page, its title a heading of the first level."""
-    return "\n\n".join([f"# {inline(page.title)}", *(block(one) for one in page.blocks)]) + "\n"
+    start = [f"# {inline(page.title)}", *([f"> {inline(page.warning)}"] if page.warning else [])]
+    return "\n\n".join([*start, *(block(one) for one in page.blocks)]) + "\n"
 
 
 def block(one: Block, level: int = 2) -> str:

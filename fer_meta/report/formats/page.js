@@ -36,7 +36,8 @@ for (const table of document.querySelectorAll("main table")) {
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
   }
 
-  const places = table.dataset.choices ? table.dataset.choices.split(",").map(Number) : [];
+  const wide = table.closest(".wide");
+  const places = [...heads.keys()].filter((place) => "choice" in heads[place].dataset);
   if (!places.length) continue;
   const form = document.createElement("div");
   form.className = "choices";
@@ -49,9 +50,10 @@ for (const table of document.querySelectorAll("main table")) {
     if (words.length < 2) continue;
     const label = document.createElement("label");
     const select = document.createElement("select");
-    const title = heads[place].textContent.trim();
-    label.append(title, select);
+    label.append(heads[place].textContent.trim(), select);
     select.append(new Option("all", ""), ...words.map((word) => new Option(word || "(none)", "=" + word)));
+    const first = heads[place].dataset.choice;
+    if (first && words.includes(first)) select.value = "=" + first;
     select.addEventListener("change", show);
     chosen.set(place, select);
     form.append(label);
@@ -63,16 +65,36 @@ for (const table of document.querySelectorAll("main table")) {
   form.append(all);
 
   function show() {
+    const wanted = [...chosen].filter(([, select]) => select.value);
     let number = 0;
     for (const row of rows) {
-      row.hidden = [...chosen].some(([place, select]) => select.value && select.value !== "=" + said(row, place));
+      row.hidden = wanted.some(([place, select]) => select.value !== "=" + said(row, place));
       number += !row.hidden;
     }
-    shown.textContent = `${number} of ${rows.length} rows`;
+    const only = wanted.map(([place, select]) => `${heads[place].textContent.trim()} ${select.value.slice(1) || "(none)"}`);
+    shown.textContent = `${number} of ${rows.length} rows${only.length ? ": " + only.join(", ") : ""}`;
   }
   show();
-  const wide = table.closest(".wide");
   wide.before(form, shown);
+}
+
+// What is wider than the screen says so.
+const hints = new Map();
+const watch = new ResizeObserver((seen) => {
+  for (const { target } of seen) {
+    const wide = target.closest(".wide");
+    hints.get(wide).hidden = wide.scrollWidth <= wide.clientWidth + 1;
+  }
+});
+for (const wide of document.querySelectorAll(".wide")) {
+  const hint = document.createElement("p");
+  hint.className = "hint";
+  hint.textContent = "Wider than the page: scroll sideways \u2192";
+  hint.hidden = true;
+  hints.set(wide, hint);
+  wide.before(hint);
+  watch.observe(wide);
+  watch.observe(wide.firstElementChild);
 }
 
 // Where there is room, the list of parts is open from the start.

@@ -35,7 +35,7 @@ Widths = dict[tuple[Column, ...], list[int]]
 
 def render(page: Page) -> str:
     """The sections of a page, without its title. Tables with the same head line up with each other."""
-    return blocks(page.blocks)
+    return blocks([*([Paragraph(page.warning)] if page.warning else []), *page.blocks])
 
 
 def blocks(parts: Iterable[Block]) -> str:

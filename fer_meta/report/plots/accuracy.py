@@ -26,6 +26,7 @@ from fer_meta.report.plots.panels import (
     settle,
     top_of,
 )
+from fer_meta.report.plots.percent import draw_intervals
 
 
 def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
@@ -52,10 +53,11 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) ->
                     color=look(results, readout).colour,
                     label=readout_name(results, readout),
                 )
-        axis.errorbar(
+        draw_intervals(
+            axis,
             places,
-            100 * block["accuracy"],
-            100 * block["ci95"].fillna(0),
+            block["accuracy"],
+            block["ci95"],
             fmt="none",
             ecolor="black",
             elinewidth=1,

@@ -8,6 +8,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import domain_name, in_order, look, readout_name
 from fer_meta.report.plots.look import CHANCE, NORMAL, SMALL
 from fer_meta.report.plots.panels import arrow, panels, quiet, settle
+from fer_meta.report.plots.percent import keep_to_percent
 from fer_meta.report.plots.texts import inches
 
 MEAN = {"color": "black", "linewidth": 1.5, "label": "mean over the divisions"}
@@ -39,6 +40,7 @@ def figure(results: Results, divided: pd.DataFrame, scores: pd.DataFrame) -> Fig
             range(len(readouts)), [readout_name(results, one) for one in readouts], fontsize=SMALL
         )
         axis.set_ylim(len(readouts) - 0.5, -0.5)
+        keep_to_percent(axis, upright=False)
         axis.set_xlabel("accuracy (%)", fontsize=NORMAL)
         way = block["way"].iloc[0]
         axis.set_title(

@@ -13,6 +13,7 @@ from fer_meta.report.load import Results, Run
 from fer_meta.report.names import domain_name, domains_in_order, rank, training_name
 from fer_meta.report.plots.look import MARKERS, METHOD_COLOURS, NORMAL
 from fer_meta.report.plots.panels import panels, quiet, settle
+from fer_meta.report.plots.percent import keep_to_percent
 
 
 def curves(logs: Sequence[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
@@ -66,6 +67,7 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell]) -> Figu
         axis.set_title(f"trained on {domain_name(results, source)}", fontsize=NORMAL)
         axis.set_xlabel("images seen", fontsize=NORMAL)
         axis.set_ylabel("validation accuracy (%)", fontsize=NORMAL)
+        keep_to_percent(axis)
         quiet(axis)
     title = (
         "What a method makes of the images it sees: its validation episodes on the source, mean over seeds"

@@ -15,6 +15,7 @@ from fer_meta.report.names import (
 )
 from fer_meta.report.plots.look import CHANCE, MARKERS, NORMAL, SMALL
 from fer_meta.report.plots.panels import arrow, by_place, cells_of, draw_seeds, panels, quiet, settle
+from fer_meta.report.plots.percent import draw_intervals
 from fer_meta.report.plots.texts import inches
 
 
@@ -36,10 +37,12 @@ def figure(results: Results, leaks: pd.DataFrame, cells: Sequence[Cell] = ()) ->
                 readouts.index(readout) + 0.7 * ((place + 0.5) / len(here) - 0.5)
                 for readout in rows["readout"]
             ]
-            axis.errorbar(
-                100 * rows["accuracy"],
+            draw_intervals(
+                axis,
                 heights,
-                xerr=100 * rows["ci95"].fillna(0),
+                rows["accuracy"],
+                rows["ci95"],
+                upright=False,
                 fmt=MARKERS[look % len(MARKERS)],
                 color=MUTED[look % len(MUTED)],
                 markersize=4.5,

@@ -16,6 +16,8 @@ Point = tuple[float, float]
 
 # Inches from one line of a row's name to the next.
 LINE = 0.14
+# Where all lines of panels are no higher, one below the other, they have the names of their columns once.
+PAGE = 12.0
 # Inches of a cell, which is square where the names of the rows have room, at most.
 LARGEST = 0.5
 
@@ -77,7 +79,9 @@ def matrices(
     dark = (mesh.to_rgba(numbers)[:, :3] @ [0.3, 0.6, 0.1] < 0.5) & ~np.isnan(numbers)
     words, strokes, first = _title(title), [], 0
     for number, (panel, corner) in enumerate(zip(panels, corners)):
-        more = [_around(panel, corner, layout, axes[1])]
+        more = [_around(panel, corner, layout)]
+        if not layout.once:
+            more.append(_columns(panel, corner, layout, axes[1]))
         if not layout.same or number % layout.across == 0:
             more.append(_rows(panel, corner, layout, axes[0]))
         for some_words, some_strokes in more:
@@ -86,6 +90,11 @@ def matrices(
         last = first + panel.percent.size
         words += _numbers(panel, corner, layout, form, dark[first:last])
         first = last
+    if layout.once:  # in one line, also below a line that is not full
+        for corner in map(layout.corner, layout.lowest(len(panels))):
+            some_words, some_strokes = _columns(panels[0], corner, layout, axes[1])
+            words += some_words
+            strokes += some_strokes if corner in corners else []
     axis.add_collection(mesh, autolim=False)
     axis.add_collection(LineCollection(strokes, colors="black", linewidths=0.8), autolim=False)
     axis.add_artist(ManyWords(words))
@@ -107,9 +116,10 @@ class _Layout:
     head: float  # above the first line of panels
     over: float  # for the title of a panel
     below: float  # for the names of columns and what they are
+    once: bool  # only the lowest panels have these names
 
     def height(self, panels: int) -> float:
-        return self.head + math.ceil(panels / self.across) * self._pitch
+        return self.head + math.ceil(panels / self.across) * self._pitch + self.below * self.once
 
     def corner(self, number: int) -> Point:
         """The upper left of the cells of a panel."""
@@ -117,13 +127,18 @@ class _Layout:
         left = self.names + place * (self.room + 0.2 + self.names * (not self.same))
         return left + (self.room - self.wide) / 2, self.head + self.over + line * self._pitch
 
+    def lowest(self, panels: int) -> range:
+        """The numbers of the places in the last line."""
+        first = (math.ceil(panels / self.across) - 1) * self.across
+        return range(first, first + self.across)
+
     def cell(self, panel: Matrix) -> tuple[float, float]:
         """The width and height of a cell."""
         return self.wide / len(panel.columns), self.tall / len(panel.rows)
 
     @property
     def _pitch(self) -> float:
-        return self.over + self.tall + self.below
+        return self.over + self.tall + (0 if self.once else self.below)
 
 
 def _layout(panels: list[Matrix], title: str, bar: bool) -> _Layout:
@@ -135,16 +150,20 @@ def _layout(panels: list[Matrix], title: str, bar: bool) -> _Layout:
     columns = max(len(panel.columns) for panel in panels)
     lines = max(len(panel.rows) for panel in panels)
     cell = min(room / columns, LARGEST)
+    tall = lines * max(cell, 0.08 + LINE * _lines(rows))
+    over = 0.13 + 0.16 * max(2, _lines(panel.title for panel in panels))
+    alike = all(panel.columns == panels[0].columns for panel in panels)
     return _Layout(
         across,
         same,
         names,
         room,
         wide=columns * cell,
-        tall=lines * max(cell, 0.08 + LINE * _lines(rows)),
+        tall=tall,
         head=0.25 + 0.19 * (1 + title.count("\n")),
-        over=0.13 + 0.16 * max(2, _lines(panel.title for panel in panels)),
+        over=over,
         below=0.42 + max(map(inches, {name for panel in panels for name in panel.columns})) / math.sqrt(2),
+        once=alike and math.ceil(len(panels) / across) * (over + tall) <= PAGE,
     )
 
 
@@ -167,18 +186,24 @@ def _cells(panel: Matrix, corner: Point, layout: _Layout) -> list[list[Point]]:
     return [[(x, y), (x + wide, y), (x + wide, y + tall), (x, y + tall)] for x, y in places]
 
 
-def _around(
-    panel: Matrix, corner: Point, layout: _Layout, columns: str
-) -> tuple[list[Words], list[list[Point]]]:
-    """The title, the frame and the names of the columns of a panel; `columns` says what they are."""
+def _around(panel: Matrix, corner: Point, layout: _Layout) -> tuple[list[Words], list[list[Point]]]:
+    """The title and the frame of a panel."""
     left, top = corner
     middle, right, bottom = left + layout.wide / 2, left + layout.wide, top + layout.tall
     words = [
         Words(middle, top - 0.08 - 0.16 * up, text, NORMAL, va="baseline")
         for up, text in enumerate(reversed(panel.title.split("\n")))
     ]
-    words.append(Words(middle, bottom + layout.below - 0.12, columns, NORMAL, va="baseline"))
-    strokes = [[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]
+    return words, [[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]
+
+
+def _columns(
+    panel: Matrix, corner: Point, layout: _Layout, columns: str
+) -> tuple[list[Words], list[list[Point]]]:
+    """The names of the columns of a panel; `columns` says what they are."""
+    left, bottom = corner[0], corner[1] + layout.tall
+    words = [Words(left + layout.wide / 2, bottom + layout.below - 0.12, columns, NORMAL, va="baseline")]
+    strokes = []
     for column, name in enumerate(panel.columns):
         x = left + (column + 0.5) * layout.cell(panel)[0]
         strokes.append([(x, bottom), (x, bottom + 0.05)])

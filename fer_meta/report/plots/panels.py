@@ -1,14 +1,18 @@
 """Panels side by side: their places, legends, and the trainings beside their mean."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.names import BAYES
 from fer_meta.report.plots.look import FAILED, NORMAL, SEED, SMALL, WIDTH
+from fer_meta.report.plots.percent import GOES_ON
+from fer_meta.report.plots.texts import inches
 
 # Inches of a letter of a legend, on average.
 LETTER = 0.069
@@ -49,18 +53,11 @@ def settle(
     """Last of all: the title, a legend for all axes in `legend` columns or as many as fit, and the places of
     everything.
 
-    `left` and `below` are the inches that ticks and labels take beside each axes. matplotlib's own layouts
-    find these by measuring every text several times, which takes longer than the drawing.
+    `left` and `below` are the inches that ticks and labels take beside each axes; left of a label they are
+    measured, and may be more. matplotlib's own layouts find them by measuring every text several times, which
+    takes longer than the drawing.
     """
-    entries = (
-        {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
-        if legend
-        else {}
-    )
-    # last, for matplotlib lists lines before bars
-    for label in (SEED["label"], FAILED["label"], "chance", BAYES):
-        if label in entries:
-            entries[label] = entries.pop(label)
+    entries = _entries(axes) if legend else {}
     legend = _fitting(list(entries), legend, figure.get_size_inches()[0]) if entries else 0
     above = 0.14 + 0.16 * max(bool(axis.get_title()) + axis.get_title().count("\n") for axis in axes)
     head, foot = (
@@ -79,6 +76,11 @@ def settle(
         wspace=(left + 0.1) / wide,
         hspace=(above + below) / tall,
     )
+    needed = max(map(_left_of, axes))
+    if needed > left:  # the labels of ticks are known now that the places are
+        wide -= needed - left
+        left = needed
+        figure.subplots_adjust(left=left / width, wspace=(left + 0.1) / wide)
     for axis in axes:
         axis.yaxis.set_label_coords(-(left - 0.2) / wide, 0.5)
         axis.xaxis.set_label_coords(0.5, -(below - 0.2) / tall)
@@ -94,6 +96,24 @@ def settle(
             frameon=False,
             borderaxespad=0.3,
         )
+
+
+def _entries(axes) -> dict[str, Any]:
+    """What a legend of all axes shows, by its words."""
+    entries = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
+    # last, for matplotlib lists lines before bars
+    for label in (GOES_ON, SEED["label"], FAILED["label"], "chance", BAYES):
+        if label in entries:
+            entries[label] = entries.pop(label)
+    return entries
+
+
+def _left_of(axis: Axes) -> float:
+    """The inches that the labels of its ticks and its own label take left of an axis; 0 without its own."""
+    if not axis.get_ylabel():
+        return 0.0
+    ticks = axis.yaxis.get_major_formatter().format_ticks([*axis.yaxis.get_majorticklocs()])
+    return 0.38 + max(map(inches, filter(None, ticks)), default=0)
 
 
 def _fitting(labels: list[str], columns: int, width: float) -> int:

@@ -9,13 +9,12 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import readout_name
 from fer_meta.report.plots.look import NORMAL, SMALL, WIDTH
 from fer_meta.report.plots.panels import panels, quiet, settle
+from fer_meta.report.plots.reading import MOST_NAMES, what_bars_say
 from fer_meta.report.plots.texts import inches
 from fer_meta.sources import parts_of
 from fer_meta.statistics.ranks import Ranks
 
-MOST_NAMES = 16
-"""So many names fit beside the bars of Demsar's diagram."""
-
+MOST_TICKS = 20
 LINE = 96
 """So many letters fit into a line of the title."""
 
@@ -105,7 +104,7 @@ def _list(
     )
     axis.set_yticks(range(len(places)), names, fontsize=SMALL)
     axis.set_ylim(len(places) - 0.5, -0.5)
-    axis.set_xticks([1, *range(5, len(places) + 1, 5)])
+    axis.set_xticks(range(1, len(places) + 1, -(-len(places) // MOST_TICKS)))
     axis.set_xlabel("mean rank", fontsize=NORMAL)
     quiet(axis)
     left = 0.2 + max(map(inches, names))
@@ -124,17 +123,14 @@ def _title(results: Results, ranked: Ranks, unranked: Sequence[str]) -> str:
     faces = (
         " of rendered faces" if rendered == domains else " of rendered and other faces" if rendered else ""
     )
-    bars = (
-        "a bar joins methods that cannot be told\napart"
-        if len(ranked.names) <= MOST_NAMES
-        else "two whose bars do not touch\ndiffer"
-    )
     failed = ", ".join(unranked)
     note = f"\n{fill(f'not ranked, for a training did not learn: {failed}', LINE)}" if failed else ""
-    return (
+    bars = what_bars_say(len(ranked.names))
+    title = (
         f"Mean ranks (1 is best) over {ranked.blocks} blocks{faces}; {bars} (Nemenyi, 5 %)."
-        f" Blocks of one bench share models and images: for orientation{note}"
+        " Blocks of one bench share models and images: for orientation"
     )
+    return fill(title, LINE) + note
 
 
 def _joined(means: list[float], critical: float) -> list[tuple[float, float]]:

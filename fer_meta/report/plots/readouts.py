@@ -20,6 +20,7 @@ from fer_meta.report.plots.panels import (
     quiet,
     settle,
 )
+from fer_meta.report.plots.percent import draw_intervals, keep_to_percent
 from fer_meta.report.plots.texts import inches
 
 MOST_BARS = 12
@@ -45,10 +46,12 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) ->
                 continue
             shift = 0.7 * ((number + 0.5) / len(methods) - 0.5)
             places = np.array([readouts.index(read[name]) for name in rows["readout"]]) + shift
-            axis.errorbar(
-                100 * rows["accuracy"],
+            draw_intervals(
+                axis,
                 places,
-                xerr=100 * rows["ci95"].fillna(0),
+                rows["accuracy"],
+                rows["ci95"],
+                upright=False,
                 fmt=MARKERS[number % len(MARKERS)],
                 color=METHOD_COLOURS[number % len(METHOD_COLOURS)],
                 markersize=4,
@@ -63,6 +66,7 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell] = ()) ->
             axis.axhline(between - 0.5, color="#DDDDDD", linewidth=0.6, zorder=0)
         axis.set_yticks(range(len(readouts)), readouts, fontsize=SMALL)
         axis.set_ylim(len(readouts) - 0.5, -0.5)
+        keep_to_percent(axis, upright=False)
         axis.set_xlabel(f"{shots}-shot, {way}-way accuracy (%)", fontsize=NORMAL)
         start = f"{experiment}: " if experiment else ""
         axis.set_title(

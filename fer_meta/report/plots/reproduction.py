@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -14,6 +15,7 @@ from fer_meta.report.names import (
 )
 from fer_meta.report.plots.look import CHANCE, NORMAL, SMALL
 from fer_meta.report.plots.panels import by_place, cells_of, draw_seeds, panels, quiet, settle
+from fer_meta.report.plots.percent import draw_intervals
 from fer_meta.report.plots.texts import inches
 
 # What stands side by side in the reproduction plot: column -> (label, marker, colour, filled).
@@ -44,10 +46,11 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
         for number, (column, (label, marker, colour, filled)) in enumerate(readings.items()):
             places = block.index + 0.7 * ((number + 0.5) / len(readings) - 0.5)
             half = {"accuracy": "ci95", "shared_accuracy": "shared_ci95"}.get(column)
-            axis.errorbar(
+            draw_intervals(
+                axis,
                 places,
-                100 * block[column],
-                100 * block[half].fillna(0) if half else None,
+                block[column],
+                block[half] if half else np.zeros(len(block)),
                 fmt=marker,
                 color=colour,
                 markerfacecolor=colour if filled else "white",
@@ -64,11 +67,8 @@ def figure(results: Results, rows: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
                 )
                 draw_seeds(axis, places, cells_of(tested, known), 0.1)
             _mark_chance(axis, block, column, places)
-        crowded = (
-            {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-            if block["own"].str.len().sum() > 40
-            else {}
-        )
+        long = block["own"].str.len().sum() > 40
+        crowded = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if long else {}
         axis.set_xticks(block.index, block["own"], fontsize=SMALL, **crowded)
         axis.set_xlim(-0.6, len(block) - 0.4)
         axis.set_ylim(0, 104)  # a mark at 100 is whole

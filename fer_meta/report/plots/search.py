@@ -10,6 +10,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import MUTED, domain_name, domains_in_order, readout_name
 from fer_meta.report.plots.look import MARKERS, NORMAL
 from fer_meta.report.plots.panels import panels, quiet, settle
+from fer_meta.report.plots.percent import keep_to_percent
 
 PICKED = {"linestyle": "none", "marker": "o", "markersize": 9, "markerfacecolor": "none", "color": "black"}
 
@@ -45,6 +46,7 @@ def figure(results: Results, table: pd.DataFrame) -> Figure:
         axis.set_xlabel(name, fontsize=NORMAL)
         axis.set_ylabel("validation (%)", fontsize=NORMAL)
         axis.margins(0.08)
+        keep_to_percent(axis)
         quiet(axis)
     settle(figure, axes, "Settings tried, by their validation on the source", legend=3, below=0.5)
     return figure

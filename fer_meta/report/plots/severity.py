@@ -25,6 +25,10 @@ from fer_meta.report.plots.panels import (
     settle,
     top_of,
 )
+from fer_meta.report.plots.percent import draw_intervals
+
+BESIDE = 0.01
+"""From one readout to the next at one severity."""
 
 
 def figure(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> Figure:
@@ -43,11 +47,12 @@ def figure(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
         for place, readout in enumerate(readouts):
             rows = block[block["readout"] == readout]
             # Side by side, or the intervals of one severity would hide each other.
-            shift = 0.01 * (place - (len(readouts) - 1) / 2)
-            axis.errorbar(
+            shift = BESIDE * (place - (len(readouts) - 1) / 2)
+            draw_intervals(
+                axis,
                 rows["severity"] + shift,
-                100 * rows["accuracy"],
-                100 * rows["ci95"].fillna(0),
+                rows["accuracy"],
+                rows["ci95"],
                 color=look(results, readout).colour,
                 marker=MARKERS[place % len(MARKERS)],
                 markersize=4,
@@ -64,7 +69,8 @@ def figure(results: Results, gaps: pd.DataFrame, cells: Sequence[Cell] = ()) -> 
         # The studio is its own target at severity 0.
         zero = "0\n(source itself)" if (block.loc[block["severity"] == 0, "target"] == source).any() else "0"
         axis.set_xticks([0, 0.25, 0.5, 0.75, 1], [zero, "0.25", "0.5", "0.75", "1"])
-        axis.set_xlim(-0.06, 1.06)
+        reach = max(0.06, BESIDE * (len(readouts) / 2 + 1))
+        axis.set_xlim(-reach, 1 + reach)
         axis.set_ylim(0, top_of(gaps))
         axis.set_xlabel(f"severity of {recipe} (rendered)", fontsize=NORMAL)
         axis.set_ylabel("accuracy (%)", fontsize=NORMAL)

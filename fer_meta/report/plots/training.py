@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
@@ -16,6 +17,7 @@ from fer_meta.report.names import (
 )
 from fer_meta.report.plots.look import DASHES, FAILED, NORMAL
 from fer_meta.report.plots.panels import panels, quiet, settle
+from fer_meta.report.plots.percent import keep_to_percent
 
 
 def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequence[Cell]) -> Figure:
@@ -65,6 +67,10 @@ def figure(results: Results, logs: list[tuple[Run, pd.DataFrame]], cells: Sequen
         axis.set_title(f"{name}: {f'validation {metric}' if number % 2 else 'loss'}", fontsize=NORMAL)
         axis.set_ylabel(f"{metric} (%)" if number % 2 else "loss", fontsize=NORMAL)
         axis.set_xlabel("training step", fontsize=NORMAL)
+        axis.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+        axis.ticklabel_format(axis="y", useOffset=False)
+        if number % 2:
+            keep_to_percent(axis)
         quiet(axis)
     settle(
         figure,

@@ -15,6 +15,7 @@ from fer_meta.report.sections.left_out import left_out
 from fer_meta.report.sections.missing import missing
 from fer_meta.report.sections.words import (
     BAYES_NOTE,
+    BUNDLED_NOTE,
     exact,
     failed_note,
     interval_note,
@@ -24,6 +25,7 @@ from fer_meta.report.sections.words import (
     unjudged_note,
     unlabelled_note,
 )
+from fer_meta.suites.smoke import smoke_note
 
 MOST_ROWS = 40
 """Rows of all tables in a terminal. Of more, it shows those of the most shots and the headline, in short."""
@@ -48,10 +50,10 @@ def brief(
     sections = [
         _untitled(*left_out(results)),
         *shown,
-        _untitled(*_notes(results, scores), rest),
+        _untitled(*_notes(results, scores), f"bundled: {BUNDLED_NOTE}" if "bundled" in primary else "", rest),
         missing(results),
         *last,
-        _untitled(primary),
+        _untitled(primary, smoke_note(results.plan.get("preset", ""))),
     ]
     return Page(results.plan["suite"], tuple(one for one in sections if one))
 

@@ -26,6 +26,7 @@ from fer_meta.report.document import (
 from fer_meta.report.names import domain_name, experiment_title, is_own_head, reading_name, training_name
 from fer_meta.report.sections.words import domain, interval_note
 from fer_meta.statistics.failed import MARK
+from fer_meta.suites.smoke import smoke_note
 
 SHORT = 10
 """Letters of a hash in a table."""
@@ -44,9 +45,10 @@ BEHIND = (
 OWN_HEAD = "An own head uses no support: it names the classes that it was trained on."
 
 COLUMNS = (
-    *(Column(name, number=False, choice=True) for name in ("method", "readout", "source")),
+    Column("method", number=False, choice=True),
     Column("accuracy"),
     Column("behind"),
+    *(Column(name, number=False, choice=True) for name in ("readout", "source")),
     Column("backbone", number=False, choice=True),
     Column("initial weights", number=False),
     Column("images seen"),
@@ -65,6 +67,7 @@ class Shown(NamedTuple):
     title: str
     runs: int
     missing: int
+    preset: str = ""
 
 
 def page(bundles: Sequence[Shown], found: Sequence[Group]) -> Page:
@@ -81,30 +84,40 @@ def page(bundles: Sequence[Shown], found: Sequence[Group]) -> Page:
     for group in found:
         title = _title(group)
         parts[title] += 1
-        number = f", table {parts[title]}" if parts[title] > 1 else ""
+        number = f" ({parts[title]})" if parts[title] > 1 else ""
         sections.append(Section(title + number, _blocks(bundles, group)))
-    return Page("Leaderboard", (Section("", tuple(map(Paragraph, notes))), *sections, _bundles(bundles)))
+    blocks = (Section("", tuple(map(Paragraph, notes))), *sections, _bundles(bundles))
+    return Page("Leaderboard", blocks, _warning(bundles))
+
+
+def _warning(bundles: Sequence[Shown]) -> str:
+    """What must be said of some bundles before all else."""
+    found = {one.name: note for one in bundles if (note := smoke_note(one.preset))}
+    return f"{', '.join(found)}: {next(iter(found.values()))}" if found else ""
 
 
 def _title(group: Group) -> str:
+    """The task, and what sets it apart from the first table of this task."""
     cell = group.first.cell
-    return f"{domain_name(group.first.results, cell.target)}: {cell.way}-way {cell.shots}-shot"
+    task = f"{domain_name(group.first.results, cell.target)}: {cell.way}-way {cell.shots}-shot"
+    return ", ".join([task, *(reason.name for reason in group.apart)])
 
 
 def _blocks(bundles: Sequence[Shown], group: Group) -> tuple[Block, ...]:
     first = group.first
-    why = f"Not ranked with the first table of this target and these shots: {'; '.join(group.apart)}."
+    reasons = "; ".join(reason.why for reason in group.apart)
+    why = f"Not ranked with the first table of this target and these shots: {reasons}."
     several = any(entry.cell.experiment for entry in group.entries)
     rows = tuple(
         (
             str(rank),
-            *([experiment_title(entry.results, entry.cell.experiment, "")] if several else []),
             *_cells(bundles, entry, best=rank == 1),
+            *([experiment_title(entry.results, entry.cell.experiment, "")] if several else []),
         )
         for rank, entry in zip(_ranks(group), group.entries)
     )
     experiment = [Column("experiment", number=False, choice=True)] if several else []
-    columns = (Column("rank"), *experiment, *COLUMNS)
+    columns = (Column("rank"), *COLUMNS, *experiment)
     hashes = _each(map(_hash, episodes_of(first)))
     note = Paragraph(("Episodes: ", Code(hashes), f"; chance is {100 / first.cell.way:.1f} %."))
     return (*paragraphs(why if group.apart else ""), Table(columns, (rows,)), note)
@@ -132,10 +145,10 @@ def _cells(bundles: Sequence[Shown], entry: Entry, best: bool) -> Row:
     dots = tuple(scores.accuracy for scores in cell.scores)
     return (
         training_name(results, cell.method, cell.readout),
-        reading_name(results, cell.method, cell.readout),
-        domain(results, cell.source),
         Bar(words, score.accuracy, score.accuracy - spread, score.accuracy + spread, dots, 1 / cell.way),
         _behind(entry),
+        reading_name(results, cell.method, cell.readout),
+        domain(results, cell.source),
         backbone(entry.runs),
         weights(entry.runs),
         UNKNOWN if pd.isna(images) else f"{images:,.0f}",

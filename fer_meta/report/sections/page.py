@@ -11,6 +11,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.sections import gap, headline, heads, missing, targets
 from fer_meta.report.sections.left_out import left_out
 from fer_meta.report.sections.words import interval_note, unjudged_note
+from fer_meta.suites.smoke import smoke_note
 
 SELECTED_BY = (
     "Each readout picks for itself: an own head by its recall averaged over classes (UAR) on all images of"
@@ -43,7 +44,8 @@ def page(
         missing.missing(results),
         *last,
     ]
-    return Page(results.plan.get("title") or results.plan["suite"], tuple(one for one in sections if one))
+    title = results.plan.get("title") or results.plan["suite"]
+    return Page(title, tuple(one for one in sections if one), smoke_note(results.plan.get("preset", "")))
 
 
 def _start(results: Results, scores: pd.DataFrame) -> list[Paragraph | Verbatim]:
@@ -65,6 +67,7 @@ def _start(results: Results, scores: pd.DataFrame) -> list[Paragraph | Verbatim]
             folds.note(results),
             unjudged_note(results, scores),
             *left_out(results),
+            "The last section explains the words.",
         ),
     ]
 

@@ -4,17 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from fer_meta.report.document import Block, Items, Paragraph, Section, Table, table
+from fer_meta.report.document import Block, Items, Paragraph, Section, Table, paragraphs, table
 from fer_meta.report.names import domain_name, experiment_title, readout_name
 from fer_meta.report.paired import Compared
 from fer_meta.report.sections.words import p_value
 from fer_meta.statistics.failed import MARK
+from fer_meta.suites.smoke import smoke_note
 
 
 def sections(found: Compared) -> list[Block]:
     """The mean differences, then each pair of source and target, then what is not equal."""
     one, other = found.one.folder, found.other.folder
     blocks: list[Block] = [Paragraph(f"A: {one}; B: {other}" if other != one else f"{one}")]
+    blocks += paragraphs(smoke_note(found.one.plan["preset"]) or smoke_note(found.other.plan["preset"]))
     if (found.table["difference"] == 0).all():
         return [*blocks, Paragraph("No accuracy differs.")]
     if len(found.means):

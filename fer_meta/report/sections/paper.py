@@ -18,6 +18,7 @@ from fer_meta.report.sections.words import (
     seeds_lacking,
     unlabelled_note,
 )
+from fer_meta.suites.smoke import smoke_note
 
 
 def papers(results: Results, scores: pd.DataFrame, apart: pd.DataFrame) -> list[Table]:
@@ -48,6 +49,7 @@ def paper(results: Results, scores: pd.DataFrame) -> Table:
     caption = [
         f"{results.plan.get('title') or results.plan['suite']}: accuracy in % of the checkpoint picked on the"
         " source's validation split; the best method of a source and target is bold.",
+        smoke_note(results.plan.get("preset", "")),
         interval_note(scores),
         unlabelled_note(results, scores),
         f"Bayes: {BAYES_NOTE}" if bayes else "",

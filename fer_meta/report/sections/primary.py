@@ -6,12 +6,13 @@ from fer_meta.report.aggregate.planned import planned
 from fer_meta.report.aggregate.primary import why_not
 from fer_meta.report.aggregate.trainings import Side, runs_by_training, shared
 from fer_meta.report.cells import Cell
-from fer_meta.report.document import Paragraph, Section
+from fer_meta.report.document import Items, Paragraph, Section
 from fer_meta.report.load import Results
 from fer_meta.report.names import readout_name
 from fer_meta.report.sections.trainings import held_equal
 from fer_meta.statistics import rounding
 from fer_meta.statistics.words import p_in_words
+from fer_meta.suites.smoke import smoke_note
 
 WORDS = {"across": "domains that it was not trained on", "within": "its own domain's test images"}
 
@@ -19,7 +20,9 @@ WORDS = {"across": "domains that it was not trained on", "within": "its own doma
 def section(results: Results, cells: list[Cell], primary: pd.DataFrame) -> Section | None:
     """Nothing where the suite names no primary contrast."""
     words = in_words(results, cells, primary)
-    return Section("Primary contrast", (Paragraph(words),)) if words else None
+    note = smoke_note(results.plan.get("preset", ""))
+    items = [Items((note,))] if note else []
+    return Section("Primary contrast", (Paragraph(words), *items)) if words else None
 
 
 def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:

@@ -21,6 +21,7 @@ BAYES_NOTE = (
     "rendered face; no method that sees only an image's drawn units can beat it on average."
 )
 
+BUNDLED_NOTE = "weights from ImageNet that come with the package, without a download."
 
 TRANSDUCTIVE = "Transductive: each answer may use the other queries of its episode"
 

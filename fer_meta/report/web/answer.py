@@ -3,13 +3,14 @@
 import pandas as pd
 
 from fer_meta.report.aggregate.found import Found
-from fer_meta.report.document import Bold, Items, Section, Text, paragraphs
+from fer_meta.report.document import Bold, Items, Link, Paragraph, Section, Text, paragraphs
 from fer_meta.report.load import Results
 from fer_meta.report.names import readout_name
-from fer_meta.report.sections import primary
+from fer_meta.report.sections import glossary, primary
 from fer_meta.report.sections.words import failed_note, unjudged_note, unlabelled_note
 from fer_meta.statistics import rounding
 from fer_meta.statistics.words import p_in_words
+from fer_meta.suites.smoke import smoke_note
 
 SEPARABLE = 0.05
 
@@ -26,6 +27,7 @@ def section(found: Found) -> Section:
         (
             *paragraphs(words, said),
             *([Items(tuple(caveats))] if (caveats := _caveats(found)) else []),
+            Paragraph(("What the words mean: ", Link("the list at the end", glossary.PLACE), ".")),
         ),
         leads=True,
     )
@@ -36,18 +38,21 @@ def _verdict(results: Results, table: pd.DataFrame) -> Text:
     row = table.iloc[0]
     first, second = (readout_name(results, row[side]) for side in ("first", "second"))
     over, less = (primary.WORDS.get(row[part], row[part]) for part in ("over", "less"))
-    sentence = f"On {over}, {first} is {_ahead(row['advantage_over'])} {second}."
+    sentence = f"On {over}, {first} is {ahead(row['advantage_over'])} {second}."
     if not row["less"]:
         return (sentence + " This difference is ", *_decided(results, row))
     return (
-        f"{sentence} On {less}, it is {_ahead(row['advantage_less'])} it. The difference between the two, "
+        f"{sentence} On {less}, it is {ahead(row['advantage_less'])} it. The difference between the two, "
         f"{rounding.points(row['value'], '+')} points, is ",
         *_decided(results, row),
     )
 
 
-def _ahead(advantage: float) -> str:
+def ahead(advantage: float) -> str:
+    """How far one method is before another, whose name follows; 0 to 1."""
     size = rounding.points(abs(advantage))
+    if not float(size):
+        return "level with"
     return f"{size} points {'behind' if advantage < 0 else 'ahead of'}"
 
 
@@ -72,6 +77,7 @@ def _caveats(found: Found) -> list[Text]:
     return [
         text
         for text in (
+            smoke_note(results.plan.get("preset", "")),
             "Faces of the domains that are called rendered were made by fer-meta; they are no photographs."
             if rendered
             else "",

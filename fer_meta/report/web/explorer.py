@@ -8,10 +8,22 @@ import pandas as pd
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.aggregate.trainings import images_seen, runs_by_training, weights
 from fer_meta.report.cells import Cell
-from fer_meta.report.document import Bar, Column, Link, Row, Section, Table, Text, paragraphs
+from fer_meta.report.document import (
+    Bar,
+    Block,
+    Bold,
+    Column,
+    Items,
+    Link,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+    Text,
+    paragraphs,
+)
 from fer_meta.report.load import Results
 from fer_meta.report.names import (
-    SELECTIONS,
     domain_name,
     is_own_head,
     reading_name,
@@ -23,6 +35,8 @@ from fer_meta.report.web.made_by import anchor
 MOST_ROWS = 3000
 """A browser shows more only slowly; `table.csv` has them all."""
 
+FIRST = "source-val"
+
 CELL = ["experiment", "source", "target", "readout", "shots", "selection"]
 
 HOW = (
@@ -31,6 +45,23 @@ HOW = (
     "several), and the dashed line chance; the axis is 0 to 100. Two rows differ in the objective alone only "
     "where backbone, weights, images seen and readout are equal."
 )
+PICKED = (
+    "Each accuracy is there for several checkpoints of the same training. At first you see those that the "
+    f"source's validation picked ({FIRST}); choose another checkpoint, or all, to see what it changes."
+)
+
+CAVEATS = {
+    "did not learn": "the training of these seeds was no better than a guess.",
+    "seeds missing": "not all planned seeds are finished.",
+    "one seed": "one training only; another may give another order.",
+    "oracle": "the checkpoint was picked on the target's validation split, which no one has in practice.",
+    "own head": "the network's last layer. It knows the classes from its training, and uses no support.",
+    "transductive": "each answer may use the other queries of its episode.",
+    "few": f"fewer than {FEW} people, clips or images were tested: the interval is a little too short.",
+    "classes left out": "too few images for the episodes of this target.",
+    "rendered": "faces drawn by fer-meta, no photographs.",
+}
+"""What a short word in the column of caveats says."""
 
 
 def section(found: Found) -> Section:
@@ -40,10 +71,22 @@ def section(found: Found) -> Section:
     more = (
         f"The first {MOST_ROWS:,} of {len(rows):,} rows; table.csv has all." if len(rows) > MOST_ROWS else ""
     )
+    picked = PICKED if shown["selection"].nunique() > 1 and (shown["selection"] == FIRST).any() else ""
     return Section(
         "Every result",
-        (*paragraphs(HOW, interval_note(rows), more), table(found.results, shown, found.cells)),
+        (
+            *paragraphs(HOW, picked, interval_note(rows), more),
+            table(found.results, shown, found.cells),
+            *_explained(shown),
+        ),
     )
+
+
+def _explained(rows: pd.DataFrame) -> list[Block]:
+    """The caveats that these rows have, each once."""
+    there = {word for row in rows.itertuples() for word, _ in caveats(row)}
+    words = tuple((Bold(word), f": {said}") for word, said in CAVEATS.items() if word in there)
+    return [Paragraph("The caveats:"), Items(words)] if words else []
 
 
 def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
@@ -54,17 +97,17 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
     def line(row: Any) -> Row:
         runs = trained[row.experiment, row.source, row.method]
         return (
+            training_name(results, row.method, row.readout),
+            _bar(row, known),
+            row.selection,
+            reading_name(results, row.method, row.readout),
             *([row.experiment] if results.experiments else []),
             domain_name(results, row.source),
             domain_name(results, row.target),
             str(row.shots),
-            training_name(results, row.method, row.readout),
-            reading_name(results, row.method, row.readout),
-            _bar(row, known),
-            "; ".join(caveats(row)),
+            ", ".join(word + (f" ({detail})" if detail else "") for word, detail in caveats(row)),
             row.backbone,
             weights(runs),
-            SELECTIONS.get(row.selection, row.selection),
             _number(images_seen(runs)),
             exact(row.uar),
             exact(row.chance),
@@ -74,14 +117,14 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
         )
 
     heads = (
-        *([Column("experiment", number=False, choice=True)] if results.experiments else []),
-        *(
-            Column(name, number=name == "shots", choice=True)
-            for name in ("source", "target", "shots", "method", "readout")
-        ),
+        Column("method", number=False, choice=True),
         Column("accuracy, %"),
+        Column("checkpoint", number=False, choice=True, chosen=FIRST),
+        Column("readout", number=False, choice=True),
+        *([Column("experiment", number=False, choice=True)] if results.experiments else []),
+        *(Column(name, number=name == "shots", choice=True) for name in ("source", "target", "shots")),
         Column("caveats", number=False),
-        *(Column(name, number=False, choice=True) for name in ("backbone", "weights", "checkpoint")),
+        *(Column(name, number=False, choice=True) for name in ("backbone", "weights")),
         *(Column(name) for name in ("images seen", "UAR, %", "chance, %", "seeds", "episodes")),
         Column("made by", number=False),
     )
@@ -89,20 +132,23 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
     return Table(heads, (lines,), caption="Accuracy of every method, source and target")
 
 
-def caveats(row: Any) -> list[str]:
-    """What must be said with the number of a row of `accuracy_table`."""
+def caveats(row: Any) -> list[tuple[str, str]]:
+    """What must be said with the number of a row of `accuracy_table`: words of CAVEATS, each with its detail
+    or "".
+    """
+    seeds = row.failed_seeds.split()
     return [
-        text
-        for holds, text in (
-            (row.failed_seeds, f"did not learn: seed {', '.join(row.failed_seeds.split())}"),
-            (row.seeds < row.planned_seeds, f"{row.seeds} of {row.planned_seeds} seeds"),
-            (row.seeds == 1, "one training"),
-            (row.selection == "oracle", "picked on the target, which no one can in practice"),
-            (is_own_head(row.readout), "knows the classes from its training, uses no support"),
-            (row.transductive, "sees the other queries of its episode"),
-            (row.members < FEW, f"{row.members} {row.groups} tested: the interval is a little short"),
-            (row.excluded, f"classes left out: {row.excluded}"),
-            (row.rendered, "rendered"),
+        (word, detail)
+        for holds, word, detail in (
+            (seeds, "did not learn", f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"),
+            (row.seeds < row.planned_seeds, "seeds missing", f"{row.seeds} of {row.planned_seeds}"),
+            (row.seeds == 1, "one seed", ""),
+            (row.selection == "oracle", "oracle", ""),
+            (is_own_head(row.readout), "own head", ""),
+            (row.transductive, "transductive", ""),
+            (row.members < FEW, "few", f"{row.members} {row.groups}"),
+            (row.excluded, "classes left out", row.excluded),
+            (row.rendered, "rendered", ""),
         )
         if holds
     ]

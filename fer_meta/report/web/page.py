@@ -7,6 +7,7 @@ from pathlib import Path
 from fer_meta.report.aggregate.found import Found
 from fer_meta.report.document import Block, Page, Section
 from fer_meta.report.formats import html, terminal
+from fer_meta.report.sections import glossary
 from fer_meta.report.web import answer, confusions, episodes, explorer, made_by
 from fer_meta.report.web.figures import figure
 
@@ -17,8 +18,8 @@ PUBLISHED = "Published figures"
 APART = ("Missing", "Experiments not run", PUBLISHED)
 """How the titles of sections begin that have a place of their own; the others are among the tables."""
 
-ELSEWHERE = ("Primary contrast",)
-"""The answer says it."""
+ELSEWHERE = ("Primary contrast", glossary.TITLE)
+"""The answer says it, or the end of the page."""
 
 
 def web_page(found: Found, whole: Page, figures: Sequence[str], photographs: bool) -> str:
@@ -45,17 +46,19 @@ def _document(found: Found, whole: Page, figures: Sequence[str], example: Sectio
     titles = [terminal.inline(one.title) for one in sections]
     kept = [one for one, title in zip(sections, titles) if not title.startswith((*APART, *ELSEWHERE))]
     apart = [one for one, title in zip(sections, titles) if title.startswith(APART)]
+    shown = [figure(name, found) for name in figures]
     blocks: list[Block | None] = [
         answer.section(found),
-        *map(figure, figures[:1]),
+        *shown[:1],
         *[one for one in apart if not terminal.inline(one.title).startswith(PUBLISHED)],
         explorer.section(found),
-        Section("Figures", tuple(map(figure, figures[1:]))) if figures[1:] else None,
+        Section("Figures", tuple(shown[1:])) if shown[1:] else None,
         example,
         confusions.section(results, found.cells),
         *[one for one in apart if terminal.inline(one.title).startswith(PUBLISHED)],
         Section("All tables", tuple(replace(one, closed=True) for one in kept)),
         Section("How the numbers are made", start.blocks, closed=True),
         made_by.section(results),
+        glossary.section(found),
     ]
-    return Page(whole.title, tuple(one for one in blocks if one))
+    return replace(whole, blocks=tuple(one for one in blocks if one))
