@@ -13,6 +13,7 @@ from fer_meta.report.names import readout_name
 from fer_meta.report.sections import brief as module
 from fer_meta.report.sections.brief import brief
 from fer_meta.report.sections.words import measured
+from fer_meta.suites.smoke import smoke_note
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +37,11 @@ def test_of_many_rows_it_shows_those_of_the_most_shots_once_a_source(read, monke
         name = readout_name(results, row.readout)
         [line] = [line for line in lines if line.startswith(f"  {name}  ")]
         assert line[:place].endswith(terminal.inline(measured(row)))
-    assert text.splitlines()[-1] == "Named before."
+    assert text.splitlines()[-2:] == ["Named before.", smoke_note("smoke")]
 
 
 def test_of_few_rows_it_shows_all(read, monkeypatch):
     monkeypatch.setattr(module, "MOST_ROWS", 1000)
     text = terminal.render(brief(*read, "Named before."))
     assert "trained on " not in text and "oracle: picked on" in text and "All shots" not in text
-    assert text.splitlines()[-1] == "Named before."
+    assert text.splitlines()[-2:] == ["Named before.", smoke_note("smoke")]
