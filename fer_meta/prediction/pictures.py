@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from fer_meta.commands import with_extra
 from fer_meta.datasets.decoding import face_of
 from fer_meta.datasets.scanning import IMAGE_SUFFIXES, image_files, unread
 from fer_meta.errors import DatasetError, FerMetaError, ImageError
@@ -57,7 +58,7 @@ def from_camera(number: int | str, size: int, detect: Detector | None) -> Pictur
     try:
         import cv2
     except ImportError as error:
-        raise FerMetaError("a camera needs OpenCV; install it with pip install 'fer-meta[video]'") from error
+        raise FerMetaError(f"a camera needs OpenCV; run: {with_extra('video')}") from error
     camera = cv2.VideoCapture(number)
     try:
         for _ in range(_WARM):
