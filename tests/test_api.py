@@ -269,3 +269,8 @@ def test_the_example_of_ones_own_method_meets_the_contract_and_trains(monkeypatc
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
     example("own_method").main(size=32, images=3000, episodes=5, steps=4, validations=2)
     assert "cosine" in capsys.readouterr().out
+
+
+def test_the_example_of_ones_own_method_has_one_name_in_tables():
+    names = [one.label for one in example("own_method").Cosine.labels(("ncm", "probe")).values()]
+    assert names == ["Cosine", "Cosine (nearest mean)", "Cosine (linear probe)"]

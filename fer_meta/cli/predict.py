@@ -53,6 +53,12 @@ PLOTS = (".png", ".pdf", ".svg")
 )
 @click.option("--out", type=PATH, metavar="FILE", help="Write all answers to a .csv or .json file.")
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw them: .png, .pdf or .svg.")
+@click.option(
+    "--code",
+    multiple=True,
+    metavar="FILE.py:CLASS",
+    help="A method or network of your own that the model was trained with. The file is run. Repeatable.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @data_option
 @click.pass_context
@@ -72,6 +78,7 @@ def predict(
     camera: int | None,
     out: Path | None,
     plot: Path | None,
+    code: tuple[str, ...],
     device: str,
     data: dict[str, Path],
 ) -> None:
@@ -92,6 +99,7 @@ def predict(
       fer-meta predict film.mp4 --fps 5 --model MODEL --support fer2013 --data fer2013=~/fer2013
       fer-meta predict film.mp4 --model MODEL --plot film.png
       fer-meta predict --camera 0 --model MODEL
+      fer-meta predict photo.jpg --model MODEL --code my_method.py:Cosine
       fer-meta predict photo.jpg --model hf:anna/protonet-fer --support my-faces/
     """
     if not pictures and camera is None:
@@ -118,6 +126,7 @@ def predict(
         detector=detector,
         fps=fps,
         camera=camera,
+        code=code,
         device=device,
         data=data,
     )

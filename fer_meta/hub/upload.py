@@ -14,8 +14,8 @@ from fer_meta.errors import FerMetaError, ResultsError
 from fer_meta.fileio import write_text
 from fer_meta.hub.library import library
 from fer_meta.networks.weights import NAMED
-from fer_meta.plugins import is_file
-from fer_meta.prediction.stored import StoredModel, open_model
+from fer_meta.prediction.own_code import own_parts
+from fer_meta.prediction.stored import StoredModel, model_folder, open_model
 from fer_meta.records.history import HISTORY, read_history
 from fer_meta.records.model import ModelRecord, read_model, write_model
 from fer_meta.records.origin import Origin, Tested, write_origin
@@ -45,10 +45,13 @@ def prepare(model: Path, repo: str, licence: str, folder: Path) -> None:
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FerMetaError(f"{folder}: is not empty; give another --out")
+    if own := own_parts(read_model(model_folder(model))):
+        raise FerMetaError(
+            f"{model}: cannot be uploaded: its {' and '.join(own.values())} would be missing where it is"
+            " downloaded, and no code of a hub is run; put the method into an installed package"
+            " (docs/extending.md), or share your file and a bundle (`fer-meta export --models`)"
+        )
     opened = open_model(model, torch.device("cpu"))
-    for word in (opened.record.method, opened.record.backbone):
-        if is_file(word):
-            raise FerMetaError(f"{model}: {word} is a file of yours, without which nobody can load the model")
     with library(PAGE.format(repo), what="model", command="upload", action="upload"):
         from fer_meta.hub.card import card  # its facts are huggingface_hub's
     record, origin = _public(opened.record), _origin(opened)

@@ -51,6 +51,7 @@ def predict(
     fps: float | None = None,
     camera: int | None = None,
     device: str = "auto",
+    code: str | Sequence[str] = (),
     data: Mapping[str, Path] = MappingProxyType({}),
 ) -> Prediction:
     """What a stored model answers to photographs, films and folders of them, and to what a `camera` sees.
@@ -58,11 +59,12 @@ def predict(
 
     `support`: a folder with a folder of faces per class, or the name of a data set; by default the one that
     the model was trained on. With `own_head`, the model's own head answers. `aligned`: pictures are face
-    crops already, or only those of the support (`aligned_support`). Raises FerMetaError (or one of its kinds)
-    for whatever is missing.
+    crops already, or only those of the support (`aligned_support`). `code`: FILE.py:CLASS of a method
+    or network of your own that the model was trained with; the file is run. Raises FerMetaError (or one of
+    its kinds) for whatever is missing.
     """
     folder = fetched(model) if is_on_hub(model) else expanded(model, "the model")
-    opened = open_model(folder, choose_device(device))
+    opened = open_model(folder, choose_device(device), [code] if isinstance(code, str) else code)
     detect = None if aligned else load_detector(detector or usual_detector())
     find = None if aligned_support else detect
     faces = None if own_head else _support(opened, support, data, shots, find, seed)

@@ -151,7 +151,8 @@ def test_a_model_of_a_users_file_is_not_uploaded(model, tmp_path, hub):
     record["method"] = "mine.py:Mine"
     (own / "model.json").unlink()
     (own / "model.json").write_text(json.dumps(record))
-    upload(own, status=2)
+    said = upload(own, status=2)
+    assert "cannot be uploaded" in said and "fer-meta export --models" in said and "--methods" not in said
     assert not hub.repos
 
 
