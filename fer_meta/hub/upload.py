@@ -13,6 +13,7 @@ from fer_meta.commands import value_of, with_option
 from fer_meta.errors import FerMetaError, ResultsError
 from fer_meta.fileio import write_text
 from fer_meta.hub.library import library
+from fer_meta.hub.licences import ADVICE, is_licence
 from fer_meta.networks.weights import NAMED
 from fer_meta.prediction.own_code import own_parts
 from fer_meta.prediction.stored import StoredModel, model_folder, open_model
@@ -26,7 +27,6 @@ from fer_meta.training.checkpoints import snapshots
 
 PAGE = "https://huggingface.co/{}"
 _REPO = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
-_LICENCE = re.compile(r"[a-z0-9.-]{2,40}")
 
 
 def prepare(model: Path, repo: str, licence: str, folder: Path) -> None:
@@ -39,10 +39,8 @@ def prepare(model: Path, repo: str, licence: str, folder: Path) -> None:
     """
     if not _REPO.fullmatch(repo):
         raise FerMetaError(f"{repo}: is no name on the hub; give USER/NAME, such as anna/protonet-fer")
-    if not _LICENCE.fullmatch(licence):
-        raise FerMetaError(
-            f"{licence}: is no licence as the hub names them; give mit, cc-by-nc-4.0, other, ..."
-        )
+    if not is_licence(licence):
+        raise FerMetaError(f"{licence}: is no licence of the hub; give one {ADVICE}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FerMetaError(f"{folder}: is not empty; give another --out")
     if own := own_parts(read_model(model_folder(model))):
