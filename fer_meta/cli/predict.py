@@ -17,10 +17,9 @@ PLOTS = (".png", ".pdf", ".svg")
 @click.option(
     "--model",
     "folder",
-    required=True,
     type=PATH,
     metavar="FOLDER|hf:USER/NAME",
-    help="A folder of models/ or runs/ in a results folder, or a model of the Hugging Face hub.",
+    help="A folder of models/ or runs/ in a results folder, or a model of the Hugging Face hub.  [required]",
 )
 @click.option(
     "--support",
@@ -65,7 +64,7 @@ PLOTS = (".png", ".pdf", ".svg")
 def predict(
     context: click.Context,
     pictures: tuple[Path, ...],
-    folder: Path,
+    folder: Path | None,
     support: str | None,
     no_support: bool,
     shots: int | None,
@@ -104,6 +103,11 @@ def predict(
     """
     if not pictures and camera is None:
         raise click.UsageError("give a picture, a film, a folder, or --camera 0")
+    if folder is None:
+        raise click.UsageError(
+            "give --model, a trained model, such as results/cross-domain/models/NAME; `fer-meta bench` trains"
+            " some"
+        )
     if support and no_support:
         raise click.UsageError("--support and --no-support contradict each other: give one of them")
     if out and out.suffix not in FORMATS:

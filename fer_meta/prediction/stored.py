@@ -27,6 +27,8 @@ ON_FEATURES = tuple(
     if not (one.transductive or one.on_pixels or one.with_head or key == "cl2n")
 )
 
+_GIVE = "give a folder of models/ or of runs/ in a results folder, or what `fm.train(..., out=...)` left"
+
 
 @dataclass(frozen=True)
 class StoredModel:
@@ -96,11 +98,14 @@ def source_of(folder: Path) -> str | None:
 def model_folder(folder: Path) -> Path:
     """The folder of a model, of its own or of a run's. Raises ResultsError if there is no trained model."""
     folder = _of_run(folder) if (folder / RUN).exists() else folder
-    if not (folder / MODEL).exists():
-        raise ResultsError(
-            f"{folder}: holds no trained model; give a folder of models/ or of runs/ in a results folder"
-        )
-    return folder
+    if (folder / MODEL).exists():
+        return folder
+    if not folder.is_dir():
+        raise ResultsError(f"{folder}: there is no such folder; {_GIVE}")
+    for pattern in ("*/model.json", "models/*/model.json", "*/models/*/model.json"):
+        if there := sorted(folder.glob(pattern)):
+            raise ResultsError(f"{folder}: holds several models; give one of them, such as {there[0].parent}")
+    raise ResultsError(f"{folder}: holds no trained model; {_GIVE}")
 
 
 def _of_run(folder: Path) -> Path:
