@@ -1,7 +1,7 @@
 """A method of your own: prototypes compared by cosine similarity (Gidaris and Komodakis, CVPR 2018).
 
-python examples/own_method.py                                                # train and test it here
-fer-meta bench --suite cross-domain --methods examples/own_method.py:Cosine,protonet      # in a whole bench
+python examples/own_method.py      # train and test it here; the next line puts it into a whole bench
+fer-meta bench --suite cross-domain --methods examples/own_method.py:Cosine,protonet,supervised
 """
 
 import torch
@@ -17,9 +17,10 @@ from fer_meta.testing import check_method
 class Cosine(FewShotMethod):
     """A query belongs to the class whose prototype points in the most similar direction."""
 
-    name = "cosine"
-    own = {"cosine": "Cosine prototypes"}  # what its answers are called on disk, and in tables
-    readouts = ()  # of `fer_meta.methods.readouts`: none but its own classifier
+    name = "cosine"  # in folders, on the terminal and in suites
+    label = "Cosine"  # in tables and plots
+    own = {"cosine": "Cosine"}  # its own classifiers, and their names in tables and plots
+    readouts = ()  # its own classifier alone, where no suite says in which ways all methods are read
 
     class Config(TrainingConfig):
         scale: float = 10.0

@@ -3,6 +3,7 @@ here imports torch or pandas.
 """
 
 import shlex
+import sys
 from collections.abc import Iterable, Sequence
 
 # the same results elsewhere
@@ -20,6 +21,16 @@ def command(*words: str, options: Iterable[tuple[str, object, object]] = ()) -> 
     return shlex.join(
         [*words, *(word for name, value, usual in options if value != usual for word in (name, str(value)))]
     )
+
+
+def pip_install(*words: str) -> str:
+    """The command that installs packages for the Python that runs this, whatever `pip` may be."""
+    return command(sys.executable, "-m", "pip", "install", *words)
+
+
+def with_extra(name: str) -> str:
+    """The command that adds an extra of fer-meta, such as `hub`."""
+    return pip_install(f"fer-meta[{name}]")
 
 
 def bench_again(arguments: Sequence[str]) -> str:

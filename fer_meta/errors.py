@@ -30,6 +30,24 @@ class ProtocolError(FerMetaError):
     """The data cannot serve the protocol, such as a class too small for a task."""
 
 
+class TooSmallError(ProtocolError):
+    """A class or a split is too small for its episodes. What helps is a line of a suite file, or an argument
+    from Python.
+    """
+
+    def __init__(self, fault: str, in_suite: str, in_python: str):
+        super().__init__(fault, in_suite, in_python)
+
+    def __str__(self) -> str:
+        fault, in_suite, _ = self.args
+        return escaped(f"{fault}; {in_suite}")
+
+    def from_python(self) -> ProtocolError:
+        """The same for who has no suite file."""
+        fault, _, in_python = self.args
+        return ProtocolError(f"{fault}; {in_python}")
+
+
 class DivergedError(FerMetaError):
     """The loss of a training is no longer finite."""
 

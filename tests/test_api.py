@@ -260,6 +260,18 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     assert not any(cell.get("outputs") for cell in stored.cells)  # faces of nobody's machine are in it
 
 
+def test_only_the_split_that_is_asked_for_must_be_large_enough_and_faults_name_arguments(day):
+    large = {"way": 5, "shots": 5, "queries": 10}  # of each class, train has 24 images and val 12
+    assert len(fm.make_tasks(day, split="train", num_tasks=2, **large)) == 2
+    for call in (
+        lambda: fm.make_tasks(day, split="val", **large),
+        lambda: fm.train("protonet", day, **large, **QUICK),
+    ):
+        with pytest.raises(ProtocolError, match=r"day \(val\).*; lower `way`.*fm.load_faces") as found:
+            call()
+        assert not re.search("suite|protocol|carve", str(found.value)), "there is no suite file"
+
+
 def test_the_example_of_ones_own_data_trains(trees, capsys):
     example("own_data").main(trees / "day", steps=4)
     assert "step 4: loss" in capsys.readouterr().out
@@ -269,3 +281,8 @@ def test_the_example_of_ones_own_method_meets_the_contract_and_trains(monkeypatc
     monkeypatch.setattr(rendered, "_renderer", fake_renderer.Renderer)
     example("own_method").main(size=32, images=3000, episodes=5, steps=4, validations=2)
     assert "cosine" in capsys.readouterr().out
+
+
+def test_the_example_of_ones_own_method_has_one_name_in_tables():
+    names = [one.label for one in example("own_method").Cosine.labels(("ncm", "probe")).values()]
+    assert names == ["Cosine", "Cosine (nearest mean)", "Cosine (linear probe)"]

@@ -2,12 +2,14 @@
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
 
 from fer_meta.cli.main import main
+from fer_meta.suites.folders import DEFAULT, RESULTS, results_folder
 from fer_meta.suites.text import suite_names
 
 ROOT = Path(__file__).parents[1]
@@ -52,6 +54,21 @@ def test_a_command_is_one_that_there_is(page):
             assert (ROOT / words[1]).is_file(), words
         else:
             check(words)
+
+
+def test_no_bench_of_the_first_steps_replaces_the_page_of_another():
+    page = ROOT / "docs" / "first-steps.md"
+    benches = [words for words in commands(page) if words[1] == "bench"]
+    # The one of a larger network only asks how long it takes.
+    folders = [str(folder_of(words)) for words in benches if not {"--dry-run", "--backbone"} & set(words)]
+    assert len(folders) == len(set(folders)) == 5
+    named = re.findall(r"`(results/[^`]+)/report.html`", page.read_text(encoding="utf-8"))
+    assert set(named) - set(folders) == {"results/faces/cross-domain"}  # without `--preset smoke`
+
+
+def folder_of(words: list[str]) -> Path:
+    given = dict(pairwise(words))
+    return results_folder(Path(given.get("--out", RESULTS)), given["--suite"], given.get("--preset", DEFAULT))
 
 
 def check(words: list[str]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from helpers import stored_results, trees
 
+from fer_meta import commands
 from fer_meta.cli.main import main
 from fer_meta.datasets.cache import load_images
 from fer_meta.datasets.registry import spec_for
@@ -111,6 +112,13 @@ def test_the_doctor_knows_all_extras_that_users_install():
     setup.read(Path(__file__).parents[1] / "setup.cfg")
     ours = {"test", "dev", "docs", "benchmarks"}
     assert set(setup["options.extras_require"]) - ours == set(installation.EXTRAS)
+
+
+def test_every_message_adds_an_extra_by_the_same_command():
+    assert commands.with_extra("hub") == f"{sys.executable} -m pip install 'fer-meta[hub]'"
+    package = Path(installation.__file__).parents[1]
+    own = {path.name for path in package.rglob("*.py") if "pip install 'fer-meta[" in path.read_text("utf-8")}
+    assert own == {"prepare.py", "faceless.py"}, "a help text, and a page that others may read"
 
 
 def test_a_run_from_a_folder_says_that_its_packages_are_not_known(monkeypatch):

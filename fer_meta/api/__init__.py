@@ -124,7 +124,8 @@ def predict(
     hf:USER/NAME of the Hugging Face hub.
     `support`: a folder with a folder of faces per class, or a data set (its folder in `data`); by default the
     one that the model was trained on. The other options (`own_head`, `shots`, `seed`, `readout`, `aligned`,
-    `detector`, `fps`, `device`) are those of `fer_meta.prediction.predicting.predict`. Raises FerMetaError.
+    `detector`, `fps`, `device`, `code`) are those of `fer_meta.prediction.predicting.predict`. Raises
+    FerMetaError.
     """
     given = {name: Path(folder).expanduser() for name, folder in (data or {}).items()}
     several = [pictures] if isinstance(pictures, str | Path) else pictures

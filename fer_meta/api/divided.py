@@ -7,7 +7,7 @@ from itertools import chain
 from pydantic import ValidationError
 
 from fer_meta.datasets.cache import CachedFaces
-from fer_meta.errors import SuiteError
+from fer_meta.errors import SuiteError, TooSmallError
 from fer_meta.tasks.pools import Domain, divide
 from fer_meta.tasks.protocol import Protocol
 
@@ -39,5 +39,16 @@ def classes_of(*faces: CachedFaces) -> list[str]:
     return [name for name in dict.fromkeys(chain(*(one.spec.vocabulary for one in faces))) if name in there]
 
 
-def domain_of(faces: CachedFaces, protocol: Protocol) -> Domain:
-    return divide([faces], protocol, classes_of(faces))[faces.name]
+def domain_of(faces: CachedFaces, protocol: Protocol, *pools: str) -> Domain:
+    """`faces` with `pools` of POOLS alone."""
+    with without_suite():
+        return divide([faces], protocol, classes_of(faces), pools=pools)[faces.name]
+
+
+@contextmanager
+def without_suite() -> Iterator[None]:
+    """Faults of too few images name the arguments that help, for there is no suite file."""
+    try:
+        yield
+    except TooSmallError as error:
+        raise error.from_python() from None

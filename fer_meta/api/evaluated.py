@@ -6,7 +6,7 @@ from typing import Literal
 import pandas as pd
 from tqdm import tqdm
 
-from fer_meta.api.divided import classes_of, domain_of, in_one_line
+from fer_meta.api.divided import classes_of, domain_of, in_one_line, without_suite
 from fer_meta.api.trained import TrainedModel
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.device import precision_on
@@ -96,14 +96,16 @@ def test_pool(model: TrainedModel, faces: CachedFaces, protocol: Protocol) -> Po
             f"{faces.name}: another data set of this name was trained on; load it under another name"
         )
     classes, source = classes_of(*both), model.source.name
-    domain = divide(both, protocol, classes, sources=[source], targets=[both[-1].name])[both[-1].name]
-    if domain.test is None:
-        raise ProtocolError(f"{faces.name}: has no test images; give the data set a test split")
-    return restrict(domain.test, model.classes, faces.index, protocol.way)
+    target = both[-1].name
+    with without_suite():
+        test = divide(both, protocol, classes, [source], [target], pools=["test"])[target].test
+        if test is None:
+            raise ProtocolError(f"{faces.name}: has no test images; give the data set a test split")
+        return restrict(test, model.classes, faces.index, protocol.way)
 
 
 def _trained_on(model: TrainedModel) -> Shown:
-    train = needed(domain_of(model.source, model.protocol).train)
+    train = needed(domain_of(model.source, model.protocol, "train").train)
     return Shown(model.source.images, train)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from fer_meta.api.divided import domain_of, training_protocol
+from fer_meta.api.divided import domain_of, training_protocol, without_suite
 from fer_meta.datasets import registry as datasets
 from fer_meta.datasets.base import SPLITS
 from fer_meta.datasets.cache import CachedFaces
@@ -11,7 +11,7 @@ from fer_meta.datasets.synthetic.rendered import IMAGES_DRAWN, SEED, SUBJECTS
 from fer_meta.errors import DatasetError, ProtocolError
 from fer_meta.suites.schema import LARGEST_IMAGE
 from fer_meta.tasks.episodes import ImageTasks
-from fer_meta.tasks.pools import needed, restrict
+from fer_meta.tasks.pools import restrict
 
 
 def load_faces(
@@ -64,7 +64,9 @@ def make_tasks(
     protocol = training_protocol(way, shots, queries, disjoint)
     if split not in SPLITS:
         raise ProtocolError(f"split: there is no {split!r}; give one of {', '.join(SPLITS)}")
-    pool, shape = needed(getattr(domain_of(faces, protocol), split)), protocol.train
-    return ImageTasks(
-        restrict(pool, pool.classes, faces.index, way), shape, f"tasks/{seed}", num_tasks, faces.images
-    )
+    pool, shape = getattr(domain_of(faces, protocol, split), split), protocol.train
+    if pool is None:
+        raise ProtocolError(f"{faces.name}: has no {split} images; give another `split`")
+    with without_suite():
+        enough = restrict(pool, pool.classes, faces.index, way)
+    return ImageTasks(enough, shape, f"tasks/{seed}", num_tasks, faces.images)

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from tqdm import tqdm
 
-from fer_meta.api.divided import domain_of, in_one_line, training_protocol
+from fer_meta.api.divided import domain_of, in_one_line, training_protocol, without_suite
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.device import choose_device, precision_on
 from fer_meta.errors import SuiteError
@@ -84,10 +84,11 @@ def train(
     protocol = training_protocol(way, shots, queries, disjoint)
     [name] = methods.names_of([method]) if isinstance(method, str) else [methods.register_method(method).name]
     config, on = _config(name, preset, settings), choose_device(device)
-    domain, size = domain_of(faces, protocol), faces.images.shape[1]
+    domain, size = domain_of(faces, protocol, "train", "val"), faces.images.shape[1]
     source = needed(domain.train)
     network = loop.build(methods.load(name), config, protocol, source.classes, size, seed, on)
-    val = restrict(needed(domain.val), source.classes, faces.index, protocol.validation.way)
+    with without_suite():
+        val = restrict(needed(domain.val), source.classes, faces.index, protocol.validation.way)
     precision = precision_on(config.precision, on)
     shown, trained_on = Shown(faces.images, val), Shown(faces.images, source)
     validate = validator(protocol, network, shown, trained_on, on, precision)

@@ -17,10 +17,9 @@ PLOTS = (".png", ".pdf", ".svg")
 @click.option(
     "--model",
     "folder",
-    required=True,
     type=PATH,
     metavar="FOLDER|hf:USER/NAME",
-    help="A folder of models/ or runs/ in a results folder, or a model of the Hugging Face hub.",
+    help="A folder of models/ or runs/ in a results folder, or a model of the Hugging Face hub.  [required]",
 )
 @click.option(
     "--support",
@@ -53,13 +52,19 @@ PLOTS = (".png", ".pdf", ".svg")
 )
 @click.option("--out", type=PATH, metavar="FILE", help="Write all answers to a .csv or .json file.")
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw them: .png, .pdf or .svg.")
+@click.option(
+    "--code",
+    multiple=True,
+    metavar="FILE.py:CLASS",
+    help="A method or network of your own that the model was trained with. The file is run. Repeatable.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @data_option
 @click.pass_context
 def predict(
     context: click.Context,
     pictures: tuple[Path, ...],
-    folder: Path,
+    folder: Path | None,
     support: str | None,
     no_support: bool,
     shots: int | None,
@@ -72,6 +77,7 @@ def predict(
     camera: int | None,
     out: Path | None,
     plot: Path | None,
+    code: tuple[str, ...],
     device: str,
     data: dict[str, Path],
 ) -> None:
@@ -92,10 +98,16 @@ def predict(
       fer-meta predict film.mp4 --fps 5 --model MODEL --support fer2013 --data fer2013=~/fer2013
       fer-meta predict film.mp4 --model MODEL --plot film.png
       fer-meta predict --camera 0 --model MODEL
+      fer-meta predict photo.jpg --model MODEL --code my_method.py:Cosine
       fer-meta predict photo.jpg --model hf:anna/protonet-fer --support my-faces/
     """
     if not pictures and camera is None:
         raise click.UsageError("give a picture, a film, a folder, or --camera 0")
+    if folder is None:
+        raise click.UsageError(
+            "give --model, a trained model, such as results/cross-domain/models/NAME; `fer-meta bench` trains"
+            " some"
+        )
     if support and no_support:
         raise click.UsageError("--support and --no-support contradict each other: give one of them")
     if out and out.suffix not in FORMATS:
@@ -118,6 +130,7 @@ def predict(
         detector=detector,
         fps=fps,
         camera=camera,
+        code=code,
         device=device,
         data=data,
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from fer_meta.hub.licences import ADVICE, EXAMPLES
 from fer_meta.oneline import escaped
 
 PATH = click.Path(path_type=Path)
@@ -14,16 +15,17 @@ PATH = click.Path(path_type=Path)
 @click.argument("repo", metavar="USER/NAME")
 @click.option(
     "--licence",
-    required=True,
     metavar="ID",
-    help="The licence that you give the model, as the hub names it: mit, cc-by-nc-4.0, other, ...",
+    help=f"The licence that you give the model, as the hub names it: {', '.join(EXAMPLES)}, ...  [required]",
 )
 @click.option("--public", is_flag=True, help="Let everybody see it.  [default: only you]")
 @click.option("--dry-run", is_flag=True, help="Write the folder that would be uploaded, and stop.")
 @click.option(
     "--out", type=PATH, metavar="FOLDER", help="Where --dry-run writes it.  [default: NAME, in this folder]"
 )
-def upload(model: Path, repo: str, licence: str, public: bool, dry_run: bool, out: Path | None) -> None:
+def upload(
+    model: Path, repo: str, licence: str | None, public: bool, dry_run: bool, out: Path | None
+) -> None:
     """Upload a trained model to the Hugging Face hub, with a page that says what it is.
 
     MODEL is a folder of models/ or runs/ in a results folder, or what fm.train left. Its weights go as
@@ -37,6 +39,8 @@ def upload(model: Path, repo: str, licence: str, public: bool, dry_run: bool, ou
       fer-meta upload results/cross-domain/models/MODEL anna/protonet-fer --licence mit
       fer-meta predict photo.jpg --model hf:anna/protonet-fer --support my-faces/
     """
+    if licence is None:
+        raise click.UsageError(f"give --licence, {ADVICE}")
     if out and not dry_run:
         raise click.UsageError("--out is of --dry-run: give both, or none")
     from fer_meta.datasets.scanning import expanded

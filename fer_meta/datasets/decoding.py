@@ -117,13 +117,18 @@ def face_of(read: Callable[[], Image.Image | np.ndarray], size: int) -> Face:
         image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
         image = image if image.mode == "RGB" else image.convert("RGB")
         native = np.asarray(image)
-        hasher = hashlib.blake2b(repr(native.shape).encode(), digest_size=8)
-        hasher.update(native.data)
         # The first row says of nearly all images that they are not blank.
         blank = bool((native[0] == native[0, 0]).all() and (native == native[0, 0]).all())
         if image.size != (size, size):
             image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-        return Face(np.asarray(image), hasher.hexdigest(), blank)
+        return Face(np.asarray(image), digest_of(native), blank)
+
+
+def digest_of(pixels: np.ndarray) -> str:
+    """Sixteen hexadecimal digits that are equal for identical images, uint8 [H, W, 3]."""
+    hasher = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=8)
+    hasher.update(np.ascontiguousarray(pixels).data)
+    return hasher.hexdigest()
 
 
 @contextmanager

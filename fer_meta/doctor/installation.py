@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fer_meta
-from fer_meta.commands import command
+from fer_meta.commands import command, pip_install, with_extra
 from fer_meta.doctor import Asked
 from fer_meta.doctor.findings import Finding, broken, looked_at, note, ok, warning
 from fer_meta.install_learn2learn import RELEASE, VERSION
@@ -38,7 +38,9 @@ def findings(asked: Asked) -> Iterator[Finding]:
     """Versions, the required packages, the extras, and whether torch and learn2learn can be imported."""
     yield ok(f"fer-meta {fer_meta.__version__}, Python {platform.python_version()} ({sys.executable})")
     if find_spec("packaging") is None:
-        yield broken("packaging, which comes with matplotlib, is not installed", f"run: {_pip('packaging')}")
+        yield broken(
+            "packaging, which comes with matplotlib, is not installed", f"run: {pip_install('packaging')}"
+        )
     else:
         yield from looked_at("the required packages", package_findings)
         yield from looked_at("the extras", extra_findings)
@@ -54,7 +56,7 @@ def torch_findings(facts: dict) -> Iterator[Finding]:
     else:
         yield broken(
             f"torch cannot be imported ({facts.get('error', 'it says nothing')})",
-            f"install it again: {_pip('--force-reinstall', 'torch', 'torchvision')}",
+            f"install it again: {pip_install('--force-reinstall', 'torch', 'torchvision')}",
         )
 
 
@@ -97,7 +99,7 @@ def package_findings() -> Iterator[Finding]:
     required = list(requirements(PACKAGE))
     faults = {str(one): fault for one in required if (fault := fault_of(one))}
     for one, fault in faults.items():
-        yield broken(fault, f"run: {_pip(one)}")
+        yield broken(fault, f"run: {pip_install(one)}")
     if not faults:
         yield ok(f"the {len(required)} required packages, each in a version that fits")
     yield from _among_each_other(required)
@@ -110,7 +112,9 @@ def _among_each_other(required: Iterable["Requirement"]) -> Iterator[Finding]:
     for one in required:
         for other in requirements(one.name):
             if version_of(other.name) is not None and (fault := fault_of(other)):
-                yield warning(f"{fault}, by {one.name} {version_of(one.name)}", f"run: {_pip(str(other))}")
+                yield warning(
+                    f"{fault}, by {one.name} {version_of(one.name)}", f"run: {pip_install(str(other))}"
+                )
 
 
 def extra_findings() -> Iterator[Finding]:
@@ -121,9 +125,7 @@ def extra_findings() -> Iterator[Finding]:
         if wanted and not faults:
             yield ok(f"extra {extra}: {purpose}")
         elif wanted:
-            yield note(
-                f"extra {extra} ({purpose}): {'; '.join(faults)}", f"to add it: {_pip(f'{PACKAGE}[{extra}]')}"
-            )
+            yield note(f"extra {extra} ({purpose}): {'; '.join(faults)}", f"to add it: {with_extra(extra)}")
 
 
 def requirements(package: str, extra: str = "") -> Iterator["Requirement"]:
@@ -170,11 +172,7 @@ def version_of(package: str) -> str | None:
         return None
 
 
-def _pip(*words: str) -> str:
-    return command(sys.executable, "-m", "pip", "install", *words)
-
-
 def _itself() -> str:
     """How fer-meta is installed from its clone."""
     root = Path(fer_meta.__file__).parents[1]
-    return _pip("-e", str(root) if (root / "setup.cfg").is_file() else "CLONE")
+    return pip_install("-e", str(root) if (root / "setup.cfg").is_file() else "CLONE")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from fer_meta.commands import with_extra
 from fer_meta.errors import FerMetaError, MachineError
 from fer_meta.oneline import one_line
 
@@ -27,9 +28,7 @@ def library(
         import huggingface_hub
         from huggingface_hub import errors
     except ImportError:
-        raise MachineError(
-            f"{command} needs the package huggingface_hub; install it with pip install 'fer-meta[hub]'"
-        ) from None
+        raise MachineError(f"{command} needs the package huggingface_hub; run: {with_extra('hub')}") from None
     try:
         yield huggingface_hub
     except FerMetaError:

@@ -14,9 +14,10 @@ from fer_meta.commands import value_of, with_option
 from fer_meta.errors import FerMetaError, ResultsError
 from fer_meta.fileio import write_text
 from fer_meta.hub.library import library
+from fer_meta.hub.licences import ADVICE, is_licence
 from fer_meta.networks.weights import NAMED
-from fer_meta.plugins import is_file
-from fer_meta.prediction.stored import StoredModel, open_model
+from fer_meta.prediction.own_code import own_parts
+from fer_meta.prediction.stored import StoredModel, model_folder, open_model
 from fer_meta.records.history import HISTORY, read_history
 from fer_meta.records.model import ModelRecord, read_model, write_model
 from fer_meta.records.origin import Origin, Tested, write_origin
@@ -29,7 +30,6 @@ from fer_meta.training.checkpoints import snapshots
 
 PAGE = "https://huggingface.co/{}"
 _REPO = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
-_LICENCE = re.compile(r"[a-z0-9.-]{2,40}")
 
 
 class Uploaded(NamedTuple):
@@ -50,16 +50,17 @@ def prepare(model: Path, repo: str, licence: str, folder: Path) -> list[str]:
     """
     if not _REPO.fullmatch(repo):
         raise FerMetaError(f"{repo}: is no name on the hub; give USER/NAME, such as anna/protonet-fer")
-    if not _LICENCE.fullmatch(licence):
-        raise FerMetaError(
-            f"{licence}: is no licence as the hub names them; give mit, cc-by-nc-4.0, other, ..."
-        )
+    if not is_licence(licence):
+        raise FerMetaError(f"{licence}: is no licence of the hub; give one {ADVICE}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FerMetaError(f"{folder}: is not empty; give another --out")
+    if own := own_parts(read_model(model_folder(model))):
+        raise FerMetaError(
+            f"{model}: cannot be uploaded: its {' and '.join(own.values())} would be missing where it is"
+            " downloaded, and no code of a hub is run; put the method into an installed package"
+            " (docs/extending.md), or share your file and a bundle (`fer-meta export --models`)"
+        )
     opened = open_model(model, torch.device("cpu"))
-    for word in (opened.record.method, opened.record.backbone):
-        if is_file(word):
-            raise FerMetaError(f"{model}: {word} is a file of yours, without which nobody can load the model")
     with library(PAGE.format(repo), what="model", command="upload", action="upload"):
         from fer_meta.hub.card import card, cautions  # its facts are huggingface_hub's
     record, origin = _public(opened.record), _origin(opened)

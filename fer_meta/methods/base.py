@@ -72,7 +72,8 @@ class FewShotMethod(nn.Module):
     What a class says about itself:
 
     - `name`: what suites and folders call it, in small letters, digits and underscores; of a method of the
-      package the name of its file. `label`: its name in tables. `Config`: its hyper-parameters, a subclass of
+      package the name of its file. `label`: its name in tables; without one, that of the first of
+      `own`. `Config`: its hyper-parameters, a subclass of
       TrainingConfig, or of SupervisedConfig where it is not `episodic`.
     - `episodic`: trained on episodes (`loss` gets an Episode), else on labelled images (LabelledImages); on
       first these and then those where its Config is a TwoStageConfig.
@@ -126,7 +127,8 @@ class FewShotMethod(nn.Module):
         """What each of its answers is called in tables, by the answer's name on disk, if it is read by
         `readouts`.
         """
-        label = cls.label or cls.name
+        first = next(iter(cls.own.values()), cls.name)
+        label = cls.label or first.partition(" (")[0]  # one name in all tables
         read = {cls.read_as(key): f"{label} ({READOUTS[key].label})" for key in cls.read_by(readouts)}
         return {
             answer: Label(text, cls.colours.get(answer) or colour_of(answer), cls.order + place)

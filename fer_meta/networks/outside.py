@@ -7,6 +7,7 @@ import torchvision
 from torch import Tensor, nn
 
 from fer_meta import plugins
+from fer_meta.commands import with_extra
 from fer_meta.errors import FerMetaError
 from fer_meta.networks import weights as initial
 from fer_meta.networks.base import Backbone
@@ -147,7 +148,5 @@ def _timm():
     try:
         import timm
     except ImportError as error:
-        raise FerMetaError(
-            "backbones timm/NAME need the package timm; install it with pip install 'fer-meta[timm]'"
-        ) from error
+        raise FerMetaError(f"backbones timm/NAME need the package timm; run: {with_extra('timm')}") from error
     return timm

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from fer_meta.datasets.decoding import face_of
+from fer_meta.commands import with_extra
+from fer_meta.datasets.decoding import digest_of, face_of
 from fer_meta.datasets.scanning import IMAGE_SUFFIXES, image_files, unread
 from fer_meta.errors import DatasetError, FerMetaError, ImageError
 from fer_meta.video.align import aligned
@@ -21,7 +22,8 @@ _WARM = 5  # pictures after which a camera has got used to the light
 class Picture(NamedTuple):
     """One photograph, or a frame of a film with its number and its time in seconds.
 
-    `face`: uint8 [size, size, 3], or None, and then `fault` says why there is none.
+    `face`: uint8 [size, size, 3], or None, and then `fault` says why there is none. `digest`: equal for
+    identical pictures, before a face was cut out.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Picture(NamedTuple):
     time: float | None
     face: np.ndarray | None
     fault: str = ""
+    digest: str = ""
 
 
 def faces_in(path: Path, size: int, detect: Detector | None, fps: float | None = None) -> Iterator[Picture]:
@@ -57,7 +60,7 @@ def from_camera(number: int | str, size: int, detect: Detector | None) -> Pictur
     try:
         import cv2
     except ImportError as error:
-        raise FerMetaError("a camera needs OpenCV; install it with pip install 'fer-meta[video]'") from error
+        raise FerMetaError(f"a camera needs OpenCV; run: {with_extra('video')}") from error
     camera = cv2.VideoCapture(number)
     try:
         for _ in range(_WARM):
@@ -87,11 +90,11 @@ def _of_file(
 
 def _cut(name: str, picture: np.ndarray, size: int, detect: Detector | None) -> Picture:
     if detect is None:
-        return Picture(name, None, None, _square(picture, size))
+        return Picture(name, None, None, _square(picture, size), digest=digest_of(picture))
     face = largest_face(picture, detect)
     if face is None:
         return Picture(name, None, None, None, NO_FACE)
-    return Picture(name, None, None, aligned(picture, face.landmarks, size))
+    return Picture(name, None, None, aligned(picture, face.landmarks, size), digest=digest_of(picture))
 
 
 def _of_film(
@@ -100,11 +103,12 @@ def _of_film(
     try:
         if detect is None:
             for frame in read_frames(path, fps):
-                yield Picture(name, frame.number, frame.time, _square(frame.pixels, size))
+                face, digest = _square(frame.pixels, size), digest_of(frame.pixels)
+                yield Picture(name, frame.number, frame.time, face, digest=digest)
         else:
-            for frame, face, why in main_faces(path, detect, fps):
-                cut = None if face is None else aligned(frame.pixels, face.landmarks, size)
-                yield Picture(name, frame.number, frame.time, cut, why)
+            for frame, found, why in main_faces(path, detect, fps):
+                cut = None if found is None else aligned(frame.pixels, found.landmarks, size)
+                yield Picture(name, frame.number, frame.time, cut, why, digest_of(frame.pixels))
     except ImageError as error:
         yield Picture(name, None, None, None, str(error))
 

@@ -13,34 +13,51 @@ from fer_meta.prediction.support import Support
 from fer_meta.prediction.votes import so_far
 from fer_meta.report.plots.look import METHOD_COLOURS, NORMAL, SMALL, WIDTH
 
-MOST_FACES = 24
 _NEAREST = 3
+_IN_ROWS = 6  # pictures; of more, a grid shows what was answered, without the nearest faces
+_COLUMNS = 3
+_TALLEST = 12.0  # inches
 
 
 def faces(pictures: Sequence[Picture], table: pd.DataFrame, support: Support | None, unit: str) -> Figure:
-    """A row for each of the first pictures: the face, the probabilities, and the nearest support faces."""
-    rows = [number for number, one in enumerate(pictures) if one.face is not None][:MOST_FACES]
+    """The face and the probabilities of each picture: of a few in rows with the nearest support faces, of
+    more in a grid; of the first ones alone if they are too many for one page.
+    """
+    rows = [number for number, one in enumerate(pictures) if one.face is not None]
     classes = [name[2:] for name in table.columns if name.startswith("p_")]
-    near = 0 if support is None else _NEAREST
-    figure = Figure(
-        figsize=(WIDTH, max(1.1, 0.17 * len(classes) + 0.3) * len(rows) + 0.4), layout="constrained"
-    )
-    grid = figure.subplots(len(rows), 2 + near, squeeze=False, width_ratios=[1, 2.2, *[0.9] * near])
-    for axes, number in zip(grid, rows):
-        answer = table.iloc[number]
-        for axis in axes[[0, *range(2, 2 + near)]]:
-            axis.axis("off")
-        axes[0].imshow(pictures[number].face)
-        _bars(axes[1], classes, [answer[f"p_{name}"] for name in classes])
-        axes[1].set_title(
-            f"{pictures[number].name}: {answer['label']}", fontsize=SMALL, fontweight="bold", loc="left"
-        )
-        if support is not None:
-            _near(axes[2:], support, answer["nearest"])
-    grid[-1, 1].set_xlabel(unit, fontsize=SMALL)
-    if support is not None:
-        grid[0, 2].set_title(f"nearest support faces:\n{grid[0, 2].get_title()}", fontsize=SMALL, loc="left")
+    height = max(1.1, 0.17 * len(classes) + 0.3)
+    in_rows = len(rows) <= min(_IN_ROWS, _TALLEST / height)
+    columns, near = (1, 0 if support is None else _NEAREST) if in_rows else (_COLUMNS, 0)
+    shown = rows[: columns * max(1, int(_TALLEST / height))]
+    lines = -(-len(shown) // columns)
+    figure = Figure(figsize=(WIDTH, height * lines + 0.4), layout="constrained")
+    ratios = [1, 2.2, *[0.9] * near] * columns
+    grid = figure.subplots(lines, len(ratios), squeeze=False, width_ratios=ratios)
+    for axis in grid.flat:
+        axis.axis("off")
+    for place, number in enumerate(shown):
+        answer, first = table.iloc[number], (2 + near) * (place % columns)
+        face, bars, *others = grid[place // columns, first : first + 2 + near]
+        face.imshow(pictures[number].face)
+        bars.axis("on")
+        _bars(bars, classes, [answer[f"p_{name}"] for name in classes])
+        title = f"{_short(pictures[number].name, 60 // columns)}: {answer['label']}"
+        bars.set_title(title, fontsize=SMALL, fontweight="bold", loc="left")
+        if support is not None and others:
+            _near(others, support, answer["nearest"])
+    if near:
+        first = grid[0, 2].get_title("left")
+        grid[0, 2].set_title(f"nearest support faces:\n{first}", fontsize=SMALL, loc="left")
+    more = f"; the first {len(shown)} of {len(rows)} pictures" if len(shown) < len(rows) else ""
+    if columns == 1:
+        grid[-1, 1].set_xlabel(unit, fontsize=SMALL)
+    else:
+        figure.supxlabel(f"{unit}{more}", fontsize=SMALL)
     return figure
+
+
+def _short(name: str, most: int) -> str:
+    return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
 def _near(axes, support: Support, nearest: str) -> None:

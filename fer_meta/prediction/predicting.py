@@ -16,8 +16,10 @@ from fer_meta.prediction import support as supports
 from fer_meta.prediction.answering import answer, chosen
 from fer_meta.prediction.pictures import Picture, faces_in, from_camera
 from fer_meta.prediction.stored import StoredModel, open_model, source_of
-from fer_meta.prediction.support import Support
+from fer_meta.prediction.support import Labels, Support
 from fer_meta.video.faces import Detector, load_detector, usual_detector
+
+FOLDER = "FOLDER (with a folder of faces for each class)"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def predict(
     fps: float | None = None,
     camera: int | None = None,
     device: str = "auto",
+    code: str | Sequence[str] = (),
     data: Mapping[str, Path] = MappingProxyType({}),
 ) -> Prediction:
     """What a stored model answers to photographs, films and folders of them, and to what a `camera` sees.
@@ -58,14 +61,16 @@ def predict(
 
     `support`: a folder with a folder of faces per class, or the name of a data set; by default the one that
     the model was trained on. With `own_head`, the model's own head answers. `aligned`: pictures are face
-    crops already, or only those of the support (`aligned_support`). Raises FerMetaError (or one of its kinds)
-    for whatever is missing.
+    crops already, or only those of the support (`aligned_support`). `code`: FILE.py:CLASS of a method
+    or network of your own that the model was trained with; the file is run. Raises FerMetaError (or one of
+    its kinds) for whatever is missing.
     """
     folder = fetched(model) if is_on_hub(model) else expanded(model, "the model")
-    opened = open_model(folder, choose_device(device))
+    opened = open_model(folder, choose_device(device), [code] if isinstance(code, str) else code)
     detect = None if aligned else load_detector(detector or usual_detector())
     find = None if aligned_support else detect
-    faces = None if own_head else _support(opened, support, data, shots, find, seed)
+    known = None if own_head else _labels(opened, support, data, find)
+    faces = known.support(shots, seed) if known else None  # its faults come first: pictures may take long
     readout = chosen(opened, faces, readout)
     seen: list[Picture] = []
     with tqdm(desc="faces", unit=" pictures", leave=False, dynamic_ncols=True, disable=None) as bar:
@@ -75,31 +80,29 @@ def predict(
                 bar.update()
     if camera is not None:
         seen.append(from_camera(camera, opened.size, detect))
+    if known:
+        faces = known.support(shots, seed, {one.digest for one in seen})
     return Prediction(opened, readout, faces, seen, answer(opened, seen, faces, readout))
 
 
-def _support(
-    model: StoredModel,
-    given: str | Path | None,
-    data: Mapping[str, Path],
-    shots: int | None,
-    detect: Detector | None,
-    seed: int,
-) -> Support:
-    """A folder of this name comes before a data set."""
+def _labels(
+    model: StoredModel, given: str | Path | None, data: Mapping[str, Path], detect: Detector | None
+) -> Labels:
+    """The faces to choose the support from. A folder of this name comes before a data set."""
     if given is not None and (isinstance(given, Path) or "/" in given or Path(given).is_dir()):
-        return supports.of_folder(expanded(given, "the support"), model.size, shots, detect, seed)
+        return supports.of_folder(expanded(given, "the support"), model.size, detect)
     name = given or source_of(model.folder)
     if name is None:
         raise FerMetaError(
-            f"{model.folder}: does not say what it was trained on; give --support, a folder of labelled"
-            " faces or a data set"
+            f"{model.folder}: does not say what it was trained on, so it has no support of its own; give"
+            f" --support {FOLDER}, or the name of a data set"
         )
     try:
-        return supports.of_dataset(name, data, model.size, shots, seed)
+        return supports.of_dataset(name, data, model.size)
     except DatasetError as error:
-        if given:
-            raise
         raise DatasetError(
-            f"the model was trained on {name}: {error}; or give --support, a folder of labelled faces"
+            f"--support {name}: there is no such folder; as a data set, {error}"
+            if given
+            else f"without --support the model needs faces of {name}, which it was trained on; give --support"
+            f" {FOLDER}, or that data set: {error}"
         ) from error

@@ -1,15 +1,15 @@
 """A stored model: a network, ready to be used, from the folder that a training left."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from fer_meta.errors import ResultsError
-from fer_meta.methods import registry
 from fer_meta.methods.base import FewShotMethod
 from fer_meta.methods.readouts import READOUTS
+from fer_meta.prediction.own_code import made_of
 from fer_meta.records.base import read_record
 from fer_meta.records.model import MODEL, ModelRecord, read_model
 from fer_meta.records.origin import ORIGIN, read_origin
@@ -26,6 +26,8 @@ ON_FEATURES = tuple(
     for key, one in READOUTS.items()
     if not (one.transductive or one.on_pixels or one.with_head or key == "cl2n")
 )
+
+_GIVE = "give a folder of models/ or of runs/ in a results folder, or what `fm.train(..., out=...)` left"
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,14 @@ class StoredModel:
         return self.method
 
 
-def open_model(folder: Path, device: torch.device) -> StoredModel:
+def open_model(folder: Path, device: torch.device, code: Sequence[str] = ()) -> StoredModel:
     """The model of a folder that a bench or `fm.train` left: of a model, or of a run, whose model it is.
+    `code` names what of it is in files of the user's own, as in `own_code.made_of`.
 
-    Raises ResultsError if the folder is none, or if its checkpoints are gone or damaged.
+    Raises ResultsError if the folder is none, or if its checkpoints are gone or damaged, and FerMetaError as
+    `made_of` does.
     """
-    folder = _of_run(folder) if (folder / RUN).exists() else folder
-    if not (folder / MODEL).exists():
-        raise ResultsError(
-            f"{folder}: holds no trained model; give a folder of models/ or of runs/ in a results folder"
-        )
+    folder = model_folder(folder)
     record = read_model(folder)
     if not (record.method and record.classes and record.image_size):
         raise ResultsError(
@@ -72,10 +72,7 @@ def open_model(folder: Path, device: torch.device) -> StoredModel:
     there = checkpoints.snapshots(folder)
     if not there:
         raise ResultsError(f"{folder}: its checkpoints are gone; run the bench again")
-    method_class = registry.load(record.method)
-    # The checkpoint replaces all weights: those that the training began from need not be here.
-    initial = {"weights": "none"} if "weights" in record.config else {}
-    config = method_class.Config.model_validate(record.config | initial)
+    method_class, config = made_of(folder, record, code)
     protocol = Protocol.model_validate(record.protocol)
     method = loop.build(
         method_class, config, protocol, tuple(record.classes), record.image_size, record.seed, device
@@ -96,6 +93,19 @@ def source_of(folder: Path) -> str | None:
     if not (results / PLAN).exists():
         return None
     return next((run.source for run in read_plan(results).runs if run.model == folder.name), None)
+
+
+def model_folder(folder: Path) -> Path:
+    """The folder of a model, of its own or of a run's. Raises ResultsError if there is no trained model."""
+    folder = _of_run(folder) if (folder / RUN).exists() else folder
+    if (folder / MODEL).exists():
+        return folder
+    if not folder.is_dir():
+        raise ResultsError(f"{folder}: there is no such folder; {_GIVE}")
+    for pattern in ("*/model.json", "models/*/model.json", "*/models/*/model.json"):
+        if there := sorted(folder.glob(pattern)):
+            raise ResultsError(f"{folder}: holds several models; give one of them, such as {there[0].parent}")
+    raise ResultsError(f"{folder}: holds no trained model; {_GIVE}")
 
 
 def _of_run(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """Predictions as a table on the terminal, as .csv or .json, and as plots."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from fer_meta.prediction.predicting import Prediction
 from fer_meta.prediction.votes import votes
 
 MOST_LINES = 40
+_NAMED = 5
 
 
 def text(found: Prediction) -> str:
@@ -26,6 +28,7 @@ def text(found: Prediction) -> str:
             if support
             else "its own head, no support"
         ),
+        *([_left_out(support.left_out)] if support and support.left_out else []),
         "",
     ]
     width = max((len(file) for file in by_file["file"]), default=0)
@@ -34,6 +37,12 @@ def text(found: Prediction) -> str:
     if len(by_file) > MOST_LINES:
         lines.append(f"... and {len(by_file) - MOST_LINES:,} more; --out writes all")
     return "\n".join(lines)
+
+
+def _left_out(names: Sequence[str]) -> str:
+    shown = ", ".join(map(escaped, names[:_NAMED]))
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"not in the support, because the same pictures are asked about: {shown}{more}"
 
 
 def files(found: Prediction, out: Path | None, plot: Path | None) -> list[Path]:

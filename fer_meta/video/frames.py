@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fer_meta.commands import with_extra
 from fer_meta.datasets.scanning import reading
 from fer_meta.errors import FerMetaError, ImageError
 from fer_meta.oneline import one_line
@@ -64,9 +65,7 @@ def film_library():
     try:
         import av
     except ImportError as error:
-        raise FerMetaError(
-            "films are decoded by the package av; install it with pip install 'fer-meta[video]'"
-        ) from error
+        raise FerMetaError(f"films are decoded by the package av; run: {with_extra('video')}") from error
     return av
 
 

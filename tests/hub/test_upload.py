@@ -84,7 +84,9 @@ def test_a_dry_run_writes_the_folder_and_uploads_nothing(model, hub, shared, tmp
     ]
     [result] = facts["model-index"][0]["results"]
     named = {one["name"]: one["value"] for one in result["metrics"]}
-    assert named["accuracy in %, 5-way 2-shot, protonet"].startswith(f"{100 * row.accuracy:.1f} ± ")
+    name = f"accuracy in %, 5-way 2-shot, protonet, 95 % interval ± {100 * row.ci95:.1f}"
+    assert named[name] == round(100 * row.accuracy, 1), "numbers, as the hub's model-index has them"
+    assert "oracle" in set(table.selection) and "oracle" not in page, "the model answers with one checkpoint"
     assert "| seed | 0 |" in page and str(tmp_path) not in page and str(shared) not in page
     assert "An expression is not a feeling" in page and f"hf:{REPO}" in page
     assert "is not empty" in upload(model, "--dry-run", status=2)
@@ -166,11 +168,21 @@ def test_nobody_logged_in_or_no_package_is_one_line(model, hub, monkeypatch, tmp
 
 @pytest.mark.parametrize(
     ("repo", "licence", "said"),
-    [("protonet", "mit", "USER/NAME"), ("../x", "mit", "USER/NAME"), (REPO, "a: [b", "no licence")],
+    [
+        ("protonet", "mit", "USER/NAME"),
+        ("../x", "mit", "USER/NAME"),
+        (REPO, "a: [b", "no licence of the hub; give one as the hub names it: mit, apache-2.0"),
+    ],
 )
 def test_a_name_or_a_licence_that_the_hub_would_refuse_is_said_before(model, hub, repo, licence, said):
     done = CliRunner().invoke(main, ["upload", str(model), repo, "--licence", licence])
     assert done.exit_code == 2 and said in done.output and not hub.repos
+
+
+def test_without_a_licence_some_are_named_and_the_agreement_of_the_faces(model, hub):
+    done = CliRunner().invoke(main, ["upload", str(model), REPO])
+    assert done.exit_code == 2 and not hub.repos
+    assert "mit, apache-2.0" in done.output and "read the agreement of the faces" in done.output
 
 
 def test_a_model_of_a_users_file_is_not_uploaded(model, tmp_path, hub):
@@ -182,7 +194,8 @@ def test_a_model_of_a_users_file_is_not_uploaded(model, tmp_path, hub):
     record["method"] = "mine.py:Mine"
     (own / "model.json").unlink()
     (own / "model.json").write_text(json.dumps(record))
-    upload(own, status=2)
+    said = upload(own, status=2)
+    assert "cannot be uploaded" in said and "fer-meta export --models" in said and "--methods" not in said
     assert not hub.repos
 
 

@@ -4,9 +4,11 @@ import json
 import sys
 
 import pytest
+from click.testing import CliRunner
 from helpers.tiny_bench import folders
 
 from fer_meta import plugins
+from fer_meta.cli.main import main
 from fer_meta.datasets import registry as datasets
 from fer_meta.datasets.base import DatasetSpec
 from fer_meta.datasets.loaders.folder import folder_spec
@@ -42,6 +44,16 @@ class Mine(FewShotMethod):
         logits = nearest_mean(support, batch.support_labels, len(batch.classes))(query)
         labels = batch.query_labels
         return torch.nn.functional.cross_entropy(logits, labels), accuracy(logits, labels)
+"""
+
+
+NETWORK = """\
+from torch import nn
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 8, 3, stride=2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 """
 
 
@@ -96,6 +108,44 @@ def test_a_method_of_a_users_file_goes_through_bench_and_report(bench, mine, tmp
     assert json.loads((model / "model.json").read_text())["config"]["steps"] == 3
     again = bench("--methods", f"protonet,{mine()}", domains=("day",))
     assert again.exit_code == 0 and "done already" in again.output
+
+
+def test_a_model_of_a_users_classes_answers_only_with_the_files_that_the_user_names(
+    bench, mine, tmp_path, trees, monkeypatch
+):
+    network = tmp_path / "net.py"
+    network.write_text(NETWORK)
+    words = ("--methods", f"protonet,{mine()}", "--backbone", f"{network}:Net")
+    assert bench(*words, domains=("day",)).exit_code == 0
+    monkeypatch.setattr(registry, "_registered", {})  # as in another process
+    face = next((trees / "day").rglob("*.png"))
+
+    def predict(model, *code):
+        [folder] = (tmp_path / "results" / "tiny" / "models").glob(f"{model}-*")
+        words = [str(face), "--aligned", "--model", str(folder), "--data", f"day={trees / 'day'}"]
+        done = CliRunner().invoke(main, ["predict", *words, *(w for one in code for w in ("--code", one))])
+        assert "--methods" not in done.output and "Traceback" not in done.output
+        return done
+
+    method, net = f"{tmp_path}/mine.py:Mine", f"{network}:Net"
+    assert "its method 'mine' is not part of fer-meta; give your file with --code" in predict("mine").output
+    assert f"its network {net} is not part of fer-meta" in predict("protonet").output
+    assert "the model's is 'protonet'" in predict("protonet", method).output
+    monkeypatch.setattr(registry, "_registered", {})
+    assert "mine-probe of model" in predict("mine", method).output
+    assert "protonet of model" in predict("protonet", net).output
+    mine(MINE + "# changed\n")
+    assert "the file of the method has changed since" in predict("mine", method).output
+
+
+def test_a_class_without_a_label_has_one_name_in_all_tables():
+    class Unnamed(ProtoNet):
+        name = "unnamed"
+        label = ""
+        own = {"unnamed": "Cosine (own head)"}
+
+    found = [one.label for one in Unnamed.labels(("ncm", "probe")).values()]
+    assert found == ["Cosine (own head)", "Cosine (nearest mean)", "Cosine (linear probe)"]
 
 
 def test_a_changed_file_is_another_model(bench, mine, tmp_path):

@@ -9,13 +9,16 @@ import torch
 from click.testing import CliRunner
 from helpers.films import rendered_clip, write_film
 from helpers.methods import CLASSES, PROTOCOL, SMALL, build
+from matplotlib.text import Text
 from PIL import Image
 from safetensors.torch import save_file
 
 import fer_meta as fm
 from fer_meta.cli.main import main
 from fer_meta.errors import DatasetError, FerMetaError
+from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry
+from fer_meta.prediction import plots
 from fer_meta.prediction.answering import answer, readouts_of
 from fer_meta.prediction.pictures import Picture, faces_in, from_camera
 from fer_meta.prediction.stored import open_model
@@ -109,14 +112,44 @@ def test_any_stored_method_answers_as_the_network_itself(name, tmp_path):
         assert list(table["label"]) == [known.classes[number] for number in expected.argmax(1)]
 
 
-def test_an_image_of_the_support_is_most_like_itself_and_photographs_are_answered(trained, support):
-    table = fm.predict(trained, support / "anger", support=support, aligned=True, device="cpu")
-    assert len(table) == 2 and table["fault"].eq("").all()
-    shares = table[["p_surprise", "p_happiness", "p_anger"]]
-    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
-    assert (table["label"] == "anger").all(), "both are in the support"
-    for file, nearest in zip(table["file"], table["nearest"]):
-        assert nearest.startswith(f"anger/{file} 1.00; ") and nearest.count(";") == 2
+def test_a_picture_is_not_in_its_own_support(trained, support, tmp_path, predict):
+    first, _ = sorted((support / "anger").iterdir())
+    copy = tmp_path / "anna.bmp"
+    Image.open(first).convert("RGB").save(copy)  # the same pixels in another file
+    out = tmp_path / "all.csv"
+    words = ("--aligned", "--model", trained, "--support", support, "--out", out)
+    said = predict(copy, *words)
+    assert f"not in the support, because the same pictures are asked about: anger/{first.name}\n" in said
+    assert "support: 1 faces each of" in said
+    [row] = pd.read_csv(out).itertuples()
+    assert first.name not in row.nearest and row.nearest.count(";") == 2
+    np.testing.assert_allclose(row.p_surprise + row.p_happiness + row.p_anger, 1, atol=1e-3)
+    said = predict(support / "anger", *words, status=2)
+    assert said.endswith("anger has 0 faces, without 2 that the model is asked about; add others\n")
+
+
+def test_a_picture_of_the_data_set_is_not_in_its_support_either(trained, trees, predict):
+    face = next((trees / "day").rglob("*.png"))
+    words = ("--aligned", "--model", trained, "--support", "day", "--data", f"day={trees / 'day'}")
+    words = (*words, "--shots", "20")
+    faces = sorted((trees / "day" / face.parent.name).iterdir())
+    said = predict(face.parent, *words, status=2)
+    assert "that the model is asked about, and --shots asks for 20; add others" in said and len(faces) > 20
+
+
+@pytest.mark.parametrize("number", [6, 7, 60])
+def test_the_plot_of_many_pictures_has_the_size_of_a_page(number, tmp_path):
+    face = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    names = [f"happiness/{'a long name of a file' * 4}-{n}.png" for n in range(number)]
+    shares = {f"p_{name}": 1 / 7 for name in EXPRESSIONS[:7]}
+    table = pd.DataFrame([{"label": "anger", **shares, "nearest": "x 1.00; y 0.90; z 0.80"}] * number)
+    known = Support(np.stack([face] * 3), ["x", "y", "z"], ("anger", "fear", "sadness"), 1)
+    figure = plots.faces([Picture(name, None, None, face) for name in names], table, known, "%")
+    plots.save(figure, tmp_path / "all.png")
+    wide, high = Image.open(tmp_path / "all.png").size
+    assert wide == 1350 and high < 1900
+    text = " ".join(one.get_text() for one in figure.findobj(Text))
+    assert ("pictures" in text) == (number > 24) and ("nearest support faces" in text) == (number <= 6)
 
 
 def test_the_own_head_needs_no_support_and_knows_the_classes_of_the_training(trained, support):
@@ -182,7 +215,9 @@ def test_the_source_of_a_bench_is_the_support_if_none_is_given(bench, trees, tmp
     data = ("--data", f"day={trees / 'day'}")
     said = predict(face, "--aligned", "--model", run, *data)
     assert "protonet of model protonet-day-seed0" in said and "5 faces each of" in said
-    assert "the model was trained on day: " in predict(face, "--aligned", "--model", run, status=2)
+    assert "without --support the model needs faces of day" in predict(
+        face, "--aligned", "--model", run, status=2
+    )
 
 
 def test_a_camera_gives_one_picture(tmp_path):
@@ -205,7 +240,14 @@ def test_faces_of_a_folder_come_in_the_order_of_their_names(support):
     ("words", "said"),
     [
         (["{face}", "--model", "{support}"], "holds no trained model; give a folder of models/ or of runs/"),
-        (["{face}", "--model", "{trained}"], "does not say what it was trained on; give --support"),
+        (["{face}", "--model", "{support}/no"], "there is no such folder; give a folder of models/"),
+        (["{face}", "--model", "{trained}/.."], "holds several models; give one of them, such as "),
+        (["{face}"], "give --model, a trained model, such as results/cross-domain/models/NAME"),
+        (
+            ["{face}", "--model", "{trained}", "--support", "no"],
+            "no: there is no such folder; as",
+        ),
+        (["{face}", "--model", "{trained}"], "does not say what it was trained on, so it has no"),
         (["--model", "{trained}"], "give a picture, a film, a folder, or --camera 0"),
         (["{face}", "--model", "{trained}", "--support", "{support}/anger"], "has 0 classes"),
         (

