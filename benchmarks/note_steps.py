@@ -1,0 +1,92 @@
+"""The 2022 note's gap in one figure: from its training episodes to episodes of another domain, one change a
+step.
+
+    fer-meta bench --suite benchmarks/studies/note.yaml
+    python benchmarks/note_steps.py results/note
+
+Reads experiments.csv and table.csv of the suite's results, and writes steps.csv and steps.png beside them.
+"""
+
+from pathlib import Path
+
+import click
+import matplotlib
+import pandas as pd
+
+matplotlib.use("agg")
+from matplotlib import pyplot as plt
+
+STEPS = {
+    "own-3-way": "new people, the same domain, 3-way",
+    "own-4-way": "the same, 4-way",
+    "other": "another domain, 4-way",
+    "other-shared": "the same, support from one clip,\nwhose other frames may be queries",
+}
+
+
+def steps(folder: Path) -> pd.DataFrame:
+    """step, accuracy, ci95 (NaN: none), chance (0 to 1) and by (published or ours), in the figure's order.
+
+    Raises FileNotFoundError if the suite has not been run.
+    """
+    table = pd.read_csv(folder / "table.csv")
+    table = table[table["readout"] == "protonet"]
+    other = pd.read_csv(folder / "experiments.csv").query("experiment == 'other' and readout == 'protonet'")
+    [other] = other.to_dict("records")
+    of = {(row["experiment"], row["selection"]): row for row in table.to_dict("records")}
+    rows = [
+        ("printed as evaluation by the note", other["published_training"], None, 1 / 3, "published"),
+        ("training episodes, 3-way", other["training_accuracy"], None, other["training_chance"], "ours"),
+    ]
+    for key, words in STEPS.items():
+        if row := of.get((key, "source-val")):
+            rows.append((words, row["accuracy"], row["ci95"], row["chance"], "ours"))
+    best = of["other", "oracle"]
+    rows.append(
+        (
+            "another domain, the checkpoint\npicked on it",
+            best["accuracy"],
+            best["ci95"],
+            best["chance"],
+            "ours",
+        )
+    )
+    rows.append(("printed as test by the note", other["published_test"], None, 1 / 4, "published"))
+    return pd.DataFrame(rows, columns=["step", "accuracy", "ci95", "chance", "by"])
+
+
+def draw(table: pd.DataFrame, title: str):
+    """A bar from chance to each accuracy of `steps`."""
+    figure, axes = plt.subplots(figsize=(7.2, 0.52 * len(table) + 1.1), layout="constrained")
+    at = range(len(table))[::-1]
+    colours = table["by"].map({"published": "#888888", "ours": "#1f6fb4"})
+    left, width = 100 * table["chance"], 100 * (table["accuracy"] - table["chance"])
+    axes.barh(at, width, left=left, color=colours, height=0.62)
+    axes.errorbar(
+        100 * table["accuracy"], at, xerr=100 * table["ci95"].fillna(0), fmt="none", ecolor="black", capsize=3
+    )
+    axes.scatter(left, at, marker="|", s=220, color="black", label="chance", zorder=3)
+    for y, accuracy, half in zip(at, table["accuracy"], table["ci95"].fillna(0)):
+        axes.text(100 * (accuracy + half) + 1.2, y, f"{100 * accuracy:.0f}", va="center")
+    axes.set_yticks(at, table["step"])
+    axes.set(xlim=(0, 100), xlabel="accuracy of ProtoNet, %", title=title)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def main(folder):
+    """Draw the steps of the results in FOLDER."""
+    table = steps(folder)
+    rendered = pd.read_csv(folder / "table.csv")["rendered"].all()
+    faces = "rendered stand-ins" if rendered else "photographs: FER2013 and press faces"
+    figure = draw(table, f"The note's gap, step by step ({faces})")
+    table.to_csv(folder / "steps.csv", index=False)
+    figure.savefig(folder / "steps.png", dpi=150)
+    click.echo(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
