@@ -218,7 +218,7 @@ def test_a_method_that_fails_when_it_is_timed_fails_alone(bench, tmp_path, monke
     result = bench("--algorithms", "protonet,supervised", domains=("day",))
     assert result.exit_code == 1 and result.output.count("FAILED:") == 1 and "Traceback" not in result.output
     _, summary = result.output.rsplit("\n1 of 2 runs failed: ", 1)
-    assert in_one_line(error) in summary and "give the command again: `fer-meta " in summary
+    assert in_one_line(error) in summary and "give the command again: `fer-meta" in summary
     runs = folders(tmp_path / "results" / "tiny" / "runs")
     assert [(path / "DONE").exists() for name, path in sorted(runs.items())] == [False, True]
     dry = bench("--algorithms", "protonet,supervised", "--dry-run", domains=("day",))

@@ -44,7 +44,7 @@ def test_a_training_goes_on_as_if_nothing_had_been(bench, tmp_path, full, monkey
 def test_a_memory_that_stays_full_fails_the_run_alone_and_says_what_to_do(bench, tmp_path, full):
     full(*range(1, 1000))
     result = bench(*WORDS, domains=("day",))
-    assert result.exit_code == 1 and result.output.count("FAILED") == 1
+    assert result.exit_code == 1 and result.output.count("FAILED:") == 1
     assert "the GPU's memory was full; leave it to fewer processes" in result.output
     runs = folders(tmp_path / "results" / "tiny" / "runs")
     assert [(run / FAILED).exists() for run in runs.values()] == [True, False]
