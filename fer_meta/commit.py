@@ -14,3 +14,12 @@ def commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def short(found: str) -> str:
+    """The first ten characters of a `commit`, still with its `-dirty`.
+
+    >>> short("0123456789abcdef-dirty")
+    '0123456789-dirty'
+    """
+    return found[:10] + "-dirty" * found.endswith("-dirty")

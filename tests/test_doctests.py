@@ -8,6 +8,7 @@ import pytest
 MODULES = [
     "api",
     "commands",
+    "commit",
     "datasets.synthetic.anatomy",
     "expressions",
     "statistics.intervals",

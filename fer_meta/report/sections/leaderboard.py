@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from fer_meta.commit import short
 from fer_meta.report.aggregate.leaderboard import Entry, Group, episodes_of
 from fer_meta.report.aggregate.trainings import UNKNOWN, backbone, images_seen, weights
 from fer_meta.report.document import (
@@ -155,7 +156,7 @@ def _cells(bundles: Sequence[Shown], entry: Entry, best: bool) -> Row:
         str(score.seeds),
         f"{score.episodes:,.0f}",
         Code(", ".join(bundles[place].sha256[:SHORT] for place in entry.places)),
-        Code(_each(_commit(run.made_by.get("commit", "")) for run in entry.runs) or UNKNOWN),
+        Code(_each(short(run.made_by.get("commit", "")) for run in entry.runs) or UNKNOWN),
     )
 
 
@@ -181,11 +182,6 @@ def _bundles(bundles: Sequence[Shown]) -> Section:
     twice = [name for name, number in Counter(one.sha256 for one in bundles).items() if number > 1]
     note = (Items(tuple(f"{name[:SHORT]} was given more than once." for name in twice)),) if twice else ()
     return Section("Bundles", (Table(columns, (rows,)), *note))
-
-
-def _commit(found: str) -> str:
-    """`-dirty` says that files were changed after the commit."""
-    return found[:SHORT] + "-dirty" * found.endswith("-dirty")
 
 
 def _each(texts: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from zlib import crc32
 
+from fer_meta.commit import short
 from fer_meta.report.document import Anchor, Code, Column, Paragraph, Row, Section, Table, Verbatim
 from fer_meta.report.load import Results, Run
 from fer_meta.report.names import domain_name
@@ -60,7 +61,7 @@ def _row(results: Results, key: tuple[str, str, str, str], runs: list[Run]) -> R
         domain_name(results, target),
         _each(str(run.seed) for run in runs),
         _each(run.precision for run in runs),
-        Code(_each(run.made_by.get("commit", "")[:10] for run in runs) or "not recorded"),
+        Code(_each(short(run.made_by.get("commit", "")) for run in runs) or "not recorded"),
         Code(_each(run.fingerprints[0] for run in runs)),
         Code(_each(run.fingerprints[1] for run in runs)),
         Code(_each(_hash(path) for run in runs for path in run.episodes.values())),
