@@ -23,11 +23,12 @@ class Cosine(FewShotMethod):
     readouts = ()  # its own classifier alone, where no suite says in which ways all methods are read
 
     class Config(TrainingConfig):
+        backbone: str = "conv4"  # so that tables name it, and --backbone changes it
         scale: float = 10.0
 
     def __init__(self, config, protocol, classes, image_size):
         super().__init__()
-        self.backbone = fm.backbone("conv4")
+        self.backbone = fm.backbone(config.backbone)
         self.scale = nn.Parameter(torch.tensor(config.scale))
 
     def embed(self, images):

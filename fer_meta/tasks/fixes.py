@@ -14,18 +14,18 @@ IN_PYTHON = (
 def fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
     """What makes more classes large enough."""
     if shape is protocol:
-        return f"lower `way`, `shots` or `queries` of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
+        return f"add images, or lower `way`, `shots` or `queries` of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
     if shape is protocol.validation:
         val = (
             f"or give val more images ({'`carve`' if protocol.cross_validated else '`carve`, `split`'}),"
             f" {IN_FILE}"
         )
         return (
-            "lower `way`, `shots` or `queries` of `protocol.validation`,"
+            "add images, or lower `way`, `shots` or `queries` of `protocol.validation`,"
             f" {val}{or_other_folds(protocol, 'more')}"
         )
     return (
-        f"lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
+        f"add images, or lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
     )
 
 

@@ -206,7 +206,7 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
         raise TooSmallError(
             f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here"
             f" ({', '.join(kept) or 'none'}; too small: {with_images(pool.excluded)})",
-            f"lower `way`, `shots` or `queries` {IN_FILE}",
+            f"add images, or lower `way`, `shots` or `queries` {IN_FILE}",
             IN_PYTHON,
         )
     return with_classes(pool, kept, index)
@@ -304,7 +304,8 @@ def _pool(
     if len(kept) < way:
         raise TooSmallError(
             f"{name}: {shape.way}-way episodes need {way} classes with {need} images or more, but there are"
-            f" {len(kept)} ({', '.join(kept) or 'none'}); too small: {with_images(small)}",
+            f" {len(kept)} ({', '.join(kept) or 'none'}); too small: {with_images(small)}; this split has"
+            f" {len(rows)} of {len(index)} images",
             fix(shape, protocol),
             IN_PYTHON,
         )
