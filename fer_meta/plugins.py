@@ -12,33 +12,37 @@ from types import ModuleType
 
 from fer_meta.errors import SuiteError
 from fer_meta.oneline import one_line
+from fer_meta.spelling import offered
 
 GROUPS = ("fer_meta.methods", "fer_meta.datasets")
 
 
 def is_file(word: str) -> bool:
-    """Whether a method or a backbone is given as FILE.py:CLASS."""
-    return ".py:" in word
+    """Whether a method or a backbone is given as FILE.py:CLASS, or as FILE.py, whose class was forgotten."""
+    return ".py:" in word or word.endswith(".py")
 
 
-def from_file(word: str) -> object:
-    """What FILE.py:NAME names; the file is run. Raises SuiteError for a file that cannot be imported or has
-    no such name.
+def from_file(word: str, base: type) -> object:
+    """What FILE.py:NAME names, a class of `base`; the file is run. Raises SuiteError, which names the file's
+    classes of `base`, for a file that cannot be imported or has no such name, and for a word without a name.
     """
-    file, _, name = word.rpartition(":")
+    file, name = _parts(word)
     module = _module(path_of(word))
-    if not hasattr(module, name):
-        there = [
-            key for key, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__
-        ]
-        known = f"; it has {', '.join(there)}" if there else ""
-        raise SuiteError(f"{one_line(file, 300)}: has no {one_line(name, 60)!r}{known}")
-    return getattr(module, name)
+    if name and hasattr(module, name):
+        return getattr(module, name)
+    there = [
+        key
+        for key, one in vars(module).items()
+        if isinstance(one, type) and issubclass(one, base) and one.__module__ == module.__name__
+    ]
+    has = f"it has {', '.join(there) or f'no class of {base.__module__}.{base.__qualname__}'}"
+    wrong = f"has no {one_line(name, 60)!r}" if name else "names no class; give FILE.py:CLASS"
+    raise SuiteError(f"{one_line(file, 300)}: {wrong}{offered(name, there, has)}")
 
 
 def path_of(word: str) -> Path:
     """The file of FILE.py:NAME."""
-    return Path(word.rpartition(":")[0]).absolute()
+    return Path(_parts(word)[0]).absolute()
 
 
 def installed(group: str) -> dict[str, EntryPoint]:
@@ -69,6 +73,11 @@ def sources(words: Iterable[str] | None) -> list[Path]:
 def file_hash(path: Path) -> str:
     """Sixteen hexadecimal digits of a file's content."""
     return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+
+
+def _parts(word: str) -> tuple[str, str]:
+    file, _, name = (f"{word}:" if word.endswith(".py") else word).rpartition(":")
+    return file, name
 
 
 def _module(path: Path) -> ModuleType:

@@ -14,12 +14,14 @@ from typing import IO, Any
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from fer_meta.commands import command
 from fer_meta.damage import expected, reason_of
 from fer_meta.errors import ResultsError
 from fer_meta.fileio import replacing, write_json
 from fer_meta.oneline import escaped
 from fer_meta.records.base import in_words, read_json
 from fer_meta.records.bundle import FORMAT, MANIFEST, Facts, Manifest, Member, may_hold
+from fer_meta.spelling import close
 
 AGAIN = "obtain it again, or let it be exported again"
 
@@ -34,6 +36,10 @@ _LARGEST_MANIFEST = 1 << 26
 
 # More times as large as the file than any results are, beside SMALL bytes.
 _MOST, _SMALL = 100, 1 << 24
+
+
+class NoBundleError(ResultsError):
+    """There is no file of this name."""
 
 
 def pack(folder: Path, to: Path, facts: Facts, made_with: str, weights: bool, rewritten: list[str]) -> None:
@@ -108,8 +114,15 @@ def _known(manifest: Manifest) -> set[str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    if path.is_dir():
+        raise NoBundleError(
+            f"{path}: is a folder; `{command('fer-meta', 'export', str(path))}` makes a bundle of it"
+        )
     if not path.is_file():
-        raise ResultsError(f"{path}: there is no such file; give a bundle that `fer-meta export` wrote")
+        there = [one.name for one in sorted(path.parent.glob("*.zip"))]
+        meant = [str(path.with_name(name)) for name in close(path.name, there)]
+        fix = f"did you mean {' or '.join(meant)}?" if meant else "give a bundle that `fer-meta export` wrote"
+        raise NoBundleError(f"{path}: no such file; {fix}")
     with expected(path, "is no bundle", AGAIN, ResultsError):
         archive = zipfile.ZipFile(path)
     with archive:

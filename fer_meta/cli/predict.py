@@ -115,6 +115,7 @@ def predict(
     if plot and plot.suffix not in PLOTS:
         raise click.UsageError(f"--plot {plot}: give a file that ends in {', '.join(PLOTS)}")
     from fer_meta.prediction import written
+    from fer_meta.prediction.cautions import cautions_of
     from fer_meta.prediction.predicting import predict
 
     found = predict(
@@ -134,6 +135,8 @@ def predict(
         device=device,
         data=data,
     )
+    for line in cautions_of(found.model):
+        click.echo(f"Warning: {line}", err=True)
     click.echo(written.text(found))
     for path in written.files(found, out, plot):
         click.echo(f"Written: {escaped(str(path))}")

@@ -98,16 +98,20 @@ def verify(context: click.Context, bundles: tuple[Path, ...]) -> None:
       fer-meta verify cross-domain.fer-meta.zip
       fer-meta verify *.fer-meta.zip
     """
-    from fer_meta.bundles.archive import AGAIN
+    from fer_meta.bundles.archive import AGAIN, NoBundleError
     from fer_meta.bundles.checking import check
     from fer_meta.errors import ResultsError
 
-    wrong = 0
+    wrong = missing = 0
     for path in bundles:
         try:
             with tempfile.TemporaryDirectory(prefix=".tmp-fer-meta-") as temporary:
                 found = check(path, Path(temporary))
-        except ResultsError as error:  # the others are looked at, too
+        except NoBundleError as error:  # the others are looked at, too
+            click.echo(str(error))
+            missing += 1
+            continue
+        except ResultsError as error:
             click.echo(str(error))
             wrong += 1
             continue
@@ -123,6 +127,7 @@ def verify(context: click.Context, bundles: tuple[Path, ...]) -> None:
         )
     if wrong:
         click.echo(f"{wrong} of {len(bundles)} bundles {'has' if wrong == 1 else 'have'} a fault; {AGAIN}")
+    if wrong or missing:
         context.exit(2)
 
 

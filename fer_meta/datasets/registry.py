@@ -40,10 +40,10 @@ from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.datasets.prepared import is_prepared, prepared_spec
 from fer_meta.datasets.scanning import expanded, is_data, is_folder, names_in, reading
 from fer_meta.datasets.settings import Settings, read_settings
-from fer_meta.datasets.spelling import did_you_mean, same
 from fer_meta.datasets.synthetic.recipes import RECIPES
 from fer_meta.datasets.synthetic.rendered import PREFIX, load_rendered, rendered_spec
 from fer_meta.errors import DatasetError
+from fer_meta.spelling import did_you_mean, same
 
 CATALOGUE: dict[str, DatasetSpec] = {
     spec.name: spec

@@ -6,12 +6,12 @@ https://huggingface.co/docs/hub/model-cards
 from huggingface_hub import EvalResult, ModelCardData
 
 from fer_meta.datasets.registry import CATALOGUE
+from fer_meta.prediction.cautions import cautions
 from fer_meta.records.model import ModelRecord
 from fer_meta.records.origin import Origin, Tested
 from fer_meta.report.formats.markdown import escaped
 from fer_meta.sources import called, is_rendered, parts_of
 from fer_meta.statistics.rounding import percent
-from fer_meta.suites.smoke import smoke_note
 
 ETHICS = (
     "An expression is not a feeling: people smile without joy, and one face means different things in"
@@ -165,19 +165,6 @@ def _accuracy(origin: Origin) -> str:
             *rows,
         ]
     )
-
-
-def cautions(origin: Origin) -> list[str]:
-    """What must be said before all else of a model that may be worth nothing."""
-    lines = [smoke_note(origin.preset)]
-    if origin.steps and origin.learned is None:
-        lines.append(
-            "It was not judged whether its training learned: the log is too short, or it does not say what a"
-            " guess would score."
-        )
-    if origin.steps and origin.learned is False:
-        lines.append("Its training did not learn: in training it was no better than a guess.")
-    return [line for line in lines if line]
 
 
 def _limits(record: ModelRecord, origin: Origin) -> str:

@@ -16,16 +16,15 @@ from fer_meta.fileio import write_text
 from fer_meta.hub.library import library
 from fer_meta.hub.licences import ADVICE, is_licence
 from fer_meta.networks.weights import NAMED
+from fer_meta.prediction.cautions import cautions, learned, results_of
 from fer_meta.prediction.own_code import own_parts
 from fer_meta.prediction.stored import StoredModel, model_folder, open_model
 from fer_meta.records.history import HISTORY, read_history
 from fer_meta.records.model import ModelRecord, read_model, write_model
 from fer_meta.records.origin import Origin, Tested, write_origin
-from fer_meta.records.plan import PLAN, read_plan
+from fer_meta.records.plan import read_plan
 from fer_meta.records.run import commit_of
-from fer_meta.report.load import read_results
 from fer_meta.report.one_training import scores_of
-from fer_meta.statistics.failed import is_judged
 from fer_meta.training.checkpoints import snapshots
 
 PAGE = "https://huggingface.co/{}"
@@ -62,7 +61,7 @@ def prepare(model: Path, repo: str, licence: str, folder: Path) -> list[str]:
         )
     opened = open_model(model, torch.device("cpu"))
     with library(PAGE.format(repo), what="model", command="upload", action="upload"):
-        from fer_meta.hub.card import card, cautions  # its facts are huggingface_hub's
+        from fer_meta.hub.card import card  # its facts are huggingface_hub's
     record, origin = _public(opened.record), _origin(opened)
     page = card(repo, licence, record, origin)
     try:
@@ -125,7 +124,7 @@ def _public(record: ModelRecord) -> ModelRecord:
 
 def _origin(model: StoredModel) -> Origin:
     """Where a model comes from, as its results folder says; little is known of one that has none."""
-    results, log = model.folder.absolute().parents[1], read_history(model.folder)
+    results, log = results_of(model), read_history(model.folder)
     last = log[-1] if log else {}
     origin = Origin(
         version=__version__,
@@ -133,7 +132,7 @@ def _origin(model: StoredModel) -> Origin:
         images=last.get("images"),
         seconds=last.get("train_seconds"),
     )
-    if model.folder.absolute().parent.name != "models" or not (results / PLAN).exists():
+    if results is None:
         return origin
     plan = read_plan(results)
     runs = [run for run in plan.runs if run.model == model.record.id]
@@ -148,16 +147,9 @@ def _origin(model: StoredModel) -> Origin:
             "command": _without_places(plan.command),
             "commit": commit_of(results, [run.id for run in runs]),
             "tests": _tests(results, model.record.id),
-            "learned": _learned(results, model.record.id),
+            "learned": learned(results, model.record.id),
         }
     )
-
-
-def _learned(results: Path, model: str) -> bool | None:
-    """Whether its training did; None if that is not judged."""
-    found = read_results(results, models=[model])
-    run = found.runs[0]
-    return run.failed is None if is_judged(found.logs[model], run.training_chance) else None
 
 
 def _without_places(text: str) -> str:

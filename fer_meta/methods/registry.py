@@ -19,6 +19,7 @@ from fer_meta.errors import SuiteError
 from fer_meta.methods.labels import Label, answer_in, colour_of, label_in
 from fer_meta.oneline import one_line
 from fer_meta.records.plan import COLOUR
+from fer_meta.spelling import offered
 
 if TYPE_CHECKING:
     from fer_meta.methods.base import FewShotMethod, TrainingConfig
@@ -72,8 +73,8 @@ def load(name: str) -> "type[FewShotMethod]":
         )
     if name not in _registered:
         raise SuiteError(
-            f"no method is called {one_line(name, 60)!r}; there are {', '.join(names())}, or give --methods"
-            " FILE.py:CLASS"
+            f"no method is called {one_line(name, 60)!r}"
+            + offered(name, names(), f"there are {', '.join(names())}, or give --methods FILE.py:CLASS")
         )
     return _registered[name]
 
@@ -120,10 +121,7 @@ def names_of(words: Iterable[str]) -> list[str]:
     """The names of methods that are given by name or as FILE.py:CLASS; such a class is registered. An unknown
     name stays as it is. Raises SuiteError for a file that holds no such method.
     """
-    return [
-        register_method(plugins.from_file(word), word).name if plugins.is_file(word) else word
-        for word in words
-    ]
+    return [register_method(_own_class(word), word).name if plugins.is_file(word) else word for word in words]
 
 
 def labels(key: str, config: "TrainingConfig", readouts: Sequence[str] | None = None) -> dict[str, Label]:
@@ -167,6 +165,12 @@ def source_hash(name: str) -> str | None:
         return plugins.file_hash(Path(inspect.getfile(load(name))))
     except (OSError, TypeError):  # a class typed into an interpreter
         return "no file"
+
+
+def _own_class(word: str) -> object:
+    from fer_meta.methods.base import FewShotMethod
+
+    return plugins.from_file(word, FewShotMethod)
 
 
 def _name_fault(method: "type[FewShotMethod]") -> str:

@@ -15,6 +15,7 @@ from fer_meta.errors import FerMetaError
 from fer_meta.networks import conv4, dlib_face, efficientnet_lite, outside, resnet12, resnets
 from fer_meta.networks.base import Backbone
 from fer_meta.oneline import one_line
+from fer_meta.spelling import offered
 
 Stem = Literal["auto", "small", "large"]
 
@@ -62,8 +63,13 @@ def check_name(name: str, own_files: bool = False) -> None:
         or plugins.is_file(name)
     ):
         raise FerMetaError(
-            f"no backbone is called {one_line(name, 60)!r}; there are {', '.join(own)}, those of torchvision"
-            " (resnet18, resnet50, densenet121, ...), timm/NAME, and FILE.py:CLASS by --backbone"
+            f"no backbone is called {one_line(name, 60)!r}"
+            + offered(
+                name,
+                [*own, *sorted(outside.torchvision_names())],
+                f"there are {', '.join(own)}, those of torchvision (resnet18, resnet50, densenet121, ...),"
+                " timm/NAME, and FILE.py:CLASS by --backbone",
+            )
         )
 
 

@@ -74,7 +74,7 @@ class OwnNetwork(Backbone):
     def __init__(self, name: str, weights: str = "none"):
         super().__init__()
         self.name = name
-        kind = plugins.from_file(name)
+        kind = plugins.from_file(name, nn.Module)
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
             raise FerMetaError(f"{one_line(name, 300)}: is not a class of torch.nn.Module; make it one")
         try:

@@ -16,6 +16,7 @@ from fer_meta.prediction.pictures import Picture
 from fer_meta.prediction.stored import StoredModel
 from fer_meta.prediction.support import Support
 from fer_meta.preprocessing import normalise
+from fer_meta.spelling import offered
 
 NEAREST = 3
 
@@ -47,7 +48,8 @@ def chosen(model: StoredModel, support: Support | None, readout: str | None) -> 
         return there[0]
     name = method.read_as(readout) if readout in READOUTS else readout
     if name not in there:
-        raise FerMetaError(f"the readout {readout!r} cannot answer here; those that can: {', '.join(there)}")
+        can = f"those that can: {', '.join(there)}"
+        raise FerMetaError(f"the readout {readout!r} cannot answer here{offered(readout, there, can)}")
     return name
 
 

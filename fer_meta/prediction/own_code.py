@@ -60,7 +60,7 @@ def made_of(
 
 
 def _class_of(word: str) -> type[nn.Module]:
-    kind = plugins.from_file(word) if plugins.is_file(word) else None
+    kind = plugins.from_file(word, nn.Module) if plugins.is_file(word) else None
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise FerMetaError(f"--code {word}: give FILE.py:CLASS, the class of a method or of a network")
     return kind

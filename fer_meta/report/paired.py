@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_meta.datasets.spelling import did_you_mean
 from fer_meta.errors import ResultsError
 from fer_meta.oneline import one_line
 from fer_meta.report.aggregate.folds import pooled
@@ -17,6 +16,7 @@ from fer_meta.report.aggregate.trainings import Side, differs_in, runs_by_traini
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, read_results
 from fer_meta.sources import parts_of
+from fer_meta.spelling import did_you_mean
 from fer_meta.statistics.intervals import Estimate, contrast, same_queries
 
 COLUMNS = [

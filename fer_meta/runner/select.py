@@ -15,6 +15,7 @@ from fer_meta.networks.weights import NAMED, check_file
 from fer_meta.runner.crossing import pairs
 from fer_meta.runner.options import BenchOptions
 from fer_meta.sources import parts_of
+from fer_meta.spelling import offered
 from fer_meta.suites.divisions import division_key
 from fer_meta.suites.experiments import Experiment
 from fer_meta.suites.schema import Suite, read_suite
@@ -58,7 +59,8 @@ def _with_experiments(suite: Suite, wanted: Sequence[str]) -> Suite:
     unknown = [key for key in wanted if key not in there]
     if unknown:
         raise SuiteError(
-            f"{suite.name} has no experiment {unknown[0]!r}; it has {', '.join(there) or 'none'}"
+            f"{suite.name} has no experiment {unknown[0]!r}"
+            + offered(unknown[0], there, f"it has {', '.join(there) or 'none'}")
         )
     if divisions:
         kept = tuple(tested for key, tested in divisions.items() if key in wanted)
@@ -71,8 +73,12 @@ def _with_methods(suite: Suite, wanted: Sequence[str]) -> Suite:
     unknown = [name for name in wanted if name not in suite.methods]
     if unknown:
         raise SuiteError(
-            f"{suite.name} has no method {unknown[0]!r}; it has {', '.join(suite.methods)} "
-            f"(fer-meta knows {', '.join(registry.names())})"
+            f"{suite.name} has no method {unknown[0]!r}"
+            + offered(
+                unknown[0],
+                suite.methods,
+                f"it has {', '.join(suite.methods)}; fer-meta knows {', '.join(registry.names())}",
+            )
         )
     experiments = dict(_experiments_of(suite.experiments, wanted))
     if suite.experiments and not experiments:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from fer_meta.methods import registry
 from fer_meta.methods.labels import answer_in
+from fer_meta.spelling import offered
 from fer_meta.suites.divisions import why_impossible
 from fer_meta.suites.search import search_faults
 from fer_meta.suites.settings import Fault, plain
@@ -111,7 +112,10 @@ def _dangling(suite: "Suite") -> list[Fault]:
             if (name := getattr(suite.primary, part)) is not None
         ]
     return [
-        (loc, f"no {what} is called {name!r}; there are {', '.join(there) or 'none'}")
+        (
+            loc,
+            f"no {what} is called {name!r}" + offered(name, there, f"there are {', '.join(there) or 'none'}"),
+        )
         for loc, name, what, there in used
         if name not in there
     ]
@@ -159,7 +163,10 @@ def _untested(suite: "Suite", file: Written) -> list[Fault]:
         for readout in _answers(suite, name, file.readouts)
     ]
     return errors + [
-        (("primary", side), f"no answer is called {name!r}; there are {', '.join(known)}")
+        (
+            ("primary", side),
+            f"no answer is called {name!r}" + offered(name, known, f"there are {', '.join(known)}"),
+        )
         for side in ("first", "second")
         if (name := getattr(named, side)) not in known
     ]

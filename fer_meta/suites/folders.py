@@ -10,6 +10,7 @@ from fer_meta.commands import command
 from fer_meta.errors import ResultsError
 from fer_meta.oneline import one_line
 from fer_meta.records.published import PLAN, is_published, without_plan
+from fer_meta.spelling import offered
 
 # those of the command line; a suite file may have others for use from Python
 PRESETS = ("smoke", "quick", "full")
@@ -40,7 +41,7 @@ def existing_folder(out: Path, suite: str, preset: str, what: str = "report") ->
         commands = " or ".join(f"`{_command(what, suite, 'cross-domain', other, out)}`" for other in others)
         raise ResultsError(f"{words}; there are results of preset {' and '.join(others)}: {commands}")
     there = sorted(path.parent.name for path in Path(out).glob(f"*/{PLAN}"))
-    found = f"; there are results in {', '.join(there)}" if there else ""
+    found = offered(folder.name, there, f"there are results in {', '.join(there)}") if there else ""
     raise ResultsError(
         f"{words}{found}; run `{_command('bench', 'NAME', None, preset, out)}` first, or give another --suite"
         " or --out"

@@ -26,6 +26,7 @@ from fer_meta.methods.base import TrainingConfig
 from fer_meta.methods.readouts import READOUTS
 from fer_meta.oneline import one_line
 from fer_meta.sources import PLUS, parts_of, source_name
+from fer_meta.spelling import offered
 from fer_meta.suites import extends
 from fer_meta.suites.checks import Written, faults_of
 from fer_meta.suites.divisions import every_choice, in_order
@@ -194,7 +195,8 @@ class Suite(Strict):
     def _readouts_known(cls, readouts):
         unknown = [name for name in readouts or () if name not in READOUTS]
         if unknown:
-            raise ValueError(f"no readout is called {unknown[0]!r}; there are {', '.join(READOUTS)}")
+            there = f"there are {', '.join(READOUTS)}"
+            raise ValueError(f"no readout is called {unknown[0]!r}{offered(unknown[0], READOUTS, there)}")
         return readouts
 
     def config(self, method: str, experiment: str = "") -> TrainingConfig:

@@ -14,6 +14,7 @@ import yaml
 
 from fer_meta.errors import SuiteError
 from fer_meta.oneline import one_line
+from fer_meta.spelling import offered
 from fer_meta.yaml_size import DEEPEST, TooMuch, check_size, children
 
 LARGEST = 200_000  # bytes; the largest of the package's has 8,000
@@ -74,8 +75,8 @@ def suite_text(name: str, shared: bool = False) -> tuple[str, str]:
     if not is_path(name):
         if name not in suite_names() and not (shared and name == SHARED):
             raise SuiteError(
-                f"no suite is called {one_line(name, 60)!r}; there are {', '.join(suite_names())}, or give a"
-                " .yaml file"
+                f"no suite is called {one_line(name, 60)!r}"
+                + offered(name, suite_names(), f"there are {', '.join(suite_names())}, or give a .yaml file")
             )
         return (
             resources.files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"),

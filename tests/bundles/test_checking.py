@@ -138,3 +138,16 @@ def test_a_line_for_each_fault_of_each_bundle_and_status_2(whole, tmp_path):
     assert lines[0].startswith(f"{bad}: recall.csv has 1 bytes")
     assert "no.zip: is no bundle" in lines[2] and "sound; 10 runs" in lines[3]
     assert lines[4].startswith("2 of 3 bundles have a fault; obtain it again")
+
+
+@pytest.mark.parametrize("name, said", [
+    ("mine", "mine: is a folder; `fer-meta export mine` makes a bundle of it"),
+    ("mime.zip", "mime.zip: no such file; did you mean mine.zip?"),
+    ("x.zip", "x.zip: no such file; give a bundle that `fer-meta export` wrote"),
+])  # fmt: skip
+def test_what_is_no_file_is_not_to_be_obtained_again(name, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine.zip").touch()
+    result = CliRunner().invoke(main, ["verify", name])
+    assert (result.exit_code, result.output) == (2, f"{said}\n")

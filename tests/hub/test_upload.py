@@ -14,10 +14,10 @@ from safetensors.numpy import load_file
 import fer_meta as fm
 from fer_meta.cli.main import main
 from fer_meta.errors import ResultsError
+from fer_meta.prediction.cautions import cautions
 from fer_meta.records.origin import Origin
 
 constants = pytest.importorskip("huggingface_hub.constants")
-cautions = pytest.importorskip("fer_meta.hub.card").cautions
 
 REPO = "anna/protonet-day"
 

@@ -14,6 +14,7 @@ from fer_meta.datasets.base import DatasetSpec
 from fer_meta.datasets.loaders.folder import folder_spec
 from fer_meta.errors import DatasetError, SuiteError
 from fer_meta.methods import registry
+from fer_meta.methods.base import FewShotMethod
 from fer_meta.methods.protonet import Method as ProtoNet
 from fer_meta.testing import check_dataset, check_method
 
@@ -246,7 +247,7 @@ def test_two_methods_of_one_name_are_refused():
 
 
 def test_the_contract_finds_what_an_author_forgot(mine):
-    method = plugins.from_file(mine())
+    method = plugins.from_file(mine(), FewShotMethod)
     check_method(method)
     unnamed = type("Unnamed", (method,), {"own_classifiers": lambda self, s, y, c: {"x": lambda q: q[:, :3]}})
     with pytest.raises(AssertionError, match="'x'.* have no name for tables: add them to `own`"):
@@ -265,7 +266,7 @@ def test_the_contract_finds_what_an_author_forgot(mine):
 def test_the_contract_says_what_is_wrong_with_the_shapes(mine, old, new, words):
     assert old in MINE
     with pytest.raises(AssertionError, match=words):
-        check_method(plugins.from_file(mine(MINE.replace(old, new))))
+        check_method(plugins.from_file(mine(MINE.replace(old, new)), FewShotMethod))
 
 
 def test_a_method_that_inherits_the_answers_of_another_never_stands_in_its_place_in_a_table(bench, tmp_path):
@@ -286,7 +287,7 @@ def test_a_colour_that_no_plot_knows_is_refused_before_a_bench_begins(bench, min
 
 def test_the_contract_refuses_what_a_bench_refuses(mine):
     with pytest.raises(SuiteError, match="Mine: has no `loss`"):
-        check_method(plugins.from_file(mine(MINE.replace("def loss(", "def los("))))
+        check_method(plugins.from_file(mine(MINE.replace("def loss(", "def los(")), FewShotMethod))
 
 
 def test_two_data_sets_of_one_name_are_refused_although_both_call_their_function_scan(tmp_path, trees):
@@ -328,3 +329,15 @@ def test_the_contract_of_data_sets_finds_an_unknown_label(trees):
     )
     with pytest.raises(AssertionError, match="rage.* not in the vocabulary"):
         check_dataset(wrong, trees / "day")
+
+
+@pytest.mark.parametrize("word, said", [
+    ("Min", "has no 'Min'; did you mean Mine? (it has Mine)"),
+    ("man", "has no 'man'; it has Mine"),
+    ("", "names no class; give FILE.py:CLASS; it has Mine"),
+])  # fmt: skip
+def test_only_classes_of_methods_are_offered_and_a_file_alone_lacks_its_class(word, said, mine):
+    file = mine(MINE + "\n\ndef main(): pass\n\n\nclass Miner: pass\n").removesuffix(":Mine")
+    with pytest.raises(SuiteError) as error:
+        registry.names_of([f"{file}:{word}" if word else file])
+    assert str(error.value) == f"{file}: {said}"

@@ -1,6 +1,7 @@
 """`fer-meta predict` and `fm.predict`: what a stored model says of pictures, and what they refuse."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,15 @@ from fer_meta.expressions import EXPRESSIONS
 from fer_meta.methods import registry
 from fer_meta.prediction import plots
 from fer_meta.prediction.answering import answer, readouts_of
+from fer_meta.prediction.cautions import cautions_of
 from fer_meta.prediction.pictures import Picture, faces_in, from_camera
 from fer_meta.prediction.stored import open_model
 from fer_meta.prediction.support import Support
 from fer_meta.prediction.votes import so_far, votes
 from fer_meta.preprocessing import normalise
 from fer_meta.records.model import ModelRecord, write_model
+from fer_meta.records.origin import Origin, write_origin
+from fer_meta.records.plan import Plan, write_plan
 from fer_meta.runner.describe import recorded_config
 
 SIZE = 32
@@ -282,3 +286,29 @@ def test_deleted_checkpoints_are_named(trained, tmp_path):
     next((tmp_path / "checkpoints").iterdir()).unlink()
     with pytest.raises(FerMetaError, match="its checkpoints are gone; run the bench again"):
         open_model(tmp_path, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("known, said", [
+    ({"preset": "smoke"}, "Warning: Preset smoke: this run shows only that everything works; its numbers"),
+    ({"learned": False}, "Warning: Its training did not learn: in training it was no better than a guess."),
+    ({"preset": "quick", "steps": 9}, ""),
+])  # fmt: skip
+def test_a_model_that_is_worth_nothing_does_not_answer_in_silence(known, said, tmp_path, support):
+    stored("protonet", tmp_path)
+    write_origin(tmp_path, Origin.model_validate(known))
+    face = next(support.rglob("*.png"))
+    words = ("predict", face, "--aligned", "--model", tmp_path, "--support", support, "--device", "cpu")
+    result = CliRunner().invoke(main, [*map(str, words)])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith(said) and result.stderr.count("Warning") == bool(said)
+    assert "Warning" not in result.stdout
+
+
+def test_a_model_of_a_bench_is_known_by_its_plan(trained, tmp_path):
+    """It has no origin.json, and it may answer before any run of it has finished."""
+    model = shutil.copytree(trained, tmp_path / "models" / "one")
+    plan = {"suite": "tiny", "preset": "smoke", "command": "fer-meta bench", "runs": []}
+    write_plan(tmp_path, Plan.model_validate(plan))
+    [line] = cautions_of(open_model(model, torch.device("cpu")))
+    assert line.startswith("Preset smoke")
+    assert cautions_of(open_model(trained, torch.device("cpu"))) == []

@@ -50,3 +50,27 @@ def test_a_folder_that_lost_its_plan_or_never_had_tables_is_something_else(table
 def test_a_folder_is_given_by_its_name_or_by_options_and_not_by_both(tables):
     result = CliRunner().invoke(main, ["report", "results/within", "--preset", "full"])
     assert result.exit_code == 2 and "give FOLDER or --preset, not both" in result.output
+
+
+@pytest.mark.parametrize("words", [
+    ["track", "{}", "--to", "tensorboard"],
+    ["compare", "{}", "--methods", "a,b"],
+    ["report", "{}"],
+    ["export", "{}"],
+])  # fmt: skip
+@pytest.mark.parametrize("folder, said", [
+    ("results/cross-domain-smok", "no such folder; did you mean results/cross-domain-smoke?"),
+    ("results/nope", "no such folder; there are results in results/cross-domain-smoke"),
+    ("results/faces", "no plan.json; did you mean results/faces/three-smoke?"),
+    ("nowhere/nope", "no such folder, run `fer-meta bench --suite NAME` first"),
+    ("results/a.txt", "is not a folder, run `fer-meta bench --suite NAME` first"),
+])  # fmt: skip
+def test_a_folder_without_results_names_those_that_may_be_meant(words, folder, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cross-domain-smoke", "faces/three-smoke"):
+        (tmp_path / "results" / name).mkdir(parents=True)
+        (tmp_path / "results" / name / "plan.json").touch()
+    (tmp_path / "results/a.txt").touch()
+    result = CliRunner().invoke(main, [word.format(folder) for word in words])
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1] == f"fer-meta: {folder}: {said}"

@@ -3,6 +3,7 @@ validation picks.
 """
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -91,9 +92,10 @@ def test_other_readouts_make_other_runs_of_the_same_trained_models(bench, suite,
 
 def test_an_unknown_readout_is_one_line_with_the_known_ones(suite):
     suite.write_text(SUITE.replace("name: tiny", "name: tiny\nreadouts: [ncm, nearest]"))
-    with pytest.raises(
-        SuiteError, match=r"readouts: no readout is called 'nearest'; there are nearest-mean, ncm"
-    ):
+    words = (
+        "readouts: no readout is called 'nearest'; did you mean nearest-mean? (there are nearest-mean, ncm"
+    )
+    with pytest.raises(SuiteError, match=re.escape(words)):
         read_suite(str(suite), "quick")
 
 

@@ -3,7 +3,9 @@
 import pytest
 import torch
 import torchvision
+from click.testing import CliRunner
 
+from fer_meta.cli.main import main
 from fer_meta.errors import FerMetaError, SuiteError
 from fer_meta.networks.conv4 import Conv4
 from fer_meta.runner.again import key_of
@@ -144,3 +146,15 @@ def test_readouts_need_only_read_the_methods_that_are_asked_for():
 def test_other_readouts_may_leave_the_contrast_of_the_suite_without_its_answers():
     suite = chosen_suite(BenchOptions("within", readouts=["ridge"]))
     assert suite.readouts == ("ridge",) and suite.primary.first == "supervised-ncm"
+
+
+@pytest.mark.parametrize("option, name, meant", [
+    ("--suite", "cross-domian", "cross-domain"),
+    ("--methods", "protonett", "protonet"),
+    ("--backbone", "resnet81", "resnet18 or "),
+    ("--readouts", "ncn", "ncm"),
+])  # fmt: skip
+def test_a_misspelt_name_is_answered_with_the_closest_first(option, name, meant):
+    words = ["bench", "--suite", "cross-domain", "--dry-run", option, name]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2 and f"{name!r}; did you mean {meant}" in result.output

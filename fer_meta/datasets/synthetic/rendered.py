@@ -54,6 +54,7 @@ from fer_meta.datasets.synthetic.recipes import RECIPES, STUDIO, Recipe, conditi
 from fer_meta.datasets.synthetic.scenes import draw_scenes, draw_shot
 from fer_meta.datasets.units import COLUMNS
 from fer_meta.errors import DatasetError
+from fer_meta.spelling import offered
 
 PREFIX = "synthetic-"
 """What the names of rendered data sets begin with."""
@@ -113,8 +114,12 @@ def parse_name(name: str) -> tuple[str, float]:
     recipe, at, text = name.partition("@")
     if recipe not in RECIPES:
         raise DatasetError(
-            f"{name}: not a rendered data set; there are {', '.join(RECIPES)}, "
-            "each also with a severity, such as synthetic-wild@0.5"
+            f"{name}: not a rendered data set"
+            + offered(
+                recipe,
+                RECIPES,
+                f"there are {', '.join(RECIPES)}, each also with a severity, such as synthetic-wild@0.5",
+            )
         )
     try:
         severity = float(text) if at else 1.0
