@@ -24,9 +24,7 @@ def fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
             "add images, or lower `way`, `shots` or `queries` of `protocol.validation`,"
             f" {val}{or_other_folds(protocol, 'more')}"
         )
-    return (
-        f"add images, or lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
-    )
+    return f"add images, or lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
 
 
 def or_other_folds(protocol: Protocol, how_many: str) -> str:

@@ -24,7 +24,6 @@ from fer_meta.report.document import (
 )
 from fer_meta.report.load import Results
 from fer_meta.report.names import (
-    domain_name,
     is_own_head,
     reading_name,
     training_name,
@@ -99,13 +98,13 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
         return (
             training_name(results, row.method, row.readout),
             _bar(row, known),
-            row.selection,
             reading_name(results, row.method, row.readout),
             *([row.experiment] if results.experiments else []),
-            domain_name(results, row.source),
-            domain_name(results, row.target),
+            row.source,
+            row.target,
             str(row.shots),
             ", ".join(word + (f" ({detail})" if detail else "") for word, detail in caveats(row)),
+            row.selection,
             row.backbone,
             weights(runs),
             _number(images_seen(runs)),
@@ -119,11 +118,11 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
     heads = (
         Column("method", number=False, choice=True),
         Column("accuracy, %"),
-        Column("checkpoint", number=False, choice=True, chosen=FIRST),
         Column("readout", number=False, choice=True),
         *([Column("experiment", number=False, choice=True)] if results.experiments else []),
         *(Column(name, number=name == "shots", choice=True) for name in ("source", "target", "shots")),
         Column("caveats", number=False),
+        Column("checkpoint", number=False, choice=True, chosen=FIRST),
         *(Column(name, number=False, choice=True) for name in ("backbone", "weights")),
         *(Column(name) for name in ("images seen", "UAR, %", "chance, %", "seeds", "episodes")),
         Column("made by", number=False),
