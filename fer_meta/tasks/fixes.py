@@ -10,21 +10,20 @@ IN_PYTHON = (
     "lower `way`, `shots` or `queries`, or give more images (of rendered faces fm.load_faces(..., images=N))"
 )
 
+LOWER = "add images, or lower `way`, `shots` or `queries`"
+
 
 def fix(shape: EpisodeShape | Protocol, protocol: Protocol) -> str:
     """What makes more classes large enough."""
     if shape is protocol:
-        return f"add images, or lower `way`, `shots` or `queries` of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
+        return f"{LOWER} of `protocol` {IN_FILE}{or_other_folds(protocol, 'fewer')}"
     if shape is protocol.validation:
         val = (
             f"or give val more images ({'`carve`' if protocol.cross_validated else '`carve`, `split`'}),"
             f" {IN_FILE}"
         )
-        return (
-            "add images, or lower `way`, `shots` or `queries` of `protocol.validation`,"
-            f" {val}{or_other_folds(protocol, 'more')}"
-        )
-    return f"add images, or lower `way`, `shots` or `queries` of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
+        return f"{LOWER} of `protocol.validation`, {val}{or_other_folds(protocol, 'more')}"
+    return f"{LOWER} of `protocol.train` {IN_FILE}{or_other_folds(protocol, 'more')}"
 
 
 def or_other_folds(protocol: Protocol, how_many: str) -> str:

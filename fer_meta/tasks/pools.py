@@ -14,7 +14,7 @@ from fer_meta.datasets.mixing import of_films
 from fer_meta.datasets.stacked import Images
 from fer_meta.datasets.units import unit_intensities
 from fer_meta.errors import ProtocolError, TooSmallError
-from fer_meta.tasks.fixes import IN_FILE, IN_PYTHON, fix, with_images
+from fer_meta.tasks.fixes import IN_FILE, IN_PYTHON, LOWER, fix, with_images
 from fer_meta.tasks.protocol import EpisodeShape, Protocol
 from fer_meta.tasks.roles import role_of_val, roles_of
 
@@ -206,7 +206,7 @@ def restrict(pool: Pool, classes: Collection[str], index: pd.DataFrame, way: int
         raise TooSmallError(
             f"{pool.name}: {way}-way episodes need {way} classes, but only {len(kept)} are usable here"
             f" ({', '.join(kept) or 'none'}; too small: {with_images(pool.excluded)})",
-            f"add images, or lower `way`, `shots` or `queries` {IN_FILE}",
+            f"{LOWER} {IN_FILE}",
             IN_PYTHON,
         )
     return with_classes(pool, kept, index)

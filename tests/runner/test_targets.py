@@ -228,7 +228,8 @@ def test_a_split_is_made_for_those_who_need_it_alone():
      "tests: has no training images; give it a train split, or name it in --targets only"),
     (["a"], ["few"],
      "few (test): 3-way episodes need 3 classes with 4 images or more, but there are 2 (anger, happiness); "
-     "too small: neutral (3), sadness (1); this split has 12 of 12 images; add images, or lower `way`, `shots` or `queries` of `protocol`"),
+     "too small: neutral (3), sadness (1); this split has 12 of 12 images; "
+     "add images, or lower `way`, `shots` or `queries` of `protocol`"),
 ])  # fmt: skip
 def test_an_error_names_the_fix(sources, targets, words):
     few = made_up_faces(
