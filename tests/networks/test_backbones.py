@@ -53,7 +53,9 @@ def test_training_draws_nothing_from_the_global_generator(name):
 
 
 def test_an_unknown_name_is_answered_with_those_there_are():
-    with pytest.raises(FerMetaError, match=r"'resnet19'; there are conv4, .* timm/NAME"):
+    with pytest.raises(
+        FerMetaError, match=r"'resnet19'; did you mean resnet18 .*there are conv4, .* timm/NAME"
+    ):
         backbones.vectors("resnet19")
 
 

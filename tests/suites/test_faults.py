@@ -57,8 +57,8 @@ WITH_CONTRAST = GOOD.replace("presets:", f"  supervised: {{steps: 100}}\nprimary
             "supervised-ncm,",
             "superviced-ncm,",
             (
-                "primary.first: no answer is called 'superviced-ncm'; there are protonet, supervised-head,"
-                " supervised-ncm, supervised-probe"
+                "primary.first: no answer is called 'superviced-ncm'; did you mean supervised-ncm?"
+                " (there are protonet, supervised-head, supervised-ncm, supervised-probe)"
             ),
         ),
         ("second: protonet", "second: maml", "primary.second: no answer is called 'maml'"),
@@ -66,7 +66,7 @@ WITH_CONTRAST = GOOD.replace("presets:", f"  supervised: {{steps: 100}}\nprimary
         (
             "over: across",
             "over: acros",
-            "primary.over: no set of pairs is called 'acros'; there are across, within",
+            "primary.over: no set of pairs is called 'acros'; did you mean across?",
         ),
         (
             "primary:",
