@@ -15,7 +15,7 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 
 DESK, PHONE = 1400, 400
-ACCURACY, CHECKPOINT, TARGET = 2, 8, 5  # columns of the table of all accuracies
+ACCURACY, READOUT, TARGET, CHECKPOINT, CAVEATS = 2, 3, 5, 7, 8  # columns of the table of all accuracies
 
 
 @pytest.fixture(scope="module")
@@ -93,17 +93,33 @@ def test_at_first_each_accuracy_is_there_once_by_the_checkpoint_that_one_can_hav
     assert page.get_by_role("status").first.inner_text().endswith("rows: checkpoint source-val")
 
 
-def test_on_a_phone_the_accuracy_is_seen_at_once_and_the_table_says_that_it_goes_on(opened):
+def end(page, place):
+    """The right end of a column of the table of all accuracies, in pixels."""
+    box = page.locator("#table-1 th").nth(place - 1).bounding_box()
+    return box["x"] + box["width"]
+
+
+def test_on_a_phone_accuracy_and_readout_are_seen_at_once_and_the_table_says_that_it_goes_on(opened):
     page = opened(PHONE)
-    head = page.locator("#table-1 th").nth(ACCURACY - 1)
-    assert head.inner_text().startswith("accuracy")
-    box = head.bounding_box()
-    assert box["x"] + box["width"] <= PHONE
+    heads = page.locator("#table-1 th").all_inner_texts()
+    assert heads[ACCURACY - 1].startswith("accuracy") and heads[READOUT - 1].startswith("readout")
+    assert end(page, READOUT) <= PHONE
     assert page.locator(".hint:visible").filter(has_text="scroll sideways").count()
     wide = page.locator(".wide").filter(has=page.locator("#table-1"))
     wide.evaluate("part => part.scrollLeft = 500")
     first = page.locator("#table-1 tbody tr:visible td").first.bounding_box()
     assert first["x"] >= 0, "the name of the method stays"
+
+
+@pytest.mark.parametrize(("width", "last"), [(PHONE, READOUT), (DESK, CAVEATS)])
+def test_no_cell_out_of_sight_makes_a_row_of_the_table_taller(opened, width, last):
+    page = opened(width)
+    heights = "rows => rows.map(row => row.getBoundingClientRect().height)"
+    rows = page.locator("#table-1 tbody tr:visible")
+    whole = rows.evaluate_all(heights)
+    page.add_style_tag(content=f"#table-1 :is(th, td):nth-child(n + {last + 1}) {{ display: none }}")
+    page.evaluate("document.querySelector('#table-1').style.width = '1px'")  # columns as narrow as they go
+    assert rows.evaluate_all(heights) == whole
 
 
 def test_a_link_opens_the_closed_part_that_it_leads_to(opened):

@@ -107,12 +107,22 @@ def test_every_accuracy_of_the_table_is_on_the_page_with_its_caveats(folder, pag
     written = texts(folder)["csv"].strip().split("\n")
     assert len(rows) == len(written)  # with their heads
     lacking = [row for row in rows if "seeds missing (1 of 2)" in row]
-    assert lacking and all(">synthetic-wild</td>" in row and "rendered</td>" in row for row in lacking)
+    assert lacking and all("rendered (synthetic-wild)</td>" in row for row in lacking)
     oracle = [row for row in rows if "<td>oracle</td>" in row]
     assert oracle and all(row.count("oracle") == 2 for row in oracle), "the checkpoint, and a caveat"
     for said in ("checkpoint was picked on the target", "knows the classes from its training"):
         assert parts.text.count(said) == 1, "the whole sentence once, below the table"
     assert not set(explorer.CAVEATS) - set(re.findall(r"<strong>([a-z ]+)</strong>: ", page)) - ABSENT
+
+
+def test_a_caveat_names_no_domain_where_all_are_rendered(folder):
+    plan = (folder / "plan.json").read_text()
+    try:
+        change(folder / "plan.json", rendered=["synthetic-wild", "fer2013", "press_faces"])
+        table = texts(folder)["html"].split('id="table-1"')[1].split("</table>")[0]
+    finally:
+        (folder / "plan.json").write_text(plan)
+    assert "rendered</td>" in table and "rendered (" not in table and "(rendered)" not in table
 
 
 def test_a_row_leads_to_the_commit_and_the_data_that_made_it(page):

@@ -1,8 +1,13 @@
 """What all plots share: nothing is cut off, nothing overlaps, and no axis shows what cannot be."""
 
 import numpy as np
+from helpers import stored_results
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from fer_meta.report.aggregate.found import find
+from fer_meta.report.cells import Names, read_cells
+from fer_meta.report.load import read_results
+from fer_meta.report.plots import transfer
 from fer_meta.report.plots.matrix import Matrix, matrices
 from fer_meta.report.plots.panels import panels, quiet, settle
 from fer_meta.report.plots.percent import GOES_ON, draw_intervals, keep_to_percent
@@ -59,3 +64,10 @@ def test_panels_of_the_same_columns_name_them_once():
 
 def test_title_and_caption_of_the_ranks_say_the_same_for_few_and_for_many_methods():
     assert "joins" in what_bars_say(16) and "do not touch" in what_bars_say(17)
+
+
+def test_an_accuracy_hardly_above_chance_is_dark_in_the_matrix_of_transfer(tmp_path):
+    results, names = read_results(stored_results.write(tmp_path / "cross-domain", episodes=2)), Names()
+    table = find(results, read_cells(results, names), names).scores.assign(accuracy=0.22, chance=0.2)
+    [cells, _] = transfer.figure(results, table).axes[0].collections
+    assert cells.get_clim() == (20, 100)

@@ -1,6 +1,6 @@
 """Every accuracy of a bench in one table, to sort and to choose from, with its caveats and its origin."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -30,6 +30,7 @@ from fer_meta.report.names import (
 )
 from fer_meta.report.sections.words import FEW, exact, interval_note, measured
 from fer_meta.report.web.made_by import anchor
+from fer_meta.sources import is_rendered, parts_of
 
 MOST_ROWS = 3000
 """A browser shows more only slowly; `table.csv` has them all."""
@@ -58,7 +59,7 @@ CAVEATS = {
     "transductive": "each answer may use the other queries of its episode.",
     "few": f"fewer than {FEW} people, clips or images were tested: the interval is a little too short.",
     "classes left out": "too few images for the episodes of this target.",
-    "rendered": "faces drawn by fer-meta, no photographs.",
+    "rendered": "faces made by fer-meta, no photographs; of some domains only, if names follow.",
 }
 """What a short word in the column of caveats says."""
 
@@ -76,22 +77,29 @@ def section(found: Found) -> Section:
         (
             *paragraphs(HOW, picked, interval_note(rows), more),
             table(found.results, shown, found.cells),
-            *_explained(shown),
+            *_explained(shown, _rendered(found.results)),
         ),
     )
 
 
-def _explained(rows: pd.DataFrame) -> list[Block]:
+def _rendered(results: Results) -> Collection[str]:
+    """The names of the rendered domains."""
+    return results.plan.get("rendered", ())
+
+
+def _explained(rows: pd.DataFrame, rendered: Collection[str]) -> list[Block]:
     """The caveats that these rows have, each once."""
-    there = {word for row in rows.itertuples() for word, _ in caveats(row)}
+    there = {word for row in rows.itertuples() for word, _ in caveats(row, rendered)}
     words = tuple((Bold(word), f": {said}") for word, said in CAVEATS.items() if word in there)
     return [Paragraph("The caveats:"), Items(words)] if words else []
 
 
 def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
-    """One row for each of `accuracy_table`."""
+    """One row for each of `accuracy_table`. A phone shows the first three columns. Domains have their bare
+    names: a caveat says which are rendered.
+    """
     known = {tuple(getattr(cell, name) for name in CELL): cell for cell in cells}
-    trained = runs_by_training(results)
+    trained, rendered = runs_by_training(results), _rendered(results)
 
     def line(row: Any) -> Row:
         runs = trained[row.experiment, row.source, row.method]
@@ -103,8 +111,8 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
             row.source,
             row.target,
             str(row.shots),
-            ", ".join(word + (f" ({detail})" if detail else "") for word, detail in caveats(row)),
             row.selection,
+            ", ".join(word + (f" ({detail})" if detail else "") for word, detail in caveats(row, rendered)),
             row.backbone,
             weights(runs),
             _number(images_seen(runs)),
@@ -121,8 +129,8 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
         Column("readout", number=False, choice=True),
         *([Column("experiment", number=False, choice=True)] if results.experiments else []),
         *(Column(name, number=name == "shots", choice=True) for name in ("source", "target", "shots")),
-        Column("caveats", number=False),
         Column("checkpoint", number=False, choice=True, chosen=FIRST),
+        Column("caveats", number=False),
         *(Column(name, number=False, choice=True) for name in ("backbone", "weights")),
         *(Column(name) for name in ("images seen", "UAR, %", "chance, %", "seeds", "episodes")),
         Column("made by", number=False),
@@ -131,9 +139,9 @@ def table(results: Results, rows: pd.DataFrame, cells: Iterable[Cell]) -> Table:
     return Table(heads, (lines,), caption="Accuracy of every method, source and target")
 
 
-def caveats(row: Any) -> list[tuple[str, str]]:
+def caveats(row: Any, rendered: Collection[str]) -> list[tuple[str, str]]:
     """What must be said with the number of a row of `accuracy_table`: words of CAVEATS, each with its detail
-    or "".
+    or "". `rendered` are the names of the rendered domains.
     """
     seeds = row.failed_seeds.split()
     return [
@@ -147,10 +155,17 @@ def caveats(row: Any) -> list[tuple[str, str]]:
             (row.transductive, "transductive", ""),
             (row.members < FEW, "few", f"{row.members} {row.groups}"),
             (row.excluded, "classes left out", row.excluded),
-            (row.rendered, "rendered", ""),
+            (row.rendered, "rendered", _which(row, rendered)),
         )
         if holds
     ]
+
+
+def _which(row: Any, rendered: Collection[str]) -> str:
+    """The rendered data sets of a row of which others are photographs; "" if all are rendered."""
+    names = dict.fromkeys((*parts_of(row.source), *parts_of(row.target)))
+    found = [name for name in names if is_rendered(name, rendered)]
+    return ", ".join(found) if len(found) < len(names) else ""
 
 
 def _bar(row: Any, known: Mapping[tuple, Cell]) -> Text:
