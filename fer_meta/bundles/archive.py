@@ -22,6 +22,7 @@ from fer_meta.oneline import escaped
 from fer_meta.records.base import in_words, read_json
 from fer_meta.records.bundle import FORMAT, MANIFEST, Facts, Manifest, Member, may_hold
 from fer_meta.spelling import close
+from fer_meta.streams import unwatched
 
 AGAIN = "obtain it again, or let it be exported again"
 
@@ -213,4 +214,4 @@ def file_sha256(path: Path) -> str:
 
 def _bar(what: str, size: int) -> tqdm:
     """In a terminal, and there only if it takes a moment."""
-    return tqdm(total=size, desc=what, unit="B", unit_scale=True, leave=False, disable=None, delay=1)
+    return tqdm(total=size, desc=what, unit="B", unit_scale=True, leave=False, disable=unwatched(), delay=1)

@@ -140,7 +140,7 @@ def _created(timm, known: str, pretrained: bool):
     except OSError as error:
         raise FerMetaError(
             f"https://huggingface.co/timm/{known} could not be fetched ({one_line(str(error), 120)}); give a"
-            " file of it by `weights: FILE`, or start from random weights with `weights: none`"
+            f" file of it by {initial.said('FILE')}, or start from random weights: {initial.said('none')}"
         ) from error
 
 

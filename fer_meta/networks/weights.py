@@ -37,7 +37,7 @@ def load(
         state = published[weights]()
     elif weights in NAMED:
         there = ", ".join(["none", *published])
-        raise FerMetaError(f"{name} has no {weights} weights; give `weights: FILE`, or one of {there}")
+        raise FerMetaError(f"{name} has no {weights} weights; give {said('FILE')}, or one of {there}")
     else:
         state = read_state(Path(weights))
     wrong = fit(network, state)
@@ -84,9 +84,14 @@ def fetched(url: str) -> dict[str, Tensor]:
         except (OSError, RuntimeError) as error:  # RuntimeError: its hash is not the one in its name
             raise FerMetaError(
                 f"{url} could not be fetched ({one_line(str(error), 120)}); put this file at {path}, or start"
-                " from random weights with `weights: none`"
+                f" from random weights: {said('none')}"
             ) from error
     return read_state(path, "remove it, and it is fetched again")
+
+
+def said(value: str) -> str:
+    """How initial weights are given, on the command line and in a suite."""
+    return f"`--weights {value}` (in a suite file `weights: {value}`)"
 
 
 def _hash_in(file: str) -> str | None:

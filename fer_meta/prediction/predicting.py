@@ -17,6 +17,7 @@ from fer_meta.prediction.answering import answer, chosen
 from fer_meta.prediction.pictures import Picture, faces_in, from_camera
 from fer_meta.prediction.stored import StoredModel, open_model, source_of
 from fer_meta.prediction.support import Labels, Support
+from fer_meta.streams import unwatched
 from fer_meta.video.faces import Detector, load_detector, usual_detector
 
 FOLDER = "FOLDER (with a folder of faces for each class)"
@@ -73,7 +74,7 @@ def predict(
     faces = known.support(shots, seed) if known else None  # its faults come first: pictures may take long
     readout = chosen(opened, faces, readout)
     seen: list[Picture] = []
-    with tqdm(desc="faces", unit=" pictures", leave=False, dynamic_ncols=True, disable=None) as bar:
+    with tqdm(desc="faces", unit=" pictures", leave=False, dynamic_ncols=True, disable=unwatched()) as bar:
         for path in pictures:
             for picture in faces_in(expanded(path, "the picture"), opened.size, detect, fps):
                 seen.append(picture)

@@ -21,6 +21,7 @@ from fer_meta.runner.executors.workers import Workers
 from fer_meta.runner.plan import Model, Run
 from fer_meta.runner.run import Bench, new_method
 from fer_meta.runner.selection import trained_on, validated
+from fer_meta.streams import unwatched
 from fer_meta.tasks.episodes import FixedEpisodes
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol
@@ -95,7 +96,7 @@ def estimate(bench: Bench, runs: list[Run], workers: Workers) -> dict[str, Cost]
         except Exception as error:
             tell(f"{type(error).__name__}: {error}")
 
-    with tqdm(total=len(samples), unit="method", leave=False, dynamic_ncols=True, disable=None) as bar:
+    with tqdm(total=len(samples), unit="method", leave=False, dynamic_ncols=True, disable=unwatched()) as bar:
         workers.each(samples, measure, hear)
     costs: dict[str, Cost] = {}
     trained: set[str] = set()

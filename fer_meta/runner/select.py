@@ -1,6 +1,5 @@
 """From the options of a bench to its suite, and to the data sets that play a part in it."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from fer_meta.spelling import offered
 from fer_meta.suites.divisions import division_key
 from fer_meta.suites.experiments import Experiment
 from fer_meta.suites.schema import Suite, read_suite
-from fer_meta.suites.text import is_path
 
 
 def chosen_suite(options: BenchOptions) -> Suite:
@@ -49,7 +47,7 @@ def chosen_suite(options: BenchOptions) -> Suite:
         change = {"precision": options.precision}
         configs = {name: config.model_copy(update=change) for name, config in configs.items()}
     suite = suite.model_copy(update={"methods": configs})
-    _check_networks(suite, options)
+    _check_networks(suite)
     return suite
 
 
@@ -141,7 +139,7 @@ def _check_ways(suite: Suite) -> None:
                 )
 
 
-def _check_networks(suite: Suite, options: BenchOptions) -> None:
+def _check_networks(suite: Suite) -> None:
     """Raises FerMetaError for weights that cannot be had or are of another network, and for a network that
     timm lacks: before anything is rendered, timed or trained.
     """
@@ -160,8 +158,7 @@ def _check_networks(suite: Suite, options: BenchOptions) -> None:
         try:
             backbones.vectors(*network, config.stem, suite.image_size)
         except FerMetaError as error:
-            in_a_file = config.weights != options.weights and is_path(options.suite)
-            raise SuiteError(f"{name}: {error if in_a_file else _as_typed(str(error))}") from None
+            raise SuiteError(f"{name}: {error}") from None
 
 
 def _all_configs(suite: Suite) -> Iterator[tuple[str, TrainingConfig]]:
@@ -169,11 +166,6 @@ def _all_configs(suite: Suite) -> Iterator[tuple[str, TrainingConfig]]:
     yield from suite.methods.items()
     for key, one in suite.experiments.items():
         yield from ((name, suite.config(name, key)) for name in one.training if name in suite.methods)
-
-
-def _as_typed(message: str) -> str:
-    """`weights: none`, a line of a suite file, as the option that says the same."""
-    return re.sub("`weights: ([a-zA-Z]+)`", r"`--weights \1`", message)
 
 
 def _changed(config: TrainingConfig, **fields: str) -> TrainingConfig:

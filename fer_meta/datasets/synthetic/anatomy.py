@@ -199,7 +199,7 @@ SHAPES: dict[int, dict[str, float]] = {
 """Weight of each blendshape when a unit is at intensity 1; those of `SIDED` name both sides.
 
 After the map of py-feat (docs/pages/au_reference.md, approximate by its own account); the weights are ours,
-set by eye and by what a reader of photographs makes of the faces (`benchmarks/readers.py`).
+set by eye and by what two readers of photographs make of the faces (`benchmarks/readers.py`).
 """
 
 SIDED = frozenset({

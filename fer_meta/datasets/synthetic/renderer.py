@@ -23,7 +23,7 @@ from fer_meta.datasets.synthetic.scenes import Scene
 from fer_meta.datasets.synthetic.shading import Look, occlusion, shade
 
 _DISTANCE = 0.85  # metres from the face to the camera
-# As FER2013 frames its faces (`benchmarks/readers.py`): eyes 0.36 of the frame apart, 0.37 below its top.
+# As tight as FER2013: its eyes are 0.36 of the frame apart, 0.38 below its top (`benchmarks/readers.py`).
 _FRAME = 1.0  # side of the frame, in heights of a face from hairline to chin
 _RISE = 0.045  # the frame's middle above the face's, in sides of the frame
 _REACH = 0.025  # metres within which the face hides the sky from itself

@@ -28,6 +28,7 @@ from fer_meta.report.names import (
     reading_name,
     training_name,
 )
+from fer_meta.report.sections import glossary
 from fer_meta.report.sections.words import FEW, exact, interval_note, measured
 from fer_meta.report.web.made_by import anchor
 from fer_meta.sources import is_rendered, parts_of
@@ -54,8 +55,7 @@ CAVEATS = {
     "did not learn": "the training of these seeds was no better than a guess.",
     "seeds missing": "not all planned seeds are finished.",
     "one seed": "one training only; another may give another order.",
-    "oracle": "the checkpoint was picked on the target's validation split, which no one has in practice.",
-    "own head": "the network's last layer. It knows the classes from its training, and uses no support.",
+    **{word: glossary.WORDS[word] for word in ("oracle", "own head")},
     "transductive": "each answer may use the other queries of its episode.",
     "few": f"fewer than {FEW} people, clips or images were tested: the interval is a little too short.",
     "classes left out": "too few images for the episodes of this target.",
