@@ -9,7 +9,7 @@ MOST_NAMES = 16
 def what_bars_say(names: int) -> str:
     """Which methods differ, where so many are ranked."""
     return (
-        "a bar joins methods that cannot be told apart"
+        "a bar joins methods whose ranks do not differ significantly"
         if names <= MOST_NAMES
         else "two methods whose bars do not touch differ"
     )
