@@ -21,7 +21,7 @@ STEPS = [  # what is shown, the experiment, and how its checkpoint was picked
     ("new people, the same domain, 3-way", "own-3-way", "source-val"),
     ("the same, 4-way", "own-4-way", "source-val"),
     ("another domain, 4-way", "other", "source-val"),
-    ("another domain, the checkpoint picked on it", "other", "oracle"),
+    ("another domain, checkpoint picked on it", "other", "oracle"),
     (
         "another domain, support from one clip, whose other frames may be queries",
         "other-shared",
