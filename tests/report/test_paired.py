@@ -12,12 +12,18 @@ METHODS = ("--methods", "protonet,supervised", "--seeds", "2")
 
 
 @pytest.fixture
-def two(bench, suite, tmp_path, without_plots):
-    """Results of two benches that train in another number of steps."""
+def one(bench, tmp_path, without_plots):
+    """The results of a bench."""
     assert bench(*METHODS, out="one").exit_code == 0
+    return tmp_path / "one"
+
+
+@pytest.fixture
+def two(one, bench, suite, tmp_path):
+    """Results of two benches that train in another number of steps."""
     suite.write_text(SUITE.replace("supervised: {steps: 4", "supervised: {steps: 8"))
     assert bench(*METHODS, out="other").exit_code == 0
-    return tmp_path / "one", tmp_path / "other"
+    return one, tmp_path / "other"
 
 
 def run(*words, status=0):
@@ -55,8 +61,8 @@ def test_the_difference_of_two_benches_is_that_of_their_answers(two, tmp_path):
     assert "No accuracy differs." in run(one / "tiny", one / "tiny")
 
 
-def test_two_methods_of_a_bench_differ_as_its_report_says(two):
-    folder = two[0] / "tiny"
+def test_two_methods_of_a_bench_differ_as_its_report_says(one):
+    folder = one / "tiny"
     found = compare(folder, folder, ("supervised-ncm", "protonet")).table
     reported = pd.read_csv(folder / "comparisons.csv")
     both = {"supervised-ncm", "protonet"}
@@ -72,15 +78,15 @@ def test_two_methods_of_a_bench_differ_as_its_report_says(two):
     pd.testing.assert_series_equal(claimed["p"], claimed["p_reported"], check_names=False, atol=1e-4)
 
 
-def test_other_episodes_and_other_readouts_are_not_compared(two, bench, suite, tmp_path):
+def test_other_episodes_and_other_readouts_are_not_compared(one, bench, suite, tmp_path):
     suite.write_text(SUITE.replace("episodes: 12", "episodes: 13"))
     assert bench(*METHODS, out="longer", domains=("day",)).exit_code == 0
-    found = compare(two[0] / "tiny", tmp_path / "longer" / "tiny")
+    found = compare(one / "tiny", tmp_path / "longer" / "tiny")
     assert set(found.table["shots"]) == {0}, "a head of its own names each test image, whatever the episodes"
     assert any("was tested in other episodes; take the same suite" in line for line in found.left_out)
-    said = run(two[0] / "tiny", "--methods", "protonet,x", status=2)
+    said = run(one / "tiny", "--methods", "protonet,x", status=2)
     assert "have no readout 'x' (there are protonet" in said
-    said = run(two[0] / "tiny", "--methods", "protonet,supervised", status=2)
+    said = run(one / "tiny", "--methods", "protonet,supervised", status=2)
     assert "have no readout 'supervised'; did you mean supervised-" in said
 
 

@@ -29,7 +29,7 @@ def test_a_bench_killed_anywhere_ends_with_the_same_answers_and_leaves_nothing(s
             tmp_path / "cache-killed",
             whole,
             killed,
-            5,
+            3,
             longest,
             seed=jobs,
         )
