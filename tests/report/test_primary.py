@@ -62,7 +62,7 @@ def test_the_advantage_elsewhere_less_that_at_home_on_a_worked_example(folder):
     assert (row["pairs"], row["seeds"]) == (3, 2)
 
 
-def test_it_is_the_first_section_of_the_page_and_all_else_is_called_exploratory(folder):
+def test_it_is_the_first_section_of_the_page_and_all_else_is_called_exploratory(folder, without_plots):
     text = write_report(folder)
     page = (folder / "table.md").read_text()
     assert page.index("## Primary contrast") == page.index("## ")
@@ -188,7 +188,7 @@ def test_without_a_checkpoint_picked_on_the_source_nothing_is_called_missing(fol
     )
 
 
-def test_a_suite_that_names_none_has_no_such_section(tmp_path):
+def test_a_suite_that_names_none_has_no_such_section(tmp_path, without_plots):
     folder = stored_results.write_gap(tmp_path / "domain-gap", PAIRS[:2])
     write_report(folder)
     assert "Primary contrast" not in (folder / "table.md").read_text()
@@ -218,7 +218,7 @@ def test_terms_of_the_same_queries_are_paired(folder):
 
 
 @pytest.mark.slow
-def test_of_a_training_that_did_not_learn_nothing_is_claimed(tmp_path):
+def test_of_a_training_that_did_not_learn_nothing_is_claimed(tmp_path, without_plots):
     folder = stored_results.write_gap(tmp_path / "domain-gap", PAIRS, seeds=2)
     name_contrast(stored_results.stay_at_chance(folder, "protonet-a-seed1"), NAMED)
     write_report(folder)

@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner
 from distributed import LocalCluster
 from helpers.jobs import Once, Seen
-from helpers.tiny_bench import folders, numbers
+from helpers.tiny_bench import SUITE, folders, numbers
 from safetensors.torch import load_file
 from submitit.helpers import DelayedSubmission
 
@@ -22,7 +22,7 @@ from fer_meta.cli.main import main
 from fer_meta.errors import FerMetaError, ResultsError, SuiteError
 from fer_meta.records.seals import FAILED, write_failure
 from fer_meta.runner import executors
-from fer_meta.runner.executors import remote, slurm
+from fer_meta.runner.executors import remote, slurm, workers
 from fer_meta.runner.executors.engines import engine
 from fer_meta.runner.main import decided, finish, plan, work
 from fer_meta.runner.options import BenchOptions
@@ -34,10 +34,8 @@ ENGINES = {
 }
 
 
-@pytest.fixture
-def options(suite, trees, tmp_path, monkeypatch):
-    """Of a bench of two models and four runs."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the number of threads sets the order of sums
+def of_two_models(suite: Path, trees: Path, out: Path) -> BenchOptions:
+    """A bench of two models and four runs."""
     return BenchOptions(
         str(suite),
         methods=["protonet", "supervised"],
@@ -46,8 +44,25 @@ def options(suite, trees, tmp_path, monkeypatch):
         data={name: trees / name for name in ("day", "night")},
         device="cpu",
         jobs=1,
-        out=tmp_path / "whole",
+        out=out,
     )
+
+
+@pytest.fixture
+def options(suite, trees, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the number of threads sets the order of sums
+    return of_two_models(suite, trees, tmp_path / "whole")
+
+
+@pytest.fixture(scope="module")
+def whole(trees, tmp_path_factory):
+    """What one process finds, once for all engines."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "tiny.yaml").write_text(SUITE)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("OMP_NUM_THREADS", "1")
+        patched.setattr(workers, "MOST_JOBS", 1)
+        return results(of_two_models(folder / "tiny.yaml", trees, folder / "out"))
 
 
 def results(options) -> pd.DataFrame:
@@ -60,8 +75,10 @@ def results(options) -> pd.DataFrame:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENGINES)
-def test_the_answers_are_those_of_one_process_also_if_one_dies(name, options, tmp_path, monkeypatch, capfd):
-    whole, job_of, variables = results(options), remote.job_of, dict(os.environ)
+def test_the_answers_are_those_of_one_process_also_if_one_dies(
+    name, options, whole, tmp_path, monkeypatch, capfd
+):
+    job_of, variables = remote.job_of, dict(os.environ)
     if name != "slurm":
         monkeypatch.setattr(remote, "job_of", lambda *given: Once(job_of(*given), tmp_path))
     capfd.readouterr()
