@@ -124,12 +124,12 @@ class SupervisedConfig(TrainingConfig):
 
     batch: int = Field(64, ge=1, le=10_000, description="images per step")
     max_epochs: int | None = Field(
-        60,
+        None,
         ge=1,
         le=10**6,
         description=(
             "a small source stops after this many passes, even before `steps`; a pass is as many images as"
-            " the source has; null: it does not"
+            " the source has; null: it does not, and sees as many images as a large one"
         ),
     )
     class_balance: Literal["natural", "balanced", "logit-adjusted"] = Field(

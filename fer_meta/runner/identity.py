@@ -18,10 +18,12 @@ from pydantic import BaseModel
 
 from fer_meta.methods import registry
 from fer_meta.methods.base import NetworkConfig, TrainingConfig
+from fer_meta.methods.settings import SupervisedConfig
 from fer_meta.networks import backbones
 from fer_meta.networks.weights import NAMED
 from fer_meta.runner.settings import Setting
 from fer_meta.suites.schema import Suite
+from fer_meta.training.batches import step_count
 
 # Raised when a change of code changes numbers: results of an older version are then not taken for new ones.
 CODE_VERSION = 3
@@ -66,6 +68,11 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
             config["stem"] = "small"
         if own := backbones.source_hash(settings.backbone):
             config["backbone"] = own
+    if isinstance(settings, SupervisedConfig) and settings.max_epochs is None and not suite.budget:
+        # The first results had 60 passes at most: the same training where these do not stop it.
+        capped = settings.model_copy(update={"max_epochs": 60})
+        if step_count(registry.load(method), capped, setting.train) == settings.steps:
+            config["max_epochs"] = 60
     source = registry.source_hash(method)
     protocol, seconds = setting.protocol, suite.budget and settings.steps and suite.budget.seconds
     return {

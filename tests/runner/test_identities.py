@@ -12,6 +12,7 @@ from pydantic import Field
 from fer_meta.config import Strict
 from fer_meta.datasets.synthetic import anatomy, rendered
 from fer_meta.datasets.synthetic.rendered import planned
+from fer_meta.methods import registry
 from fer_meta.runner.crossing import cross
 from fer_meta.runner.identity import scientific, short_hash
 from fer_meta.runner.plan import make_plan
@@ -63,6 +64,23 @@ def test_runs_models_and_episodes_of_a_stored_bench_keep_their_names(name):
 def _with_large_stem(config):
     """The first results had no other stem, whatever the size of the images."""
     return config.model_copy(update={"stem": "large"})
+
+
+def test_a_training_that_sixty_passes_would_have_stopped_has_another_name():
+    """The first results stopped there. A bench of today sees all of its images, and must not find them."""
+    suite = read_suite("cross-domain", "quick")
+    faces = [planned(name, size=48, subjects=60, images=900, seed=0) for name in suite.rendered.domains[:1]]
+    suite = suite.model_copy(update={"sources": None, "seeds": (0,), "methods": {}})
+
+    def names(steps: int, passes: int | None) -> set[str]:
+        settings = registry.load("supervised").Config(
+            backbone="conv4", batch=75, steps=steps, max_epochs=passes
+        )
+        own = suite.model_copy(update={"methods": {"supervised": settings}})
+        return {run.model.id for run in make_plan(own, cross(own, faces))}
+
+    assert names(100, None) == names(100, 60)
+    assert names(10_000, None) != names(10_000, 60)
 
 
 def test_a_field_younger_than_the_first_results_counts_only_where_it_is_not_the_default():
