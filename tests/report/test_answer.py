@@ -112,6 +112,16 @@ def test_the_figure_names_each_place_once_with_the_own_domain_first(read, found)
     assert left > max(plot.inches(name) for name in names)  # no name is cut off
 
 
+def test_experiments_stand_in_the_suites_order(tmp_path):
+    folder = stored_results.write_leakage(tmp_path / "leakage", seeds=2, episodes=10)
+    change(folder / "plan.json", primary=NAMED | {"over": "nothing", "less": "clip"})
+    results = read_results(folder)
+    gaps = gap_table(results, pd.DataFrame(columns=["selection", "experiment", "source", "target"]))
+    drawn = plot.figure(results, answer(results, read_cells(results, Names())), gaps, "95 % intervals")
+    names = [label.get_text().partition(":")[0] for label in drawn.axes[0].get_yticklabels()]
+    assert names == list(results.plan["experiments"])[: len(names)] != sorted(names)
+
+
 def test_over_severities_it_is_a_line_with_a_band(tmp_path):
     folder = stored_results.write_gap(tmp_path / "domain-gap")
     change(folder / "plan.json", primary=NAMED | {"margin": 0.02})

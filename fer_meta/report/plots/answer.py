@@ -62,10 +62,13 @@ def _places(results: Results, rows: pd.DataFrame) -> list[str]:
 
 
 def _by_place(results: Results, found: Answer, severity: pd.DataFrame) -> tuple[Figure, np.ndarray]:
-    """A line for each source and target, from above, each source's own domain first."""
+    """A line for each source and target, from above: the experiments in the suite's order, each source's own
+    domain first.
+    """
     rows = found.differences
+    experiment = pd.factorize(rows["experiment"])[0]
     at_home = [row.target not in parts_of(row.source) for row in rows.itertuples()]
-    keys = [*zip(rows["experiment"], (domain_key(results, name) for name in rows["source"]), at_home)]
+    keys = [*zip(experiment, (domain_key(results, name) for name in rows["source"]), at_home)]
     ranked = sorted(
         range(len(rows)), key=lambda place: (keys[place], domain_key(results, rows["target"].iloc[place]))
     )
