@@ -5,6 +5,7 @@ split alone, its checkpoints are picked on the val split for each readout, and a
 episodes of test images that were not trained on.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fer_meta.datasets import registry as datasets
 from fer_meta.methods import registry as methods
 from fer_meta.networks import backbones
 from fer_meta.prediction import predicting
+from fer_meta.prediction.cautions import cautions_of
 from fer_meta.report.aggregate.accuracy import accuracy_table
 from fer_meta.report.aggregate.folds import pooled
 from fer_meta.report.cells import Names, read_cells
@@ -124,12 +126,15 @@ def predict(
     hf:USER/NAME of the Hugging Face hub.
     `support`: a folder with a folder of faces per class, or a data set (its folder in `data`); by default the
     one that the model was trained on. The other options (`own_head`, `shots`, `seed`, `readout`, `aligned`,
-    `detector`, `fps`, `device`, `code`) are those of `fer_meta.prediction.predicting.predict`. Raises
-    FerMetaError.
+    `detector`, `fps`, `device`, `code`) are those of `fer_meta.prediction.predicting.predict`. Warns of a
+    model whose answers are known to be worth nothing. Raises FerMetaError.
     """
     given = {name: Path(folder).expanduser() for name, folder in (data or {}).items()}
     several = [pictures] if isinstance(pictures, str | Path) else pictures
-    return predicting.predict(model, several, support=support, data=given, **options).table
+    found = predicting.predict(model, several, support=support, data=given, **options)
+    for line in cautions_of(found.model):
+        warnings.warn(line, stacklevel=2)
+    return found.table
 
 
 def read_results(folder: str | Path) -> pd.DataFrame:

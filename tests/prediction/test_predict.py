@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -302,6 +303,11 @@ def test_a_model_that_is_worth_nothing_does_not_answer_in_silence(known, said, t
     assert result.exit_code == 0, result.output
     assert result.stderr.startswith(said) and result.stderr.count("Warning") == bool(said)
     assert "Warning" not in result.stdout
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        fm.predict(tmp_path, face, support=support, aligned=True, device="cpu")
+    lines = [str(one.message) for one in heard if one.category is UserWarning]
+    assert len(lines) == bool(said) and all(said.removeprefix("Warning: ") in line for line in lines)
 
 
 def test_a_model_of_a_bench_is_known_by_its_plan(trained, tmp_path):
