@@ -57,6 +57,20 @@ def test_the_public_names_are_these_and_each_of_them_is_there_with_a_docstring()
         fm.trian  # noqa: B018
 
 
+def test_a_network_of_ones_own_is_trained_by_its_file(day, tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(
+        "from torch import nn\n\n\nclass Small(nn.Sequential):\n    def __init__(self):\n"
+        "        super().__init__(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    given = {"queries": 2, "backbone": f"{file}:Small", "out": tmp_path / "out"} | SMALL | QUICK
+    trained = fm.train("protonet", day, **given)
+    assert sum(weight.numel() for weight in trained.method.parameters()) == 8 * (3 * 9 + 1)
+    file.write_text(file.read_text().replace("8, 3, 2", "8, 5, 2"))
+    with pytest.raises(FerMetaError, match="holds another training"):  # the same name, another network
+        fm.train("protonet", day, **given)
+
+
 def test_a_task_is_a_learn2learn_task_of_images_with_the_support_first(day):
     tasks = fm.make_tasks(day, split="train", queries=3, num_tasks=5, seed=1, **SMALL)
     assert isinstance(tasks, Taskset) and len(tasks) == 5

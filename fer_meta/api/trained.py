@@ -9,13 +9,15 @@ from typing import Literal
 import torch
 from tqdm import tqdm
 
+from fer_meta import plugins
 from fer_meta.api.divided import domain_of, in_one_line, training_protocol, without_suite
 from fer_meta.datasets.cache import CachedFaces
 from fer_meta.device import choose_device, precision_on
 from fer_meta.errors import SuiteError
 from fer_meta.evaluation.answers import Shown
 from fer_meta.methods import registry as methods
-from fer_meta.methods.base import FewShotMethod, TrainingConfig
+from fer_meta.methods.base import FewShotMethod, NetworkConfig, TrainingConfig
+from fer_meta.networks import backbones
 from fer_meta.records.model import MODEL, ModelRecord, read_model, write_model
 from fer_meta.runner.describe import recorded_config, stored_normalisation
 from fer_meta.runner.identity import scientific
@@ -97,7 +99,7 @@ def train(
     folder = Path(kept.name if kept else out or "")
     made_of = {
         "method": name,
-        "config": scientific(config),
+        "config": scientific(config) | _own_network(config),
         "protocol": scientific(protocol),
         "image_size": size,
         "seed": seed,
@@ -153,5 +155,17 @@ def _config(method: str, preset: str, changes: dict) -> TrainingConfig:
         (where, message), *_ = faults
         raise SuiteError(f"{'.'.join(map(str, where))}: {message}")
     config = configs[method]
+    name = changes.get("backbone")
+    # A suite file, which others may have written, names no code. Here the user does.
+    own = isinstance(config, NetworkConfig) and isinstance(name, str) and plugins.is_file(name)
+    if own:
+        changes = {key: value for key, value in changes.items() if key != "backbone"}
     with in_one_line(method):
-        return type(config).model_validate({**config.model_dump(), **changes})
+        config = type(config).model_validate({**config.model_dump(), **changes})
+    return config.model_copy(update={"backbone": name}) if own else config
+
+
+def _own_network(config: TrainingConfig) -> dict[str, str]:
+    """The hash of a network of the user's own, in place of its name."""
+    own = backbones.source_hash(config.backbone) if isinstance(config, NetworkConfig) else None
+    return {"backbone": own} if own else {}

@@ -4,7 +4,6 @@ Each has two outputs: `maps(x)`, feature maps [B, C, h, w], and `forward(x)`, on
 float32 [B, 3, H, W], normalised by the backbone's own `normalisation`.
 """
 
-import functools
 from typing import Literal
 
 import torch
@@ -112,9 +111,8 @@ def _of_blank_image(backbone: nn.Module, output, image_size: int) -> Tensor:
         backbone.train()
 
 
-@functools.cache
 def source_hash(name: str) -> str | None:
     """A hash of the user's file of a backbone FILE.py:CLASS, which is part of its models' identity; None for
-    all others.
+    all others. Read anew each time: in a notebook the file may be edited between two benches.
     """
     return plugins.file_hash(plugins.path_of(name)) if plugins.is_file(name) else None
