@@ -17,10 +17,9 @@ from fer_meta.errors import SuiteError
 from fer_meta.evaluation.answers import Shown
 from fer_meta.methods import registry as methods
 from fer_meta.methods.base import FewShotMethod, NetworkConfig, TrainingConfig
-from fer_meta.networks import backbones
 from fer_meta.records.model import MODEL, ModelRecord, read_model, write_model
 from fer_meta.runner.describe import recorded_config, stored_normalisation
-from fer_meta.runner.identity import scientific
+from fer_meta.runner.identity import own_network, scientific
 from fer_meta.runner.selection import answers_of, chosen_by, pick, validator
 from fer_meta.streams import unwatched
 from fer_meta.suites.folders import PRESETS
@@ -99,7 +98,7 @@ def train(
     folder = Path(kept.name if kept else out or "")
     made_of = {
         "method": name,
-        "config": scientific(config) | _own_network(config),
+        "config": scientific(config) | own_network(config),
         "protocol": scientific(protocol),
         "image_size": size,
         "seed": seed,
@@ -163,9 +162,3 @@ def _config(method: str, preset: str, changes: dict) -> TrainingConfig:
     with in_one_line(method):
         config = type(config).model_validate({**config.model_dump(), **changes})
     return config.model_copy(update={"backbone": name}) if own else config
-
-
-def _own_network(config: TrainingConfig) -> dict[str, str]:
-    """The hash of a network of the user's own, in place of its name."""
-    own = backbones.source_hash(config.backbone) if isinstance(config, NetworkConfig) else None
-    return {"backbone": own} if own else {}

@@ -17,8 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fer_meta.methods import registry
-from fer_meta.methods.base import NetworkConfig, TrainingConfig
-from fer_meta.methods.settings import SupervisedConfig
+from fer_meta.methods.base import NetworkConfig, SupervisedConfig, TrainingConfig
 from fer_meta.networks import backbones
 from fer_meta.networks.weights import NAMED
 from fer_meta.runner.settings import Setting
@@ -66,8 +65,7 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
         config.pop("stem", None)
         if backbones.stem_for(settings.backbone, settings.stem, suite.image_size) == "small":
             config["stem"] = "small"
-        if own := backbones.source_hash(settings.backbone):
-            config["backbone"] = own
+        config |= own_network(settings)
     if isinstance(settings, SupervisedConfig) and settings.max_epochs is None and not suite.budget:
         # The first results had 60 passes at most: the same training where these do not stop it.
         capped = settings.model_copy(update={"max_epochs": 60})
@@ -90,6 +88,14 @@ def model_identity(suite: Suite, method: str, settings: TrainingConfig, setting:
         "val_images": setting.source_val.digest,
         "seed": seed,
     }
+
+
+def own_network(settings: TrainingConfig) -> dict[str, str]:
+    """The `backbone` of settings that have a network of the user's own: the hash of its file in place of its
+    name; {} for all others.
+    """
+    own = backbones.source_hash(settings.backbone) if isinstance(settings, NetworkConfig) else None
+    return {"backbone": own} if own else {}
 
 
 def run_identity(suite: Suite, model: dict, setting: Setting) -> dict:
