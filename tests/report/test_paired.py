@@ -7,6 +7,7 @@ from helpers.tiny_bench import SUITE, numbers
 
 from fer_meta.cli.main import main
 from fer_meta.report.paired import compare
+from fer_meta.report.sections.paired import _difference
 
 METHODS = ("--methods", "protonet,supervised", "--seeds", "2")
 
@@ -102,3 +103,12 @@ def test_other_episodes_and_other_readouts_are_not_compared(one, bench, suite, t
 def test_what_cannot_be_compared_is_one_line(words, said):
     output = run(*words, status=2)
     assert said in output.splitlines()[-1] and "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("difference", "shown"), [(-1e-17, "+0.0"), (0.00125, "+0.1"), (0.5325, "+53.3"), (-0.0205, "-2.1")]
+)
+def test_differences_are_rounded_as_in_the_report(difference, shown):
+    """The last bits of a mean differ between processors: they are not printed, and decide no digit."""
+    row = pd.Series({"difference": difference, "low": difference, "high": difference})
+    assert _difference(row, 0.04) == [shown, f"{shown} to {shown}", "0.040"]

@@ -7,6 +7,7 @@ from fer_meta.report.load import Results
 from fer_meta.report.names import MUTED, domain_name, readout_name
 from fer_meta.report.plots.look import MARKERS, NORMAL
 from fer_meta.report.plots.panels import arrow, panels, quiet, settle
+from fer_meta.statistics.rounding import percent
 
 
 def figure(results: Results, gains: pd.DataFrame) -> Figure:
@@ -41,7 +42,7 @@ def figure(results: Results, gains: pd.DataFrame) -> Figure:
         axis.set_xlabel("N, scores of which the best is reported", fontsize=NORMAL)
         axis.set_ylabel("points above the accuracy", fontsize=NORMAL)
         pair = arrow(domain_name(results, source), f"{domain_name(results, target)}, {shots}-shot")
-        axis.set_title(f"{readout_name(results, readout)}, {100 * block['accuracy'].iloc[0]:.1f} %\n{pair}")
+        axis.set_title(f"{readout_name(results, readout)}, {percent(block['accuracy'].iloc[0])} %\n{pair}")
         quiet(axis)
     settle(
         figure,

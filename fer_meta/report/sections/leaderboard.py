@@ -27,6 +27,7 @@ from fer_meta.report.document import (
 from fer_meta.report.names import domain_name, experiment_title, is_own_head, reading_name, training_name
 from fer_meta.report.sections.words import domain, interval_note
 from fer_meta.statistics.failed import MARK
+from fer_meta.statistics.rounding import percent, points
 from fer_meta.suites.smoke import smoke_note
 
 SHORT = 10
@@ -120,7 +121,7 @@ def _blocks(bundles: Sequence[Shown], group: Group) -> tuple[Block, ...]:
     experiment = [Column("experiment", number=False, choice=True)] if several else []
     columns = (Column("rank"), *COLUMNS, *experiment)
     hashes = _each(map(_hash, episodes_of(first)))
-    note = Paragraph(("Episodes: ", Code(hashes), f"; chance is {100 / first.cell.way:.1f} %."))
+    note = Paragraph(("Episodes: ", Code(hashes), f"; chance is {percent(1 / first.cell.way)} %."))
     return (*paragraphs(why if group.apart else ""), Table(columns, (rows,)), note)
 
 
@@ -134,9 +135,9 @@ def _cells(bundles: Sequence[Shown], entry: Entry, best: bool) -> Row:
     """Those of COLUMNS."""
     cell, score, results = entry.cell, entry.score, entry.results
     images = images_seen(entry.runs)
-    half = "" if pd.isna(score.ci95) else f"{100 * score.ci95:.1f}"
+    half = "" if pd.isna(score.ci95) else percent(score.ci95)
     words = Measured(
-        f"{100 * score.accuracy:.1f}",
+        percent(score.accuracy),
         half,
         best=best,
         failed=bool(cell.failed),
@@ -164,7 +165,7 @@ def _behind(entry: Entry) -> Text:
     if entry.behind is None:
         return ""
     numbers = entry.behind.value, entry.behind.low, entry.behind.high
-    value, low, high = (f"{round(100 * number, 1) + 0.0:.1f}" for number in numbers)  # 0.0, not -0.0
+    value, low, high = map(points, numbers)
     return f"{value} ({low} to {high})"
 
 

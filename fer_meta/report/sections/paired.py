@@ -9,6 +9,7 @@ from fer_meta.report.names import domain_name, experiment_title, readout_name
 from fer_meta.report.paired import Compared
 from fer_meta.report.sections.words import p_value
 from fer_meta.statistics.failed import MARK
+from fer_meta.statistics.rounding import percent, points
 from fer_meta.suites.smoke import smoke_note
 
 
@@ -57,8 +58,8 @@ def _pairs(found: Compared) -> Table:
                 f"{experiment_title(results, row.experiment)}{domain_name(results, row.source)}",
                 domain_name(results, row.target),
                 _shots(row),
-                f"{100 * row.accuracy_first:.1f}",
-                f"{100 * row.accuracy_second:.1f}",
+                percent(row.accuracy_first),
+                percent(row.accuracy_second),
                 *_difference(row, row.p_corrected),
             ]
             for row in found.table.itertuples()
@@ -76,9 +77,9 @@ def _names(found: Compared, row: Any) -> str:
 
 
 def _difference(row: Any, p: float) -> list[str]:
-    value = f"{100 * row.difference:+.1f}"
+    value = points(row.difference, "+")
     return (
         [value, "", ""]
         if np.isnan(p)
-        else [value, f"{100 * row.low:+.1f} to {100 * row.high:+.1f}", p_value(p)]
+        else [value, f"{points(row.low, '+')} to {points(row.high, '+')}", p_value(p)]
     )

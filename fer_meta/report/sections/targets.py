@@ -15,6 +15,7 @@ from fer_meta.report.sections.words import (
     measured,
     seeds_lacking,
 )
+from fer_meta.statistics.rounding import percent
 
 
 def sections(results: Results, scores: pd.DataFrame) -> list[Section]:
@@ -34,7 +35,7 @@ def sections(results: Results, scores: pd.DataFrame) -> list[Section]:
 
 def _title(results: Results, experiment: str, target: str, way: int) -> Text:
     start = experiment_title(results, experiment)
-    chance = f", {way}-way (chance {100 / way:.1f})"
+    chance = f", {way}-way (chance {percent(1 / way)})"
     return start, "tested on " if start else "Tested on ", domain(results, target), chance
 
 

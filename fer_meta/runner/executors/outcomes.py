@@ -14,6 +14,7 @@ from fer_meta.records.search import outcome
 from fer_meta.runner.plan import Run
 from fer_meta.runner.run import Bench
 from fer_meta.runner.search import deciding
+from fer_meta.statistics.rounding import percent
 from fer_meta.words import many
 
 
@@ -62,7 +63,7 @@ def accuracies_of(bench: Bench, run: Run) -> str:
     places = _places(bench, run)
     in_order = sorted(means.items(), key=lambda one: places.get(one[0][0], len(places)))
     return ", ".join(
-        f"{readout} {f'{shots}-shot' if shots else 'on all images'} {100 * mean:.1f} %"
+        f"{readout} {f'{shots}-shot' if shots else 'on all images'} {percent(mean)} %"
         for (readout, shots), mean in in_order
     )
 
