@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fer_meta import __version__
 from fer_meta.bundles.archive import file_sha256, unpack
 from fer_meta.bundles.contents import WEIGHTS, facts
 from fer_meta.errors import ResultsError
@@ -115,14 +116,14 @@ def _not_as_said(folder: Path, manifest: Manifest) -> list[str]:
         faults.append(f"{TABLE} is missing")
     for name in stored:
         text = (folder / name).read_text(encoding="utf-8", errors="replace")
-        if wrong := _differs(text, computed.get(name)):
+        if wrong := _differs(text, computed.get(name), ours=manifest.fer_meta == __version__):
             faults.append(f"{name} is not what the answers give: {wrong}")
     return faults
 
 
-def _differs(stored: str, computed: str | None) -> str:
+def _differs(stored: str, computed: str | None, ours: bool) -> str:
     """In what a table differs from the one that the answers give, in words; nothing if they are equal up to
-    rounding. Columns of another version are not compared.
+    rounding. `ours`: it is of this version; one of another version may lack columns, or have more.
     """
     if computed is None:
         return "they give no such table"
@@ -132,16 +133,16 @@ def _differs(stored: str, computed: str | None) -> str:
         theirs = pd.read_csv(io.StringIO(stored), dtype=str, keep_default_na=False)
     except (ValueError, OverflowError) as error:
         return f"it cannot be read ({escaped(' '.join(str(error).split()))[:100]})"
-    ours = pd.read_csv(io.StringIO(computed), dtype=str, keep_default_na=False)
-    if len(theirs) != len(ours):
-        return f"{len(theirs):,} rows, not {len(ours):,}"
-    columns = [name for name in ours if name in theirs]
-    if not columns:
+    given = pd.read_csv(io.StringIO(computed), dtype=str, keep_default_na=False)
+    if len(theirs) != len(given):
+        return f"{len(theirs):,} rows, not {len(given):,}"
+    columns = [name for name in given if name in theirs]
+    if not columns or (ours and sorted(theirs) != sorted(given)):
         return "it has other columns"
     for name in columns:
-        if len(rows := np.flatnonzero(~_alike(theirs[name], ours[name]))):
+        if len(rows := np.flatnonzero(~_alike(theirs[name], given[name]))):
             row = rows[0]
-            return f"{name} in row {row + 1} is {escaped(theirs[name][row])[:40]!r}, not {ours[name][row]!r}"
+            return f"{name} in row {row + 1} is {escaped(theirs[name][row])[:40]!r}, not {given[name][row]!r}"
     return ""
 
 

@@ -66,10 +66,13 @@ SOMETIMES = [
     *(
         f"plots/{name}.*"
         for name in (
+            "accuracy",
             "answer",
             "best-of",
             "confusion*",
             "divisions",
+            "images",
+            "training",
             "transfer",
             "severity",
             "ranks",

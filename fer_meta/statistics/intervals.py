@@ -45,7 +45,9 @@ levels hold already.
 
 The interval is Student's. Its degrees of freedom are the harmonic mean of the levels' n-1, weighted by their
 variances: fewer than Satterthwaite's (1946, Biometrics Bull. 2, 110-114), with which 3 seeds that agree by
-chance make the interval too short. benchmarks/coverage.py measures how often the interval holds the truth.
+chance make the interval too short. Test sets with people of their own are averaged in the same way, so that
+ten people count as ten beside thousands. benchmarks/coverage.py measures how often the interval holds the
+truth.
 """
 
 import math
@@ -171,36 +173,6 @@ def contrast(terms: Sequence[tuple[float, Outcomes]], metric: str = "accuracy") 
     return estimate_of([Side(queries, scores, metric) for queries, scores in _together(terms)])
 
 
-def effect_size(a: Outcomes, b: Outcomes) -> float:
-    """Cohen's d_z: mean over episodes of the accuracy difference (seeds averaged) by its standard deviation.
-
-    NaN for one episode; 0 or infinite where every episode has the same difference. Raises ValueError where
-    the queries differ.
-
-    >>> images = np.arange(40)
-    >>> asked = Queries(episode=images // 10, label=images % 2, group=images, image=images)
-    >>> ours, theirs = (Outcomes(images[None] % every > 0, asked) for every in (8, 3))
-    >>> round(effect_size(ours, theirs), 2)
-    4.5
-    """
-    if not same_queries(a.queries, b.queries):
-        raise ValueError(
-            "d_z is defined over shared episodes; these two methods were tested on different queries"
-        )
-    episode, _ = a.queries.episodes
-    return d_z(np.bincount(episode, a.right.mean(0) - b.right.mean(0)) / np.bincount(episode))
-
-
-def d_z(differences: np.ndarray) -> float:
-    """Mean over standard deviation of differences [E]; NaN for a single one."""
-    if len(differences) < 2:
-        return math.nan
-    mean, sd = differences.mean(), differences.std(ddof=1)
-    if sd < 1e-12:  # rounding
-        return 0.0 if abs(mean) < 1e-12 else math.copysign(math.inf, mean)
-    return float(mean / sd)
-
-
 # --- the estimate ----------------------------------------------------------------------------------------
 
 
@@ -304,15 +276,17 @@ def estimate_of(sides: Sequence[Any]) -> Estimate:
     by_seed = sum(side.scores for side in sides)
     spreads = [side.spread_of_episodes for side in sides]
     seeds, episodes = len(by_seed), min(count for _, count in spreads)
-    groups = _join([side.sums(side.queries.by_group) for side in sides])
+    own = [side.sums(side.queries.by_group) for side in sides]
+    groups = _join(own)
     counts = {"seeds": seeds, "episodes": episodes, "groups": int(np.count_nonzero(groups.queries))}
-    variance = {}
+    variance, degrees = {}, {}
     if episodes > 1:
         variance["episodes"] = sum(spread for spread, _ in spreads)
     if counts["groups"] > 1:
         one_kind = all(side.queries.by_image is side.queries.by_group for side in sides)
         images = groups if one_kind else _join([side.sums(side.queries.by_image) for side in sides])
         variance["groups"] = _spread_of_groups(groups, images, variance.get("episodes"))
+        degrees["groups"] = _degrees_of_groups(own, counts["groups"])
     found = dict(variance)
     folds = [side.spread_of_folds for side in sides]
     if (fewest := min(count for _, count in folds)) > 1:
@@ -323,7 +297,7 @@ def estimate_of(sides: Sequence[Any]) -> Estimate:
         variance["seeds"] = max(
             0.0, found["seeds"] - (sum(side.between_seeds for side in sides) if variance else 0.0)
         )
-    return _interval(float(by_seed.mean()), variance, counts, found)
+    return _interval(float(by_seed.mean()), variance, counts, found, degrees)
 
 
 def _join(sides: list[Sums]) -> Sums:
@@ -362,20 +336,37 @@ def _spread_of_groups(groups: Sums, images: Sums, episodes: float | None) -> flo
     return max(0.0, asked, whole, asked + supported_by_images)
 
 
+def _degrees_of_groups(sides: list[Sums], together: int) -> float:
+    """The harmonic mean of the sides' n - 1, weighted by what their queries vary: ten people of one test set
+    may make most of the variance, whatever the number of people in another. `together`: the groups of all.
+    """
+    spreads = np.array([side.asked @ side.asked for side in sides])
+    fewer = np.array([np.count_nonzero(side.queries) - 1 for side in sides])
+    known = (fewer > 0) & (spreads > 1e-24)
+    if len(sides) == 1 or not known.any():
+        return together - 1
+    return float(spreads[known].sum() / (spreads[known] / fewer[known]).sum())
+
+
 def _interval(
-    value: float, variance: dict[str, float], counts: dict[str, int], found: dict[str, float] | None = None
+    value: float,
+    variance: dict[str, float],
+    counts: dict[str, int],
+    found: dict[str, float] | None = None,
+    degrees: dict[str, float] | None = None,
 ) -> Estimate:
     """`found`: the variances before what two levels hold was taken from one of them; they weigh the degrees
-    of freedom.
+    of freedom. `degrees`: those of levels where they are not the members less one.
     """
     found = found or variance
+    degrees = {level: count - 1 for level, count in counts.items()} | (degrees or {})
     total = sum(variance.values())
     # one member of each level, or none that differ by more than rounding: the spread is unknown, not 0
     if total < 1e-24:
         nan = math.nan
         return Estimate(value, nan, nan, nan, nan, nan, variance, counts)
     se = math.sqrt(total)
-    df = sum(found.values()) / sum(spread / (counts[level] - 1) for level, spread in found.items())
+    df = sum(found.values()) / sum(spread / degrees[level] for level, spread in found.items())
     half = se * float(special.stdtrit(df, 1 - ALPHA / 2))
     return Estimate(
         value,

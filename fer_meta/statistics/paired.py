@@ -7,7 +7,8 @@ a pair of methods takes a subtraction; only the squares are the pair's own. The 
 
 import numpy as np
 
-from fer_meta.statistics.intervals import Estimate, Outcomes, Side, d_z, estimate_of, same_queries
+from fer_meta.statistics.effect_size import d_z
+from fer_meta.statistics.intervals import Estimate, Outcomes, Side, estimate_of, same_queries
 from fer_meta.statistics.queries import Members, Queries, Sums, numbered
 
 _BITS = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
@@ -64,7 +65,7 @@ def difference(a: Summed, b: Summed) -> Estimate:
 
 
 def effect_size(a: Summed, b: Summed) -> float:
-    """`intervals.effect_size`. Raises ValueError if the queries differ."""
+    """`effect_size.effect_size`. Raises ValueError if the queries differ."""
     _check(a, b)
     return d_z(a.episode_means - b.episode_means)
 

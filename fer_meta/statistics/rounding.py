@@ -37,6 +37,15 @@ def percent(score: float, sign: str = "") -> str:
     return f"{in_percent(score):{sign}.1f}"
 
 
+def interval(low: float, high: float) -> str:
+    """That of a difference of scores.
+
+    >>> interval(-0.0123, 0.02)
+    '-1.2 to +2.0'
+    """
+    return f"{points(low, '+')} to {points(high, '+')}"
+
+
 def points(difference: float, sign: str = "") -> str:
     """A difference of scores or an end of its interval as `percent`, with as many more digits as it takes to
     tell it from 0.

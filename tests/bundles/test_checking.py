@@ -112,6 +112,20 @@ def test_a_forged_table_is_found_by_the_answers(whole, tmp_path):
     ]
 
 
+def test_a_column_under_another_name_is_compared_with_nothing_and_so_a_fault(whole, tmp_path):
+    renamed = member(whole, "table.csv").replace(b"accuracy", b"Accuracy", 1)
+    other = bundled.resaid(whole, tmp_path / "bad.zip", {"table.csv": renamed})
+    assert faults(other, tmp_path) == ["table.csv is not what the answers give: it has other columns"]
+
+
+def test_a_bundle_of_another_version_may_have_other_columns(whole, tmp_path):
+    more = b"\n".join(line + b",1" for line in member(whole, "table.csv").splitlines())
+    bundle = bundled.resaid(
+        whole, tmp_path / "old.zip", {"table.csv": more}, lambda said: said | {"fer_meta": "0.0.1"}
+    )
+    assert faults(bundle, tmp_path) == []
+
+
 def test_another_rounding_of_the_last_decimal_is_no_fault(whole, tmp_path):
     text = member(whole, "table.csv").decode()
     number = next(cell for cell in text.split(",") if cell.startswith("0.") and len(cell) == 8)

@@ -64,7 +64,7 @@ def test_each_difference_is_that_of_the_same_pair_among_all_comparisons(read, fo
             other["difference"] * (1 if other["first"] == "protonet" else -1)
         )
         assert row.p == pytest.approx(other["p"]) and row.low < row.difference < row.high
-        assert np.mean(row.by_seed) == pytest.approx(row.difference)
+        assert np.mean([*row.by_seed.values()]) == pytest.approx(row.difference)
 
 
 def test_what_is_kept_is_the_lead_over_chance_on_the_target_by_that_at_home(read, found):
@@ -74,7 +74,7 @@ def test_what_is_kept_is_the_lead_over_chance_on_the_target_by_that_at_home(read
     for row in found.kept.itertuples():
         home, there = (accuracies(cells, row.source, end, row.readout) for end in (row.source, row.target))
         assert row.kept == pytest.approx((there.mean() - 0.2) / (home.mean() - 0.2))
-        assert row.by_seed == pytest.approx((there - 0.2) / (home - 0.2))
+        assert [*row.by_seed.values()] == pytest.approx((there - 0.2) / (home - 0.2))
         assert row.low < row.kept < row.high
 
 
@@ -132,3 +132,45 @@ def test_over_severities_it_is_a_line_with_a_band(tmp_path):
     recipes = {axis.get_xlabel() for axis in figure.axes}
     assert recipes == {f"severity of synthetic-{name} (rendered)" for name in ("wild", "film")}
     assert all(axis.lines and axis.collections for axis in figure.axes)
+
+
+def test_of_a_training_that_did_not_learn_there_is_no_interval_and_a_cross_at_its_own_score(tmp_path):
+    folder = stored_results.write_gap(tmp_path / "domain-gap", PAIRS, seeds=2)
+    change(stored_results.stay_at_chance(folder, "protonet-a-seed1") / "plan.json", primary=NAMED)
+    results = read_results(folder)
+    found = answer(results, read_cells(results, Names()))
+    for rows in found:
+        failed = (rows["source"] == "a") & (rows.get("readout", "protonet") == "protonet")
+        assert rows.loc[failed, "failed_seeds"].eq("1").all() and not rows.loc[~failed, "failed_seeds"].any()
+        assert rows.loc[failed, ["low", "high"]].isna().all(axis=None) and failed.any()
+        assert rows.loc[~failed, ["low", "high"]].notna().all(axis=None)
+    assert found.differences["p"].isna().sum() == 2
+    gaps = gap_table(results, pd.DataFrame(columns=["selection", "experiment", "source", "target"]))
+    drawn = plot.figure(results, found, gaps, "95 % intervals").axes[0]
+    crosses = [float(line.get_xdata()[0]) for line in drawn.lines if line.get_marker() == "x"]
+    expected = found.differences.loc[found.differences["source"] == "a", "by_seed"]
+    assert crosses == pytest.approx([100 * scores[1] for scores in expected])
+
+
+def test_two_methods_without_a_common_seed_have_no_difference(tmp_path):
+    folder = stored_results.write_gap(tmp_path / "domain-gap", PAIRS, seeds=2)
+    change(folder / "plan.json", primary=NAMED)
+    for run in (*folder.glob("runs/protonet-a-to-b-seed0*"), *folder.glob("runs/supervised-a-to-b-seed1*")):
+        (run / "DONE").unlink()
+    results = read_results(folder)
+    places = answer(results, read_cells(results, Names())).differences
+    assert [*zip(places["source"], places["target"])] == [place for place in PAIRS if place != ("a", "b")]
+
+
+def test_no_place_is_left_out_of_the_figure_because_others_have_a_severity(tmp_path):
+    folder = stored_results.write_gap(
+        tmp_path / "domain-gap", [*stored_results.GAP_PAIRS, ("synthetic-studio", "b"), ("b", "b")]
+    )
+    change(folder / "plan.json", primary=NAMED)
+    results = read_results(folder)
+    cells = read_cells(results, Names())
+    found = answer(results, cells)
+    gaps = gap_table(results, accuracy_table(results, cells))
+    assert len(gaps)
+    drawn = plot.figure(results, found, gaps, "95 % intervals").axes[0]
+    assert len(drawn.get_yticklabels()) == len(found.differences)

@@ -1,6 +1,7 @@
 """Divisions of the classes in the report: their table, their plot, and one of them in full."""
 
 import json
+import shutil
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -148,3 +149,13 @@ def test_a_plan_of_an_older_version_has_no_divisions_and_one_bayes_for_all(tmp_p
     assert "divisions" not in json.loads((home / "plan.json").read_text())
     results, _, scores, divided = read(home)
     assert results.plan["divisions"] == [] and divided.empty and (scores["bayes"] == 0.975).all()
+
+
+def test_the_mean_has_no_interval_while_divisions_have_other_seeds(folder, tmp_path):
+    """Of the seeds that all have, the interval was that of another mean, and half as long."""
+    shutil.copytree(folder, tmp_path / "unseen-smoke")
+    run = next((tmp_path / "unseen-smoke").glob("runs/*protonet*seed1*"))
+    (run / "DONE").unlink()
+    divided = read(tmp_path / "unseen-smoke")[3]
+    lacking = divided["readout"].str.startswith("protonet")
+    assert divided.loc[lacking, "ci95"].isna().all() and divided.loc[~lacking, "ci95"].notna().all()

@@ -85,6 +85,8 @@ def test_other_episodes_and_other_readouts_are_not_compared(one, bench, suite, t
     found = compare(one / "tiny", tmp_path / "longer" / "tiny")
     assert set(found.table["shots"]) == {0}, "a head of its own names each test image, whatever the episodes"
     assert any("was tested in other episodes; take the same suite" in line for line in found.left_out)
+    said = run(one / "tiny", tmp_path / "longer" / "tiny")
+    assert "No accuracy differs." in said and "was tested in other episodes" in said
     said = run(one / "tiny", "--methods", "protonet,x", status=2)
     assert "have no readout 'x' (there are protonet" in said
     said = run(one / "tiny", "--methods", "protonet,supervised", status=2)

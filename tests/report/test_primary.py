@@ -59,6 +59,7 @@ def test_the_advantage_elsewhere_less_that_at_home_on_a_worked_example(folder):
     at_home = (advantage("a", "a") + advantage("b", "b")) / 2
     assert (row["advantage_over"], row["advantage_less"]) == pytest.approx((elsewhere, at_home))
     assert row["value"] == pytest.approx(elsewhere - at_home) and row["low"] < row["value"] < row["high"]
+    assert row["low_over"] < elsewhere < row["high_over"] and row["low_less"] < at_home < row["high_less"]
     assert (row["pairs"], row["seeds"]) == (3, 2)
 
 
@@ -227,13 +228,19 @@ def test_of_a_training_that_did_not_learn_nothing_is_claimed(tmp_path, without_p
     assert not (folder / "primary.csv").exists()
 
 
-@pytest.mark.parametrize("low, high, words", [
-    (-0.012, 0.019, "the two are equivalent"),
-    (0.021, 0.05, "the two differ"),
-    (-0.05, -0.021, "the two differ"),
-    (-0.01, 0.03, "neither is shown"),
+@pytest.mark.parametrize("low, high, difference, change", [
+    (-0.012, 0.019, "the two are equivalent", "the difference is the same in both places"),
+    (0.021, 0.05, "the two differ", "the difference changes"),
+    (-0.05, -0.021, "the two differ", "the difference changes"),
+    (-0.01, 0.03, "neither is shown", "neither is shown"),
 ])  # fmt: skip
-def test_a_margin_that_was_named_says_whether_two_methods_are_equivalent(low, high, words):
+def test_a_margin_that_was_named_says_whether_two_methods_or_two_places_are_alike(
+    low, high, difference, change
+):
+    """A lead that is ten points here and there does not change, and the methods are not equivalent."""
     row = pd.Series({"low": low, "high": high})
-    assert words in beside_margin(0.02, row) and "up to 2.0 points" in beside_margin(0.02, row)
-    assert beside_margin(None, row) == "" == beside_margin(0.02, pd.Series({"low": float("nan"), "high": 1}))
+    for what, words in (("difference", difference), ("change", change)):
+        found = beside_margin(0.02, row, what)
+        assert words in found and f"up to 2.0 points either way count as no {what}" in found
+        assert beside_margin(None, row, what) == ""
+        assert beside_margin(0.02, pd.Series({"low": float("nan"), "high": 1}), what) == ""

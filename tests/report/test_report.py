@@ -410,13 +410,14 @@ def test_tables_and_plots_of_an_older_plan_do_not_stay_behind(stored):
         "plots/confusion-fer2013.png",
         "plots/ranks.pdf",
         "plots/leakage.png",
+        "plots/images.png",
         "experiments.csv",
         "comparisons.csv",
     ):
         (stored / name).touch()
     write_report(stored)
     assert sorted(path.name for path in stored.glob("plots/confusion*")) == ["confusion.pdf", "confusion.png"]
-    assert not list(stored.glob("plots/[rl]*")) and sorted(path.name for path in stored.glob("*.csv")) == [
+    assert not list(stored.glob("plots/[rli]*")) and sorted(path.name for path in stored.glob("*.csv")) == [
         "confusion.csv",
         "recall.csv",
         "seeds.csv",

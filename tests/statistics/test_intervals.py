@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from fer_meta.statistics.effect_size import effect_size
 from fer_meta.statistics.intervals import (
     Estimate,
     Outcomes,
+    contrast,
     difference,
-    effect_size,
     episode_interval,
     hierarchical_interval,
 )
@@ -249,6 +250,25 @@ def test_groups_are_paired_by_name_where_episodes_are_not():
         b.right, b.queries.episode, np.where(b.queries.group == 3, 4, b.queries.group), b.queries.label
     )
     assert difference(a, one_less).counts["groups"] == 12
+
+
+def test_ten_people_count_as_ten_beside_thousands():
+    """A mean over a large and a small test set held the truth in 91 % of simulated benchmarks, not 95, while
+    the thousands of the one lent their degrees of freedom to the other.
+    """
+    rng = np.random.default_rng(0)
+    of_each = rng.random(10)
+    many = of_one_level(rng.random(3500), "groups")
+    few = of_one_level((rng.random(200) < of_each.repeat(20)) * 1.0, "groups")
+    people = np.arange(10).repeat(20) + 10_000
+    few = made(few.right, np.zeros(200, int), people, np.zeros(200, int))
+    mean = contrast([(0.5, many), (0.5, few)])
+    assert 9 < mean.df < 12 < contrast([(0.99, many), (0.01, few)]).df
+    assert contrast([(1, few)]).df == pytest.approx(9)
+    same = contrast(
+        [(0.5, few), (0.5, made(few.right[:, ::-1], np.ones(200, int), people, np.zeros(200, int)))]
+    )
+    assert same.df == pytest.approx(9), "the same ten people in both"
 
 
 def test_other_numbers_of_seeds_cannot_be_paired():

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from fer_meta.statistics import intervals, paired
+from fer_meta.statistics import effect_size, intervals, paired
 from fer_meta.statistics.intervals import Outcomes
 from fer_meta.statistics.paired import Summed
 from fer_meta.statistics.queries import Queries, Support
@@ -63,7 +63,7 @@ def test_intervals_and_effect_sizes_are_those_of_the_answers(queries, seeds):
             a, b = (Outcomes(right, queries) for right in (one, other))
             found = Summed(a), Summed(b)
             assert same(paired.difference(*found), intervals.difference(a, b))
-            size = intervals.effect_size(a, b)
+            size = effect_size.effect_size(a, b)
             assert paired.effect_size(*found) == pytest.approx(size, rel=1e-9, nan_ok=True)
 
 

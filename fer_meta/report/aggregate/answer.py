@@ -2,6 +2,7 @@
 source and target, and how much of its lead over chance each of them keeps on the way to another domain.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ method takes it for nearly certain.
 
 class Answer(NamedTuple):
     """`differences` (DIFFERENCES) is one row for each place, `kept` (KEPT) one for each readout and other
-    domain; scores are -1 to 1, `by_seed` tuples of them.
+    domain; scores are -1 to 1, `by_seed` the score of each seed.
     """
 
     differences: pd.DataFrame
@@ -50,7 +51,8 @@ def answer(results: Results, cells: Sequence[Cell]) -> Answer:
     """Of the primary contrast, `first` less `second`: the meta-learned less the supervised readout where one
     of the two is supervised, else as the suite names them. No rows where the suite names none.
 
-    Intervals are 95 %, over seeds, people and episodes, of each place by itself. `kept` is (accuracy -
+    Intervals are 95 %, over seeds, people and episodes, of each place by itself; there is none, and no p,
+    where a training did not learn. `kept` is (accuracy -
     chance) on the target by the same at home, its interval by the delta method; nothing where the lead at
     home is not clearly above chance, or where experiments have protocols of their own.
     """
@@ -58,7 +60,7 @@ def answer(results: Results, cells: Sequence[Cell]) -> Answer:
     found = _by_place(cells, named["shots"]) if named else {}
     first, second = _in_order(results, named, found) if named else ("", "")
     both = {place: (own[first], own[second]) for place, own in found.items() if {first, second} <= own.keys()}
-    rows = [_difference(place, *pair) for place, pair in both.items()]
+    rows = [_difference(place, *pair) for place, pair in both.items() if _common(*pair)]
     kept = [
         row
         for readout in (first, second)
@@ -90,12 +92,19 @@ def _is_supervised(results: Results, method: str | None) -> bool:
     return kinds == {"supervised"}
 
 
+def _common(one: Cell, other: Cell) -> tuple[int, ...]:
+    return tuple(seed for seed in one.seeds if seed in other.seeds)
+
+
+def _failed(one: Cell, other: Cell) -> list[int]:
+    return sorted({*one.failed, *other.failed} & {*_common(one, other)})
+
+
 def _difference(place: tuple[str, str, str], one: Cell, other: Cell) -> dict:
-    seeds = tuple(seed for seed in one.seeds if seed in other.seeds)
+    seeds, failed = _common(one, other), _failed(one, other)
     a, b = one.outcomes(seeds), other.outcomes(seeds)
     apart = a.right.mean(1) - b.right.mean(1)
     found = difference(a, b)
-    failed = sorted({*one.failed, *other.failed} & {*seeds})
     return dict(zip(("experiment", "source", "target"), place)) | {
         "shots": one.shots,
         "first": one.readout,
@@ -103,12 +112,12 @@ def _difference(place: tuple[str, str, str], one: Cell, other: Cell) -> dict:
         "accuracy_first": a.right.mean(),
         "accuracy_second": b.right.mean(),
         "difference": found.value,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
+        "low": math.nan if failed else found.low,
+        "high": math.nan if failed else found.high,
+        "p": math.nan if failed else found.p,
         "seeds": len(seeds),
         "failed_seeds": " ".join(map(str, failed)),
-        "by_seed": tuple(apart),
+        "by_seed": dict(zip(seeds, apart)),
     }
 
 
@@ -122,7 +131,7 @@ def _home(results: Results, found: dict, place: tuple[str, str, str], readout: s
 
 def _kept(there: Cell, home: Cell) -> list[dict]:
     """One row, or none where the lead at home is too small to be divided by."""
-    seeds = tuple(seed for seed in there.seeds if seed in home.seeds)
+    seeds, failed = _common(there, home), _failed(there, home)
     if not seeds:
         return []
     at, by = there.outcomes(seeds), home.outcomes(seeds)
@@ -134,7 +143,7 @@ def _kept(there: Cell, home: Cell) -> list[dict]:
     share = lead_there / lead_home
     # the first terms of the ratio's series about the two means
     half = contrast([(1 / lead_home, at), (-share / lead_home, by)])
-    width = (half.high - half.low) / 2
+    width = math.nan if failed else (half.high - half.low) / 2
     each = (at.right.mean(1) - chance) / (by.right.mean(1) - chance)
     return [
         {
@@ -146,7 +155,7 @@ def _kept(there: Cell, home: Cell) -> list[dict]:
             "low": share - width,
             "high": share + width,
             "seeds": len(seeds),
-            "failed_seeds": " ".join(map(str, sorted({*there.failed, *home.failed} & {*seeds}))),
-            "by_seed": tuple(each),
+            "failed_seeds": " ".join(map(str, failed)),
+            "by_seed": dict(zip(seeds, each)),
         }
     ]

@@ -40,9 +40,9 @@ def division_table(results: Results, cells: list[Cell], scores: pd.DataFrame) ->
     `accuracy_first` and `ci95_first` are those of the division that the plan names `first`, and `place_first`
     its place among all, 1 for the highest accuracy; NaN where it is not among them. `accuracy` is the mean
     over the `divisions`, and `ci95` the half width of its 95 % interval over seeds, people and episodes, with
-    the divisions as they are; NaN where they have no seed in common. `sd` is the sample standard deviation of
-    the accuracies, `low` and `high` are the smallest and the largest, of the divisions `lowest` and
-    `highest`. `failed`: the divisions of which a training did not learn.
+    the divisions as they are; NaN where they do not all have the same seeds. `sd` is the sample standard
+    deviation of the accuracies, `low` and `high` are the smallest and the largest, of the divisions `lowest`
+    and `highest`. `failed`: the divisions of which a training did not learn.
     """
     divisions = results.plan["divisions"]
     own = defaultdict(list)
@@ -93,7 +93,6 @@ def _row(first: str, block: pd.DataFrame, cells: list[Cell]) -> dict:
 
 def _half_width(cells: list[Cell]) -> float:
     """Of the mean over divisions, with people paired: one may be asked, or support, in many divisions."""
-    seeds = tuple(seed for seed in cells[0].seeds if all(seed in cell.seeds for cell in cells))
-    if not seeds:
+    if any(cell.seeds != cells[0].seeds for cell in cells):
         return np.nan
-    return half_width(contrast([(1 / len(cells), cell.outcomes(seeds)) for cell in cells]))
+    return half_width(contrast([(1 / len(cells), cell.outcomes()) for cell in cells]))

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from fer_meta.report.aggregate.accuracy import accuracy_table
@@ -10,6 +11,7 @@ from fer_meta.report.aggregate.folds import pooled
 from fer_meta.report.cells import Cell, Names, read_cells
 from fer_meta.report.load import Results, Run
 from fer_meta.statistics.intervals import Estimate, contrast, same_queries
+from fer_meta.statistics.rounding import settled
 
 ADAPTED = "target"
 """`batchnorm` of a protocol whose networks have seen the target's images without their labels."""
@@ -42,8 +44,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Group:
-    """Entries that answered the same episodes of the same images, the most accurate first. `apart` says why
-    they are not among those of an earlier group of the same target and shots, each reason with a short name.
+    """Entries that answered the same episodes of the same images, the most accurate first, and last those of
+    which a training did not learn. `apart` says why they are not among those of an earlier group of the same
+    target and shots, each reason with a short name.
     """
 
     entries: list[Entry]
@@ -57,8 +60,9 @@ class Group:
 def groups(all_results: Sequence[Results]) -> list[Group]:
     """All readouts in episodes, the checkpoint picked on the source's validation split, by target and shots.
 
-    The interval of what an entry is behind the first of its group is of 95 % for all of the group together
-    (Bonferroni), in the seeds that both have; there is none where a training did not learn.
+    The interval of what an entry is behind the first of its group is of 95 % for all pairs of the group
+    together (Bonferroni), for the first is picked by the same answers; it is over the seeds that both have.
+    There is none where a training did not learn.
     """
     names, found = Names(), defaultdict(list)
     for place, results in enumerate(all_results):
@@ -151,15 +155,15 @@ def _each_once(entries: list[Entry]) -> list[Entry]:
 
 
 def _ranked(entries: list[Entry]) -> Group:
-    ordered = sorted(entries, key=lambda entry: -entry.score.accuracy)
-    first, *others = ordered
-    pairs = [(entry, _common(first.cell, entry.cell)) for entry in others]
-    tests = sum(bool(seeds) for _, seeds in pairs)
+    first, *others = sorted(
+        entries, key=lambda entry: (bool(entry.cell.failed), -settled(entry.score.accuracy))
+    )
+    tests = sum(bool(_common(one.cell, other.cell)) for one, other in combinations(entries, 2))
     behind = [
         contrast([(1, first.cell.outcomes(seeds)), (-1, entry.cell.outcomes(seeds))]).one_of(tests)
-        if seeds
+        if (seeds := _common(first.cell, entry.cell))
         else None
-        for entry, seeds in pairs
+        for entry in others
     ]
     return Group(
         [

@@ -19,7 +19,11 @@ COLUMNS = [
     "over",
     "less",
     "advantage_over",
+    "low_over",
+    "high_over",
     "advantage_less",
+    "low_less",
+    "high_less",
     "value",
     "low",
     "high",
@@ -34,22 +38,31 @@ def primary_table(results: Results, cells: list[Cell]) -> pd.DataFrame:
     missing, or one of its trainings did not learn.
 
     `advantage_over` is accuracy of `first` less that of `second` (-1 to 1), mean over the `pairs` of source
-    and target of `over`; `advantage_less` the same of `less`; `value` is their difference, with its 95 %
-    interval `low` to `high` and its p over seeds, people and episodes, neither corrected, for it is a single
-    test.
+    and target of `over`, its 95 % interval `low_over` to `high_over`; `advantage_less` the same of `less`;
+    `value` is their difference, with its interval `low` to `high` and its p over seeds, people and episodes.
+    Nothing is corrected for many tests: `value` is a single one.
     """
     named = results.plan.get("primary")
     if not named or why_not(results, found := planned(results, cells)):
         return pd.DataFrame(columns=COLUMNS)
     over, less, seeds = found.over, found.less, found.seeds
-    advantages = [contrast(_terms(part, seeds)) for part in (over, less) if part]
+    advantages = {
+        part: contrast(_terms(pairs, seeds)) for part, pairs in (("over", over), ("less", less)) if pairs
+    }
     whole = contrast(_terms(over, seeds) + [(-weight, outcomes) for weight, outcomes in _terms(less, seeds)])
     return pd.DataFrame(
         [
             {name: named[name] for name in ("first", "second", "shots", "over", "less")}
             | {
-                "advantage_over": advantages[0].value,
-                "advantage_less": advantages[1].value if less else None,
+                name: number
+                for part, one in advantages.items()
+                for name, number in (
+                    (f"advantage_{part}", one.value),
+                    (f"low_{part}", one.low),
+                    (f"high_{part}", one.high),
+                )
+            }
+            | {
                 "value": whole.value,
                 "low": whole.low,
                 "high": whole.high,

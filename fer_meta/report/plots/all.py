@@ -39,7 +39,8 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     divisions, severity, transfer, training, images, ranks, leakage, best-of, reproduction, search.
 
     A plot of more than MOST_PANELS is left out. So is one whose selection (source-val) or log is in no run,
-    one of a section that the page does not have, and transfer where experiments have protocols of their own.
+    one of a section that the page does not have, transfer where experiments have protocols of their own, and
+    images where a source and a method have trainings of several experiments.
     """
     results, cells = found.results, found.cells
     shown = found.scores[found.scores["selection"] == "source-val"]
@@ -66,7 +67,7 @@ def figures(found: Found) -> dict[str, Callable[[], Figure]]:
     if logs:
         plots["training"] = partial(training.figure, results, logs, cells)
         learned = images.curves(logs)
-        if learned["method"].nunique() > 1:
+        if learned["method"].nunique() > 1 and images.once_each(logs):
             plots["images"] = partial(images.figure, results, learned, cells)
     if found.ranked:
         plots["ranks"] = partial(

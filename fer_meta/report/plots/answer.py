@@ -27,12 +27,13 @@ MOST_PLACES = 60
 
 
 def figure(results: Results, found: Answer, gaps: pd.DataFrame, over: str) -> Figure:
-    """The difference of the two readouts on each source and target, or over the severity of the gap where the
-    suite has one, and beside it the share of its lead over chance that each keeps. `over` is what the
+    """The difference of the two readouts on each source and target, or over the severity of the gap where
+    that places them all, and beside it the share of its lead over chance that each keeps. `over` is what the
     intervals are over.
     """
     severity = gaps.drop_duplicates(["source", "target", "recipe"])[[*PLACE, "severity"]]
-    figure, axes = (_over_severity if len(severity) else _by_place)(results, found, severity)
+    graded = not any(found.differences["experiment"]) and _pairs(found.differences) <= _pairs(severity)
+    figure, axes = (_over_severity if graded else _by_place)(results, found, severity)
     row = found.differences.iloc[0]
     settle(
         figure,
@@ -43,10 +44,14 @@ def figure(results: Results, found: Answer, gaps: pd.DataFrame, over: str) -> Fi
         left=0.65,
         below=0.5,
     )
-    if severity.empty:  # the places are named once, left of all panels
+    if not graded:  # the places are named once, left of all panels
         names = 0.25 + max(inches(name) for name in _places(results, found.differences))
         figure.subplots_adjust(left=names / WIDTH, wspace=0.08)
     return figure
+
+
+def _pairs(rows: pd.DataFrame) -> set[tuple[str, str]]:
+    return {*zip(rows["source"], rows["target"])}
 
 
 def _places(results: Results, rows: pd.DataFrame) -> list[str]:
@@ -111,7 +116,7 @@ def _over_severity(results: Results, found: Answer, severity: pd.DataFrame) -> t
     figure = Figure(figsize=(WIDTH, 2.7 * len(blocks)))
     axes = figure.subplots(len(blocks), panels, squeeze=False, sharey="col")
     for line, ((source, recipe), places) in zip(axes, blocks):
-        rows = places.merge(found.differences[found.differences["experiment"] == ""], on=["source", "target"])
+        rows = places.merge(found.differences, on=["source", "target"])
         _band(line[0], rows.sort_values("severity"), "difference", INK, "")
         line[0].axhline(0, color=INK, linewidth=1)
         _margin(results, line[0].axhspan)
@@ -167,12 +172,14 @@ def _dots(plot: Callable, places: Iterable[float], rows: pd.DataFrame) -> None:
     """A dot for each training where there are several, a cross for one that did not learn."""
     for place, row in zip(places, rows.itertuples()):
         if row.seeds > 1:
-            plot([place] * row.seeds, 100 * np.array(row.by_seed), **SEED)
-        if row.failed_seeds:
-            plot([place], [100 * np.mean(row.by_seed)], **FAILED)
+            plot([place] * row.seeds, [100 * score for score in row.by_seed.values()], **SEED)
+        for seed in row.failed_seeds.split():
+            plot([place], [100 * row.by_seed[int(seed)]], **FAILED)
 
 
 def _margin(results: Results, span: Callable) -> None:
-    margin = (results.plan.get("primary") or {}).get("margin")
-    if margin:
+    """The margin of a difference; that of a change from one place to another says nothing of each."""
+    named = results.plan.get("primary") or {}
+    margin = named.get("margin")
+    if margin and not named["less"]:
         span(-100 * margin, 100 * margin, **MARGIN)

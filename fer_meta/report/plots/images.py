@@ -2,6 +2,7 @@
 images.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,27 +12,36 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from fer_meta.report.cells import Cell
 from fer_meta.report.load import Results, Run
 from fer_meta.report.names import domain_name, domains_in_order, rank, training_name
-from fer_meta.report.plots.look import MARKERS, METHOD_COLOURS, NORMAL
+from fer_meta.report.plots.look import FAILED_NOTE, MARKERS, METHOD_COLOURS, NORMAL
 from fer_meta.report.plots.panels import panels, quiet, settle
 from fer_meta.report.plots.percent import keep_to_percent
+from fer_meta.statistics.failed import MARK
+
+
+def once_each(logs: Sequence[tuple[Run, pd.DataFrame]]) -> bool:
+    """Whether each source, method, seed and fold has a single training. Those of several experiments may be
+    of other classes, or validated in other episodes: their mean says nothing.
+    """
+    return max(Counter((run.source, run.method, run.seed, run.fold) for run, _ in logs).values()) == 1
 
 
 def curves(logs: Sequence[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
     """One row per source, method and number of images: `images`, and `accuracy` in the source's validation
-    episodes, 0 to 1, the mean over trainings. Points that not every training of the method has are left out,
-    as is a method that was not trained or whose log does not count images.
+    episodes, 0 to 1, the mean over trainings; `failed` where one of them did not learn. Points that not every
+    training of the method has are left out, as is a method that was not trained or whose log does not count
+    images.
     """
     points = pd.concat(
         [
             log.loc[log["images"] > 0, ["images", "val_accuracy"]].assign(
-                source=run.source, method=run.method, model=run.model
+                source=run.source, method=run.method, model=run.model, failed=run.failed is not None
             )
             for run, log in logs
         ]
     ).dropna()
     keys = ["source", "method"]
     found = points.groupby([*keys, "images"], sort=False).agg(
-        accuracy=("val_accuracy", "mean"), trainings=("model", "nunique")
+        accuracy=("val_accuracy", "mean"), trainings=("model", "nunique"), failed=("failed", "any")
     )
     of_all = points.groupby(keys)["model"].nunique()
     found = found.reset_index()
@@ -58,7 +68,7 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell]) -> Figu
                 markersize=3.5,
                 linewidth=1.2,
                 color=METHOD_COLOURS[number % len(METHOD_COLOURS)],
-                label=training_name(results, method, first[method]),
+                label=training_name(results, method, first[method]) + MARK * bool(own["failed"].any()),
             )
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -69,8 +79,9 @@ def figure(results: Results, table: pd.DataFrame, cells: Sequence[Cell]) -> Figu
         axis.set_ylabel("validation accuracy (%)", fontsize=NORMAL)
         keep_to_percent(axis)
         quiet(axis)
-    title = (
-        "What a method makes of the images it sees: its validation episodes on the source, mean over seeds"
-    )
-    settle(figure, axes, title, legend=3, below=0.5)
+    title = [
+        "What a method makes of the images it sees: its validation episodes on the source, mean over seeds",
+        *([FAILED_NOTE] if table["failed"].any() else []),
+    ]
+    settle(figure, axes, "\n".join(title), legend=3, below=0.5)
     return figure

@@ -27,7 +27,7 @@ from fer_meta.report.document import (
 from fer_meta.report.names import domain_name, experiment_title, is_own_head, reading_name, training_name
 from fer_meta.report.sections.words import domain, interval_note
 from fer_meta.statistics.failed import MARK
-from fer_meta.statistics.rounding import percent, points
+from fer_meta.statistics.rounding import percent, points, settled
 from fer_meta.suites.smoke import smoke_note
 
 SHORT = 10
@@ -40,8 +40,9 @@ WORDS = (
 )
 BEHIND = (
     "Behind is how many points a row is behind the first, paired by seed, episode and person. The"
-    " intervals of 95 % hold together for all rows of a table. Where one holds 0, the two cannot be told"
-    " apart. The first is the best of many, so its own accuracy is a little too high."
+    " intervals of 95 % hold together for all pairs of rows of a table, for the first is picked by the same"
+    " answers. Where one holds 0, the two are not separable. The first is the best of many, so its own"
+    " accuracy is a little too high."
 )
 
 OWN_HEAD = "An own head uses no support: it names the classes that it was trained on."
@@ -79,7 +80,7 @@ def page(bundles: Sequence[Shown], found: Sequence[Group]) -> Page:
     if any(is_own_head(entry.cell.readout) for group in found for entry in group.entries):
         notes.append(OWN_HEAD)
     if any(entry.cell.failed for group in found for entry in group.entries):
-        notes.append(f"{MARK} a training did not learn; nothing is claimed of it.")
+        notes.append(f"{MARK} a training did not learn; nothing is claimed of it, and it has no rank.")
     if (scores["seeds"] < scores["planned_seeds"]).any():
         notes.append("* Not all of its seeds are finished.")
     sections, parts = [], Counter[str]()
@@ -112,8 +113,8 @@ def _blocks(bundles: Sequence[Shown], group: Group) -> tuple[Block, ...]:
     several = any(entry.cell.experiment for entry in group.entries)
     rows = tuple(
         (
-            str(rank),
-            *_cells(bundles, entry, best=rank == 1),
+            rank,
+            *_cells(bundles, entry, best=rank == "1"),
             *([experiment_title(entry.results, entry.cell.experiment, "")] if several else []),
         )
         for rank, entry in zip(_ranks(group), group.entries)
@@ -125,10 +126,11 @@ def _blocks(bundles: Sequence[Shown], group: Group) -> tuple[Block, ...]:
     return (*paragraphs(why if group.apart else ""), Table(columns, (rows,)), note)
 
 
-def _ranks(group: Group) -> list[int]:
-    """Equal accuracies have the same rank."""
-    scores = [entry.score.accuracy for entry in group.entries]
-    return [1 + sum(other > score for other in scores) for score in scores]
+def _ranks(group: Group) -> list[str]:
+    """Equal accuracies have the same rank, and one of which a training did not learn has none."""
+    scores = [None if entry.cell.failed else settled(entry.score.accuracy) for entry in group.entries]
+    learned = [score for score in scores if score is not None]
+    return ["" if score is None else str(1 + sum(other > score for other in learned)) for score in scores]
 
 
 def _cells(bundles: Sequence[Shown], entry: Entry, best: bool) -> Row:

@@ -9,7 +9,7 @@ from fer_meta.report.names import domain_name, experiment_title, readout_name
 from fer_meta.report.paired import Compared
 from fer_meta.report.sections.words import p_value
 from fer_meta.statistics.failed import MARK
-from fer_meta.statistics.rounding import percent, points
+from fer_meta.statistics.rounding import interval, percent, points
 from fer_meta.suites.smoke import smoke_note
 
 
@@ -19,21 +19,28 @@ def sections(found: Compared) -> list[Block]:
     blocks: list[Block] = [Paragraph(f"A: {one}; B: {other}" if other != one else f"{one}")]
     blocks += paragraphs(smoke_note(found.one.plan["preset"]) or smoke_note(found.other.plan["preset"]))
     if (found.table["difference"] == 0).all():
-        return [*blocks, Paragraph("No accuracy differs.")]
-    if len(found.means):
-        title = "Mean over pairs of source and target, in points"
-        blocks.append(Section(title, (_means(found),)))
-    note = "Intervals and p hold together for all rows (Bonferroni), over seeds, people and episodes."
-    if found.table["failed_seeds"].any():
-        note += f" {MARK} a training did not learn: nothing is claimed."
-    title = "Each pair of source and target, accuracy in % and difference in points"
-    blocks.append(Section(title, (_pairs(found), Paragraph(note))))
+        blocks.append(Paragraph("No accuracy differs."))
+    else:
+        blocks += _differences(found)
     if found.differs:
         words = Paragraph("The difference is not of the objective alone. Not shared by the two:")
         blocks.append(Section("Not equal", (words, Items(tuple(found.differs)))))
     if found.left_out:
         blocks.append(Section("Not compared", (Items(tuple(found.left_out)),)))
     return blocks
+
+
+def _differences(found: Compared) -> list[Block]:
+    blocks: list[Block] = []
+    if len(found.means):
+        title = "Mean over pairs of source and target, in points"
+        each = "Each of these intervals and p is by itself: they are not corrected for their number."
+        blocks.append(Section(title, (_means(found), Paragraph(each))))
+    note = "Intervals and p hold together for all rows (Bonferroni), over seeds, people and episodes."
+    if found.table["failed_seeds"].any():
+        note += f" {MARK} a training did not learn: nothing is claimed."
+    title = "Each pair of source and target, accuracy in % and difference in points"
+    return [*blocks, Section(title, (_pairs(found), Paragraph(note)))]
 
 
 def _means(found: Compared) -> Table:
@@ -78,8 +85,4 @@ def _names(found: Compared, row: Any) -> str:
 
 def _difference(row: Any, p: float) -> list[str]:
     value = points(row.difference, "+")
-    return (
-        [value, "", ""]
-        if np.isnan(p)
-        else [value, f"{points(row.low, '+')} to {points(row.high, '+')}", p_value(p)]
-    )
+    return [value, "", ""] if np.isnan(p) else [value, interval(row.low, row.high), p_value(p)]

@@ -41,11 +41,11 @@ def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
             " exploratory."
         )
     row = primary.iloc[0]
-    points, low, high, one, other = (
-        rounding.points(row[name], "+") if pd.notna(row[name]) else ""
-        for name in ("value", "low", "high", "advantage_over", "advantage_less")
+    points, low, high = (
+        rounding.points(row[name], "+") if pd.notna(row[name]) else "" for name in ("value", "low", "high")
     )
-    parts = f"{one} points less {other} is {points} points" if named["less"] else f"{points} points"
+    one, other = (_advantage(row, part) for part in ("over", "less"))
+    parts = f"{one} less {other} is {points} points" if named["less"] else f"{points} points"
     spread = (
         f" (95 % interval {low} to {high}, {p_in_words(rounding.settled(row['p']))}"
         if low
@@ -56,22 +56,34 @@ def in_words(results: Results, cells: list[Cell], primary: pd.DataFrame) -> str:
     each = ", those of each division counted apart" if len(results.plan["divisions"]) > 1 else ""
     pairs = f"{row['pairs']} pairs of source and target{each}, " if row["pairs"] > 1 else ""
     found = f"{what} Found: {parts}{spread}; {pairs}{seeds})."
-    margin = beside_margin(named.get("margin"), row)
+    margin = beside_margin(named.get("margin"), row, "change" if named["less"] else "difference")
     return " ".join(filter(None, [found, margin, equal, "All else on this page is exploratory."]))
 
 
-def beside_margin(margin: float | None, row: pd.Series) -> str:
+def _advantage(row: pd.Series, part: str) -> str:
+    """`over` or `less` in points, with its interval; nothing where the contrast has no such part."""
+    value, low, high = (row[f"{name}_{part}"] for name in ("advantage", "low", "high"))
+    if pd.isna(value):
+        return ""
+    points = f"{rounding.points(value, '+')} points"
+    return points if pd.isna(low) else f"{points} ({rounding.interval(low, high)})"
+
+
+def beside_margin(margin: float | None, row: pd.Series, what: str) -> str:
     """What the interval says of equivalence: nothing without a margin or an interval. Both ends of a 95 %
     interval within the margin are two one-sided tests at 2.5 % (Schuirmann 1987, J. Pharmacokinet. Biopharm.
-    15, 657-680).
+    15, 657-680). `what` was named: a "difference" of two readouts, or its "change" from one place to another,
+    which says nothing of how far apart the two are.
     """
     if margin is None or pd.isna(row["low"]):
         return ""
-    named = f"Named beforehand too: up to {rounding.points(margin)} points either way count as no difference."
+    named = f"Named beforehand too: up to {rounding.points(margin)} points either way count as no {what}."
     if -margin < row["low"] and row["high"] < margin:
-        return f"{named} The interval lies within them: the two are equivalent."
+        found = "the difference is the same in both places" if what == "change" else "the two are equivalent"
+        return f"{named} The interval lies within them: {found}."
     if row["low"] > margin or row["high"] < -margin:
-        return f"{named} The interval lies beyond them: the two differ."
+        found = "the difference changes" if what == "change" else "the two differ"
+        return f"{named} The interval lies beyond them: {found}."
     return f"{named} The interval reaches beyond them and holds smaller ones too: neither is shown."
 
 

@@ -38,14 +38,24 @@ def _verdict(results: Results, table: pd.DataFrame) -> Text:
     row = table.iloc[0]
     first, second = (readout_name(results, row[side]) for side in ("first", "second"))
     over, less = (primary.WORDS.get(row[part], row[part]) for part in ("over", "less"))
-    sentence = f"On {over}, {first} is {ahead(row['advantage_over'])} {second}."
+    found = f"On {over}, {first} is {ahead(row['advantage_over'])} {second}"
     if not row["less"]:
-        return (sentence + " This difference is ", *_decided(results, row))
+        return (f"{found}. This difference is ", *_decided(results, row))
     return (
-        f"{sentence} On {less}, it is {ahead(row['advantage_less'])} it. The difference between the two, "
-        f"{rounding.points(row['value'], '+')} points, is ",
+        f"{found}{_spread(row, 'over')}. On {less}, it is {ahead(row['advantage_less'])} it"
+        f"{_spread(row, 'less')}. The difference between the two,"
+        f" {rounding.points(row['value'], '+')} points, is ",
         *_decided(results, row),
     )
+
+
+def _spread(row: pd.Series, part: str) -> str:
+    """Behind an advantage: its interval, and whether that holds zero."""
+    low, high = row[f"low_{part}"], row[f"high_{part}"]
+    if pd.isna(low):
+        return ""
+    unsure = ", not separable from zero" if low <= 0 <= high else ""
+    return f" ({rounding.interval(low, high)} points{unsure})"
 
 
 def ahead(advantage: float) -> str:

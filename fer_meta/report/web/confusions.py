@@ -6,6 +6,7 @@ from fer_meta.report.cells import Cell
 from fer_meta.report.document import Block, Column, Paragraph, Row, Section, Shade, Table
 from fer_meta.report.load import Results
 from fer_meta.report.names import classes_alike, domain_name, experiment_title, readout_name
+from fer_meta.statistics.failed import MARK
 
 MOST = 120
 """Tables on a page; confusion.csv has all."""
@@ -59,4 +60,5 @@ def _table(results: Results, cell: Cell) -> Table:
 
 def _caption(results: Results, cell: Cell) -> str:
     shots = f", {cell.shots}-shot" if cell.shots else ""
-    return f"{readout_name(results, cell.readout)}{shots}: % of a class"
+    mark = f" {MARK} (a training did not learn)" if cell.failed else ""
+    return f"{readout_name(results, cell.readout)}{mark}{shots}: % of a class"
