@@ -128,6 +128,7 @@ def hold_out(
     groups: np.ndarray | None = None,
     spare: np.ndarray | None = None,
     fewest: int | None = None,
+    tested: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Masks (bool [N]) of `per_class` images of each class, held out of training, and of those left to train
     on.
@@ -138,7 +139,8 @@ def hold_out(
     held-out one. The images of a class, the rarest first, come from the families that cost least: from those
     already held out for another class, then from those with the fewest images of `spare` (bool [N], such as
     the frames of films), then from those that lose the fewest images for each one gained; among equals at
-    random, by `seed` and class. Raises ProtocolError if fewer of a class are left than held out; with
+    random, by `seed` and class. None of `tested` (bool [N], images of clips and people that are tested) is
+    held out. Raises ProtocolError if fewer of a class are left than held out; with
     `fewest` such classes, the smallest first, are in neither mask, as long as so many others are left.
     """
     labels = np.asarray(labels)
@@ -146,22 +148,28 @@ def hold_out(
         _families(groups, len(labels)),
         (np.zeros(len(labels)) if spare is None else np.asarray(spare, dtype=float)),
     )
+    able = np.ones(len(labels), dtype=bool) if tested is None else ~np.asarray(tested, dtype=bool)
     taken = np.ones(len(labels), dtype=bool)
     small: list[tuple[int, str, int]] = []
     while True:
         held, kept = np.zeros((2, len(labels)), dtype=bool)
-        held[taken], kept[taken] = _held_and_kept(labels[taken], per_class, seed, family[taken], spare[taken])
+        held[taken], kept[taken] = _held_and_kept(
+            labels[taken], per_class, seed, family[taken], spare[taken], able[taken]
+        )
         counts = [
-            (int(rows.sum()), label, int((kept & rows).sum()))
+            (int((able & rows).sum()), label, int((kept & rows).sum()))
             for label in sorted(set(labels[taken]))
             for rows in [labels == label]
         ]
-        lacking = [one for one in counts if one[2] < per_class]
+        lacking = [one for one in counts if min(one[0], one[2]) < per_class]
         if not lacking:
             return held, kept
         small = small or lacking
         if fewest is None or len(counts) <= fewest:
-            named = ", ".join(f"{label} ({count} images, {left} left)" for count, label, left in small)
+            untested = " of clips and people that are not tested" if tested is not None else ""
+            named = ", ".join(
+                f"{label} ({count} images{untested}, {left} left)" for count, label, left in small
+            )
             raise ProtocolError(
                 f"if {per_class} images per class are held out of training, with what shares a clip, copy or"
                 f" person with them, fewer are left of {named}; lower `held_out` in the suite file (or a copy"
@@ -171,12 +179,18 @@ def hold_out(
 
 
 def _held_and_kept(
-    labels: np.ndarray, per_class: int, seed: int, family: np.ndarray, spare: np.ndarray
+    labels: np.ndarray,
+    per_class: int,
+    seed: int,
+    family: np.ndarray,
+    spare: np.ndarray,
+    able: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The masks of `hold_out`, whatever is left of a class."""
     held, sizes, spared = np.zeros(len(labels), dtype=bool), np.bincount(family), np.bincount(family, spare)
     for label, rows in sorted(_classes(labels), key=lambda one: len(one[1])):
         rows = _generator("hold out", seed, label).permutation(rows)
+        rows = rows[able[rows]]
         of, gained = family[rows], np.bincount(family[rows], minlength=len(sizes))
         _, first, place = np.unique(of, return_index=True, return_inverse=True)
         new = ~np.isin(of, family[held])  # what is held out already costs nothing more

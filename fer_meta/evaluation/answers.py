@@ -263,7 +263,7 @@ def _add_probabilities(frame: pd.DataFrame, pool: Pool, shares: np.ndarray) -> N
 @contextlib.contextmanager
 def batch_statistics(network: nn.Module):
     """BatchNorm by the batch's own statistics (transductive), the running ones neither used nor touched."""
-    layers = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [(m.training, m.track_running_stats) for m in layers]
     for layer in layers:
         layer.training, layer.track_running_stats = True, False

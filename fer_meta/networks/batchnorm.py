@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from fer_meta.errors import FerMetaError
+
 
 class SupportBatchNorm2d(nn.BatchNorm2d):
     """BatchNorm that keeps no running averages, so that nothing leaks from a clone to the meta-model or from
@@ -18,8 +20,8 @@ class SupportBatchNorm2d(nn.BatchNorm2d):
 
     support: int | None = None
 
-    def __init__(self, features: int):
-        super().__init__(features, track_running_stats=False)
+    def __init__(self, features: int, eps: float = 1e-5):
+        super().__init__(features, eps, track_running_stats=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.support is None:
@@ -33,12 +35,21 @@ class SupportBatchNorm2d(nn.BatchNorm2d):
 
 
 def support_batchnorm(network: nn.Module) -> nn.Module:
-    """Replace each BatchNorm2d of `network` (in place) by a SupportBatchNorm2d of its scale and shift."""
+    """Replace each BatchNorm2d of `network` (in place) by a SupportBatchNorm2d of its eps, scale and shift.
+    Raises FerMetaError for a layer of BatchNorm of another kind: what else that does would be lost, or its
+    running averages would leak.
+    """
     for name, child in network.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            own = SupportBatchNorm2d(child.num_features)
+        if type(child) is nn.BatchNorm2d and child.affine:
+            own = SupportBatchNorm2d(child.num_features, child.eps)
             own.load_state_dict({"weight": child.weight, "bias": child.bias})
             setattr(network, name, own)
+        elif isinstance(child, nn.modules.batchnorm._BatchNorm):
+            raise FerMetaError(
+                f"methods with an inner loop cannot train a backbone with the layer {type(child).__name__},"
+                " only with BatchNorm2d that has a scale and a shift; give another --backbone, or another"
+                " method"
+            )
         else:
             support_batchnorm(child)
     return network

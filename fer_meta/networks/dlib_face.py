@@ -130,6 +130,18 @@ def read_face_api(manifest: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def files_beside(weights: Path) -> list[Path]:
+    """The files that hold the numbers of a manifest of face-api.js; none for other weights."""
+    if weights.suffix != ".json":
+        return []
+    try:
+        [group] = json.loads(weights.read_text(encoding="utf-8"))
+        found = weights.parent / Path(group["paths"][0]).name
+    except (OSError, ValueError, KeyError, TypeError, IndexError):  # loading it says so
+        return []
+    return [found] if found.is_file() else []
+
+
 def _tensors(entries: list[Mapping[str, Any]], data: np.ndarray):
     start = 0
     for entry in entries:

@@ -15,6 +15,11 @@ from fer_meta.networks.resnets import outside_weights
 from fer_meta.oneline import one_line
 from fer_meta.preprocessing import Normalisation
 
+HALF = Normalisation((0.5,) * 3, (0.5,) * 3)
+"""What the ImageNet weights of these are for: torchvision's `transform_input` turns ImageNet's into it."""
+
+OF_HALF = ("efficientnet_v2_l", "googlenet", "inception_v3")
+
 
 class TorchvisionNetwork(Backbone):
     """A classification network of torchvision whose last linear layer is left out: its input is the vector.
@@ -29,12 +34,17 @@ class TorchvisionNetwork(Backbone):
         self.network = torchvision.models.get_model(name, weights=None, **options)
         _without_head(self.network)
         _without_chance(self.network)
+        if name in OF_HALF:
+            self.normalisation = HALF
         initial.load(self.network, name, weights, {"imagenet": lambda: outside_weights(name)})
 
     def maps(self, x: Tensor) -> Tensor:
         if not hasattr(self.network, "features"):
             raise FerMetaError(f"{self.name} has no feature maps here; take another backbone for this method")
-        return self.network.features(x)
+        found = self.network.features(x)
+        if isinstance(self.network, torchvision.models.SwinTransformer):  # [B, h, w, C] up to here
+            found = self.network.permute(self.network.norm(found))
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x).flatten(1)
@@ -59,7 +69,7 @@ class TimmNetwork(Backbone):
         found = self.network.forward_features(x)
         if found.dim() != 4:
             raise FerMetaError("this network of timm has no feature maps; take another one for this method")
-        return found
+        return found.permute(0, 3, 1, 2) if getattr(self.network, "output_fmt", "") == "NHWC" else found
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x)

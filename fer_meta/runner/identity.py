@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from fer_meta.methods import registry
 from fer_meta.methods.base import NetworkConfig, SupervisedConfig, TrainingConfig
 from fer_meta.networks import backbones
+from fer_meta.networks.dlib_face import files_beside
 from fer_meta.networks.weights import NAMED
 from fer_meta.runner.settings import Setting
 from fer_meta.suites.schema import Suite
@@ -146,7 +147,8 @@ def _file_hash(path: Path) -> str:
     if not path.is_file():  # loading it will say so, in the run that needs it
         return path.name
     digest = hashlib.blake2b(digest_size=8)
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
+    for one in (path, *files_beside(path)):
+        with one.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
     return f"file:{digest.hexdigest()}"

@@ -34,6 +34,7 @@ from fer_meta.runner.budget import trained_in_words
 from fer_meta.runner.describe import MadeBy, model_record, run_record
 from fer_meta.runner.environment import environment, peak_memory_mb
 from fer_meta.runner.failing import disk_is_full, in_one_line
+from fer_meta.runner.identity import own_network, scientific, short_hash
 from fer_meta.runner.messages import Message, Said, Stage
 from fer_meta.runner.plan import Model, Run
 from fer_meta.runner.selection import Selected, on_source, select, trained_on
@@ -110,7 +111,7 @@ def _weights_of(model: Model, method: FewShotMethod) -> str:
     if method.trained or not isinstance(config, NetworkConfig):
         return model.id
     seed = model.seed if config.weights == "none" else ""
-    return f"{model.key} {seed}"
+    return f"{model.key} {short_hash(scientific(config) | own_network(config))} {seed}"
 
 
 class _Clock:

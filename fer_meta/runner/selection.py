@@ -129,8 +129,9 @@ def select(bench: "Bench", run: Run, method: FewShotMethod) -> tuple[Selected, d
     """The training step that each selection rule picks for each readout, and what the oracle saw (step ->
     readout -> value).
 
-    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val, which is the
-    source's val where the target is the source, and picks nothing where that is too small. The own head is
+    `source-val`: best on the source's val; `last`: the last; `oracle`: best on the target's val, by the
+    test's statistics of BatchNorm. Where the target is the source that is the source's val, and where it is
+    too small it picks nothing. The own head is
     left out where it cannot answer the target's classes.
     """
     folder, setting = bench.model_folder(run.model), run.setting
@@ -138,7 +139,9 @@ def select(bench: "Bench", run: Run, method: FewShotMethod) -> tuple[Selected, d
     source_val, target_val = _source_validations(bench, run, method, steps), {}
     if setting.val is not None:
         target_val = (
-            source_val if setting.source is setting.target else _validate_on_target(bench, run, method, steps)
+            source_val
+            if setting.source is setting.target and setting.protocol.batchnorm != "target"
+            else _validate_on_target(bench, run, method, steps)
         )
     readouts = answers_of(method, source_val[max(steps)])
     if not method.own_head(setting.test.classes):

@@ -34,7 +34,7 @@ from fer_meta.suites.experiments import Distinct, Experiment, Key, Line, Mixture
 from fer_meta.suites.extends import merge
 from fer_meta.suites.faults import error_of
 from fer_meta.suites.folders import RESERVED
-from fer_meta.suites.search import Search
+from fer_meta.suites.search import Search, with_values
 from fer_meta.suites.settings import Fault, mapping, methods_of, plain
 from fer_meta.suites.text import Lines, suite_names
 from fer_meta.tasks.protocol import Protocol
@@ -206,7 +206,7 @@ class Suite(Strict):
         config = self.methods[method]
         one = self.experiments.get(experiment)
         changes = one.training.get(method) if one else None
-        return type(config).model_validate({**config.model_dump(), **changes}) if changes else config
+        return with_values(config, changes) if changes else config
 
 
 def read_suite(

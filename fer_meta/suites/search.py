@@ -1,12 +1,14 @@
 """What a suite file says of the search for hyper-parameters: `search`."""
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from fer_meta import plugins
 from fer_meta.config import Strict
-from fer_meta.methods.base import TrainingConfig
+from fer_meta.methods.base import NetworkConfig, TrainingConfig
 from fer_meta.methods.distributions import Value, distributions
 from fer_meta.suites.experiments import Distinct
 from fer_meta.suites.settings import Fault, plain
@@ -86,6 +88,12 @@ def _of(name: str, values: tuple[Value, ...], methods: dict[str, TrainingConfig]
     return wrong
 
 
-def with_values(config: TrainingConfig, values: dict[str, Value]) -> TrainingConfig:
-    """`config` with these values. Raises pydantic's ValidationError for one that does not fit."""
-    return type(config).model_validate({**dict(config), **values})
+def with_values(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfig:
+    """`config` with these values. A backbone FILE.py:CLASS that it has already was named on the command line,
+    and stays. Raises pydantic's ValidationError for a value that does not fit.
+    """
+    own: dict[str, Any] = {}
+    if isinstance(config, NetworkConfig) and plugins.is_file(config.backbone) and "backbone" not in values:
+        own = {"backbone": config.backbone}
+    given = {name: value for name, value in {**dict(config), **values}.items() if name not in own}
+    return type(config).model_validate(given).model_copy(update=own)

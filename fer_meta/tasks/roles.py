@@ -34,7 +34,14 @@ def roles_of(
         spare = None if akin is None else of_films(part)
         labels = part["label"].to_numpy(dtype=str)
         fewest = protocol.fewest_source_classes if protocol.small_classes == "exclude" else None
-        held, kept = hold_out(labels, protocol.held_out, groups=akin, spare=spare, fewest=fewest)
+        held, kept = hold_out(
+            labels,
+            protocol.held_out,
+            groups=akin,
+            spare=spare,
+            fewest=fewest,
+            tested=_tested(index, rows, role == "test", protocol.disjoint),
+        )
         role[rows[held]] = "held"
         role[rows[~held & ~kept]] = ""
         role[rows[~np.isin(labels, labels[held])]] = "rare"
@@ -44,6 +51,17 @@ def roles_of(
 def role_of_val(role: np.ndarray, protocol: Protocol, is_source: bool) -> str:
     """Whose images validate: with `carve: 0` and no val, those that are trained on, or tested on."""
     return "val" if protocol.carve or (role == "val").any() else "train" if is_source else "test"
+
+
+def _tested(index: pd.DataFrame, rows: np.ndarray, test: np.ndarray, disjoint: str) -> np.ndarray | None:
+    """Which of `rows` share with a test image what support and query of an episode may not; None if no row
+    does. Official splits may share people.
+    """
+    kinds = {"clip": ["clip"], "subject": ["clip", "subject"]}.get(disjoint, [])
+    shared = np.zeros(len(rows), dtype=bool)
+    for kind in kinds:
+        shared |= index[kind].iloc[rows].isin(index.loc[test, kind].dropna()).to_numpy()
+    return shared if shared.any() else None
 
 
 def _akin(part: pd.DataFrame, disjoint: str) -> np.ndarray | None:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from fer_meta.config import Strict
 from fer_meta.errors import SuiteError
 from fer_meta.methods import registry
-from fer_meta.methods.base import MOST_STEPS, SupervisedConfig, TrainingConfig
+from fer_meta.methods.base import MOST_STEPS, SupervisedConfig, TrainingConfig, TwoStageConfig
 from fer_meta.tasks.pools import Pool
 from fer_meta.tasks.protocol import Protocol
 from fer_meta.training.batches import images_seen
@@ -38,8 +38,13 @@ class Budget(Strict):
         passes stops the training. For seconds, `steps` is the most there is, and the clock ends the training.
 
         A network that is never trained stays as it is. Raises SuiteError if the budget is less than half a
-        step.
+        step, and for seconds of a training in two stages: its second begins at a share of the images.
         """
+        if self.images is None and isinstance(config, TwoStageConfig):
+            raise SuiteError(
+                f"budget: {method} has two stages, each a share of its images, which seconds do not fix; give"
+                " --budget images=N, or leave it out of --methods"
+            )
         if not registry.load(method).trained:
             return config
         if isinstance(config, SupervisedConfig):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -105,11 +106,13 @@ def save(folder: Path, method, optimiser, step: int, history: list[dict]) -> Non
 
 
 def resume(folder: Path, method, optimiser) -> tuple[int, list[dict]]:
-    """The step to go on from and the history up to it. Raises ResumeError unless state and checkpoints are as
-    they were written.
+    """The step to go on from and the history up to it. A checkpoint that was written just before a kill, and
+    is not known to the state, goes: a training by the clock may not come by its step again. Raises
+    ResumeError unless state and checkpoints are as they were written.
     """
     path = folder / RESUME
     if not path.exists():
+        _keep(folder, ())
         return 0, []
     content = path.read_bytes()
     if content[:_DIGEST_BYTES] != _digest(content[_DIGEST_BYTES:]):
@@ -129,10 +132,18 @@ def _go_on(folder: Path, method, optimiser, content: bytes) -> tuple[int, list[d
     for step, kept in state["checkpoints"].items():
         if int(step) not in there or digest(there[int(step)]) != kept:
             raise ResumeError(f"the checkpoint of step {step} is missing or was changed")
+    _keep(folder, state["checkpoints"])
     method.load_state_dict(state["method"])
     optimiser.load_state_dict(state["optimiser"])
     write_history(folder, state["history"])
     return int(state["step"]), state["history"]
+
+
+def _keep(folder: Path, steps: Collection[str]) -> None:
+    """Remove the checkpoints of all other steps."""
+    for step, path in snapshots(folder).items():
+        if str(step) not in steps:
+            path.unlink()
 
 
 def _digest(content) -> bytes:

@@ -201,13 +201,15 @@ def train_step(
 
 def new_optimiser(method: FewShotMethod, config: TrainingConfig) -> torch.optim.Optimizer:
     """The optimiser that a method is trained with. The weights of convolutions and linear layers decay;
-    biases and the scales and shifts of BatchNorm, which have one dimension, do not (He et al., Bag of tricks,
-    CVPR 2019, section 3.1).
+    biases, and scales and shifts of channels, [C] or [C, 1, 1], do not (He et al., Bag of tricks, CVPR 2019,
+    section 3.1).
     """
-    parameters = list(method.parameters())
+    kinds: dict[bool, list[Tensor]] = {True: [], False: []}
+    for one in method.parameters():
+        kinds[one.shape[1:] not in ((), (1, 1))].append(one)
     groups = [
-        {"params": [one for one in parameters if one.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [one for one in parameters if one.dim() <= 1], "weight_decay": 0.0},
+        {"params": kinds[True], "weight_decay": config.weight_decay},
+        {"params": kinds[False], "weight_decay": 0.0},
     ]
     if config.optimiser == "sgd":
         return torch.optim.SGD(groups, config.lr, momentum=0.9, nesterov=True)

@@ -14,6 +14,8 @@ from fer_meta.evaluation import adapted as adapting
 from fer_meta.evaluation.adapted import adapted, adapted_features
 from fer_meta.evaluation.answers import Shown
 from fer_meta.evaluation.features import features_once
+from fer_meta.methods import registry
+from fer_meta.networks import backbones
 from fer_meta.preprocessing import fetch, normalise
 from fer_meta.runner.describe import MadeBy
 from fer_meta.runner.run import Bench
@@ -110,8 +112,25 @@ def test_a_bench_adapts_at_test_alone(suite, bench, tmp_path, without_plots):
     assert [told["protocol"]["batchnorm"] for told in (one, two)] == ["eval", "target"]
     for rule in ("source-val", "last"):
         assert one["selected"][rule] == two["selected"][rule]
+    assert one["target_validation"] != two["target_validation"], "the oracle validates as the test tests"
     answers = numbers(tmp_path / "results").set_index("run")["accuracy"]
     assert answers[plain].tolist() != answers[other].tolist()
+
+
+def test_features_of_a_network_that_is_not_trained_are_those_of_its_own_weights(tmp_path):
+    """Two experiments of one bench may give the same method other weights."""
+    bench, images = Bench(None, tmp_path, CPU, MadeBy("")), target().images
+    for seed, name in enumerate(("one", "other")):
+        torch.manual_seed(seed)
+        torch.save(backbones.vectors("conv4").state_dict(), tmp_path / f"{name}.pt")
+    for name in ("one", "other"):
+        config = registry.load("frozen").Config(
+            backbone="conv4", weights=str(tmp_path / f"{name}.pt"), precision="fp32"
+        )
+        method = build("frozen", backbone="conv4", weights=config.weights).eval()
+        run = SimpleNamespace(model=SimpleNamespace(id=name, key="frozen", seed=0, config=config))
+        found = bench.features(run, 0, method, images)(np.arange(4))
+        torch.testing.assert_close(found, features_once(method, CPU)(images)(np.arange(4)))
 
 
 def test_features_that_a_later_run_needs_are_those_of_its_own_weights(tmp_path):

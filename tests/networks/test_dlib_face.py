@@ -9,6 +9,7 @@ import torch
 from fer_meta.errors import FerMetaError
 from fer_meta.networks import backbones
 from fer_meta.networks.dlib_face import MANIFEST, DlibFace
+from fer_meta.runner.identity import _file_hash
 
 THEIRS = {
     "conv.weight": "conv/filters",
@@ -75,3 +76,12 @@ def test_a_file_that_is_missing_or_something_else_is_one_line(kept, tmp_path):
     manifest.write_text("[1]")
     with pytest.raises(FerMetaError, match="is no manifest of face-api.js"):
         backbones.vectors("dlib_face", str(manifest))
+
+
+def test_other_numbers_beside_the_same_manifest_are_other_weights(kept):
+    """The name of a model hashes its initial weights; the manifest alone says nothing of them."""
+    _, manifest = kept
+    before = _file_hash(manifest)
+    numbers = manifest.with_name("face_recognition_model.bin")
+    numbers.write_bytes(b"\1" + numbers.read_bytes()[1:])
+    assert _file_hash(manifest) != before

@@ -206,6 +206,17 @@ def test_a_dry_run_counts_the_search(bench, searching, tmp_path):
     assert "3 search trainings and 1 runs, 0 done; about" in result.output
 
 
+def test_a_network_of_ones_own_is_searched_as_any_other(bench, searching, tmp_path):
+    """A suite file names no code; the command line has, and what is tried then keeps it."""
+    code = "from torch import nn\n\nclass Tiny(nn.Sequential):\n    def __init__(self):\n"
+    code += "        super().__init__(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 4))\n"
+    (tmp_path / "net.py").write_text(code)
+    own = f"{tmp_path / 'net.py'}:Tiny"
+    result = bench("--methods", "protonet", "--backbone", own, "--dry-run", domains=("day",))
+    assert result.exit_code == 0, result.output
+    assert "search  protonet  day  3 trainings" in result.output
+
+
 def test_another_search_is_another_bench(bench, suite, searching, tmp_path):
     assert bench("--methods", "protonet", domains=("day",)).exit_code == 0
     first = bench("--methods", "protonet", domains=("day",))

@@ -130,6 +130,27 @@ def test_an_image_held_out_shares_no_copy_clip_or_person_with_one_trained_on():
     assert len(domain.train) == (index["split"] == "train").sum() - 15
 
 
+@pytest.mark.parametrize("disjoint", ["clip", "subject"])
+def test_support_that_is_held_out_shows_no_clip_or_person_that_is_tested(disjoint):
+    """Official splits may share people; then those of the support are of the others."""
+    index = clips_index()
+    for column in ("clip", "subject"):  # a third of the people of train are in test too
+        index[column] = index[column].str.replace(r"^(train|test)-(.*[02])$", r"both-\2", regex=True)
+    both = {column: set(index[column][index["split"] == "test"]) for column in ("clip", "subject")}
+    protocol = Protocol(
+        **{**SHAPES, "disjoint": disjoint, "support_from": "source-train", "held_out": 3, "shots": (2,)}
+    )
+    domain = divide([made_up_faces("film", index)], protocol, LABELS)["film"]
+    held, train = index.iloc[domain.held.rows], index.iloc[domain.train.rows]
+    assert len(held) == 15 and (held.groupby("label").size() == 3).all()
+    assert not set(held["clip"]) & both["clip"] and set(train["clip"]) & both["clip"]
+    if disjoint == "subject":
+        assert not set(held["subject"]) & both["subject"]
+    few = Protocol(**{**protocol.model_dump(), "held_out": 47})
+    with pytest.raises(ProtocolError, match="images of clips and people that are not tested"):
+        divide([made_up_faces("film", index)], few, LABELS)
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     held_out=st.integers(2, 8),

@@ -13,7 +13,7 @@ from fer_meta.methods import registry
 from fer_meta.records.history import read_history
 from fer_meta.suites.schema import read_suite
 from fer_meta.tasks.pools import Domain, Pool
-from fer_meta.training import loop
+from fer_meta.training import checkpoints, loop
 from fer_meta.training.batches import images_in, images_seen, steps_and_batches
 from fer_meta.training.budget import Budget
 
@@ -188,3 +188,33 @@ def test_a_preset_may_set_the_budget_and_two_kinds_at_once_are_an_error(tmp_path
     path.write_text(GOOD + "budget: {images: 1000, seconds: 5}\n")
     with pytest.raises(SuiteError, match="budget: give `images` or `seconds`, and only one of them"):
         read_suite(str(path), "full")
+
+
+@pytest.mark.parametrize("method", ["meta_baseline"])
+def test_seconds_fix_no_share_of_the_images_for_a_second_stage(method):
+    """The second stage would begin after 50 million steps: never."""
+    pool = domain_of(12, 10, 6).train
+    with pytest.raises(SuiteError, match="has two stages.*--budget images=N, or leave it out of --methods"):
+        Budget(seconds=600).applied(method, config(method), pool, PROTOCOL)
+
+
+def test_a_checkpoint_of_a_training_by_the_clock_that_was_killed_before_its_state_goes(tmp_path, monkeypatch):
+    """The training that goes on has other steps, and its log does not know that checkpoint."""
+    method, settings = build("protonet"), config("protonet", validations=2)
+    domain = domain_of(12, 10, 6)
+    steps, batch_at = steps_and_batches(method, settings, domain, PROTOCOL, 0, CPU)
+
+    def fit():
+        loop.fit(method, settings, steps, batch_at, lambda: {"val_accuracy": {"protonet": 0.5}}, tmp_path)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(checkpoints, "write_history", interrupted)
+        fit()
+    [orphan] = checkpoints.snapshots(tmp_path).values()
+    orphan.rename(orphan.with_name("step-000099.safetensors"))
+    fit()
+    assert list(checkpoints.snapshots(tmp_path)) == list(checkpoints.read_validations(tmp_path))
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt

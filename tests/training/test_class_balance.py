@@ -138,7 +138,7 @@ def test_chance_in_training_episodes_is_that_of_their_ways():
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
-@pytest.mark.parametrize("backbone", ["conv4", "resnet12", "resnet18", "resnet50"])
+@pytest.mark.parametrize("backbone", ["conv4", "resnet12", "resnet18", "resnet50", "dlib_face"])
 def test_weights_of_convolutions_and_linear_layers_decay_and_nothing_else(backbone, optimiser):
     method = build("supervised", backbone=backbone)
     settings = config(weight_decay=0.1, optimiser=optimiser)
