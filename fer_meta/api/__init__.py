@@ -126,8 +126,9 @@ def predict(
     hf:USER/NAME of the Hugging Face hub.
     `support`: a folder with a folder of faces per class, or a data set (its folder in `data`); by default the
     one that the model was trained on. The other options (`own_head`, `shots`, `seed`, `readout`, `aligned`,
-    `detector`, `fps`, `device`, `code`) are those of `fer_meta.prediction.predicting.predict`. Warns of a
-    model whose answers are known to be worth nothing. Raises FerMetaError.
+    `aligned_support`, `camera`, `detector`, `fps`, `device`, `code`) are those of
+    `fer_meta.prediction.predicting.predict`. Warns of a model whose answers are known to be worth nothing.
+    Raises FerMetaError.
     """
     given = {name: Path(folder).expanduser() for name, folder in (data or {}).items()}
     several = [pictures] if isinstance(pictures, str | Path) else pictures
@@ -141,7 +142,7 @@ def read_results(folder: str | Path) -> pd.DataFrame:
     """The table of a bench, computed from the answers that its runs stored: one row per method, readout,
     source, target, shots and selection.
 
-    Scores are 0 to 1; see `fer_meta.report` for the columns. Raises ResultsError if `folder` has no finished
+    Scores are 0 to 1; docs/files.md has the columns. Raises ResultsError if `folder` has no finished
     runs or a damaged one.
     """
     results, names = load_results(Path(folder)), Names()

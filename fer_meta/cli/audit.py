@@ -30,9 +30,9 @@ SIZE = 48
 def audit(names: tuple[str, ...], data: dict[str, Path], folder: Path | None, page: Path | None) -> None:
     """Look for near copies, labels that disagree, people in several splits and images without a face.
 
-    A near copy is the same photograph saved again, rescaled, brightened, cropped a little, marked or
-    mirrored. It is looked for in each split, across splits and across the named data sets. A bench leaves
-    near copies out of its tests with `copies: near-removed`.
+    A near copy is the same photograph saved again, rescaled, brightened, marked or mirrored; a crop of it is
+    mostly missed. It is looked for in each split, across splits and across the named data sets. A bench
+    leaves near copies out of its tests with `copies: near-removed`.
 
     A face detector, yuface, is used if it is installed (Python 3.10 and 3.11: the extra video). It takes some
     minutes for FER2013.

@@ -24,7 +24,7 @@ def _two(context, parameter, value: str | None) -> tuple[str, str] | None:
     "--methods",
     callback=_two,
     metavar="FIRST,SECOND",
-    help="Readouts as results name them: FIRST of A less SECOND of B.  [default: each readout with itself]",
+    help="Readouts as results name them: FIRST of A minus SECOND of B.  [default: each readout with itself]",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.csv", help="Write all rows to a file.")
 def compare(one: Path, other: Path | None, methods: tuple[str, str] | None, out: Path | None) -> None:

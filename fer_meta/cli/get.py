@@ -14,7 +14,7 @@ from fer_meta.oneline import escaped
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="The folder to make.  [default: $FER_META_DATA/NAME]",
+    help="The folder to make; needed unless FER_META_DATA is set.  [default: $FER_META_DATA/NAME]",
 )
 @click.option(
     "--revision", metavar="COMMIT", help="Take this commit, branch or tag and not the newest commit."

@@ -139,7 +139,10 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     required=True,
     callback=_suite,
     metavar="NAME|FILE.yaml",
-    help="A suite of the package, such as cross-domain, or your own file.",
+    help=(
+        "cross-domain, domain-gap, within, compound, unseen, leakage, selection-noise, cross-validation,"
+        " reproduction, or your own file."
+    ),
 )
 @click.option(
     "--domains",
@@ -172,10 +175,13 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     multiple=True,
     callback=_pairs,
     metavar="ROLE=NAME",
-    help="Let a data set play a role of the suite's experiments, such as film=pressfaces. Repeatable.",
+    help="Let a data set play a role of the suite's experiments, such as film=mine. Repeatable.",
 )
 @click.option(
-    "--experiments", callback=_names, metavar="KEY,...", help="Run only these experiments of the suite."
+    "--experiments",
+    callback=_names,
+    metavar="KEY,...",
+    help="Run only these experiments, or divisions such as anger+disgust+fear, of the suite.",
 )
 @click.option(
     "--methods",
@@ -183,7 +189,7 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     "methods",
     callback=_names,
     metavar="NAME|FILE.py:CLASS,...",
-    help="Run only these methods. One of your own is FILE.py:CLASS.",
+    help="Run only these methods, such as protonet,maml,supervised. One of your own is FILE.py:CLASS.",
 )
 @click.option(
     "--readouts",
@@ -244,8 +250,8 @@ def _pairs(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     "--weights",
     metavar="imagenet|bundled|none|FILE",
     help=(
-        "What networks start from, conv4 and resnet12 excepted. bundled: efficientnet_lite0's, without a "
-        "download.  [default: the suite's]"
+        "What networks start from. imagenet and bundled (efficientnet_lite0's, without a download) leave"
+        " conv4 and resnet12 random; a FILE is for every method.  [default: the suite's]"
     ),
 )
 @click.option(
@@ -317,7 +323,8 @@ def bench(context, folds, **given) -> None:
       fer-meta bench --suite cross-domain --sources synthetic-studio+synthetic-wild
       fer-meta bench --suite cross-validation --folds 10 --data ckplus=~/ckplus
       FER_META_DATA=~/datasets fer-meta bench --suite cross-domain --domains rafdb-basic,afew --seeds 1
-      fer-meta bench --suite cross-domain --methods protonet,supervised --weights imagenet --preset full
+      fer-meta bench --suite cross-domain --methods protonet,supervised --backbone resnet18 \\
+          --weights imagenet --preset full
       fer-meta bench --suite cross-domain --preset full --devices 0,1
       fer-meta bench --suite cross-domain --preset full --executor slurm --cluster slurm_partition=gpu \\
           --cluster gpus_per_node=1
