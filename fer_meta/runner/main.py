@@ -53,6 +53,7 @@ from fer_meta.runner.staging import stage
 from fer_meta.runner.vocabulary import with_vocabulary
 from fer_meta.runner.words import write_all_episodes
 from fer_meta.suites.folders import results_folder
+from fer_meta.suites.overruled import overruled
 from fer_meta.suites.schema import Suite, read_suite
 from fer_meta.suites.text import is_path
 from fer_meta.tracking import require
@@ -160,6 +161,8 @@ def plan(options: BenchOptions) -> Planned:
     settings, not_run = _settings(suite, cast, faces)
     runs, trials = make_plan(suite, settings), search.trials(suite, settings)
     as_written = read_suite(options.suite, suite.preset)
+    if line := overruled(options.suite, as_written):
+        click.echo(line, err=True)
     data = cast if suite.experiments else sorted(roots)
     hashes = bench_hashes(suite, as_written, **_network(options), data=data)
     made_by = MadeBy(options.again, **hashes)

@@ -7,6 +7,7 @@ from helpers.suites import GOOD
 
 from fer_meta.errors import SuiteError
 from fer_meta.suites.extends import files
+from fer_meta.suites.overruled import overruled
 from fer_meta.suites.schema import read_suite
 
 MINE = """\
@@ -52,6 +53,21 @@ def test_methods_of_a_suite_that_extends_the_presets_need_only_be_named(written)
     assert quick.methods["maml"].first_order and quick.methods["maml"].steps == 200
     assert full.methods["maml"].steps == 10_000 and full.methods["protonet"].steps == 9
     assert quick.protocol.episodes == 100 and full.protocol.episodes == 10_000
+
+
+def test_keys_that_a_preset_of_what_is_extended_overrules_are_named(written):
+    """Five seeds at 84 px were three at 48, and nothing said so."""
+    mine = "name: mine\ntitle: Mine\nextends: cross-domain\n"
+    keys = "seeds: [0, 1, 2, 3, 4]\nimage_size: 84\nmethods: {protonet: {steps: 5000, lr: 0.1}}\n"
+    suite = written(mine + keys)
+    said = overruled(suite, read_suite(suite, "quick"))
+    assert "mine.yaml: no effect have" in said and "put them under `presets: {quick: ...}`" in said
+    assert "seeds (line 4), image_size (line 5), methods.protonet.steps (line 6):" in said
+    quick = "presets: {quick: {seeds: [0, 1, 2, 3, 4], image_size: 84, methods: {protonet: {steps: 5000}}}}\n"
+    suite = written(mine + keys + quick)
+    found = read_suite(suite, "quick")
+    assert not overruled(suite, found) and found.methods["protonet"].steps == 5000 and len(found.seeds) == 5
+    assert not overruled(suite, read_suite(suite, "smoke")) and not overruled("cross-domain", found)
 
 
 @pytest.mark.parametrize("mine, base, words", [
