@@ -19,7 +19,7 @@ from fer_meta.report.aggregate.found import find
 from fer_meta.report.cells import Names, read_cells
 from fer_meta.report.load import read_results
 from fer_meta.report.web import explorer
-from fer_meta.report.web.answer import ahead
+from fer_meta.report.web.answer import _advantage, ahead
 from fer_meta.report.web.figures import figure
 
 ABSENT = {"did not learn", "one seed", "transductive"}
@@ -90,6 +90,16 @@ def test_words_that_a_reader_may_not_know_are_explained(folder, page):
 )
 def test_methods_that_are_equally_good_are_level(advantage, said):
     assert ahead(advantage) == said
+
+
+def test_a_lead_has_its_interval_in_its_own_direction():
+    assert ahead(-0.042, -0.064, -0.019) == "4.2 points (1.9 to 6.4) behind"
+    assert ahead(0.014, -0.061, 0.088) == "1.4 points (-6.1 to 8.8) ahead of"
+    row = pd.Series({"advantage_over": 0.014, "low_over": -0.061, "high_over": 0.088})
+    assert (
+        _advantage(row, "over", "B")
+        == "1.4 points (-6.1 to 8.8) ahead of B, which is not separable from zero"
+    )
 
 
 def test_a_suite_without_a_comparison_of_its_own_has_no_answer(folder):

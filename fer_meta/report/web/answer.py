@@ -1,5 +1,7 @@
 """The answer of a suite in plain words: its primary contrast, and what it rests on."""
 
+import math
+
 import pandas as pd
 
 from fer_meta.report.aggregate.found import Found
@@ -38,32 +40,34 @@ def _verdict(results: Results, table: pd.DataFrame) -> Text:
     row = table.iloc[0]
     first, second = (readout_name(results, row[side]) for side in ("first", "second"))
     over, less = (primary.WORDS.get(row[part], row[part]) for part in ("over", "less"))
-    found = f"On {over}, {first} is {ahead(row['advantage_over'])} {second}"
     if not row["less"]:
-        return (f"{found}. This difference is ", *_decided(results, row))
+        found = f"On {over}, {first} is {ahead(row['advantage_over'])} {second}. This difference is "
+        return (found, *_decided(results, row))
     return (
-        f"{found}{_spread(row, 'over')}. On {less}, it is {ahead(row['advantage_less'])} it"
-        f"{_spread(row, 'less')}. The difference between the two,"
+        f"On {over}, {first} is {_advantage(row, 'over', second)}. On {less}, it is"
+        f" {_advantage(row, 'less', 'it')}. The difference between the two,"
         f" {rounding.points(row['value'], '+')} points, is ",
         *_decided(results, row),
     )
 
 
-def _spread(row: pd.Series, part: str) -> str:
-    """Behind an advantage: its interval, and whether that holds zero."""
-    low, high = row[f"low_{part}"], row[f"high_{part}"]
-    if pd.isna(low):
-        return ""
-    unsure = ", not separable from zero" if low <= 0 <= high else ""
-    return f" ({rounding.interval(low, high)} points{unsure})"
+def _advantage(row: pd.Series, part: str, than: str) -> str:
+    """How far the first method is before the other, called `than`, and whether that may be nothing."""
+    value, low, high = (row[f"{name}_{part}"] for name in ("advantage", "low", "high"))
+    unsure = ", which is not separable from zero" if low <= 0 <= high else ""
+    return f"{ahead(value, low, high)} {than}{unsure}"
 
 
-def ahead(advantage: float) -> str:
-    """How far one method is before another, whose name follows; 0 to 1."""
+def ahead(advantage: float, low: float = math.nan, high: float = math.nan) -> str:
+    """How far one method is before another, whose name follows, with its interval if that is given; 0 to
+    1.
+    """
     size = rounding.points(abs(advantage))
     if not float(size):
         return "level with"
-    return f"{size} points {'behind' if advantage < 0 else 'ahead of'}"
+    ends = sorted((-low, -high) if advantage < 0 else (low, high))
+    spread = "" if math.isnan(low) else f" ({rounding.points(ends[0])} to {rounding.points(ends[1])})"
+    return f"{size} points{spread} {'behind' if advantage < 0 else 'ahead of'}"
 
 
 def _decided(results: Results, row: pd.Series) -> tuple[Text, ...]:
