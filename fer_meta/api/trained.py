@@ -23,6 +23,7 @@ from fer_meta.runner.identity import own_network, scientific
 from fer_meta.runner.selection import answers_of, chosen_by, pick, validator
 from fer_meta.streams import unwatched
 from fer_meta.suites.folders import PRESETS
+from fer_meta.suites.search import with_values
 from fer_meta.suites.settings import methods_of
 from fer_meta.tasks.pools import needed, restrict
 from fer_meta.tasks.protocol import Protocol
@@ -156,9 +157,8 @@ def _config(method: str, preset: str, changes: dict) -> TrainingConfig:
     config = configs[method]
     name = changes.get("backbone")
     # A suite file, which others may have written, names no code. Here the user does.
-    own = isinstance(config, NetworkConfig) and isinstance(name, str) and plugins.is_file(name)
-    if own:
+    if isinstance(config, NetworkConfig) and isinstance(name, str) and plugins.is_file(name):
+        config = config.model_copy(update={"backbone": name})
         changes = {key: value for key, value in changes.items() if key != "backbone"}
     with in_one_line(method):
-        config = type(config).model_validate({**config.model_dump(), **changes})
-    return config.model_copy(update={"backbone": name}) if own else config
+        return with_values(config, changes)

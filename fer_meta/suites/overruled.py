@@ -24,7 +24,8 @@ def overruled(name: str, suite: Suite) -> str:
     found = [
         path
         for path, value in _leaves(raw)
-        if lines.get(path, lines[()]).origin == own
+        if path in lines
+        and lines[path].origin == own
         and (_set_otherwise(suite, path, value) if path[0] == "methods" else _other(preset, path, value))
         and not any(
             lines[one].origin == own
@@ -37,8 +38,8 @@ def overruled(name: str, suite: Suite) -> str:
         for path in sorted(found, key=lambda path: lines[path].line)
     )
     return keys and (
-        f"{own}: no effect have {keys}: the preset {suite.preset} of a suite that this one extends sets"
-        f" them otherwise; put them under `presets: {{{suite.preset}: ...}}`"
+        f"{own}: these keys have no effect: {keys}. The preset {suite.preset} of a suite that this one"
+        f" extends sets them otherwise; put them under `presets: {{{suite.preset}: ...}}`"
     )
 
 

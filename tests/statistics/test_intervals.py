@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.outcomes import made, numbers, outcomes, with_right
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -14,14 +15,13 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fer_meta.statistics.effect_size import effect_size
 from fer_meta.statistics.intervals import (
-    Estimate,
     Outcomes,
     contrast,
     difference,
     episode_interval,
     hierarchical_interval,
 )
-from fer_meta.statistics.queries import Queries, Support
+from fer_meta.statistics.queries import Queries
 from fer_meta.statistics.words import episodes_needed, statement
 
 pytestmark = pytest.mark.numeric
@@ -34,31 +34,6 @@ def no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-
-
-def made(right, episode, group, label) -> Outcomes:
-    """Outcomes without a support, each query of an image of its own."""
-    return Outcomes(np.asarray(right), Queries(episode, label, group, np.arange(len(label))))
-
-
-def outcomes(seed=0, seeds=3, episodes=20, groups=12, queries=30, classes=3) -> Outcomes:
-    """Queries with an effect of the seed, the episode and the group."""
-    rng = np.random.default_rng(seed)
-    n = episodes * queries
-    episode, group = np.repeat(np.arange(episodes), queries), rng.integers(0, groups, n)
-    group[:groups] = np.arange(groups)
-    score = (
-        rng.normal(0, 0.4, (seeds, 1))
-        + rng.normal(0, 0.5, episodes)[episode]
-        + rng.normal(0, 1, groups)[group]
-    )
-    return made(
-        rng.random((seeds, n)) < 1 / (1 + np.exp(-score)), episode, group, rng.integers(0, classes, n)
-    )
-
-
-def with_right(right, like: Outcomes) -> Outcomes:
-    return Outcomes(right, like.queries)
 
 
 def of_one_level(values: np.ndarray, level: str) -> Outcomes:
@@ -217,10 +192,6 @@ def test_neither_order_nor_names_nor_sides_matter(metric, seed, seeds, episodes,
     assert there.counts == {"seeds": seeds, "episodes": episodes, "groups": groups}
 
 
-def numbers(estimate: Estimate) -> list[float]:
-    return [estimate.value, estimate.se, estimate.low, estimate.high, estimate.p]
-
-
 def test_the_same_queries_are_compared_more_sharply_than_others():
     a = outcomes(0)
     worse = with_right(a.right & (np.random.default_rng(5).random(a.right.shape) < 0.9), a)
@@ -337,141 +308,7 @@ def test_effect_size_is_the_mean_by_the_sd_of_the_episodes_differences():
         effect_size(a, outcomes(1, groups=5))
 
 
-# --- the support -----------------------------------------------------------------------------------------
-
-
-def benchmark(
-    seed: int, groups: int | None, episodes: int, shots: int = 5, apart: bool = False, luck: float = 1.0
-) -> Outcomes:
-    """Two classes of 60 images; whether a query is right depends on its image, its group and, by `luck`, on
-    the support images of its class.
-    """
-    rng = np.random.default_rng(seed)
-    label = np.repeat([0, 1], 60)
-    who = rng.permutation(np.arange(120) % groups) if groups else np.arange(120)
-    if apart:  # clips: of one class each
-        who = np.arange(120) // (120 // groups)
-    easy, lucky = (
-        rng.normal(0, 1, 120) + rng.normal(0, 0.5, 120)[who],
-        luck * (rng.normal(0, 1, 120) + rng.normal(0, 0.5, 120)[who]),
-    )
-    support, queries = [], []
-    for _ in range(episodes):
-        shown = np.concatenate([rng.choice(np.flatnonzero(label == c), shots, replace=False) for c in (0, 1)])
-        taken = np.isin(who, who[shown]) if apart else np.isin(np.arange(120), shown)
-        support.append(shown)
-        queries.append(
-            np.concatenate(
-                [rng.choice(np.flatnonzero((label == c) & ~taken), 10, replace=False) for c in (0, 1)]
-            )
-        )
-    support, queries = np.array(support), np.array(queries)
-    helped = lucky[support].reshape(episodes, 2, shots).mean(2)
-    chance = 1 / (1 + np.exp(-(easy[queries] + np.repeat(helped, 10, axis=1))))
-    right, rows, shown = rng.random(chance.shape) < chance, queries.ravel(), support.ravel()
-    episode = np.arange(episodes)
-    return Outcomes(
-        right.reshape(1, -1),
-        Queries(
-            episode.repeat(20),
-            label[rows],
-            who[rows],
-            rows,
-            Support(episode.repeat(2 * shots), who[shown], shown, label[shown]),
-        ),
-    )
-
-
-def without_support(outcomes: Outcomes) -> Outcomes:
-    asked = outcomes.queries
-    return Outcomes(outcomes.right, Queries(asked.episode, asked.label, asked.group, asked.image))
-
-
-@pytest.mark.parametrize("groups, apart", [(None, False), (30, False), (24, True)])
-def test_what_a_lucky_support_does_in_all_its_episodes_is_in_the_interval(groups, apart):
-    """The variance over 150 benchmarks is the mean of what the intervals say; without the support they say
-    too little.
-    """
-    made = [benchmark(seed, groups, 300, 1 if not apart else 2, apart, 1.5) for seed in range(150)]
-    true = np.var([one.right.mean() for one in made], ddof=1)
-    said, blind = (
-        np.mean([hierarchical_interval(of(one)).se ** 2 for one in made])
-        for of in (lambda one: one, without_support)
-    )
-    assert 0.75 < said / true < 1.6
-    assert blind / true < 0.75 * said / true
-
-
-def test_a_support_that_does_nothing_hardly_widens_the_interval():
-    made = [benchmark(seed, 30, 300, 1, luck=0) for seed in range(60)]
-    said, blind = (
-        np.mean([hierarchical_interval(of(one)).se ** 2 for one in made])
-        for of in (lambda one: one, without_support)
-    )
-    assert 1 <= said / blind < 1.15
-
-
-def test_more_episodes_do_not_lessen_what_the_support_does():
-    """The episodes' part falls with their number, the groups' part stays."""
-    few, many = (
-        [hierarchical_interval(benchmark(seed, 30, episodes, 1)).variance for seed in range(20)]
-        for episodes in (150, 1200)
-    )
-    mean = lambda found, level: np.mean([one[level] for one in found])  # noqa: E731
-    assert mean(many, "episodes") < mean(few, "episodes") / 6
-    assert mean(many, "groups") == pytest.approx(mean(few, "groups"), rel=0.25)
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([None, 5, 30]), st.integers(2, 12), st.integers(1, 6))
-@settings(max_examples=25, deadline=None)
-def test_neither_the_order_of_the_support_nor_names_matter_and_it_never_narrows_an_interval_of_one_method(
-    seed, groups, episodes, shots
-):
-    one = benchmark(seed, groups, episodes, shots)
-    asked, shown = one.queries, one.queries.support
-    order, others = (
-        np.random.default_rng(seed).permutation(len(shown.episode)),
-        np.random.default_rng(seed).permutation(len(asked.episode)),
-    )
-    names = {name: np.random.default_rng(seed + 1).permutation(1000) for name in ("group", "image")}
-    if groups is None:
-        names["image"] = names["group"]
-    moved = Queries(
-        5 + 3 * asked.episode[others],
-        asked.label[others],
-        *(names[name][getattr(asked, name)[others]] for name in ("group", "image")),
-        Support(
-            5 + 3 * shown.episode[order],
-            *(names[name][getattr(shown, name)[order]] for name in ("group", "image")),
-            shown.label[order],
-        ),
-    )
-    there, again = hierarchical_interval(one), hierarchical_interval(Outcomes(one.right[:, others], moved))
-    assert numbers(again) == pytest.approx(numbers(there), abs=1e-9)
-    assert there.se >= hierarchical_interval(without_support(one)).se - 1e-12
-
-
-def test_a_support_that_is_the_same_in_every_episode_shows_nothing_of_its_luck():
-    one = benchmark(0, None, 30, 5)
-    asked = one.queries
-    always = Support(
-        np.repeat(np.arange(30), 10),
-        *(np.tile(np.arange(200, 210), 30) for _ in range(2)),
-        np.tile(np.repeat([0, 1], 5), 30),
-    )
-    found = hierarchical_interval(
-        Outcomes(one.right, Queries(asked.episode, asked.label, asked.group, asked.image, always))
-    )
-    assert found.se == pytest.approx(hierarchical_interval(without_support(one)).se)
-
-
-def test_of_two_methods_the_one_without_a_support_takes_nothing_from_the_others():
-    one = benchmark(0, None, 100, 1)
-    head = with_right(np.random.default_rng(1).random(one.right.shape) < 0.7, without_support(one))
-    there, back = difference(one, head), difference(head, one)
-    assert there.se == pytest.approx(back.se) and there.se == pytest.approx(
-        difference(one, with_right(head.right, one)).se
-    )
+# --- what holds together -----------------------------------------------------------------------------------
 
 
 def test_intervals_that_hold_together_exclude_zero_exactly_where_their_p_does():
@@ -482,19 +319,6 @@ def test_intervals_that_hold_together_exclude_zero_exactly_where_their_p_does():
             one.p < 0.05
         )
         assert one.high - one.low >= found.high - found.low
-
-
-def test_people_who_are_only_in_supports_are_not_counted_as_asked():
-    """As where the support is of the source's images: the degrees of freedom and the words are of the people
-    tested.
-    """
-    one = benchmark(0, 30, 20, 1)
-    asked, shown = one.queries, one.queries.support
-    others = Support(shown.episode, 1000 + shown.group, 1000 + shown.image, shown.label)
-    found = hierarchical_interval(
-        Outcomes(one.right, Queries(asked.episode, asked.label, asked.group, asked.image, others))
-    )
-    assert found.counts["groups"] == len(set(asked.group)) == 30
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "uar"])
@@ -533,17 +357,3 @@ def test_folds_that_agree_do_not_narrow_the_interval():
         hierarchical_interval(Outcomes(same.right, replace(data.queries, fold=fold))).se
         >= hierarchical_interval(same).se - 1e-12
     )
-
-
-def test_the_share_of_a_support_that_an_episode_takes_is_known():
-    episode, label = np.repeat(np.arange(4), 6), np.tile(np.repeat([0, 1], 3), 4)
-    # class 0: three of three; class 1: three of twelve
-    image = np.where(label == 0, np.tile(np.arange(3), 8), 10 + np.arange(24))
-    asked = Queries(
-        np.arange(4),
-        np.zeros(4, int),
-        np.arange(4),
-        np.arange(100, 104),
-        Support(episode, image, image, label),
-    )
-    assert asked.support_share == 1 and replace(asked, support=None).support_share == 0

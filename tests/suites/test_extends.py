@@ -61,8 +61,10 @@ def test_keys_that_a_preset_of_what_is_extended_overrules_are_named(written):
     keys = "seeds: [0, 1, 2, 3, 4]\nimage_size: 84\nmethods: {protonet: {steps: 5000, lr: 0.1}}\n"
     suite = written(mine + keys)
     said = overruled(suite, read_suite(suite, "quick"))
-    assert "mine.yaml: no effect have" in said and "put them under `presets: {quick: ...}`" in said
-    assert "seeds (line 4), image_size (line 5), methods.protonet.steps (line 6):" in said
+    assert (
+        "mine.yaml: these keys have no effect: " in said and "put them under `presets: {quick: ...}`" in said
+    )
+    assert "seeds (line 4), image_size (line 5), methods.protonet.steps (line 6)." in said
     quick = "presets: {quick: {seeds: [0, 1, 2, 3, 4], image_size: 84, methods: {protonet: {steps: 5000}}}}\n"
     suite = written(mine + keys + quick)
     found = read_suite(suite, "quick")

@@ -60,7 +60,7 @@ def answer(results: Results, cells: Sequence[Cell]) -> Answer:
     found = _by_place(cells, named["shots"]) if named else {}
     first, second = _in_order(results, named, found) if named else ("", "")
     both = {place: (own[first], own[second]) for place, own in found.items() if {first, second} <= own.keys()}
-    rows = [_difference(place, *pair) for place, pair in both.items() if _common(*pair)]
+    rows = [_difference(place, *pair) for place, pair in both.items() if pair[0].seeds_with(pair[1])]
     kept = [
         row
         for readout in (first, second)
@@ -92,16 +92,8 @@ def _is_supervised(results: Results, method: str | None) -> bool:
     return kinds == {"supervised"}
 
 
-def _common(one: Cell, other: Cell) -> tuple[int, ...]:
-    return tuple(seed for seed in one.seeds if seed in other.seeds)
-
-
-def _failed(one: Cell, other: Cell) -> list[int]:
-    return sorted({*one.failed, *other.failed} & {*_common(one, other)})
-
-
 def _difference(place: tuple[str, str, str], one: Cell, other: Cell) -> dict:
-    seeds, failed = _common(one, other), _failed(one, other)
+    seeds, failed = one.seeds_with(other), one.failed_with(other)
     a, b = one.outcomes(seeds), other.outcomes(seeds)
     apart = a.right.mean(1) - b.right.mean(1)
     found = difference(a, b)
@@ -131,7 +123,7 @@ def _home(results: Results, found: dict, place: tuple[str, str, str], readout: s
 
 def _kept(there: Cell, home: Cell) -> list[dict]:
     """One row, or none where the lead at home is too small to be divided by."""
-    seeds, failed = _common(there, home), _failed(there, home)
+    seeds, failed = there.seeds_with(home), there.failed_with(home)
     if not seeds:
         return []
     at, by = there.outcomes(seeds), home.outcomes(seeds)

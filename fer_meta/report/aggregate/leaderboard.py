@@ -158,10 +158,10 @@ def _ranked(entries: list[Entry]) -> Group:
     first, *others = sorted(
         entries, key=lambda entry: (bool(entry.cell.failed), -settled(entry.score.accuracy))
     )
-    tests = sum(bool(_common(one.cell, other.cell)) for one, other in combinations(entries, 2))
+    tests = sum(bool(_claimable(one.cell, other.cell)) for one, other in combinations(entries, 2))
     behind = [
         contrast([(1, first.cell.outcomes(seeds)), (-1, entry.cell.outcomes(seeds))]).one_of(tests)
-        if (seeds := _common(first.cell, entry.cell))
+        if (seeds := _claimable(first.cell, entry.cell))
         else None
         for entry in others
     ]
@@ -173,10 +173,9 @@ def _ranked(entries: list[Entry]) -> Group:
     )
 
 
-def _common(one: Cell, other: Cell) -> tuple[int, ...]:
+def _claimable(one: Cell, other: Cell) -> tuple[int, ...]:
     """The seeds of both; none where a training of one did not learn."""
-    seeds = tuple(seed for seed in one.seeds if seed in other.seeds)
-    return () if {*one.failed, *other.failed} & {*seeds} else seeds
+    return () if one.failed_with(other) else one.seeds_with(other)
 
 
 def _apart(first: Entry, entry: Entry) -> list[Reason]:

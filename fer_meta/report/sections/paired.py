@@ -21,7 +21,7 @@ def sections(found: Compared) -> list[Block]:
     if (found.table["difference"] == 0).all():
         blocks.append(Paragraph("No accuracy differs."))
     else:
-        blocks += _differences(found)
+        blocks += _tables(found)
     if found.differs:
         words = Paragraph("The difference is not of the objective alone. Not shared by the two:")
         blocks.append(Section("Not equal", (words, Items(tuple(found.differs)))))
@@ -30,7 +30,7 @@ def sections(found: Compared) -> list[Block]:
     return blocks
 
 
-def _differences(found: Compared) -> list[Block]:
+def _tables(found: Compared) -> list[Block]:
     blocks: list[Block] = []
     if len(found.means):
         title = "Mean over pairs of source and target, in points"
