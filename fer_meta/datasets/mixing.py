@@ -32,8 +32,8 @@ def take(
     splits: Collection[str] | None = None,
     clips: Mapping[str, Sequence[str]] | None = None,
 ) -> Taken:
-    """The images of `faces` in these official splits (None: all) and, with `clips`, in these clips of these
-    classes.
+    """The images of `faces` in these official splits and, with `clips`, in these clips of these classes.
+    None, or all three splits: all images, also of a data set that has no official splits.
 
     `clips` gives the names of clips for each class; a name is the last component of the index's `clip`. The
     clips of rendered faces have no such names: the first of each class in those splits, as many as are named,
@@ -41,12 +41,12 @@ def take(
     """
     index = faces.index
     wanted, where = np.ones(len(index), dtype=bool), ""
-    if splits is not None:
+    if splits is not None and set(splits) != {"train", "val", "test"}:
         wanted, where = index["split"].isin(list(splits)).to_numpy(dtype=bool), f" in {', '.join(splits)}"
     if clips is None:
         if not wanted.any():
             raise DatasetError(
-                f"{faces.name}: no images{where}; name other splits, or none to take all images"
+                f"{faces.name}: no images{where}; name other splits, or all three to take all images"
             )
         return Taken(np.flatnonzero(wanted))
     chosen, missing = np.zeros(len(index), dtype=bool), []

@@ -45,8 +45,8 @@ class Role(Strict):
 
 
 class Part(Strict):
-    """Images of a role that go into a mixture: of these official splits and, if `clips` is given, of these
-    clips of each class.
+    """Images of a role that go into a mixture: of these official splits (all three: all images) and, if
+    `clips` is given, of these clips of each class.
     """
 
     role: str

@@ -268,12 +268,12 @@ def _preset(presets: object, preset: str, lines: Lines) -> dict:
 
 
 def _protocols_filled_in(merged: dict) -> dict:
-    """Each experiment's protocol is the suite's, with what the experiment says of it."""
+    """Each experiment's protocol is the suite's, with what it says itself. `null` takes one out."""
     experiments, protocol = merged.get("experiments"), merged.get("protocol") or {}
     if not isinstance(experiments, dict) or not isinstance(protocol, dict):
         return merged
-    filled = dict(experiments)
-    for name, one in experiments.items():
+    filled = {name: one for name, one in experiments.items() if one is not None}
+    for name, one in filled.items():
         own = one.get("protocol") or {} if isinstance(one, dict) else None
         if isinstance(own, dict):
             filled[name] = {**one, "protocol": merge(protocol, own)}

@@ -65,6 +65,12 @@ def test_the_official_splits_asked_for_are_taken():
     assert take(faces, {"val"}).rows.dtype == np.int64
 
 
+def test_all_three_splits_are_all_images_also_where_there_are_no_official_splits():
+    faces = made_up_faces("faces", made_up_index({"anger": 3, "fear": 2}))
+    assert faces.index["split"].isna().all()
+    assert take(faces, ("train", "val", "test")).rows.tolist() == [0, 1, 2, 3, 4]
+
+
 def test_a_split_that_a_data_set_does_not_have_is_an_error():
     with pytest.raises(DatasetError, match="faces: no images in val; name other splits"):
         take(made_up_faces("faces", made_up_index({"anger": 3}, split="train")), ("val",))

@@ -55,6 +55,12 @@ def test_methods_of_a_suite_that_extends_the_presets_need_only_be_named(written)
     assert quick.protocol.episodes == 100 and full.protocol.episodes == 10_000
 
 
+def test_an_experiment_that_is_null_is_left_out(written):
+    mine = written("name: mine\ntitle: Mine\nextends: leakage\nexperiments: {copy-shared: null}\n")
+    suite, base = read_suite(mine, "quick"), read_suite("leakage", "quick")
+    assert set(base.experiments) - set(suite.experiments) == {"copy-shared"}
+
+
 def test_keys_that_a_preset_of_what_is_extended_overrules_are_named(written):
     """Five seeds at 84 px were three at 48, and nothing said so."""
     mine = "name: mine\ntitle: Mine\nextends: cross-domain\n"
