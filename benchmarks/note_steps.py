@@ -4,6 +4,8 @@ step.
     fer-meta bench --suite benchmarks/studies/note.yaml
     python benchmarks/note_steps.py results/note
 
+The same for note-photographs.yaml.
+
 Reads experiments.csv and table.csv of the suite's results, and writes steps.csv and steps.png beside them.
 """
 
@@ -48,7 +50,9 @@ def steps(folder: Path) -> pd.DataFrame:
         ("training episodes, 3-way", other["training_accuracy"], None, other["training_chance"], "ours"),
     ]
     for words, experiment, selection in STEPS:
-        if row := of.get((experiment, selection)):  # press faces have no clips
+        if row := of.get((experiment, selection)):
+            if ("other-shared", "source-val") not in of:  # without clips the sampler has no part in it
+                words = words.replace("its sampler, ", "")
             rows.append((words, row["accuracy"], row["ci95"], row["chance"], "ours"))
     rows.append(("printed as test by the note", other["published_test"], None, 1 / 4, "published"))
     return pd.DataFrame(rows, columns=["step", "accuracy", "ci95", "chance", "by"])
@@ -83,7 +87,7 @@ def main(folder):
     """Draw the steps of the results in FOLDER."""
     table = steps(folder)
     rendered = pd.read_csv(folder / "table.csv")["rendered"].all()
-    faces = "rendered stand-ins" if rendered else "photographs: FER2013 and press faces"
+    faces = "rendered stand-ins" if rendered else "photographs: trained on press faces, other domain FER2013"
     figure = draw(table, f"The note's gap, step by step ({faces})")
     table.to_csv(folder / "steps.csv", index=False)
     figure.savefig(folder / "steps.png", dpi=150)
