@@ -87,7 +87,7 @@ def main(folder):
     """Draw the steps of the results in FOLDER."""
     table = steps(folder)
     rendered = pd.read_csv(folder / "table.csv")["rendered"].all()
-    faces = "rendered stand-ins" if rendered else "photographs: trained on press faces, other domain FER2013"
+    faces = "rendered stand-ins" if rendered else "photographs"
     figure = draw(table, f"The note's gap, step by step ({faces})")
     table.to_csv(folder / "steps.csv", index=False)
     figure.savefig(folder / "steps.png", dpi=150)
