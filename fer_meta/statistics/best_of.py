@@ -8,6 +8,7 @@ picked has one of them, and none is larger than the largest.
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy import fft, special
@@ -16,6 +17,7 @@ from scipy import fft, special
 EDGE, STEPS = 12.0, 24_000
 
 
+@cache
 def expected_maximum(number: int) -> float:
     """The mean of the largest of `number` independent values of the standard normal distribution.
 

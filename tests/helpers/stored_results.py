@@ -326,34 +326,36 @@ def _stored_episodes(
 ) -> pd.DataFrame:
     """As a bench stores them: the same for every run of the protocol on the target."""
     rng = np.random.RandomState(shots)
-    parts = []
-    if protocol["queries"] == "all":
+    of_all = protocol["queries"] == "all"
+    if of_all:
         shared_out = np.array_split(rng.permutation(len(images)), protocol["episodes"])
+    of_class = [images.index[images["label"] == label].to_numpy() for label in classes]
+    parts: list[tuple[np.ndarray, str, int]] = []
     for episode in range(protocol["episodes"]):
-        for label in classes:
-            rows = rng.permutation(images.index[images["label"] == label])
-            if protocol["queries"] == "all":
-                # Made up: a bench takes them from the source.
-                support, query = (
-                    images.loc[rows[:shots]].assign(path="held-out/" + images["path"]),
-                    images.iloc[:0],
-                )
-                support = support.assign(subject=None, clip=None)
+        for own in of_class:
+            rows = rng.permutation(own)
+            if of_all:
+                support, query = rows[:shots], rows[:0]
             elif protocol["disjoint"] == "nothing":
-                support, query = images.loc[rng.choice(rows, shots)], images.loc[rng.choice(rows, QUERIES)]
+                support, query = rng.choice(rows, shots), rng.choice(rows, QUERIES)
             elif protocol["disjoint"] in ("clip", "subject"):
                 # three images a person and clip
                 low, high = rows[rows < np.median(rows)], rows[rows > np.median(rows) + 3]
-                support, query = images.loc[low[:shots]], images.loc[high[:QUERIES]]
+                support, query = low[:shots], high[:QUERIES]
             else:
-                support, query = images.loc[rows[:shots]], images.loc[rows[shots : shots + QUERIES]]
-            parts += [
-                support.assign(role="support", episode=episode),
-                query.assign(role="query", episode=episode),
-            ]
-        if protocol["queries"] == "all":
-            parts.append(images.iloc[shared_out[episode]].assign(role="query", episode=episode))
-    return pd.concat(parts, ignore_index=True).assign(data=target)
+                support, query = rows[:shots], rows[shots : shots + QUERIES]
+            parts += [(support, "support", episode), (query, "query", episode)]
+        if of_all:
+            parts.append((images.index[shared_out[episode]], "query", episode))
+    lengths = [len(rows) for rows, _, _ in parts]
+    table = images.loc[np.concatenate([rows for rows, _, _ in parts])].reset_index(drop=True)
+    table["role"] = np.repeat([role for _, role, _ in parts], lengths).astype(object)
+    table["episode"] = np.repeat([episode for _, _, episode in parts], lengths)
+    if of_all:  # Made up: a bench takes the support from the source.
+        held_out = table["role"] == "support"
+        table.loc[held_out, "path"] = "held-out/" + table["path"]
+        table.loc[held_out, ["subject", "clip"]] = None
+    return table.assign(data=target)
 
 
 def _predictions(
@@ -368,22 +370,13 @@ def _predictions(
 ) -> pd.DataFrame:
     parts, classes = [], sorted(images["label"].unique())
     once = protocol["queries"] == "all"
+    asked = {shots: _asked(folder / stored[str(shots)]) for shots in protocol["shots"]}
+    asked[0] = images.assign(episode=0), np.zeros(len(images))
     for readout, mean in readouts.items():
         for shots in [0] * (readout == "supervised-head") + protocol["shots"]:
-            queries, shares = images.assign(episode=0), np.zeros(len(images))
-            if shots:
-                rows = pd.read_parquet(folder / stored[str(shots)])
-                queries, support = rows[rows["role"] == "query"], rows[rows["role"] == "support"]
-                support = set(
-                    support["episode"].astype(str) + support["subject"].astype(str) + support["label"]
-                )
-                shares = (
-                    queries["episode"].astype(str) + queries["subject"].astype(str) + queries["label"]
-                ).isin(support)
+            queries, shares = asked[shots]
             for selection in SELECTIONS:
-                chance = (
-                    mean + near + leak * np.asarray(shares) + 0.02 * shots + 0.01 * (selection == "oracle")
-                )
+                chance = mean + near + leak * shares + 0.02 * shots + 0.01 * (selection == "oracle")
                 right = rng.rand(len(queries)) < chance
                 labels = queries["label"].to_numpy()
                 wrong = np.array(classes)[
@@ -406,6 +399,14 @@ def _predictions(
     table = pd.concat(parts, ignore_index=True)
     texts = ["readout", "selection", "path", "label", "predicted", "subject", "clip"]
     return table.astype(dict.fromkeys(texts, "category") | {"confidence": "float32", "episode": "int32"})
+
+
+def _asked(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """The queries of stored episodes, and whether each shares its person with an image of its support."""
+    rows = pd.read_parquet(path)
+    person = rows["episode"].astype(str) + rows["subject"].astype(str) + rows["label"]
+    is_query = rows["role"] == "query"
+    return rows[is_query], person[is_query].isin(set(person[~is_query])).to_numpy()
 
 
 def _history(rng: np.random.RandomState, method: str) -> list[dict]:
