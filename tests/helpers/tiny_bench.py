@@ -7,7 +7,7 @@ import pandas as pd
 SUITE = """\
 name: tiny
 title: Drawn faces
-image_size: 16
+image_size: 32
 seeds: [0]
 protocol:
   way: 5
