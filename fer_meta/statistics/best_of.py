@@ -17,7 +17,7 @@ from scipy import fft, special
 EDGE, STEPS = 12.0, 24_000
 
 
-@cache
+@cache  # a report asks for the same few numbers for every answer
 def expected_maximum(number: int) -> float:
     """The mean of the largest of `number` independent values of the standard normal distribution.
 
