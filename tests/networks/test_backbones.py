@@ -33,6 +33,21 @@ def test_conv4_for_maps_pools_twice():
     assert backbones.map_shape(backbones.feature_maps("conv4"), 84) == (64, 21, 21)
 
 
+def test_conv4_pooled_before_the_relu_has_the_numbers_and_gradients_of_the_papers_order():
+    network = backbones.vectors("conv4")
+    in_order = nn.Sequential(
+        *(nn.Sequential(conv, norm, nn.ReLU(), nn.MaxPool2d(2)) for conv, norm, *_ in network.blocks),
+        nn.Flatten(),
+    )
+    images, found = torch.randn(6, 3, 48, 48), []
+    for net in (network, in_order):
+        net.zero_grad()
+        features = net(images)
+        features.square().sum().backward()
+        found.append([features, *(p.grad.clone() for p in net.parameters())])
+    assert all(map(torch.equal, *found))
+
+
 @pytest.mark.parametrize("name", ["densenet121", "mobilenet_v3_small", "squeezenet1_1", "timm/resnet10t"])
 def test_networks_of_others_give_vectors_and_maps(name):
     if name.startswith("timm/"):
