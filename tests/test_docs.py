@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,3 +86,11 @@ def check(words: list[str]) -> None:
     if "--suite" in rest:
         suite = rest[rest.index("--suite") + 1]
         assert suite in (*suite_names(), "mine.yaml") or (ROOT / suite).is_file(), words
+
+
+@pytest.mark.skipif(not shutil.which("git") or not (ROOT / ".git").exists(), reason="no git repository")
+@pytest.mark.parametrize("folder", ["results/cross-domain", "results/faces/cross-domain", "results/a/b/unseen"])
+@pytest.mark.parametrize("path", ["episodes/a.jpg", "runs/a/predictions.parquet", "models/a/m", "report.html"])
+def test_git_leaves_out_what_may_show_a_face_in_a_folder_of_results(folder, path):
+    ignored = ["git", "check-ignore", "--quiet", "--no-index", f"{folder}/{path}"]
+    assert subprocess.run(ignored, cwd=ROOT).returncode == 0
