@@ -81,8 +81,8 @@ def check(words: list[str]) -> None:
             return
         assert rest[0] in command.commands, words
         command, rest = command.commands[rest[0]], rest[1:]
-    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
-    assert {word for word in rest if word.startswith("--")} <= known, words
+    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    assert {word for word in rest if word.startswith("--")} <= {*known, "--help"}, words
     if "--suite" in rest:
         suite = rest[rest.index("--suite") + 1]
         assert suite in (*suite_names(), "mine.yaml") or (ROOT / suite).is_file(), words
