@@ -19,6 +19,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
+RESULT_PAGES = sorted((ROOT / "results").rglob("*.md"))
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`((?:fer-meta|python) [^`]+)`")
 HOOK_MADE = "command-line.md"
@@ -34,7 +35,7 @@ def commands(page: Path) -> list[list[str]]:
     ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *RESULT_PAGES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_link_leads_to_a_file_of_the_repository(page):
     targets = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
     inside = [target for target in targets if "://" not in target and target != HOOK_MADE]

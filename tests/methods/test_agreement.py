@@ -122,9 +122,13 @@ def test_protonet_is_trained_as_by_learn2learn():
 
 
 def easyfsl_relation_net(method, backbone=None):
-    """With the relation module as it stands in the paper: a convolution of concatenated maps."""
+    """With the relation module as it stands in the paper: a convolution of concatenated maps, and ReLU before
+    the pooling.
+    """
     relation = method.relation
-    plain = nn.Sequential(relation.first, relation.after_first, relation.second, relation.score)
+    (first_norm, *_), (second, second_norm, *_) = relation.after_first, relation.second
+    rest = nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)
+    plain = nn.Sequential(relation.first, first_norm, *rest, second, second_norm, *rest, relation.score)
     return RelationNetworks(backbone, feature_dimension=64, relation_module=plain)
 
 
